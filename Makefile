@@ -1,0 +1,45 @@
+# The entry points. CI calls only these.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+.venv/demo: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing gatepost and what its demo needs into .venv …" >&2
+	@$(PIP) install -c constraints.txt -e '.[demo]'
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing gatepost, its extras and its test tools into .venv (a minute or so) …" >&2
+	@$(PIP) install 'pip>=25.1'
+	@$(PIP) install -c constraints.txt -e '.[all]' --group dev
+	@touch $@ .venv/demo
+
+demo: .venv/demo ## run the demo: an asset store behind gatepost, on SQLite
+	@$(BIN)/gatepost demo $(ARGS)
+
+test: check ## every check, then every test, on real servers
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/dev ## format, lint, types, layers
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+fix: .venv/dev ## format and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: .venv/dev ## the benchmarks, as ratios
+	@$(BIN)/python benchmarks/memory_hit.py
+
+clean: ## remove what was installed and made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

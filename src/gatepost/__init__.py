@@ -1,0 +1,34 @@
+"""API keys for ASGI apps: one middleware lets in only callers with a usable key.
+
+from gatepost import APIKeys, APIKeyMiddleware, requires
+
+Importing this loads no database or Redis library; each is loaded when keys are opened.
+"""
+
+from gatepost.catalogue import DAM as DAM
+from gatepost.catalogue import Catalogue as Catalogue
+from gatepost.catalogue import Permission as Permission
+from gatepost.errors import BadInputError as BadInputError
+from gatepost.errors import ConfigurationError as ConfigurationError
+from gatepost.errors import GatepostError as GatepostError
+from gatepost.errors import KeyNotFoundError as KeyNotFoundError
+from gatepost.errors import MissingExtraError as MissingExtraError
+from gatepost.errors import SchemaError as SchemaError
+from gatepost.errors import UnavailableError as UnavailableError
+from gatepost.errors import UnknownPermissionError as UnknownPermissionError
+from gatepost.keyring import APIKeys as APIKeys
+from gatepost.middleware import APIKeyMiddleware as APIKeyMiddleware
+from gatepost.models import APIKey as APIKey
+from gatepost.models import ImportedKey as ImportedKey
+from gatepost.models import Issued as Issued
+from gatepost.models import Outcome as Outcome
+from gatepost.models import Page as Page
+from gatepost.models import Receipt as Receipt
+from gatepost.models import Verdict as Verdict
+from gatepost.requires import requires as requires
+from gatepost.responses import Problem as Problem
+from gatepost.secret import secret_pattern as secret_pattern
+from gatepost.sources import Bearer as Bearer
+from gatepost.sources import Header as Header
+from gatepost.sources import Query as Query
+from gatepost.sources import Subprotocol as Subprotocol

@@ -1,0 +1,165 @@
+"""One transaction that changes keys: the counter, the change itself, and its events, or nothing at all.
+
+The counter's row is taken first and held to the commit, so changes happen one after another: seq has no gaps and is in
+commit order, a later change sees all that earlier ones did, and two changes cannot deadlock.
+"""
+
+import secrets as randomness
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatepost.database.clock import database_now
+from gatepost.database.tables import counter, events, keys, secrets
+
+CHUNK = 500
+"""Ids or rows per statement: well below every database's limit of parameters."""
+
+
+class Change:
+    """What is being changed. Used by one task, inside `Database.change`.
+
+    `seq`, `now`: the change's number and its moment by the database's clock, once it has begun.
+    """
+
+    def __init__(self, connection: AsyncConnection, actor: str | None) -> None:
+        self._connection = connection
+        self._actor = actor
+        self._events: list[dict[str, Any]] = []
+        self._nonce = randomness.randbits(63)
+        self.seq = 0
+        self.now = datetime.min.replace(tzinfo=UTC)
+
+    async def begin(self) -> None:
+        """Take the next seq. Waits for a change that is under way elsewhere."""
+        await self._connection.execute(update(counter).values(seq=counter.c.seq + 1, nonce=self._nonce))
+        self.seq, now = (await self._connection.execute(select(counter.c.seq, database_now()))).one()
+        self.now = datetime.fromtimestamp(float(now), UTC)
+
+    async def commit(self) -> None:
+        """Write the events and commit; without any, roll back, so that the counter stays where it was."""
+        if not self._events:
+            await self._connection.rollback()
+            return
+        await self._insert(events, self._events)
+        await self._connection.commit()
+
+    @property
+    def digests(self) -> set[bytes]:
+        """The secrets whose keys were changed."""
+        return {event["digest"] for event in self._events}
+
+    async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
+        """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest` and `hint`."""
+        await self._insert(
+            keys,
+            [
+                {
+                    "id": row["id"],
+                    "project": row["project"],
+                    "description": row["description"],
+                    "permissions": row["permissions"],
+                    "active": row["active"],
+                    "expires_at": row["expires_at"],
+                    "created_at": self.now,
+                    "updated_at": self.now,
+                    "created_seq": self.seq,
+                }
+                for row in rows
+            ],
+        )
+        await self._insert(
+            secrets,
+            [
+                {"digest": row["digest"], "key_id": row["id"], "hint": row["hint"], "created_at": self.now}
+                for row in rows
+            ],
+        )
+        for row in rows:
+            detail = {"description": row["description"], "permissions": row["permissions"].split()}
+            self._note(kind, row["id"], row["digest"], detail)
+
+    async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Those of `digests` that a key has already."""
+        return {bytes(row.digest) async for row in self._select(select(secrets.c.digest), secrets.c.digest, digests)}
+
+    async def states(self, ids: Sequence[str]) -> Mapping[str, bool]:
+        """Whether each of the keys is active; an unknown id is not in the answer."""
+        return {row.id: row.active async for row in self._select(select(keys.c.id, keys.c.active), keys.c.id, ids)}
+
+    async def set_active(self, ids: Sequence[str], active: bool) -> None:
+        """Switch keys on or off."""
+        for chunk in _chunks(ids):
+            await self._connection.execute(
+                update(keys).where(keys.c.id.in_(chunk)).values(active=active, updated_at=self.now)
+            )
+        await self._note_keys("activated" if active else "deactivated", ids)
+
+    async def delete_keys(self, ids: Sequence[str]) -> None:
+        """Remove keys with their secrets. The events stay."""
+        await self._note_keys("deleted", ids)
+        for chunk in _chunks(ids):
+            await self._connection.execute(delete(secrets).where(secrets.c.key_id.in_(chunk)))
+            await self._connection.execute(delete(keys).where(keys.c.id.in_(chunk)))
+
+    async def update_key(self, key_id: str, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        """Set columns of one key."""
+        await self._connection.execute(update(keys).where(keys.c.id == key_id).values(**values, updated_at=self.now))
+        await self._note_keys("updated", [key_id], detail)
+
+    async def rotate_secret(self, key_id: str, digest: bytes, hint: str, grace: timedelta) -> None:
+        """Give a key a new current secret. The one before lives `grace` longer; one before that dies now.
+
+        Without any grace the old secret's row goes, so that it is unknown at once.
+        """
+        await self._note_keys("rotated", [key_id], {"grace_seconds": grace.total_seconds()})
+        older = delete(secrets).where(secrets.c.key_id == key_id)
+        if grace:
+            older = older.where(secrets.c.expires_at.is_not(None))
+        await self._connection.execute(older)
+        await self._connection.execute(
+            update(secrets).where(secrets.c.key_id == key_id).values(expires_at=self.now + grace)
+        )
+        await self._insert(secrets, [{"digest": digest, "key_id": key_id, "hint": hint, "created_at": self.now}])
+        await self._connection.execute(update(keys).where(keys.c.id == key_id).values(updated_at=self.now))
+        self._note("rotated", key_id, digest, {"new": True})
+
+    async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
+        statement = select(secrets.c.digest, secrets.c.key_id)
+        async for row in self._select(statement, secrets.c.key_id, ids):
+            self._note(kind, row.key_id, bytes(row.digest), detail)
+
+    def _note(self, kind: str, key_id: str, digest: bytes, detail: Mapping[str, Any] | None) -> None:
+        self._events.append(
+            {
+                "seq": self.seq,
+                "n": len(self._events),
+                "nonce": self._nonce,
+                "digest": digest,
+                "key_id": key_id,
+                "kind": kind,
+                "actor": self._actor,
+                "at": self.now,
+                "detail": None if detail is None else orjson.dumps(detail).decode(),
+            }
+        )
+
+    async def _select(self, statement: Any, column: Any, values: Sequence[Any]) -> Any:
+        for chunk in _chunks(values):
+            for row in await self._connection.execute(statement.where(column.in_(chunk))):
+                yield row
+
+    async def _insert(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+        for chunk in _chunks(rows):
+            await self._connection.execute(insert(table), chunk)
+
+
+def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
+    remaining = iter(values)
+    while chunk := list(islice(remaining, CHUNK)):
+        yield chunk

@@ -1,0 +1,84 @@
+"""From a URL to an engine, and from a driver's errors to ours: the edge to SQLAlchemy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
+
+SQLITE_BUSY_MS = 5000
+"""How long a writer waits for another's transaction before it gives up: ours take a few milliseconds."""
+
+_DRIVERS = {
+    "sqlite": ("sqlite+aiosqlite", ""),
+    "postgresql": ("postgresql+asyncpg", "postgres"),
+    "postgres": ("postgresql+asyncpg", "postgres"),
+    "mysql": ("mysql+asyncmy", "mysql"),
+    "mariadb": ("mariadb+asyncmy", "mysql"),
+}
+
+
+def parse_url(database: str) -> URL:
+    """The URL with an async driver put in where none is named. Raises `BadInputError` for what is none."""
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        raise BadInputError(
+            "database is not a URL. Examples: sqlite:///keys.db, postgresql://user:password@host/name"
+        ) from None
+    backend = url.drivername.partition("+")[0]
+    if backend not in _DRIVERS:
+        raise BadInputError(f"database {backend!r} is not supported: use sqlite, postgresql, mysql or mariadb")
+    return url if "+" in url.drivername else url.set(drivername=_DRIVERS[backend][0])
+
+
+def make_engine(database: str, timeout: float) -> AsyncEngine:
+    """An engine that gatepost owns. `timeout`: seconds to wait for a free connection.
+
+    Raises `MissingExtraError` where the driver is not installed.
+    """
+    url = parse_url(database)
+    options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout}
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite and url.database in {None, "", ":memory:"}:  # lives in one connection: who wants it waits for it
+        options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    try:
+        engine = create_async_engine(url, **options)
+    except NoSuchModuleError:
+        raise BadInputError(f"database driver {url.drivername!r} is not known to SQLAlchemy") from None
+    except ModuleNotFoundError as missing:
+        extra = _DRIVERS[url.drivername.partition("+")[0]][1]
+        raise MissingExtraError(f"The database driver {missing.name}", extra) from None
+    if is_sqlite:
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a deactivation that was answered must outlive a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+@contextmanager
+def mapped_errors(doing: str) -> Iterator[None]:
+    """Turn a driver's or pool's failure into `UnavailableError`. `doing`: what failed, for people.
+
+    Messages never hold statement parameters. Faults of ours (a wrong statement, a broken constraint) pass unchanged.
+    """
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as failure:
+        cause = getattr(failure, "orig", None) or failure
+        raise UnavailableError(f"{doing}: the database failed ({type(cause).__name__}: {cause})") from failure

@@ -1,0 +1,282 @@
+"""The database as the source of truth: what lookups, polls and management read from it.
+
+Lookups and polls run in autocommit, on the primary: a snapshot frozen by a transaction (REPEATABLE READ is the default
+of MariaDB and MySQL) would break the rule of freshness (docs/decisions/0002).
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CompoundSelect, and_, bindparam, null, or_, select, type_coerce
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gatepost.database import schema
+from gatepost.database.changes import Change
+from gatepost.database.clock import database_now
+from gatepost.database.engine import make_engine, mapped_errors
+from gatepost.database.tables import counter, events, keys, secrets, settings
+from gatepost.errors import BadInputError, ConfigurationError
+from gatepost.models import APIKey
+from gatepost.record import Row
+
+READ_MAX = 512
+"""Most digests in one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read."""
+
+    seq: int
+    nonce: int
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the change log, as far as freshness needs it."""
+
+    seq: int
+    nonce: int
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one statement found: `rows` by digest (a digest without one has no key), all as of the seq `as_of`."""
+
+    as_of: int
+    rows: Mapping[bytes, Row]
+
+
+def _records_statement() -> CompoundSelect[Any]:
+    """A row for each digest found, and one with the counter, which alone has a seq: a single statement, so that the
+    seq and the records are of the same snapshot (rule 2)."""
+    columns = [
+        secrets.c.digest,
+        keys.c.id,
+        keys.c.project,
+        keys.c.description,
+        keys.c.permissions,
+        keys.c.active,
+        keys.c.created_at,
+        keys.c.updated_at,
+        keys.c.expires_at,
+        secrets.c.expires_at,
+    ]
+    found = (
+        select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns)
+        .join_from(secrets, keys, keys.c.id == secrets.c.key_id)
+        .where(secrets.c.digest.in_(bindparam("digests", expanding=True)))
+    )
+    return found.union_all(select(counter.c.seq, *[null() for _ in columns]))
+
+
+_RECORDS = _records_statement()
+_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"))
+_EVENTS = (
+    select(events.c.seq, events.c.nonce, events.c.digest)
+    .where(
+        or_(
+            and_(events.c.seq > bindparam("after"), events.c.seq <= bindparam("to")),
+            and_(events.c.seq == bindparam("after"), events.c.n == 0),
+        )
+    )
+    .order_by(events.c.seq, events.c.n)
+    .limit(bindparam("most"))
+)
+_KEYS = select(keys, secrets.c.hint).join_from(
+    keys, secrets, and_(secrets.c.key_id == keys.c.id, secrets.c.expires_at.is_(None))
+)
+
+
+class Database:
+    """The tables behind one URL, or behind an engine that the user owns and closes."""
+
+    def __init__(self, database: str | AsyncEngine, *, timeout: float) -> None:
+        self._given = database
+        self._timeout = timeout
+        self._engine: AsyncEngine | None = None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine. Raises `ConfigurationError` before `open`."""
+        if self._engine is None:
+            raise ConfigurationError("The keys are not open: write 'async with keys:', or let the app's lifespan do it")
+        return self._engine
+
+    def connect(self) -> None:
+        """Make the engine; it opens connections when they are needed."""
+        if isinstance(self._given, AsyncEngine):
+            self._engine = self._given
+        else:
+            self._engine = make_engine(self._given, self._timeout)
+
+    async def open(self) -> None:
+        """Connect, and see that the tables fit; an SQLite file gets them by itself. Raises `SchemaError`,
+        `UnavailableError`, `MissingExtraError`."""
+        self.connect()
+        try:
+            with mapped_errors("Opening the keys"):
+                status = await schema.read_status(self.engine)
+                if not status.fits and self.engine.dialect.name == "sqlite":
+                    await schema.upgrade(self.engine)
+                    status = await schema.read_status(self.engine)
+            schema.check(status)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close every connection of an engine that is ours."""
+        engine, self._engine = self._engine, None
+        if engine is not None and engine is not self._given:
+            await engine.dispose()
+
+    async def upgrade(self) -> None:
+        """Make or migrate the tables. Raises `SchemaError` where they are newer than this code."""
+        with mapped_errors("Migrating the tables"):
+            await schema.upgrade(self.engine)
+
+    async def schema_status(self) -> schema.SchemaStatus:
+        """Which revision the tables are at."""
+        with mapped_errors("Reading the tables' revision"):
+            return await schema.read_status(self.engine)
+
+    async def read_settings(self) -> Mapping[str, bytes]:
+        """The installation's keys by name (`server_key`, `seal_key`), 32 bytes each."""
+        with mapped_errors("Reading the settings"):
+            async with self._reading() as connection:
+                rows = await connection.execute(select(settings.c.name, settings.c.value))
+                return {name: bytes.fromhex(value) for name, value in rows}
+
+    async def read_position(self) -> Position:
+        """The counter and the database's clock. One round trip."""
+        with mapped_errors("Polling the counter"):
+            async with self._reading() as connection:
+                seq, nonce, now = (await connection.execute(_POSITION)).one()
+                return Position(seq, nonce, float(now))
+
+    async def read_events(self, after: int, to: int, most: int) -> Sequence[Event]:
+        """The first event of seq `after`, then all of later seqs up to `to`, in order; at most `most` rows."""
+        with mapped_errors("Reading the events"):
+            async with self._reading() as connection:
+                rows = await connection.execute(_EVENTS, {"after": after, "to": to, "most": most})
+                return [Event(seq, nonce, digest) for seq, nonce, digest in rows]
+
+    async def read_oldest_seq(self, above: int) -> int | None:
+        """The lowest seq above `above` that the event log still holds, or `None`."""
+        with mapped_errors("Reading the events"):
+            async with self._reading() as connection:
+                statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
+                return await connection.scalar(statement)
+
+    async def read_records(self, digests: Sequence[bytes]) -> Reading:
+        """The rows of up to 512 digests (32 bytes each), with the seq they are as of. One round trip.
+
+        The list is padded to a power of two by repeating its last digest: ten statement texts instead of 512, so that
+        drivers prepare each once.
+        """
+        padded = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
+        with mapped_errors("Looking up a key"):
+            async with self._reading() as connection:
+                found = (await connection.execute(_RECORDS, {"digests": padded})).all()
+        rows = {bytes(row[1]): _plain(row) for row in found if row[0] is None}
+        return Reading(next(row[0] for row in found if row[0] is not None), rows)
+
+    async def get_key(self, key_id: str) -> APIKey | None:
+        """The key with this id, or `None`. One round trip."""
+        with mapped_errors("Reading a key"):
+            async with self._reading() as connection:
+                row = (await connection.execute(_KEYS.where(keys.c.id == key_id))).one_or_none()
+                return None if row is None else as_key(row)
+
+    async def list_keys(
+        self,
+        *,
+        project: str | None,
+        active: bool | None,
+        permission: str | None,
+        search: str | None,
+        after: str | None,
+        limit: int,
+    ) -> tuple[list[APIKey], str | None]:
+        """Keys, newest first, and the position to go on after (`None` at the end). Filters of `None` do not filter.
+        One round trip."""
+        statement = _KEYS.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(limit + 1)
+        if project is not None:
+            statement = statement.where(keys.c.project == project)
+        if active is not None:
+            statement = statement.where(keys.c.active.is_(active))
+        if permission is not None:
+            statement = statement.where(keys.c.permissions.contains(f" {permission} ", autoescape=True))
+        if search is not None:
+            statement = statement.where(or_(keys.c.description.icontains(search, autoescape=True), keys.c.id == search))
+        if after is not None:
+            seq, key_id = _parse_place(after)
+            statement = statement.where(keys.c.created_seq <= seq, or_(keys.c.created_seq < seq, keys.c.id < key_id))
+        with mapped_errors("Listing keys"):
+            async with self._reading() as connection:
+                rows = (await connection.execute(statement)).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        place = None if last is None else f"{last.created_seq}.{last.id}"
+        return [as_key(row) for row in rows[:limit]], place
+
+    @asynccontextmanager
+    async def change(self, actor: str | None) -> AsyncIterator[Change]:
+        """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing."""
+        with mapped_errors("Changing keys (nothing was changed)"):
+            async with self._engine_for_changes().connect() as connection:
+                change = Change(connection, actor)
+                yield change
+                with mapped_errors("Committing a change (read the keys to see whether it was made)"):
+                    await change.commit()
+
+    def _engine_for_changes(self) -> AsyncEngine:
+        if self.engine.dialect.name == "sqlite":
+            return self.engine
+        return self.engine.execution_options(isolation_level="READ COMMITTED")
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            yield connection
+
+
+def as_key(row: Any) -> APIKey:
+    """The key that a row of `gatepost_keys` with its current secret's hint tells of."""
+    return APIKey(
+        id=row.id,
+        project=row.project,
+        description=row.description,
+        permissions=frozenset(row.permissions.split()),
+        active=row.active,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        expires_at=row.expires_at,
+        hint=row.hint,
+    )
+
+
+def _plain(found: Any) -> Row:
+    _seq, _digest, key_id, project, description, names, active, created, updated, expires, secret_expires = found
+    return (
+        key_id,
+        project,
+        description,
+        names.strip(),
+        active,
+        created.timestamp(),
+        updated.timestamp(),
+        None if expires is None else expires.timestamp(),
+        None if secret_expires is None else secret_expires.timestamp(),
+    )
+
+
+def _parse_place(after: str) -> tuple[int, str]:
+    seq, _, key_id = after.partition(".")
+    if not (seq.isascii() and seq.isdigit() and key_id):
+        raise BadInputError(f"after={after!r} is not the `next` of an earlier page")
+    return int(seq), key_id

@@ -1,0 +1,62 @@
+"""The one tree of exceptions. Outcomes of verifying a secret are values (`Outcome`), never exceptions."""
+
+from collections.abc import Iterable, Sequence
+
+
+class GatepostError(Exception):
+    """Base of all that gatepost raises on purpose."""
+
+
+class BadInputError(GatepostError, ValueError):
+    """An argument cannot be used; the message names it and says what to do. Nothing was changed."""
+
+
+class UnknownPermissionError(BadInputError):
+    """A permission name that no catalogue has.
+
+    `name`: the name; `nearest`: the most similar name that exists, or `None` where none is similar.
+    """
+
+    def __init__(self, name: str, catalogue: str, nearest: str | None) -> None:
+        hint = f" Did you mean {nearest!r}?" if nearest else ""
+        super().__init__(f"No permission {name!r} in {catalogue}.{hint}")
+        self.name = name
+        self.nearest = nearest
+
+
+class KeyNotFoundError(GatepostError, LookupError):
+    """No key has this id. `ids`: the ids that are unknown."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids: Sequence[str] = tuple(ids)
+        super().__init__("No key with id " + ", ".join(repr(i) for i in self.ids))
+
+
+class UnavailableError(GatepostError):
+    """The truth could not be read, or a change not written, because a system below failed. Nothing was decided.
+
+    `retry_after`: whole seconds after which trying again makes sense.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ConfigurationError(GatepostError, RuntimeError):
+    """The pieces were put together in a way that cannot work; the message says how to mend it."""
+
+
+class SchemaError(ConfigurationError):
+    """The database's tables are missing, or older or newer than this code; the message names the command."""
+
+
+class MissingExtraError(ConfigurationError, ImportError):
+    """A library of an optional extra is not installed; the message holds the install line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed. Run: pip install 'gatepost[{extra}]'")
+
+
+class PermissionDeniedError(GatepostError):
+    """A caller lacks a permission, in a framework whose responses `requires` does not know: let it answer 403."""

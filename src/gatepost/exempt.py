@@ -1,0 +1,71 @@
+"""Which paths need no key. Pure. Matched on the path as it is routed, segment by segment."""
+
+from collections.abc import Callable, Sequence
+
+from gatepost.errors import BadInputError
+from gatepost.sources import Scope
+
+Exemption = str | Callable[[Scope], bool]
+
+
+class Exemptions:
+    """A list of paths, path prefixes and functions of the scope.
+
+    `/health` opens exactly that path. `/public/*` opens what lies below `/public/`, not `/public` itself. A path with
+    `.` or `..` as a segment, an empty segment, a backslash or a control character is never exempt: apps and servers
+    disagree on what it means. A function answers for the whole scope and is believed.
+    Raises `BadInputError` for a pattern that could not match, or would match more than it says.
+    """
+
+    def __init__(self, exempt: Sequence[Exemption]) -> None:
+        if isinstance(exempt, str):
+            raise BadInputError(f"exempt must be a list of paths, not the single text {exempt!r}: write [{exempt!r}]")
+        paths, prefixes, functions = set(), [], []
+        for pattern in exempt:
+            if not isinstance(pattern, str):
+                if not callable(pattern):
+                    raise BadInputError(f"exempt: {pattern!r} is neither a path nor a function of the scope")
+                functions.append(pattern)
+                continue
+            bare = pattern.removesuffix("*")
+            if not pattern.startswith("/") or "*" in bare or (bare != pattern and not bare.endswith("/")):
+                raise BadInputError(
+                    f"exempt: {pattern!r} must begin with '/', and may have '*' only as its whole last segment: '/a/*'"
+                )
+            if _is_odd(bare):
+                raise BadInputError(f"exempt: {pattern!r} holds an empty or dot segment, and could never match")
+            if bare == pattern:
+                paths.add(pattern)
+            else:
+                prefixes.append(bare)
+        self._paths = frozenset(paths)
+        self._prefixes = tuple(prefixes)
+        self._functions = tuple(functions)
+
+    def __bool__(self) -> bool:
+        return bool(self._paths or self._prefixes or self._functions)
+
+    def match(self, scope: Scope) -> bool:
+        """Whether this request needs no key."""
+        path = _routed_path(scope)
+        if path in self._paths:
+            return True
+        if path.startswith(self._prefixes) and not _is_odd(path) and path not in self._prefixes:
+            return True
+        return any(function(scope) for function in self._functions)
+
+
+def _routed_path(scope: Scope) -> str:
+    """`scope["path"]` without the `root_path` that the app is mounted at, as frameworks route it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and path.startswith(root + "/"):
+        return path[len(root) :]
+    return path
+
+
+def _is_odd(path: str) -> bool:
+    inner = path[1:-1] if path.endswith("/") else path[1:]
+    if path == "/":
+        return False
+    return "\\" in path or not path.isprintable() or any(part in {"", ".", ".."} for part in inner.split("/"))

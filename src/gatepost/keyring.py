@@ -1,0 +1,573 @@
+"""`APIKeys`: puts the parts together, and holds the verbs."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from gatepost import secret as secret_text
+from gatepost.catalogue import DAM, Catalogue
+from gatepost.decision import decide, of_another_project
+from gatepost.errors import BadInputError, ConfigurationError, KeyNotFoundError
+from gatepost.models import APIKey, ImportedKey, Issued, Outcome, Page, Receipt, Verdict
+from gatepost.record import Absent, Record
+from gatepost.secret import DIGEST_BYTES, SecretFormat, check_prefix, new_id
+from gatepost.sources import SECRET_MAX
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from gatepost.database.changes import Change
+    from gatepost.database.schema import SchemaStatus
+    from gatepost.database.source import Database
+    from gatepost.freshness import Freshness
+    from gatepost.lookup import Lookup
+    from gatepost.tiers.redis import RedisTier
+
+T = TypeVar("T")
+
+DEFAULT_DATABASE = "sqlite:///gatepost.db"
+PAGE_MAX = 500
+"""Most keys on one page."""
+
+_DESCRIPTION_MAX = 200
+_PROJECT_MAX = 100
+_ACTOR_MAX = 200
+_HINT_MAX = 40
+
+
+class _Unset:
+    """The type of `UNSET`."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = _Unset()
+"""Default of arguments for which `None` has a meaning of its own: leave as it is."""
+
+
+class APIKeys:
+    """The keys behind one database, seen from one process. Opens nothing until `async with keys:` or `open`.
+
+    `database`: a URL (SQLite, PostgreSQL, MariaDB, MySQL), or an `AsyncEngine` that you close. `redis`: a URL, or a
+    `redis.asyncio` client that you close; `None` = no Redis tier. `catalogue`: which permissions exist.
+
+    `max_staleness`: seconds that anything remembered may be believed without hearing from the database.
+    `poll_interval`: seconds between two looks at the change counter. `memory_entries`: most keys remembered in this
+    process, about 0.5 kB each; 0 = none. `memory_ttl`, `redis_ttl`, `absent_ttl`: seconds that a key is remembered in
+    memory, in Redis, and that an unknown secret is. `read_timeout`: seconds that a lookup or a wait for a connection
+    may take. `redis_timeout`: seconds that one exchange with Redis may take.
+
+    `prefix`: how secrets begin. `server_keys`: the keys of the secrets' HMAC, 32 bytes or more each; the first makes,
+    all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look
+    up texts that are not of gatepost's format; needed for keys imported by digest.
+
+    Raises `BadInputError` for values that cannot be used.
+    """
+
+    def __init__(
+        self,
+        database: "str | AsyncEngine" = DEFAULT_DATABASE,
+        redis: "str | Redis | RedisCluster | None" = None,
+        *,
+        catalogue: type[Catalogue] = DAM,
+        max_staleness: float = 10.0,
+        poll_interval: float = 1.0,
+        memory_entries: int = 100_000,
+        memory_ttl: float = 60.0,
+        redis_ttl: float = 600.0,
+        absent_ttl: float = 5.0,
+        read_timeout: float = 5.0,
+        redis_timeout: float = 0.1,
+        prefix: str = secret_text.DEFAULT_PREFIX,
+        server_keys: Sequence[bytes] | None = None,
+        foreign_secrets: bool = False,
+    ) -> None:
+        seconds = {
+            "max_staleness": max_staleness,
+            "poll_interval": poll_interval,
+            "memory_ttl": memory_ttl,
+            "redis_ttl": redis_ttl,
+            "absent_ttl": absent_ttl,
+            "read_timeout": read_timeout,
+            "redis_timeout": redis_timeout,
+        }
+        for name, value in seconds.items():
+            if not 0 < value < math.inf:
+                raise BadInputError(f"{name} must be a number of seconds above 0, not {value}")
+        if poll_interval > max_staleness / 2:
+            raise BadInputError(
+                f"poll_interval ({poll_interval} s) must be at most half of max_staleness ({max_staleness} s), "
+                "or what is remembered would stop to count between two polls"
+            )
+        if memory_entries < 0:
+            raise BadInputError(f"memory_entries must be 0 or more, not {memory_entries}")
+        if server_keys is not None:
+            SecretFormat(server_keys, prefix)
+        self.catalogue = catalogue
+        self.foreign_secrets = foreign_secrets
+        self._database_given = database
+        self._redis_given = redis
+        self._seconds = seconds
+        self._memory_entries = memory_entries
+        self._prefix = check_prefix(prefix)
+        self._server_keys = server_keys
+        self._opening = asyncio.Lock()
+        self._open: _Open | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the keys can be used now."""
+        return self._open is not None
+
+    async def open(self) -> bool:
+        """Connect to the database; answers whether this call did it (`False`: they were open already).
+
+        Raises `SchemaError` where the tables are missing or do not fit (an SQLite file gets them by itself),
+        `MissingExtraError`, `UnavailableError`. A Redis that does not answer is no error.
+        """
+        async with self._opening:
+            if self._open is not None:
+                return False
+            self._open = await self._connect()
+            return True
+
+    async def close(self) -> None:
+        """Close what `open` opened. Engines and clients that were handed in stay open."""
+        async with self._opening:
+            opened, self._open = self._open, None
+            if opened is not None:
+                await opened.close()
+
+    async def serve(self) -> None:
+        """Begin to follow the change log, so that lookups may be remembered. The middleware and `verify` do it
+        themselves. One to four round trips; nothing where it runs already. Raises `UnavailableError`."""
+        opened = self._opened()
+        if not opened.freshness.started:
+            await opened.freshness.start()
+
+    async def create_schema(self) -> None:
+        """Make or migrate the tables; safe to call at every start and from several processes at once."""
+        await self._with_database(_upgrade)
+
+    async def schema_status(self) -> "SchemaStatus":
+        """Which revision the database is at, and which one this code needs."""
+        return await self._with_database(_read_status)
+
+    async def create(
+        self,
+        description: str,
+        permissions: Iterable[str] = (),
+        *,
+        project: str | None = None,
+        expires_at: datetime | None = None,
+        actor: str | None = None,
+    ) -> Issued:
+        """Make a key; its secret is told in the answer and never again.
+
+        `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters;
+        `None` = every project. `expires_at`: aware; `None` = never. `actor`: who does it, for the change log.
+        Raises `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One transaction, five round trips.
+        """
+        key_id = new_id()
+        row = self._row(key_id, description, permissions, project, expires_at, active=True)
+        secret = self._opened().format.make(key_id)
+        row |= {"digest": secret_text.digest(secret.encode()), "hint": secret_text.hint(secret)}
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            _check_in_future(expires_at, change.now)
+            await change.insert_keys([row], "created")
+        await self._announce(change)
+        return Issued(_key_of(row, change.now), secret)
+
+    async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | None = None) -> Sequence[APIKey]:
+        """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
+
+        Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for a digest
+        that is not 32 bytes, stands twice, or has a key already. Answers the keys in the order given.
+        """
+        if not self.foreign_secrets:
+            raise BadInputError("imported keys would never be looked up: make APIKeys(..., foreign_secrets=True) first")
+        rows: list[dict[str, Any]] = []
+        numbers: dict[bytes, int] = {}
+        for number, key in enumerate(keys):
+            try:
+                rows.append(self._imported_row(key))
+            except BadInputError as wrong:
+                raise BadInputError(f"keys[{number}]: {wrong}") from None
+            if key.digest in numbers:
+                raise BadInputError(f"keys[{number}]: digest stands at keys[{numbers[key.digest]}] already")
+            numbers[key.digest] = number
+        if not rows:
+            return []
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            known = await change.known_digests(list(numbers))
+            if known:
+                first = min(numbers[digest] for digest in known)
+                raise BadInputError(f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)")
+            await change.insert_keys(rows, "imported")
+        await self._announce(change)
+        return [_key_of(row, change.now) for row in rows]
+
+    async def get(self, key_id: str) -> APIKey:
+        """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
+        key = await self._database.get_key(key_id)
+        if key is None:
+            raise KeyNotFoundError([key_id])
+        return key
+
+    async def list(
+        self,
+        *,
+        project: str | None = None,
+        active: bool | None = None,
+        permission: str | None = None,
+        search: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """One page of keys, newest first. Filters of `None` do not filter.
+
+        `permission`: keys that have it. `search`: a part of the description, any case, or a whole id. `after`: the
+        `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
+        `UnavailableError`. One round trip, whatever the page.
+        """
+        if not 1 <= limit <= PAGE_MAX:
+            raise BadInputError(f"limit must be 1 to {PAGE_MAX}, not {limit}")
+        if permission is not None:
+            self.catalogue.check([permission])
+        items, place = await self._database.list_keys(
+            project=project, active=active, permission=permission, search=search, after=after, limit=limit
+        )
+        return Page(items, place)
+
+    async def update(
+        self,
+        key_id: str,
+        *,
+        description: str | None = None,
+        permissions: Iterable[str] | None = None,
+        expires_at: datetime | _Unset | None = UNSET,
+        actor: str | None = None,
+    ) -> APIKey:
+        """Edit a key; what is not named stays as it is. `expires_at=None`: never.
+
+        Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One transaction.
+        """
+        values: dict[str, Any] = {}
+        detail: dict[str, Any] = {}
+        if description is not None:
+            values["description"] = detail["description"] = _checked_text("description", description, _DESCRIPTION_MAX)
+        if permissions is not None:
+            names = sorted(self.catalogue.check(permissions))
+            values["permissions"], detail["permissions"] = _joined(names), names
+        if not isinstance(expires_at, _Unset):
+            values["expires_at"] = detail["expires_at"] = _checked_moment(expires_at)
+        if not values:
+            raise BadInputError("nothing to update: name description, permissions or expires_at")
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            _check_in_future(values.get("expires_at"), change.now)
+            if not await change.states([key_id]):
+                raise KeyNotFoundError([key_id])
+            await change.update_key(key_id, values, detail)
+        await self._announce(change)
+        return await self.get(key_id)
+
+    async def activate(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
+        """Switch one key or many on. As `deactivate`."""
+        return await self._switch(ids, active=True, actor=actor)
+
+    async def deactivate(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
+        """Switch one key or many off, in one transaction. When the call returns, this process refuses them.
+
+        Other workers refuse them as soon as they poll: within milliseconds where a Redis passes the nudge on, else
+        within `poll_interval`, and after `max_staleness` at the latest, whatever failed.
+
+        A single unknown id raises `KeyNotFoundError`; of many, the unknown ones are named in the receipt. Raises
+        `UnavailableError` where the database failed.
+        """
+        return await self._switch(ids, active=False, actor=actor)
+
+    async def rotate(self, key_id: str, *, grace: float, actor: str | None = None) -> Issued:
+        """Give a key a new secret. The one before goes on working for `grace` seconds; 0 kills it at once.
+
+        A key has two secrets at most: one that an earlier rotation left dies now. Raises `KeyNotFoundError`,
+        `BadInputError`, `UnavailableError`. One transaction.
+        """
+        if not 0 <= grace < math.inf:
+            raise BadInputError(f"grace must be a number of seconds, 0 or more, not {grace}")
+        secret = self._opened().format.make(key_id)
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            if not await change.states([key_id]):
+                raise KeyNotFoundError([key_id])
+            await change.rotate_secret(
+                key_id,
+                secret_text.digest(secret.encode()),
+                secret_text.hint(secret),
+                timedelta(seconds=grace),
+            )
+        await self._announce(change)
+        return Issued(await self.get(key_id), secret)
+
+    async def delete(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
+        """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
+        otherwise."""
+        wanted = _checked_ids(ids)
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            states = await change.states(wanted)
+            unknown = _unknown(ids, wanted, states)
+            changed = [key_id for key_id in wanted if key_id in states]
+            if changed:
+                await change.delete_keys(changed)
+        await self._announce(change)
+        return Receipt(change.seq if changed else None, changed, (), unknown)
+
+    async def verify(self, secret: str, *, project: str | None = None) -> Verdict:
+        """What `secret` opens, as the middleware would judge it. `project`: the one that the request belongs to;
+        `None` = not asked. Raises `UnavailableError` where the truth could not be read. No I/O where memory knows it.
+        """
+        outcome, key = await self.judge(secret.encode("utf-8", "surrogateescape"))
+        if outcome is Outcome.VALID and key is not None and project is not None:
+            outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
+        return Verdict(outcome, key)
+
+    def recall(self, secret: bytes) -> Record | None:
+        """The key of a secret that this process remembers and that may be used now; `None` = ask `judge`. No I/O."""
+        opened = self._open
+        return None if opened is None else opened.lookup.recall(secret_text.digest(secret))
+
+    async def judge(self, secret: bytes) -> tuple[Outcome, Record | None]:
+        """What `secret` opens, with whatever I/O it takes: none for a text that was never made here.
+
+        Raises `UnavailableError`.
+        """
+        opened = self._opened()
+        if not 0 < len(secret) <= SECRET_MAX or not (self.foreign_secrets or opened.format.is_genuine(secret)):
+            return Outcome.INVALID, None
+        if not opened.freshness.started:
+            await opened.freshness.start()
+        found = await opened.lookup.find(secret_text.digest(secret))
+        return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
+
+    async def _connect(self) -> "_Open":
+        from gatepost.database.source import Database  # noqa: PLC0415 - SQLAlchemy, only where keys are opened
+        from gatepost.freshness import Freshness  # noqa: PLC0415
+        from gatepost.lookup import Lookup  # noqa: PLC0415
+        from gatepost.tiers.memory import MemoryTier  # noqa: PLC0415
+
+        seconds = self._seconds
+        redis = None
+        if self._redis_given is not None:
+            from gatepost.tiers.redis import RedisTier  # noqa: PLC0415 - redis-py, only where there is a Redis
+
+            redis = RedisTier(self._redis_given, ttl=seconds["redis_ttl"], timeout=seconds["redis_timeout"])
+        database = Database(self._database_given, timeout=seconds["read_timeout"])
+        await database.open()
+        try:
+            settings = await database.read_settings()
+            if redis is not None:
+                await redis.open(settings["seal_key"])
+        except BaseException:
+            await database.close()
+            raise
+        memory = MemoryTier(self._memory_entries)
+        freshness = Freshness(
+            database,
+            memory,
+            redis,
+            max_staleness=seconds["max_staleness"],
+            poll_interval=seconds["poll_interval"],
+        )
+        lookup = Lookup(
+            database,
+            memory,
+            redis,
+            freshness,
+            memory_ttl=seconds["memory_ttl"],
+            absent_ttl=seconds["absent_ttl"],
+            read_timeout=seconds["read_timeout"],
+        )
+        server_keys = self._server_keys or (settings["server_key"],)
+        return _Open(database, SecretFormat(server_keys, self._prefix), redis, freshness, lookup)
+
+    def _opened(self) -> "_Open":
+        if self._open is None:
+            raise ConfigurationError("The keys are not open: write 'async with keys:', or let the app's lifespan do it")
+        return self._open
+
+    @property
+    def _database(self) -> "Database":
+        return self._opened().database
+
+    async def _with_database(self, use: Callable[["Database"], Awaitable[T]]) -> T:
+        """Run `use` on the database, connected for the time where the keys are not open."""
+        from gatepost.database.source import Database  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+        if self._open is not None:
+            return await use(self._open.database)
+        database = Database(self._database_given, timeout=self._seconds["read_timeout"])
+        database.connect()
+        try:
+            return await use(database)
+        finally:
+            await database.close()
+
+    def _row(
+        self,
+        key_id: str,
+        description: str,
+        permissions: Iterable[str],
+        project: str | None,
+        expires_at: datetime | None,
+        *,
+        active: bool,
+    ) -> dict[str, Any]:
+        """The columns of a new key, checked."""
+        return {
+            "id": key_id,
+            "project": None if project is None else _checked_text("project", project, _PROJECT_MAX),
+            "description": _checked_text("description", description, _DESCRIPTION_MAX),
+            "permissions": _joined(sorted(self.catalogue.check(permissions))),
+            "active": active,
+            "expires_at": _checked_moment(expires_at),
+        }
+
+    def _imported_row(self, key: ImportedKey) -> dict[str, Any]:
+        if not isinstance(key.digest, bytes) or len(key.digest) != DIGEST_BYTES:
+            raise BadInputError(f"digest must be {DIGEST_BYTES} bytes: SHA-256 of the secret")
+        if len(key.hint) > _HINT_MAX or not key.hint.isprintable():
+            raise BadInputError(f"hint must be at most {_HINT_MAX} printable characters")
+        row = self._row(new_id(), key.description, key.permissions, key.project, key.expires_at, active=key.active)
+        return row | {"digest": key.digest, "hint": key.hint}
+
+    async def _switch(self, ids: str | Iterable[str], *, active: bool, actor: str | None) -> Receipt:
+        wanted = _checked_ids(ids)
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            states = await change.states(wanted)
+            unknown = _unknown(ids, wanted, states)
+            changed = [key_id for key_id in wanted if states.get(key_id) is (not active)]
+            if changed:
+                await change.set_active(changed, active)
+        await self._announce(change)
+        unchanged = [key_id for key_id in wanted if states.get(key_id) is active]
+        return Receipt(change.seq if changed else None, changed, unchanged, unknown)
+
+    async def _announce(self, change: "Change") -> None:
+        """Let every worker know of a committed change, this one first."""
+        opened = self._opened()
+        digests = change.digests
+        if not digests:
+            return
+        if opened.redis is not None:
+            opened.redis.drop(digests)
+            await opened.redis.nudge()
+        await opened.freshness.catch_up(change.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What is there while the keys are open."""
+
+    database: "Database"
+    format: SecretFormat
+    redis: "RedisTier | None"
+    freshness: "Freshness"
+    lookup: "Lookup"
+
+    async def close(self) -> None:
+        await self.freshness.stop()
+        await self.lookup.close()
+        if self.redis is not None:
+            await self.redis.close()
+        await self.database.close()
+
+
+async def _upgrade(database: "Database") -> None:
+    await database.upgrade()
+
+
+async def _read_status(database: "Database") -> "SchemaStatus":
+    return await database.schema_status()
+
+
+def _key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
+    """The key that has just been made of a row."""
+    return APIKey(
+        id=row["id"],
+        project=row["project"],
+        description=row["description"],
+        permissions=frozenset(row["permissions"].split()),
+        active=row["active"],
+        created_at=now,
+        updated_at=now,
+        expires_at=row["expires_at"],
+        hint=row["hint"],
+    )
+
+
+def _joined(names: Sequence[str]) -> str:
+    """The text of the permissions column: a space at each end, so that SQL can search for a whole name."""
+    return f" {' '.join(names)} "
+
+
+def _checked_text(name: str, text: str, most: int) -> str:
+    if not isinstance(text, str):
+        raise BadInputError(f"{name} must be a str, not {type(text).__name__}")
+    text = text.strip()
+    if not 0 < len(text) <= most or not text.isprintable():
+        raise BadInputError(f"{name} must be 1 to {most} printable characters, not {len(text)}: {text[:50]!r}")
+    return text
+
+
+def _checked_actor(actor: str | None) -> str | None:
+    return None if actor is None else _checked_text("actor", actor, _ACTOR_MAX)
+
+
+def _checked_moment(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise BadInputError(
+            "expires_at must be a datetime with a time zone, such as datetime.now(UTC) + timedelta(days=90)"
+        )
+    return moment.astimezone(UTC)
+
+
+def _check_in_future(moment: datetime | None, now: datetime) -> None:
+    if moment is not None and moment <= now:
+        raise BadInputError(
+            f"expires_at {moment.isoformat()} has passed already (the database's clock: {now.isoformat()})"
+        )
+
+
+def _checked_ids(ids: str | Iterable[str]) -> Sequence[str]:
+    """The ids in the order given, without repeats."""
+    wanted = [ids] if isinstance(ids, str) else list(ids)
+    for key_id in wanted:
+        if not isinstance(key_id, str):
+            raise BadInputError(f"an id must be a str, not {type(key_id).__name__}")
+    return list(dict.fromkeys(wanted))
+
+
+def _unknown(ids: str | Iterable[str], wanted: Sequence[str], states: Mapping[str, bool]) -> Sequence[str]:
+    """The ids that no key has. Raises `KeyNotFoundError` where only one was asked for, as a plain text."""
+    unknown = [key_id for key_id in wanted if key_id not in states]
+    if unknown and isinstance(ids, str):
+        raise KeyNotFoundError(unknown)
+    return unknown

@@ -1,0 +1,63 @@
+"""The app's lifespan, with the keys opened before the app starts and closed after it ended."""
+
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gatepost.errors import GatepostError, UnavailableError
+from gatepost.keyring import APIKeys
+
+
+class Lifespan:
+    """Serves one `lifespan` scope of `app`, in the same task.
+
+    Opens `keys` when the server starts up, unless somebody has, and closes them again if it was this that opened them.
+    Where they cannot be opened the server is told so, and does not start. An app without lifespan support (it raises or
+    returns before it asks for the first event) gets served one all the same.
+    """
+
+    def __init__(self, keys: APIKeys, app: ASGIApp) -> None:
+        self._keys = keys
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve from startup to shutdown."""
+        startup = await receive()
+        try:
+            opened = await self._keys.open()
+        except GatepostError as failure:
+            await send({"type": "lifespan.startup.failed", "message": str(failure)})
+            return
+        try:
+            with suppress(UnavailableError):  # went away in between: requests are answered 503 until it is back
+                await self._keys.serve()
+            if not await self._run_app(scope, startup, receive, send):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+        finally:
+            if opened:
+                await self._keys.close()
+
+    async def _run_app(self, scope: Scope, startup: Message, receive: Receive, send: Send) -> bool:
+        """Run the app's own lifespan; answers whether it has one."""
+        asked = False
+
+        async def receive_for_app() -> Message:
+            nonlocal asked
+            if asked:
+                return await receive()
+            asked = True
+            return startup
+
+        async def send_for_app(message: Message) -> None:
+            if not message["type"].startswith("lifespan."):
+                raise RuntimeError("the app answered a lifespan scope as if it were a request")
+            await send(message)
+
+        try:
+            await self._app(scope, receive_for_app, send_for_app)
+        except Exception:
+            if asked:
+                raise
+        return asked

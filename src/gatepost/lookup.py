@@ -1,0 +1,132 @@
+"""From a digest to what is known of it: memory, then Redis, then the database.
+
+    digest ─┬ recall: memory hit, usable, lease holds ──> the key, with no await
+            └ find:   memory ─> Redis (one MGET for all) ─> another's read under way ─> own read (one SELECT for all)
+
+Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`).
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from gatepost.clock import Clock, boot_clock
+from gatepost.coalescing import Coalescer
+from gatepost.database.source import READ_MAX, Database
+from gatepost.errors import UnavailableError
+from gatepost.freshness import Freshness
+from gatepost.record import Found, Record, decode
+from gatepost.tiers.memory import MemoryTier
+from gatepost.tiers.redis import RedisTier
+
+REDIS_AT_ONCE = 4
+DATABASE_AT_ONCE = 4
+"""Statements at the same time: below the five connections of SQLAlchemy's pool, so that a change always finds one."""
+
+JITTER = 0.1
+"""TTLs vary by this part, so that keys read together do not lapse together."""
+
+
+class Lookup:
+    """One worker's way from digests to records. Times are seconds.
+
+    `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers; `read_timeout`:
+    longest time that one lookup may take.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        memory: MemoryTier,
+        redis: RedisTier | None,
+        freshness: Freshness,
+        *,
+        memory_ttl: float,
+        absent_ttl: float,
+        read_timeout: float,
+        clock: Clock = boot_clock,
+    ) -> None:
+        self._database = database
+        self._memory = memory
+        self._redis = redis
+        self._freshness = freshness
+        self._memory_ttl = memory_ttl
+        self._absent_ttl = absent_ttl
+        self._read_timeout = read_timeout
+        self._clock = clock
+        self._remembered = memory.records
+        self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
+        self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
+
+    def recall(self, digest: bytes) -> Record | None:
+        """The key, if memory holds it, may still be believed, and the key may be used now; else `None`: ask `find`."""
+        record = self._remembered.get(digest)
+        if record is not None:
+            now = self._clock()
+            freshness = self._freshness
+            if now < freshness.until and now < record.until and now + freshness.offset < record.usable_until:
+                return record
+        return None
+
+    async def find(self, digest: bytes) -> Found:
+        """What is known of `digest` (32 bytes), from the first place where that still counts.
+
+        Raises `UnavailableError` where the database, needed, does not answer within `read_timeout`.
+        """
+        found = self._memory.get(digest, self._clock())
+        if found is not None and self._freshness.holds():
+            return found
+        try:
+            async with asyncio.timeout(self._read_timeout):
+                return await self._find_below(digest)
+        except TimeoutError:
+            raise UnavailableError(f"Looking up a key took longer than {self._read_timeout} s") from None
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._from_redis.close()
+        await self._from_database.close()
+
+    async def _find_below(self, digest: bytes) -> Found:
+        if self._redis is not None and self._redis.healthy and self._freshness.holds():
+            found = await self._from_redis.ask_or_join(digest)
+            if found is not None and self._freshness.covers(digest, found):
+                return found
+        if self._freshness.holds():
+            try:
+                found = await self._from_database.join(digest)
+            except UnavailableError:
+                found = None  # another's failure: this request still has its own try
+            if found is not None and self._freshness.covers(digest, found):
+                return found
+        return await self._from_database.ask(digest)
+
+    async def _fetch_from_redis(self, digests: Sequence[bytes]) -> Mapping[bytes, Found | None]:
+        payloads = await self._redis.get(digests) if self._redis is not None else {}
+        answers: dict[bytes, Found | None] = dict.fromkeys(digests)
+        for digest, payload in payloads.items():
+            as_of, *row = orjson.loads(payload)
+            answers[digest] = self._remember(digest, as_of, row or None)
+        return answers
+
+    async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
+        async with asyncio.timeout(self._read_timeout):
+            reading = await self._database.read_records(digests)
+        answers = {}
+        for digest in digests:
+            row = reading.rows.get(digest)
+            answers[digest] = self._remember(digest, reading.as_of, row)
+            if self._redis is not None:
+                payload = orjson.dumps([reading.as_of, *(row or ())])
+                self._redis.put(digest, payload, None if row else self._absent_ttl)
+        return answers
+
+    def _remember(self, digest: bytes, as_of: int, row: Sequence[object] | None) -> Found:
+        lives = self._absent_ttl if row is None else self._memory_ttl
+        until = self._clock() + lives * random.uniform(1 - JITTER, 1)  # noqa: S311 - spreads load, no secret
+        found = decode(row, as_of, until)
+        if self._freshness.not_below_floor(digest, found):
+            self._memory.put(digest, found)
+        return found

@@ -1,0 +1,170 @@
+"""The secret's text: `gp_<id>_<body><crc>` (docs/decisions/0001). Pure: no I/O; randomness only in `new_*`.
+
+    gp _ 4fT0aK9sQ2Lm _ <43 base62 = 32 bytes: 20 random, 12 of HMAC> <6 base62 = CRC-32>
+
+The HMAC over prefix, id and random lets a worker refuse invented secrets with no I/O; the CRC lets a scanner
+check a find offline. A 160-bit random secret needs no slow hash (NIST SP 800-63B; OWASP ASVS 5.0, 6.5.2).
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gatepost.errors import BadInputError
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Base62 in ASCII order, so that texts of one length sort as their numbers."""
+
+ID_CHARS = 12
+RANDOM_BYTES = 20
+MAC_BYTES = 12
+BODY_CHARS = 43
+"""Base62 digits that 32 bytes need: 62**43 > 2**256 > 62**42."""
+CRC_CHARS = 6
+"""Base62 digits that 32 bits need: 62**6 > 2**32 > 62**5."""
+DIGEST_BYTES = 32
+SERVER_KEY_BYTES = 32
+"""Least length of a server key: the output of the hash it keys (RFC 2104, section 3)."""
+PREFIX_MAX = 32
+"""Longest prefix, in characters, so that a secret stays below 100 characters."""
+
+DEFAULT_PREFIX = "gp"
+_UNDERSCORE = ord("_")
+_PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
+_VALUE_OF = {ord(char): value for value, char in enumerate(ALPHABET)}
+
+
+def secret_pattern(prefix: str = DEFAULT_PREFIX) -> str:
+    """The regular expression for secret scanners: every secret with this prefix matches it whole.
+
+    A scanner that can compute should also check the last six characters with `checksum`.
+    """
+    return rf"\b{re.escape(prefix)}_[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{BODY_CHARS + CRC_CHARS}}}\b"
+
+
+def encode_base62(number: int, width: int) -> str:
+    """`number` (not negative, below 62**width) in exactly `width` base62 digits, most significant first."""
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def decode_base62(digits: bytes) -> int | None:
+    """The number that ASCII base62 `digits` write, or `None` where a byte is no digit."""
+    number = 0
+    for byte in digits:
+        value = _VALUE_OF.get(byte)
+        if value is None:
+            return None
+        number = number * 62 + value
+    return number
+
+
+def checksum(text: bytes) -> bytes:
+    """The six base62 characters that follow `text` in a secret: its CRC-32 (ISO 3309, as in zlib)."""
+    return encode_base62(zlib.crc32(text), CRC_CHARS).encode()
+
+
+def digest(secret: bytes) -> bytes:
+    """SHA-256 of the secret's bytes, 32 bytes: all that is stored of it."""
+    return hashlib.sha256(secret).digest()
+
+
+def hint(secret: str) -> str:
+    """What people may see of a secret: its prefix, the first four characters of the id, and the last four of all."""
+    head, _, _ = secret.rpartition("_")
+    return f"{head[: len(head) - ID_CHARS + 4]}...{secret[-4:]}"
+
+
+def new_id() -> str:
+    """A random key id: 12 base62 characters, 71 bits."""
+    return encode_base62(secrets.randbelow(62**ID_CHARS), ID_CHARS)
+
+
+def new_server_key() -> bytes:
+    """A random server key, 32 bytes."""
+    return secrets.token_bytes(SERVER_KEY_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSecret:
+    """A secret whose form and checksum are right; whether its MAC is, is not known yet.
+
+    `key_id`: 12 characters; `random`: 20 bytes; `mac`: 12 bytes.
+    """
+
+    key_id: str
+    random: bytes = field(repr=False)
+    mac: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFormat:
+    """Makes and checks secrets with one prefix under a list of server keys: the first makes, all check.
+
+    `prefix`: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, at most 32 characters. `server_keys`: at least one, each 32 bytes or more.
+    Raises `BadInputError` for anything else.
+    """
+
+    server_keys: Sequence[bytes] = field(repr=False)
+    prefix: str = DEFAULT_PREFIX
+
+    def __post_init__(self) -> None:
+        check_prefix(self.prefix)
+        if not self.server_keys:
+            raise BadInputError("server_keys is empty: give at least one server key")
+        for number, key in enumerate(self.server_keys):
+            if not isinstance(key, bytes) or len(key) < SERVER_KEY_BYTES:
+                raise BadInputError(f"server_keys[{number}] must be {SERVER_KEY_BYTES} bytes or more")
+
+    def make(self, key_id: str, random: bytes | None = None) -> str:
+        """A secret for the key `key_id`. `random`: 20 bytes, fresh ones where `None` (tests pass their own)."""
+        if random is None:
+            random = secrets.token_bytes(RANDOM_BYTES)
+        body = random + self._mac(self.server_keys[0], key_id, random)
+        text = f"{self.prefix}_{key_id}_{encode_base62(int.from_bytes(body), BODY_CHARS)}"
+        return text + checksum(text.encode()).decode()
+
+    def parse(self, secret: bytes) -> ParsedSecret | None:
+        """The parts of a secret, or `None` where its form or checksum is wrong. About 3 µs, less for a wrong form."""
+        start = len(self.prefix) + 1
+        end = start + ID_CHARS
+        if (
+            len(secret) != end + 1 + BODY_CHARS + CRC_CHARS
+            or not secret.startswith(self.prefix.encode())
+            or secret[start - 1] != _UNDERSCORE
+            or secret[end] != _UNDERSCORE
+            or secret[-CRC_CHARS:] != checksum(secret[:-CRC_CHARS])
+        ):
+            return None
+        body = decode_base62(secret[end + 1 : -CRC_CHARS])
+        if body is None or body >= 1 << 256 or decode_base62(secret[start:end]) is None:
+            return None
+        data = body.to_bytes(RANDOM_BYTES + MAC_BYTES)
+        return ParsedSecret(secret[start:end].decode(), data[:RANDOM_BYTES], data[RANDOM_BYTES:])
+
+    def is_genuine(self, secret: bytes) -> bool:
+        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 6 µs."""
+        parsed = self.parse(secret)
+        return parsed is not None and any(
+            hmac.compare_digest(parsed.mac, self._mac(key, parsed.key_id, parsed.random)) for key in self.server_keys
+        )
+
+    def _mac(self, server_key: bytes, key_id: str, random: bytes) -> bytes:
+        return hmac.digest(server_key, self.prefix.encode() + key_id.encode() + random, "sha256")[:MAC_BYTES]
+
+
+def check_prefix(prefix: str) -> str:
+    """`prefix` itself. Raises `BadInputError` where it cannot begin a secret."""
+    if len(prefix) > PREFIX_MAX or not _PREFIX.match(prefix):
+        raise BadInputError(
+            f"prefix {prefix!r} must be lower-case letters and digits in groups joined by single underscores, "
+            f"begin with a letter, and have at most {PREFIX_MAX} characters"
+        )
+    return prefix

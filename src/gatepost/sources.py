@@ -1,0 +1,160 @@
+"""Where in a request a secret may stand, and taking it out of there. Pure; one scan of the header list."""
+
+import re
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gatepost.errors import BadInputError
+from gatepost.models import Outcome
+
+Scope = MutableMapping[str, Any]
+
+SECRET_MAX = 512
+"""Longest secret that is looked at, in bytes: gatepost's own have under 100; foreign ones get room. Bounds the hash."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """`Authorization: Bearer <secret>` (RFC 6750). Other schemes in that header are left to the app."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that holds the secret and nothing else, such as `X-API-Key`. Names are case-insensitive."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.match(self.name):
+            raise BadInputError(f"{self.name!r} is no header name (RFC 9110, section 5.6.2)")
+        if self.name.lower() == "authorization":
+            raise BadInputError("the Authorization header is read by Bearer(), not by Header()")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter, such as `?api_key=…`. Secrets in URLs end up in logs: only for clients that can do no other.
+
+    Taken out of `scope["query_string"]` unless `strip=False`.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise BadInputError("Query() needs the parameter's name")
+
+
+@dataclass(frozen=True, slots=True)
+class Subprotocol:
+    """One of the subprotocols that a WebSocket client offers: `prefix` and then the secret.
+
+    For browsers, which cannot set headers on a WebSocket: `new WebSocket(url, ["chat", "gatepost.key.<secret>"])`.
+    Taken out of what the app sees, unless `strip=False`, so that it accepts one of the others.
+    """
+
+    prefix: str = "gatepost.key."
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.match(self.prefix):
+            raise BadInputError(f"{self.prefix!r} cannot begin a subprotocol (RFC 6455, section 4.1)")
+
+
+Source = Bearer | Header | Query | Subprotocol
+
+_SUBPROTOCOL_HEADER = b"sec-websocket-protocol"
+
+
+class Extractor:
+    """Takes the secret out of a scope, from whichever of the sources it stands in.
+
+    `sources`: one or more, none twice. `strip`: remove what carried the secret from the scope.
+    """
+
+    def __init__(self, sources: Sequence[Source], *, strip: bool = True) -> None:
+        if not sources:
+            raise BadInputError("sources is empty: where should a secret stand? For example sources=(Bearer(),)")
+        for source in sources:
+            if not isinstance(source, Source):
+                raise BadInputError(
+                    f"{source!r} is no source: give Bearer(), Header(name), Query(name) or Subprotocol()"
+                )
+        if len(set(sources)) != len(sources):
+            raise BadInputError("sources holds the same source twice")
+        self._strip = strip
+        self._bearer = Bearer() in sources
+        self._names = frozenset(s.name.lower().encode() for s in sources if isinstance(s, Header)) | (
+            {b"authorization"} if self._bearer else frozenset()
+        )
+        self._queries = frozenset(s.name.encode() for s in sources if isinstance(s, Query))
+        self._subprotocols = tuple(s.prefix for s in sources if isinstance(s, Subprotocol))
+
+    def take(self, scope: Scope) -> bytes | Outcome:
+        """The secret's bytes, `Outcome.MISSING` where there is none, `Outcome.AMBIGUOUS` for two secrets or a header
+        that stands twice. A secret too long to be one comes back as the empty one, which no key has."""
+        names = self._names
+        headers = scope["headers"]
+        lines = [line for line in headers if line[0] in names]
+        if len(lines) == 1 and not self._queries and not self._subprotocols:
+            line = lines[0]
+            value: bytes = line[1]
+            if line[0] == b"authorization":
+                if value[:7].lower() != b"bearer ":
+                    return Outcome.MISSING
+                value = value[7:].strip()
+            if self._strip:
+                scope["headers"] = [kept for kept in headers if kept is not line]
+            return value if len(value) <= SECRET_MAX else b""
+        return self._take_any(scope, lines)
+
+    def _take_any(self, scope: Scope, lines: Sequence[Sequence[bytes]]) -> bytes | Outcome:
+        """As `take`, for several headers, query parameters and subprotocols."""
+        if len({line[0] for line in lines}) != len(lines):
+            return Outcome.AMBIGUOUS
+        found: list[bytes] = []
+        for line in lines:
+            value = line[1]
+            if line[0] == b"authorization":
+                if value[:7].lower() != b"bearer ":
+                    continue
+                value = value[7:].strip()
+            found.append(value)
+            if self._strip:
+                scope["headers"] = [kept for kept in scope["headers"] if kept is not line]
+        if self._queries:
+            found += self._take_query(scope)
+        if self._subprotocols and scope["type"] == "websocket":
+            found += self._take_subprotocol(scope)
+        if len(found) != 1:
+            return Outcome.AMBIGUOUS if found else Outcome.MISSING
+        return found[0] if len(found[0]) <= SECRET_MAX else b""
+
+    def _take_query(self, scope: Scope) -> list[bytes]:
+        found, kept = [], []
+        for part in scope.get("query_string", b"").split(b"&"):
+            name, _, value = part.partition(b"=")
+            if unquote_to_bytes(name.replace(b"+", b" ")) in self._queries:
+                found.append(unquote_to_bytes(value.replace(b"+", b" ")))
+            else:
+                kept.append(part)
+        if found and self._strip:
+            scope["query_string"] = b"&".join(kept)
+        return found
+
+    def _take_subprotocol(self, scope: Scope) -> list[bytes]:
+        found, kept = [], []
+        for offered in scope.get("subprotocols", ()):
+            prefix = next((p for p in self._subprotocols if offered.startswith(p)), None)
+            if prefix is None:
+                kept.append(offered)
+            else:
+                found.append(offered.removeprefix(prefix).encode("latin-1", "replace"))
+        if found and self._strip:
+            scope["subprotocols"] = kept
+            others = [line for line in scope["headers"] if line[0] != _SUBPROTOCOL_HEADER]
+            scope["headers"] = others + ([(_SUBPROTOCOL_HEADER, ", ".join(kept).encode("latin-1"))] if kept else [])
+        return found

@@ -1,0 +1,236 @@
+"""The Redis tier: sealed values that every worker shares, and a doorbell. Nothing in it decides anything.
+
+A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers.
+Nothing here raises for a fault of Redis. Values:
+
+    <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: orjson>
+"""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from gatepost.errors import BadInputError, ConfigurationError
+
+logger = logging.getLogger("gatepost.redis")
+
+SEAL_BYTES = 16
+"""128 bits: forging a seal by guessing is out of reach (RFC 7693 allows 1 to 64)."""
+
+PENDING_WRITES_MAX = 10_000
+"""Most values waiting to be written. When Redis cannot keep up, newer ones are not queued: it only loses speed."""
+
+WRITE_BATCH = 500
+"""Values per pipeline."""
+
+PROBE_SECONDS = (0.05, 1.0)
+"""First and longest pause between two probes of a Redis that failed."""
+
+LISTEN_SECONDS = 60.0
+"""How long one wait for a nudge takes. Only bounds how late a connection that died without a word is noticed."""
+
+JITTER = 0.1
+"""TTLs vary by this part, so that values written together do not lapse together."""
+
+_FAULTS = (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError)
+
+RedisClient = Redis | RedisCluster
+
+
+class RedisTier:
+    """Values by digest (32 bytes) in a Redis of ours (a URL) or of the user (a client, who closes it).
+
+    `ttl`: seconds a value lives. `timeout`: seconds that one exchange may take.
+    """
+
+    def __init__(self, redis: str | RedisClient, *, ttl: float, timeout: float) -> None:
+        self._ttl = ttl
+        self._timeout = timeout
+        self._owned = isinstance(redis, str)
+        self._client: RedisClient = _client_of(redis, timeout) if isinstance(redis, str) else _checked(redis)
+        self._seal_key = b""
+        self._name = b""
+        self._healthy = False
+        self._pending: dict[bytes, tuple[bytes, float] | None] = {}
+        self._wake_writer = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._probe: asyncio.Task[None] | None = None
+        self.nudged = asyncio.Event()
+
+    async def open(self, seal_key: bytes) -> None:
+        """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
+        self._seal_key = seal_key
+        self._name = b"gatepost:" + blake2b(seal_key, digest_size=6, person=b"namespace").hexdigest().encode() + b":"
+        self._healthy = await self._answers()
+        if not self._healthy:
+            self._trip()
+        self._tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._write())}
+
+    async def close(self) -> None:
+        """Stop the background tasks, and close the client if it is ours."""
+        tasks = [*self._tasks, *([self._probe] if self._probe else [])]
+        self._tasks, self._probe, self._healthy = set(), None, False
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._pending.clear()
+        if self._owned:
+            with contextlib.suppress(*_FAULTS):
+                await self._client.aclose()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether Redis is being asked; false while the breaker skips it."""
+        return self._healthy
+
+    async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
+        if not self._healthy:
+            return {}
+        names = [self._name + digest for digest in digests]
+        try:
+            async with asyncio.timeout(self._timeout):
+                if isinstance(self._client, RedisCluster):
+                    values = await self._client.mget_nonatomic(names)
+                else:
+                    values = await self._client.mget(names)
+        except _FAULTS as fault:
+            self._trip(fault)
+            return {}
+        payloads = {}
+        for digest, value in zip(digests, values, strict=True):
+            if value is None:
+                continue
+            payload = value[SEAL_BYTES:]
+            if hmac.compare_digest(value[:SEAL_BYTES], self._seal(digest, payload)):
+                payloads[digest] = payload
+            else:
+                logger.warning("A value in Redis has a wrong seal: written by something else, or tampered with")
+        return payloads
+
+    def put(self, digest: bytes, payload: bytes, ttl: float | None = None) -> None:
+        """Write a value soon, in the background. `ttl`: seconds, `None` = the tier's. Dropped where Redis is behind."""
+        if self._healthy and len(self._pending) < PENDING_WRITES_MAX:
+            lives = (self._ttl if ttl is None else ttl) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            self._pending[digest] = (self._seal(digest, payload) + payload, lives)
+            self._wake_writer.set()
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Delete values soon, in the background."""
+        if self._healthy:
+            self._pending |= dict.fromkeys(digests)
+            self._wake_writer.set()
+
+    async def nudge(self) -> None:
+        """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""
+        if self._healthy:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._client.execute_command("PUBLISH", self._name + b"nudge", b"")
+            except _FAULTS as fault:
+                self._trip(fault)
+
+    def _seal(self, digest: bytes, payload: bytes) -> bytes:
+        return blake2b(digest + payload, digest_size=SEAL_BYTES, key=self._seal_key, person=b"gatepost value").digest()
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._client.execute_command("PING")
+        except _FAULTS:
+            return False
+        return True
+
+    def _trip(self, fault: BaseException | None = None) -> None:
+        """Skip Redis from now on, and probe it in the background."""
+        self._healthy = False
+        self._pending.clear()
+        if self._probe is None:
+            logger.warning("Redis does not answer (%s): going on without it", type(fault).__name__ if fault else "ping")
+            self._probe = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        pause, longest = PROBE_SECONDS
+        while True:
+            await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+            if await self._answers():
+                break
+            pause = min(2 * pause, longest)
+        logger.warning("Redis answers again")
+        self._probe = None
+        self._healthy = True
+
+    async def _write(self) -> None:
+        """Send what is pending, a pipeline at a time, for as long as the tier is open."""
+        while True:
+            await self._wake_writer.wait()
+            self._wake_writer.clear()
+            while self._pending and self._healthy:
+                batch = [(digest, self._pending.pop(digest)) for digest in list(self._pending)[:WRITE_BATCH]]
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._send(batch)
+                except ResponseError as refusal:  # full (OOM), or a read-only replica: reads go on
+                    logger.warning("Redis refuses to write: %s", refusal)
+                    self._pending.clear()
+                    await asyncio.sleep(PROBE_SECONDS[1])
+                except _FAULTS as fault:
+                    self._trip(fault)
+
+    async def _send(self, batch: Sequence[tuple[bytes, tuple[bytes, float] | None]]) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for digest, value in batch:
+            if value is None:
+                pipeline.delete(self._name + digest)
+            else:
+                pipeline.set(self._name + digest, value[0], px=max(1, int(value[1] * 1000)))
+        await pipeline.execute()
+
+    async def _listen(self) -> None:
+        """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""
+        while True:
+            with contextlib.suppress(*_FAULTS):
+                async for _ in self._nudges():
+                    self.nudged.set()
+            await asyncio.sleep(PROBE_SECONDS[1] * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+
+    async def _nudges(self) -> AsyncIterator[Any]:
+        async with self._client.pubsub() as subscription:
+            await subscription.subscribe(self._name + b"nudge")
+            yield None
+            while True:
+                message = await subscription.get_message(ignore_subscribe_messages=True, timeout=LISTEN_SECONDS)
+                if message is not None:
+                    yield message
+
+
+def _client_of(url: str, timeout: float) -> Redis:
+    try:
+        return Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),  # the breaker decides when to try again
+        )
+    except ValueError as wrong:
+        raise BadInputError(
+            f"redis is not a URL: {wrong}. Examples: redis://host:6379/0, unix:///run/redis.sock"
+        ) from None
+
+
+def _checked(client: RedisClient) -> RedisClient:
+    if not isinstance(client, Redis | RedisCluster):
+        raise BadInputError(f"redis must be a URL or a redis.asyncio client, not {type(client).__name__}")
+    if client.get_encoder().decode_responses:
+        raise ConfigurationError("redis: the client decodes responses, but values are bytes: decode_responses=False")
+    return client

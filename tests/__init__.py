@@ -1,0 +1,1 @@
+"""Tests of gatepost, on real servers that the tests start themselves."""

@@ -1,0 +1,83 @@
+"""A private MariaDB: the newest on the machine, on a unix socket in a folder of its own."""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from tests.servers.folder import server_folder
+from tests.servers.process import ServerProcess, run
+from tests.servers.programs import Program, ProgramMissingError, newest, on_this_machine
+
+SETTINGS = (
+    "--skip-networking",
+    "--max-connections=200",
+    # Debian's packages and MariaDB from 11.6 on do so by default; 10.11 as it comes is latin1.
+    "--character-set-server=utf8mb4",
+    # What follows spares the disk; a transaction means the same, as long as the machine stays up.
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=0",
+    "--innodb-fast-shutdown=2",
+    "--innodb-buffer-pool-dump-at-shutdown=0",
+)
+
+
+@dataclass(frozen=True)
+class MariaDBServer:
+    """A running MariaDB. `url` is SQLAlchemy's, of no database, as `root` with no password."""
+
+    url: str
+    pid: int
+    version: tuple[int, ...]
+
+
+@contextmanager
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """Start MariaDB, and stop it at the end. Raises ProgramMissingError or ServerError."""
+    program = newest(["mariadbd", "mysqld"], re.compile(r"(\d+(?:\.\d+)+)-MariaDB"))
+    with server_folder("mariadb") as folder:
+        address = folder / "socket"
+        common = ["--no-defaults", f"--datadir={folder / 'data'}"]
+        if os.geteuid() == 0:
+            common.append("--user=root")
+        _initialise(program, common, folder)
+        process = ServerProcess([program.path, *common, f"--socket={address}", *SETTINGS], folder)
+        try:
+            process.wait_until(lambda: _greets(address))
+            url = URL.create("mysql+asyncmy", "root", host="localhost", query={"unix_socket": str(address)})
+            yield MariaDBServer(url.render_as_string(hide_password=False), process.pid, program.version)
+        finally:
+            process.stop()
+
+
+def _initialise(program: Program, common: list[str], folder: Path) -> None:
+    """Make the data folder. Only this user can reach the socket beside it: hence a `root` with no password."""
+    script = _install_script(program)
+    options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+    run([script, *common, *options], folder)
+
+
+def _install_script(program: Program) -> Path:
+    """`mariadb-install-db` of the same installation, or else the first on the machine."""
+    name = "mariadb-install-db"
+    beside = (program.path.parent.parent / folder / name for folder in ("bin", "scripts", "sbin"))
+    for script in (*beside, *on_this_machine([name])):
+        if script.is_file():
+            return script
+    raise ProgramMissingError(f"no {name} found on this machine")
+
+
+def _greets(address: Path) -> bool:
+    """Whether the server sends its first packet, as it does once it takes connections."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(str(address))
+            return bool(connection.recv(1))
+        except OSError:
+            return False
