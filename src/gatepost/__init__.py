@@ -5,6 +5,8 @@ from gatepost import APIKeys, APIKeyMiddleware, requires
 Importing this loads no database or Redis library; each is loaded when keys are opened.
 """
 
+from typing import Any
+
 from gatepost.catalogue import DAM as DAM
 from gatepost.catalogue import Catalogue as Catalogue
 from gatepost.catalogue import Permission as Permission
@@ -32,3 +34,12 @@ from gatepost.sources import Bearer as Bearer
 from gatepost.sources import Header as Header
 from gatepost.sources import Query as Query
 from gatepost.sources import Subprotocol as Subprotocol
+
+
+def __getattr__(name: str) -> Any:
+    """`__version__`, read from the installed package's metadata only where it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("gatepost")
+    raise AttributeError(f"module 'gatepost' has no attribute {name!r}")

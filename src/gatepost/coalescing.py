@@ -53,10 +53,10 @@ class Coalescer(Generic[V]):
         return None if future is None else await asyncio.shield(future)
 
     async def close(self) -> None:
-        """Cancel what is running."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait for what is running: a fetch ends by itself, and cancelled in a statement it would lose a connection."""
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.sleep(0)
 
     def _schedule(self) -> None:
         if not self._scheduled and len(self._running) < self._at_once:

@@ -13,13 +13,16 @@ import contextlib
 import logging
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gatepost.clock import Clock, boot_clock
 from gatepost.database.source import Database, Event, Position
 from gatepost.errors import BadInputError, UnavailableError
 from gatepost.record import Found
 from gatepost.tiers.memory import MemoryTier
-from gatepost.tiers.redis import RedisTier
+
+if TYPE_CHECKING:
+    from gatepost.tiers.redis import RedisTier  # redis-py is loaded only where there is a Redis
 
 logger = logging.getLogger("gatepost.freshness")
 
@@ -47,7 +50,7 @@ class Freshness:
         self,
         database: Database,
         memory: MemoryTier,
-        redis: RedisTier | None,
+        redis: "RedisTier | None",
         *,
         max_staleness: float,
         poll_interval: float,
@@ -89,7 +92,8 @@ class Freshness:
         """End the background polling and the lease, and forget everything."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
+            async with self._polling:  # not in the middle of a statement: the driver would lose the connection
+                task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         self.until = 0.0
         self._nonce = None
@@ -175,7 +179,7 @@ class Freshness:
     def _raise_floor(self, event: Event) -> None:
         if event.digest is not None:
             self._floors[event.digest] = event.seq
-            self._memory.drop(event.digest)
+            self._memory.drop(event.digest, below=event.seq)
 
     def _forget(self, floor: int) -> None:
         """Empty memory; whatever a tier read before the seq `floor` does not count any more."""

@@ -14,7 +14,6 @@ from gatepost.errors import BadInputError, ConfigurationError, KeyNotFoundError
 from gatepost.models import APIKey, ImportedKey, Issued, Outcome, Page, Receipt, Verdict
 from gatepost.record import Absent, Record
 from gatepost.secret import DIGEST_BYTES, SecretFormat, check_prefix, new_id
-from gatepost.sources import SECRET_MAX
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -32,6 +31,9 @@ T = TypeVar("T")
 DEFAULT_DATABASE = "sqlite:///gatepost.db"
 PAGE_MAX = 500
 """Most keys on one page."""
+
+SECRET_MAX = 512
+"""Longest secret that is looked up, in bytes: gatepost's own have under 100; foreign ones get room."""
 
 _DESCRIPTION_MAX = 200
 _PROJECT_MAX = 100
@@ -118,6 +120,9 @@ class APIKeys:
         self._server_keys = server_keys
         self._opening = asyncio.Lock()
         self._open: _Open | None = None
+        self.recall: Callable[[bytes], Record | None] = _recall_nothing
+        """The key of a secret that this process remembers and that may be used now; `None` = ask `judge`. No I/O. An
+        attribute, so that a memory hit is one call: `Lookup.recall` while the keys are open."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -141,12 +146,14 @@ class APIKeys:
             if self._open is not None:
                 return False
             self._open = await self._connect()
+            self.recall = self._open.lookup.recall
             return True
 
     async def close(self) -> None:
         """Close what `open` opened. Engines and clients that were handed in stay open."""
         async with self._opening:
             opened, self._open = self._open, None
+            self.recall = _recall_nothing
             if opened is not None:
                 await opened.close()
 
@@ -341,15 +348,10 @@ class APIKeys:
         """What `secret` opens, as the middleware would judge it. `project`: the one that the request belongs to;
         `None` = not asked. Raises `UnavailableError` where the truth could not be read. No I/O where memory knows it.
         """
-        outcome, key = await self.judge(secret.encode("utf-8", "surrogateescape"))
+        outcome, key = await self.judge(secret.encode("utf-8", "surrogatepass"))
         if outcome is Outcome.VALID and key is not None and project is not None:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
         return Verdict(outcome, key)
-
-    def recall(self, secret: bytes) -> Record | None:
-        """The key of a secret that this process remembers and that may be used now; `None` = ask `judge`. No I/O."""
-        opened = self._open
-        return None if opened is None else opened.lookup.recall(secret_text.digest(secret))
 
     async def judge(self, secret: bytes) -> tuple[Outcome, Record | None]:
         """What `secret` opens, with whatever I/O it takes: none for a text that was never made here.
@@ -357,6 +359,7 @@ class APIKeys:
         Raises `UnavailableError`.
         """
         opened = self._opened()
+        secret = secret.strip(b" ")  # RFC 6750 allows more than one space before it
         if not 0 < len(secret) <= SECRET_MAX or not (self.foreign_secrets or opened.format.is_genuine(secret)):
             return Outcome.INVALID, None
         if not opened.freshness.started:
@@ -504,6 +507,10 @@ async def _upgrade(database: "Database") -> None:
 
 async def _read_status(database: "Database") -> "SchemaStatus":
     return await database.schema_status()
+
+
+def _recall_nothing(_secret: bytes) -> None:
+    """What is remembered while the keys are closed."""
 
 
 def _key_of(row: Mapping[str, Any], now: datetime) -> APIKey:

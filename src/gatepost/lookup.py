@@ -9,6 +9,8 @@ Each step down is taken where the one above knows nothing that still counts (`Fr
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -19,7 +21,9 @@ from gatepost.errors import UnavailableError
 from gatepost.freshness import Freshness
 from gatepost.record import Found, Record, decode
 from gatepost.tiers.memory import MemoryTier
-from gatepost.tiers.redis import RedisTier
+
+if TYPE_CHECKING:
+    from gatepost.tiers.redis import RedisTier  # redis-py is loaded only where there is a Redis
 
 REDIS_AT_ONCE = 4
 DATABASE_AT_ONCE = 4
@@ -40,7 +44,7 @@ class Lookup:
         self,
         database: Database,
         memory: MemoryTier,
-        redis: RedisTier | None,
+        redis: "RedisTier | None",
         freshness: Freshness,
         *,
         memory_ttl: float,
@@ -56,13 +60,14 @@ class Lookup:
         self._absent_ttl = absent_ttl
         self._read_timeout = read_timeout
         self._clock = clock
-        self._remembered = memory.records
+        self._remembered = memory.records.get
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
 
-    def recall(self, digest: bytes) -> Record | None:
-        """The key, if memory holds it, may still be believed, and the key may be used now; else `None`: ask `find`."""
-        record = self._remembered.get(digest)
+    def recall(self, secret: bytes) -> Record | None:
+        """The key of `secret`, if memory holds it, it may still be believed, and the key may be used now; else `None`:
+        ask `find`."""
+        record = self._remembered(sha256(secret).digest())
         if record is not None:
             now = self._clock()
             freshness = self._freshness

@@ -11,9 +11,6 @@ from gatepost.models import Outcome
 
 Scope = MutableMapping[str, Any]
 
-SECRET_MAX = 512
-"""Longest secret that is looked at, in bytes: gatepost's own have under 100; foreign ones get room. Bounds the hash."""
-
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
 
 
@@ -92,27 +89,37 @@ class Extractor:
         )
         self._queries = frozenset(s.name.encode() for s in sources if isinstance(s, Query))
         self._subprotocols = tuple(s.prefix for s in sources if isinstance(s, Subprotocol))
+        self._beyond_headers = bool(self._queries or self._subprotocols)
 
     def take(self, scope: Scope) -> bytes | Outcome:
         """The secret's bytes, `Outcome.MISSING` where there is none, `Outcome.AMBIGUOUS` for two secrets or a header
-        that stands twice. A secret too long to be one comes back as the empty one, which no key has."""
+        that stands twice."""
         names = self._names
         headers = scope["headers"]
-        lines = [line for line in headers if line[0] in names]
-        if len(lines) == 1 and not self._queries and not self._subprotocols:
-            line = lines[0]
-            value: bytes = line[1]
-            if line[0] == b"authorization":
-                if value[:7].lower() != b"bearer ":
-                    return Outcome.MISSING
-                value = value[7:].strip()
-            if self._strip:
-                scope["headers"] = [kept for kept in headers if kept is not line]
-            return value if len(value) <= SECRET_MAX else b""
-        return self._take_any(scope, lines)
+        carrier = None
+        for place, line in enumerate(headers):
+            if line[0] in names:
+                if carrier is not None:
+                    return self._take_any(scope)
+                carrier, carrier_place = line, place
+        if self._beyond_headers:
+            return self._take_any(scope)
+        if carrier is None:
+            return Outcome.MISSING
+        value: bytes = carrier[1]
+        if carrier[0] == b"authorization":
+            if value[:7] != b"Bearer " and value[:7].lower() != b"bearer ":
+                return Outcome.MISSING
+            value = value[7:]
+        if self._strip:
+            kept = list(headers)
+            del kept[carrier_place]
+            scope["headers"] = kept
+        return value
 
-    def _take_any(self, scope: Scope, lines: Sequence[Sequence[bytes]]) -> bytes | Outcome:
+    def _take_any(self, scope: Scope) -> bytes | Outcome:
         """As `take`, for several headers, query parameters and subprotocols."""
+        lines = [line for line in scope["headers"] if line[0] in self._names]
         if len({line[0] for line in lines}) != len(lines):
             return Outcome.AMBIGUOUS
         found: list[bytes] = []
@@ -121,7 +128,7 @@ class Extractor:
             if line[0] == b"authorization":
                 if value[:7].lower() != b"bearer ":
                     continue
-                value = value[7:].strip()
+                value = value[7:]
             found.append(value)
             if self._strip:
                 scope["headers"] = [kept for kept in scope["headers"] if kept is not line]
@@ -131,7 +138,7 @@ class Extractor:
             found += self._take_subprotocol(scope)
         if len(found) != 1:
             return Outcome.AMBIGUOUS if found else Outcome.MISSING
-        return found[0] if len(found[0]) <= SECRET_MAX else b""
+        return found[0]
 
     def _take_query(self, scope: Scope) -> list[bytes]:
         found, kept = [], []

@@ -6,7 +6,7 @@ It can be paused, killed and started again on the same port, for tests of what h
 import random
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,17 +52,17 @@ class RedisServer:
         """Whether its process exists; that of a paused one does."""
         return self._process is not None and self._process.running
 
-    def start(self) -> None:
-        """Start it, empty, and return when it answers. No effect if it runs."""
+    def start(self, **settings: str) -> None:
+        """Start it, empty, and return when it answers. No effect if it runs. `settings`: of redis.conf, `_` for `-`."""
         if self.running:
             return
         if self.port:
-            self._start_on(self.port)
+            self._start_on(self.port, settings)
             return
         for tries_left in reversed(range(PORT_TRIES)):
             port = _free_port()
             try:
-                self._start_on(port)
+                self._start_on(port, settings)
             except ServerError as error:  # another process took the port first?
                 if not tries_left or "Address already in use" not in str(error):
                     raise
@@ -85,8 +85,9 @@ class RedisServer:
         if self._process is not None:
             self._process.resume()
 
-    def _start_on(self, port: int) -> None:
+    def _start_on(self, port: int, settings: Mapping[str, str]) -> None:
         options = {"bind": "127.0.0.1", "port": str(port), "save": "", "appendonly": "no", "dir": str(self._folder)}
+        options |= {name.replace("_", "-"): value for name, value in settings.items()}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         process = self._process = ServerProcess([self._program.path, *words], self._folder)
         process.wait_until(lambda: _answers(port, process.pid))

@@ -15,6 +15,9 @@ from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
 SQLITE_BUSY_MS = 5000
 """How long a writer waits for another's transaction before it gives up: ours take a few milliseconds."""
 
+RECYCLE_SECONDS = 1800
+"""Connections older than this are replaced: below the idle limits of servers and firewalls in between."""
+
 _DRIVERS = {
     "sqlite": ("sqlite+aiosqlite", ""),
     "postgresql": ("postgresql+asyncpg", "postgres"),
@@ -46,7 +49,9 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
     url = parse_url(database)
     options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout}
     is_sqlite = url.get_backend_name() == "sqlite"
-    if is_sqlite and url.database in {None, "", ":memory:"}:  # lives in one connection: who wants it waits for it
+    if not is_sqlite:  # reads are the rule: a change asks for its transaction
+        options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_recycle": RECYCLE_SECONDS}
+    elif url.database in {None, "", ":memory:"}:  # lives in one connection: who wants it waits for it
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     try:
         engine = create_async_engine(url, **options)
@@ -67,6 +72,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")  # a deactivation that was answered must outlive a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def changing(engine: AsyncEngine) -> AsyncEngine:
+    """The engine for transactions that change something."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 @contextmanager

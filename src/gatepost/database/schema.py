@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gatepost.database.engine import changing
 from gatepost.errors import SchemaError
 
 VERSION_TABLE = "gatepost_version"
@@ -60,7 +61,7 @@ async def upgrade(engine: AsyncEngine) -> SchemaStatus:
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
-    async with engine.begin() as connection:
+    async with changing(engine).begin() as connection:
         await _lock(connection)
         try:
             before = await connection.run_sync(_status)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CompoundSelect, and_, bindparam, null, or_, select, type_coerce
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gatepost.database import schema
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
-from gatepost.database.engine import make_engine, mapped_errors
+from gatepost.database.engine import changing, make_engine, mapped_errors
 from gatepost.database.tables import counter, events, keys, secrets, settings
 from gatepost.errors import BadInputError, ConfigurationError
 from gatepost.models import APIKey
@@ -101,6 +101,14 @@ class Database:
         self._engine: AsyncEngine | None = None
 
     @property
+    def _reads(self) -> AsyncEngine:
+        """The engine for single statements, each a transaction of its own. Ours is so from the start, and Python's
+        SQLite driver begins no transaction for a `SELECT`; one of the user's is told at each checkout."""
+        if self.engine is not self._given or self.engine.dialect.name == "sqlite":
+            return self.engine
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
     def engine(self) -> AsyncEngine:
         """The engine. Raises `ConfigurationError` before `open`."""
         if self._engine is None:
@@ -148,28 +156,28 @@ class Database:
     async def read_settings(self) -> Mapping[str, bytes]:
         """The installation's keys by name (`server_key`, `seal_key`), 32 bytes each."""
         with mapped_errors("Reading the settings"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 rows = await connection.execute(select(settings.c.name, settings.c.value))
                 return {name: bytes.fromhex(value) for name, value in rows}
 
     async def read_position(self) -> Position:
         """The counter and the database's clock. One round trip."""
         with mapped_errors("Polling the counter"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 seq, nonce, now = (await connection.execute(_POSITION)).one()
                 return Position(seq, nonce, float(now))
 
     async def read_events(self, after: int, to: int, most: int) -> Sequence[Event]:
         """The first event of seq `after`, then all of later seqs up to `to`, in order; at most `most` rows."""
         with mapped_errors("Reading the events"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 rows = await connection.execute(_EVENTS, {"after": after, "to": to, "most": most})
                 return [Event(seq, nonce, digest) for seq, nonce, digest in rows]
 
     async def read_oldest_seq(self, above: int) -> int | None:
         """The lowest seq above `above` that the event log still holds, or `None`."""
         with mapped_errors("Reading the events"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
                 return await connection.scalar(statement)
 
@@ -181,7 +189,7 @@ class Database:
         """
         padded = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
         with mapped_errors("Looking up a key"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 found = (await connection.execute(_RECORDS, {"digests": padded})).all()
         rows = {bytes(row[1]): _plain(row) for row in found if row[0] is None}
         return Reading(next(row[0] for row in found if row[0] is not None), rows)
@@ -189,7 +197,7 @@ class Database:
     async def get_key(self, key_id: str) -> APIKey | None:
         """The key with this id, or `None`. One round trip."""
         with mapped_errors("Reading a key"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 row = (await connection.execute(_KEYS.where(keys.c.id == key_id))).one_or_none()
                 return None if row is None else as_key(row)
 
@@ -218,7 +226,7 @@ class Database:
             seq, key_id = _parse_place(after)
             statement = statement.where(keys.c.created_seq <= seq, or_(keys.c.created_seq < seq, keys.c.id < key_id))
         with mapped_errors("Listing keys"):
-            async with self._reading() as connection:
+            async with self._reads.connect() as connection:
                 rows = (await connection.execute(statement)).all()
         last = rows[limit - 1] if len(rows) > limit else None
         place = None if last is None else f"{last.created_seq}.{last.id}"
@@ -228,21 +236,11 @@ class Database:
     async def change(self, actor: str | None) -> AsyncIterator[Change]:
         """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing."""
         with mapped_errors("Changing keys (nothing was changed)"):
-            async with self._engine_for_changes().connect() as connection:
+            async with changing(self.engine).connect() as connection:
                 change = Change(connection, actor)
                 yield change
                 with mapped_errors("Committing a change (read the keys to see whether it was made)"):
                     await change.commit()
-
-    def _engine_for_changes(self) -> AsyncEngine:
-        if self.engine.dialect.name == "sqlite":
-            return self.engine
-        return self.engine.execution_options(isolation_level="READ COMMITTED")
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        async with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            yield connection
 
 
 def as_key(row: Any) -> APIKey:

@@ -66,10 +66,12 @@ class MemoryTier:
             self.records.pop(digest, None)
             self.absent.put(digest, found)
 
-    def drop(self, digest: bytes) -> None:
-        """Forget what is known of one digest."""
-        self.records.pop(digest, None)
-        self.absent.pop(digest, None)
+    def drop(self, digest: bytes, below: int) -> None:
+        """Forget what is known of one digest, unless it is as of the seq `below` or later."""
+        held = self.records.get(digest) or self.absent.get(digest)
+        if held is not None and held.as_of < below:
+            self.records.pop(digest, None)
+            self.absent.pop(digest, None)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -13,6 +13,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
@@ -65,6 +66,7 @@ class RedisTier:
         self._wake_writer = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._probe: asyncio.Task[None] | None = None
+        self._writing = False
         self.nudged = asyncio.Event()
 
     async def open(self, seal_key: bytes) -> None:
@@ -172,29 +174,38 @@ class RedisTier:
 
     async def _write(self) -> None:
         """Send what is pending, a pipeline at a time, for as long as the tier is open."""
+        refused = False
         while True:
             await self._wake_writer.wait()
             self._wake_writer.clear()
             while self._pending and self._healthy:
-                batch = [(digest, self._pending.pop(digest)) for digest in list(self._pending)[:WRITE_BATCH]]
+                self._writing = True
                 try:
                     async with asyncio.timeout(self._timeout):
-                        await self._send(batch)
-                except ResponseError as refusal:  # full (OOM), or a read-only replica: reads go on
-                    logger.warning("Redis refuses to write: %s", refusal)
-                    self._pending.clear()
-                    await asyncio.sleep(PROBE_SECONDS[1])
+                        refusal = await self._send_batch()
                 except _FAULTS as fault:
                     self._trip(fault)
+                    refusal = None
+                finally:
+                    self._writing = False
+                if refusal is not None:  # full, or a read-only replica: reads go on
+                    if not refused:
+                        logger.warning("Redis refuses to write: %s", refusal)
+                    self._pending.clear()
+                    await asyncio.sleep(PROBE_SECONDS[1])
+                refused = refusal is not None
 
-    async def _send(self, batch: Sequence[tuple[bytes, tuple[bytes, float] | None]]) -> None:
+    async def _send_batch(self) -> ResponseError | None:
+        """One pipeline of what is pending; answers what Redis refused, if it did."""
         pipeline = self._client.pipeline(transaction=False)
-        for digest, value in batch:
+        for digest in list(islice(self._pending, WRITE_BATCH)):
+            value = self._pending.pop(digest)
             if value is None:
                 pipeline.delete(self._name + digest)
             else:
                 pipeline.set(self._name + digest, value[0], px=max(1, int(value[1] * 1000)))
-        await pipeline.execute()
+        answers = await pipeline.execute(raise_on_error=False)  # the error that it would raise holds the values
+        return next((answer for answer in answers if isinstance(answer, ResponseError)), None)
 
     async def _listen(self) -> None:
         """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""

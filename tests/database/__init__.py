@@ -1,0 +1,1 @@
+"""The database: schema, engines, the statements that freshness relies on."""

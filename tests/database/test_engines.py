@@ -1,0 +1,115 @@
+"""From URLs and users' engines to connections."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from gatepost import APIKeys, BadInputError, ImportedKey, Outcome
+from gatepost.database.engine import parse_url
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("sqlite:///a.db", "sqlite+aiosqlite"),
+        ("postgresql://host/name", "postgresql+asyncpg"),
+        ("postgres://host/name", "postgresql+asyncpg"),
+        ("mysql://host/name", "mysql+asyncmy"),
+        ("mariadb://host/name", "mariadb+asyncmy"),
+        ("mysql+aiomysql://host/name", "mysql+aiomysql"),
+    ],
+)
+def test_a_url_gets_an_async_driver_unless_it_names_one(given: str, driver: str) -> None:
+    assert parse_url(given).drivername == driver
+
+
+@pytest.mark.parametrize("given", ["nonsense", "", "oracle://host/name", "http://host"])
+async def test_what_is_no_database_url_is_refused_with_examples(given: str) -> None:
+    with pytest.raises(BadInputError, match="database"):
+        await APIKeys(given).open()
+
+
+async def test_a_password_in_a_wrong_url_is_not_repeated() -> None:
+    with pytest.raises(BadInputError) as raised:
+        await APIKeys("user:hunter2@host").open()
+    assert "hunter2" not in str(raised.value)
+
+
+async def test_an_engine_of_the_user_is_used_in_autocommit_and_left_open(database_url: str) -> None:
+    engine = create_async_engine(database_url)
+    keys = APIKeys(engine, poll_interval=0.1, max_staleness=2)
+    await keys.create_schema()
+    async with keys:
+        issued = await keys.create("a key")
+        assert (await keys.verify(issued.secret)).valid
+        await keys.deactivate(issued.key.id)
+        assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+        assert connection.in_transaction()
+    await engine.dispose()
+
+
+async def test_closing_leaves_no_connection_checked_out(database_url: str) -> None:
+    keys = APIKeys(database_url, poll_interval=0.02, max_staleness=2)
+    await keys.create_schema()
+    for _ in range(5):
+        await keys.open()
+        await keys.verify((await keys.create("a key")).secret)
+        engine = keys._database.engine
+        await keys.close()
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("module", "url", "extra"),
+    [("asyncpg", "postgresql://host/name", "postgres"), ("asyncmy", "mariadb://host/name", "mysql")],
+)
+def test_a_missing_driver_is_named_with_the_install_line(module: str, url: str, extra: str) -> None:
+    code = f"""
+import sys, asyncio
+sys.modules[{module!r}] = None
+from gatepost import APIKeys, MissingExtraError
+try:
+    asyncio.run(APIKeys({url!r}).open())
+except MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"pip install 'gatepost[{extra}]'" in done.stdout
+    assert module in done.stdout
+
+
+async def test_a_lookup_uses_the_primary_key_of_digests(database_url: str) -> None:
+    keys = APIKeys(database_url, foreign_secrets=True)
+    await keys.create_schema()
+    async with keys:
+        await keys.import_digests(ImportedKey(digest=n.to_bytes(32), description=f"key {n}") for n in range(2000))
+        engine = keys._database.engine
+        sent: list[tuple[str, Any]] = []
+
+        def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            sent.append((statement, parameters))
+
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        await keys._database.read_records([n.to_bytes(32) for n in range(3)])
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        ((statement, parameters),) = sent
+        assert len(parameters) == 4, "padded to a power of two"
+        explain = {"sqlite": "EXPLAIN QUERY PLAN "}.get(engine.dialect.name, "EXPLAIN ")
+        analyze = {"mysql": "ANALYZE TABLE gatepost_secrets, gatepost_keys"}.get(engine.dialect.name, "ANALYZE")
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(analyze)
+            rows = await connection.exec_driver_sql(explain + statement, parameters)
+            plan = "\n".join(str(tuple(row)) for row in rows)
+    assert "gatepost_secrets" in plan
+    if engine.dialect.name == "mysql":
+        assert "'gatepost_secrets', 'range', 'PRIMARY'" in plan
+    else:
+        assert "Seq Scan on gatepost_secrets" not in plan
+        assert "SCAN gatepost_secrets" not in plan

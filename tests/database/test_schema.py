@@ -1,0 +1,118 @@
+"""Making, migrating and refusing tables, over each database."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from gatepost import APIKeys, SchemaError
+from gatepost.database.schema import REVISIONS, VERSION_TABLE, alembic_config
+from gatepost.database.tables import metadata
+
+
+def test_the_revisions_that_the_code_names_are_those_of_the_scripts() -> None:
+    scripts = list(ScriptDirectory.from_config(alembic_config()).walk_revisions())
+    assert tuple(script.revision for script in reversed(scripts)) == REVISIONS
+
+
+async def test_the_migrations_make_the_tables_that_the_code_declares(database_url: str) -> None:
+    await APIKeys(database_url).create_schema()
+    engine = create_async_engine(database_url)
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
+        return list(compare_metadata(context, metadata))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_many_processes_may_make_the_tables_at_once(database_url: str) -> None:
+    await asyncio.gather(*(APIKeys(database_url).create_schema() for _ in range(6)))
+    async with APIKeys(database_url) as keys:
+        await keys.create("a key")
+        assert (await keys._database.read_position()).seq == 1
+
+
+async def test_making_the_tables_again_keeps_what_is_in_them(database_url: str) -> None:
+    keys = APIKeys(database_url)
+    await keys.create_schema()
+    async with keys:
+        issued = await keys.create("a key")
+    await keys.create_schema()
+    async with keys:
+        assert (await keys.verify(issued.secret)).valid
+
+
+@pytest.fixture(params=["postgres_url", "mariadb_url"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    """An empty database on each server."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+async def test_a_server_without_tables_is_refused_with_the_command_that_makes_them(server_url: str) -> None:
+    keys = APIKeys(server_url)
+    with pytest.raises(SchemaError, match="gatepost db upgrade"):
+        await keys.open()
+    assert not keys.is_open
+    status = await keys.schema_status()
+    assert (status.current, status.needed, status.fits) == (None, REVISIONS[-1], False)
+
+
+async def test_an_sqlite_file_gets_its_tables_by_itself(sqlite_url: str) -> None:
+    async with APIKeys(sqlite_url) as keys:
+        assert (await keys.schema_status()).fits
+
+
+async def test_a_database_newer_than_the_code_is_refused_and_left_alone(database_url: str) -> None:
+    keys = APIKeys(database_url)
+    await keys.create_schema()
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608
+    await engine.dispose()
+    with pytest.raises(SchemaError, match=r"newer than this gatepost.*pip install --upgrade"):
+        await keys.open()
+    with pytest.raises(SchemaError, match="newer"):
+        await keys.create_schema()
+    assert (await keys.schema_status()).current == "9999"
+
+
+async def test_a_database_older_than_the_code_is_refused_with_the_command(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = APIKeys(postgres_url)
+    await keys.create_schema()
+    monkeypatch.setattr("gatepost.database.schema.REVISIONS", (*REVISIONS, "9999"))
+    with pytest.raises(SchemaError, match=r"revision 0001.*needs 9999.*gatepost db upgrade"):
+        await keys.open()
+
+
+async def test_an_sqlite_database_is_durable_and_lets_readers_and_a_writer_in_together(sqlite_url: str) -> None:
+    async with APIKeys(sqlite_url) as keys, keys._database.engine.connect() as connection:
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 5000), ("foreign_keys", 1)):
+            assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar() == value
+
+
+async def test_an_sqlite_database_in_memory_works_while_it_is_open() -> None:
+    async with APIKeys("sqlite://", poll_interval=0.05, max_staleness=1) as keys:
+        made = await asyncio.gather(*(keys.create(f"key {n}") for n in range(5)))
+        verdicts = await asyncio.gather(*(keys.verify(issued.secret) for issued in made))
+        assert all(verdict.valid for verdict in verdicts)
+        await asyncio.sleep(0.2)
+        await keys.deactivate(made[0].key.id)
+        assert not (await keys.verify(made[0].secret)).valid
+
+
+async def test_a_folder_that_does_not_exist_is_a_clear_error(tmp_path: Path) -> None:
+    from gatepost import UnavailableError  # noqa: PLC0415
+
+    with pytest.raises(UnavailableError, match="unable to open database file"):
+        await APIKeys(f"sqlite:///{tmp_path}/missing/keys.db").open()

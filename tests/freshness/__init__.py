@@ -1,0 +1,1 @@
+"""What may be believed, and when: tiers, coalescing, several workers, faults of Redis and of the database."""

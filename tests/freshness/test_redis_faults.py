@@ -1,0 +1,193 @@
+"""A Redis that is down, slow, full or gone costs nothing but speed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from gatepost import APIKeys, BadInputError, ConfigurationError, Outcome
+from tests.conftest import started
+from tests.freshness.conftest import MakeWorker, calls_of, counted_statements, settled
+from tests.servers.redis import RedisServer, redis_server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis that this test may stop and pause."""
+    with started(redis_server) as server:
+        yield server
+
+
+async def cold_lookups(keys: APIKeys, count: int) -> float:
+    """Seconds for `count` lookups, one after another, of keys that no tier has seen. All must be right."""
+    made = [await keys.create(f"key {n}") for n in range(count)]
+    begin = time.monotonic()
+    for issued in made:
+        assert (await keys.verify(issued.secret)).valid
+    return time.monotonic() - begin
+
+
+async def healthy_again(keys: APIKeys) -> None:
+    """Wait until the breaker asks Redis again."""
+    tier = keys._opened().redis
+    assert tier is not None
+    for _ in range(400):
+        if tier.healthy:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the breaker stayed open")
+
+
+async def test_a_redis_that_is_down_at_the_start_delays_nothing_and_is_used_once_it_is_there(
+    worker: MakeWorker, own_redis: RedisServer
+) -> None:
+    own_redis.stop()
+    begin = time.monotonic()
+    keys = await worker(own_redis.url, redis_timeout=0.3)
+    assert time.monotonic() - begin < 1.0
+    assert await cold_lookups(keys, 10) < 2.0
+    own_redis.start()
+    await healthy_again(keys)
+    await cold_lookups(keys, 1)
+    await settled(keys)
+    assert (await calls_of(own_redis.url, "mget"))["mget"] == 1
+
+
+@pytest.mark.parametrize("fault", ["stopped", "paused"])
+async def test_a_redis_that_goes_away_costs_one_timeout_at_most_and_no_wrong_answer(
+    worker: MakeWorker, own_redis: RedisServer, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    timeout = 0.4
+    keys = await worker(own_redis.url, redis_timeout=timeout)
+    await cold_lookups(keys, 3)
+    remembered = await keys.create("remembered")
+    await keys.verify(remembered.secret)
+    await settled(keys)
+    own_redis.stop() if fault == "stopped" else own_redis.pause()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert await cold_lookups(keys, 20) < 3 * timeout + 1.0, "a timeout was paid per request"
+        assert caplog.text.count("going on without it") == 1
+        begin = time.monotonic()
+        await keys.deactivate(remembered.key.id)
+        assert time.monotonic() - begin < 1.0
+        assert (await keys.verify(remembered.secret)).outcome is Outcome.DEACTIVATED
+    finally:
+        own_redis.start() if fault == "stopped" else own_redis.resume()
+    await healthy_again(keys)
+    assert (await keys.verify(remembered.secret)).outcome is Outcome.DEACTIVATED
+    before = (await calls_of(own_redis.url, "mget"))["mget"]
+    await cold_lookups(keys, 2)
+    assert (await calls_of(own_redis.url, "mget"))["mget"] == before + 2
+
+
+async def test_concurrent_requests_share_the_one_timeout(worker: MakeWorker, own_redis: RedisServer) -> None:
+    keys = await worker(own_redis.url, redis_timeout=0.4)
+    made = [await keys.create(f"key {n}") for n in range(50)]
+    own_redis.pause()
+    try:
+        begin = time.monotonic()
+        verdicts = await asyncio.gather(*(keys.verify(issued.secret) for issued in made))
+        assert time.monotonic() - begin < 1.5
+        assert all(verdict.valid for verdict in verdicts)
+    finally:
+        own_redis.resume()
+
+
+async def test_a_full_redis_still_answers_what_it_holds(
+    worker: MakeWorker, own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await worker(own_redis.url)
+    held = await first.create("held")
+    await first.verify(held.secret)
+    await settled(first)
+    async with Redis.from_url(own_redis.url) as client:
+        await client.config_set("maxmemory", "1")
+        await client.config_set("maxmemory-policy", "noeviction")
+    with caplog.at_level(logging.WARNING):
+        assert await cold_lookups(first, 5) < 2.0
+        await settled(first)
+    assert "refuses to write" in caplog.text
+    second = await worker(own_redis.url)
+    with counted_statements(second) as counts:
+        assert (await second.verify(held.secret)).valid
+    assert counts["records"] == 0
+
+
+async def test_a_flushed_redis_is_filled_again(worker: MakeWorker, own_redis: RedisServer) -> None:
+    keys = await worker(own_redis.url, memory_entries=0)
+    issued = await keys.create("a key")
+    for reads in (1, 2):
+        async with Redis.from_url(own_redis.url) as client:
+            await client.flushall()
+        with counted_statements(keys) as counts:
+            assert (await keys.verify(issued.secret)).valid
+            await settled(keys)
+            assert (await keys.verify(issued.secret)).valid
+        assert counts["records"] == 1, reads
+
+
+async def test_revocation_reaches_other_workers_by_polling_where_redis_is_down(
+    worker: MakeWorker, own_redis: RedisServer
+) -> None:
+    here, there = await worker(own_redis.url), await worker(own_redis.url)
+    issued = await here.create("a key")
+    assert (await there.verify(issued.secret)).valid
+    own_redis.stop()
+    await here.deactivate(issued.key.id)
+    begin = time.monotonic()
+    while (await there.verify(issued.secret)).valid:
+        assert time.monotonic() - begin < 1.0
+        await asyncio.sleep(0.01)
+
+
+async def test_a_client_of_the_user_is_used_and_left_open(worker: MakeWorker, redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        keys: APIKeys = await worker(client)
+        issued = await keys.create("a key")
+        await keys.verify(issued.secret)
+        await settled(keys)
+        await keys.close()
+        assert await client.ping()
+        assert len(await client.keys("*")) == 1
+
+
+def test_a_client_that_decodes_responses_is_refused_with_the_reason() -> None:
+    from gatepost.tiers.redis import RedisTier  # noqa: PLC0415
+
+    with pytest.raises(ConfigurationError, match="decode_responses=False"):
+        RedisTier(Redis(decode_responses=True), ttl=1, timeout=1)
+    with pytest.raises(BadInputError, match="redis://"):
+        RedisTier("nonsense", ttl=1, timeout=1)
+    with pytest.raises(BadInputError, match="not int"):
+        RedisTier(5, ttl=1, timeout=1)  # type: ignore[arg-type]
+
+
+async def test_a_redis_cluster_client_works(worker: MakeWorker, own_redis: RedisServer) -> None:
+    from redis.asyncio import RedisCluster  # noqa: PLC0415
+
+    own_redis.stop()
+    own_redis.start(cluster_enabled="yes")
+    async with Redis.from_url(own_redis.url) as client:
+        await client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+        for _ in range(200):
+            if b"cluster_state:ok" in await client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
+                break
+            await asyncio.sleep(0.05)
+    cluster = RedisCluster.from_url(own_redis.url)
+    async with cluster:
+        first, second = await worker(cluster), await worker(cluster)
+        made = [await first.create(f"key {n}") for n in range(20)]
+        await asyncio.gather(*(first.verify(issued.secret) for issued in made))
+        await settled(first)
+        with counted_statements(second) as counts:
+            verdicts = await asyncio.gather(*(second.verify(issued.secret) for issued in made))
+        assert all(verdict.valid for verdict in verdicts)
+        assert counts["records"] == 0
+        await first.deactivate(made[0].key.id)
+        assert (await first.verify(made[0].secret)).outcome is Outcome.DEACTIVATED
+        await first.close()
+        await second.close()

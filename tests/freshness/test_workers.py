@@ -1,0 +1,329 @@
+"""Several workers over one database: who may believe what, and for how long."""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from gatepost import APIKeys, Outcome, UnavailableError
+from gatepost.database.source import Database, Reading
+from gatepost.freshness import Freshness
+from gatepost.record import decode
+from gatepost.tiers.memory import MemoryTier
+from tests.freshness.conftest import MakeWorker, counted_statements, settled
+from tests.servers.proxy import Proxy, proxied
+
+
+async def outcome_within(keys: APIKeys, secret: str, wanted: Outcome, seconds: float) -> float:
+    """Seconds until `verify` answers `wanted`; fails after `seconds`."""
+    begin = time.monotonic()
+    while (outcome := (await keys.verify(secret)).outcome) is not wanted:
+        assert time.monotonic() - begin < seconds, f"still {outcome} after {seconds} s"
+        await asyncio.sleep(0.005)
+    return time.monotonic() - begin
+
+
+async def test_another_worker_refuses_a_deactivated_key_after_its_next_poll(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker()
+    issued = await here.create("a key")
+    for keys in (here, there):
+        assert (await keys.verify(issued.secret)).valid
+    await here.deactivate(issued.key.id)
+    await outcome_within(there, issued.secret, Outcome.DEACTIVATED, 1.0)
+    assert there.recall(issued.secret.encode()) is None
+    await there.activate(issued.key.id)
+    await outcome_within(here, issued.secret, Outcome.VALID, 1.0)
+
+
+async def test_a_nudge_over_redis_makes_other_workers_poll_at_once(worker: MakeWorker, redis_url: str) -> None:
+    slow = {"poll_interval": 20.0, "max_staleness": 60.0}
+    here, there = await worker(redis_url, **slow), await worker(redis_url, **slow)
+    issued = await here.create("a key")
+    await asyncio.sleep(0.2)  # both listen
+    for keys in (here, there):
+        assert (await keys.verify(issued.secret)).valid
+    await here.deactivate(issued.key.id)
+    await outcome_within(there, issued.secret, Outcome.DEACTIVATED, 2.0)
+
+
+async def test_a_change_of_one_key_leaves_others_in_memory(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker()
+    steady, changing = await here.create("steady"), await here.create("changing")
+    await there.verify(steady.secret)
+    await there.verify(changing.secret)
+    await here.deactivate(changing.key.id)
+    await there._opened().freshness.poll()
+    assert there.recall(changing.secret.encode()) is None
+    assert there.recall(steady.secret.encode()) is not None
+
+
+class HeldDatabase(Database):
+    """The real database, whose answers to lookups can be held back after they were read."""
+
+    def __init__(self, real: Database) -> None:
+        super().__init__(real._given, timeout=5)
+        self._engine = real.engine
+        self.read = asyncio.Event()
+        self.release = asyncio.Event()
+        self.reads = 0
+
+    async def read_records(self, digests: Sequence[bytes]) -> Reading:
+        """Read at once; answer the first call when released."""
+        self.reads += 1
+        first = self.reads == 1
+        reading = await super().read_records(digests)
+        if first:
+            self.read.set()
+            await self.release.wait()
+        return reading
+
+
+async def held_read(keys: APIKeys, secret: str) -> tuple[HeldDatabase, "asyncio.Task[Any]"]:
+    """A request of `keys` whose read of the database is done and not yet answered."""
+    held = HeldDatabase(keys._database)
+    keys._opened().lookup._database = held
+    request = asyncio.create_task(keys.verify(secret))
+    await held.read.wait()
+    return held, request
+
+
+async def test_a_request_does_not_join_a_read_from_before_a_change_that_its_worker_knows(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker()
+    issued = await here.create("a key")
+    held, _earlier = await held_read(there, issued.secret)
+    await here.deactivate(issued.key.id)
+    await there._opened().freshness.poll()
+
+    later = asyncio.create_task(there.verify(issued.secret))
+    await asyncio.sleep(0.02)
+    held.release.set()
+
+    assert (await later).outcome is Outcome.DEACTIVATED
+    assert held.reads == 2
+    await _earlier
+    assert there.recall(issued.secret.encode()) is None, "the old reading got into memory"
+    assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+async def test_a_request_does_not_join_a_read_under_way_once_the_lease_has_run_out(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker(poll_interval=0.1, max_staleness=0.2)
+    issued = await here.create("a key")
+    held, _earlier = await held_read(there, issued.secret)
+    freshness = there._opened().freshness
+    freshness._task.cancel()  # type: ignore[union-attr]  # cut off: it polls no more
+    while freshness.holds():
+        await asyncio.sleep(0.01)
+    await here.deactivate(issued.key.id)
+
+    later = asyncio.create_task(there.verify(issued.secret))
+    await asyncio.sleep(0.02)
+    held.release.set()
+
+    assert (await later).outcome is Outcome.DEACTIVATED
+    await _earlier
+    assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+async def test_a_request_that_joined_a_read_checks_it_when_it_is_answered(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker()
+    issued = await here.create("a key")
+    held, _earlier = await held_read(there, issued.secret)
+    joined = asyncio.create_task(there.verify(issued.secret))
+    await asyncio.sleep(0.02)
+    await here.deactivate(issued.key.id)
+    await there._opened().freshness.poll()
+    held.release.set()
+    assert (await joined).outcome is Outcome.DEACTIVATED
+    await _earlier
+
+
+@pytest.fixture
+async def cut_off(postgres_url: str) -> Any:
+    """A worker over PostgreSQL through a proxy that can stall: (keys, proxy, keys that are not cut off)."""
+    url = make_url(postgres_url)
+    async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
+        through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
+        near = APIKeys(postgres_url)
+        await near.create_schema()
+        far = APIKeys(through, poll_interval=0.1, max_staleness=1.0, read_timeout=0.5)
+        async with near, far:
+            await far.serve()
+            yield far, proxy, near
+            proxy.flow()
+
+
+async def test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and_then_answers_unavailable(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    issued, unseen = await near.create("seen"), await near.create("never seen")
+    assert (await far.verify(issued.secret)).valid
+    proxy.stall()
+    stalled = time.monotonic()
+    await near.deactivate(issued.key.id)
+    outcomes: list[object] = []
+    while time.monotonic() - stalled < 2.2:
+        try:
+            outcomes.append((await far.verify(issued.secret)).outcome)
+        except UnavailableError:
+            outcomes.append(UnavailableError)
+            assert time.monotonic() - stalled > 0.8, "the lease ended early"
+        else:
+            assert time.monotonic() - stalled < 1.1, "believed past max_staleness"
+        await asyncio.sleep(0.02)
+    assert set(outcomes) == {Outcome.VALID, UnavailableError}
+    with pytest.raises(UnavailableError):
+        await far.verify(unseen.secret)
+
+    proxy.cut()
+    proxy.flow()
+    for _ in range(100):
+        try:
+            assert (await far.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+            break
+        except UnavailableError:
+            await asyncio.sleep(0.05)
+    else:
+        raise AssertionError("did not recover")
+    await far._opened().freshness.poll()
+    assert (await far.verify(unseen.secret)).valid
+
+
+async def test_a_change_that_cannot_be_committed_is_a_clear_error_and_changes_nothing(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    issued = await near.create("a key")
+    proxy.cut()
+    with pytest.raises(UnavailableError, match="nothing was changed"):
+        await far.deactivate(issued.key.id)
+    assert (await near.get(issued.key.id)).active
+
+
+async def test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_everything_is_read_again(
+    worker: MakeWorker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = await worker(poll_interval=2.0, max_staleness=20.0)
+    kept = await keys.create("kept")
+    source, backup = tmp_path / "keys.db", tmp_path / "backup.db"
+    async with keys._database.engine.connect() as connection:
+        await connection.exec_driver_sql(f"VACUUM INTO '{backup}'")
+    lost = await keys.create("lost")
+    assert (await keys.verify(kept.secret)).valid
+    assert (await keys.verify(lost.secret)).valid
+    await keys._database.engine.dispose()
+    for tail in ("-wal", "-shm"):
+        source.with_name(source.name + tail).unlink(missing_ok=True)
+    shutil.copy(backup, source)
+
+    with caplog.at_level(logging.ERROR):
+        await keys._opened().freshness.poll()
+
+    assert "restored" in caplog.text
+    assert keys.recall(kept.secret.encode()) is None
+    assert (await keys.verify(lost.secret)).outcome is Outcome.INVALID
+    assert (await keys.verify(kept.secret)).valid
+
+
+async def test_a_database_whose_lost_changes_were_made_up_for_by_others_is_noticed(
+    worker: MakeWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = await worker(poll_interval=2.0, max_staleness=20.0)
+    issued = await keys.create("a key")
+    await keys.create("another")
+    assert (await keys.verify(issued.secret)).valid
+    async with keys._database.engine.begin() as connection:  # as if seq 2 had been lost and made anew, then 3
+        await connection.exec_driver_sql("UPDATE gatepost_events SET nonce = nonce + 1 WHERE seq = 2")
+        await connection.exec_driver_sql("UPDATE gatepost_counter SET seq = 3, nonce = 7")
+        await connection.exec_driver_sql(
+            "INSERT INTO gatepost_events (seq, n, nonce, kind, at) VALUES (3, 0, 7, 'other', '2026-01-01 00:00:00')"
+        )
+    with caplog.at_level(logging.ERROR):
+        await keys._opened().freshness.poll()
+    assert "does not continue" in caplog.text
+    assert keys.recall(issued.secret.encode()) is None
+
+
+async def test_a_gap_in_the_events_is_noticed(worker: MakeWorker, caplog: pytest.LogCaptureFixture) -> None:
+    here, there = await worker(poll_interval=2.0, max_staleness=20.0), await worker()
+    issued = await there.create("a key")
+    await here._opened().freshness.poll()
+    assert (await here.verify(issued.secret)).valid
+    await there.deactivate(issued.key.id)
+    await there.create("another")
+    async with there._database.engine.begin() as connection:
+        await connection.exec_driver_sql("DELETE FROM gatepost_events WHERE seq = 2")
+    with caplog.at_level(logging.ERROR):
+        await here._opened().freshness.poll()
+    assert "does not continue" in caplog.text
+    assert (await here.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+@pytest.mark.parametrize("limit", ["EVENTS_MAX", "FLOORS_MAX"])
+async def test_more_changes_than_are_kept_empty_memory_instead_of_being_missed(
+    worker: MakeWorker, redis_url: str, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    here, there = await worker(redis_url, poll_interval=2.0, max_staleness=20.0), await worker()
+    made = [await there.create(f"key {n}") for n in range(6)]
+    await here._opened().freshness.poll()
+    for issued in made:
+        assert (await here.verify(issued.secret)).valid
+    await settled(here)
+    monkeypatch.setattr(f"gatepost.freshness.{limit}", 3)
+    await there.deactivate([issued.key.id for issued in made[:5]])
+    await here._opened().freshness.poll()
+    assert here.recall(made[5].secret.encode()) is None
+    for issued in made[:5]:
+        assert (await here.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+    with counted_statements(here) as counts:
+        assert (await here.verify(made[5].secret)).valid
+    assert counts["records"] == 1, "a value from before the general floor was believed"
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paused_worker(worker: MakeWorker) -> None:
+    keys: APIKeys = await worker()
+    clock = Clock()
+
+    class SlowDatabase(HeldDatabase):
+        async def read_position(self) -> Any:
+            position = await super().read_position()
+            clock.now += 3.0
+            return position
+
+    freshness = Freshness(
+        SlowDatabase(keys._database), MemoryTier(10), None, max_staleness=10.0, poll_interval=1.0, clock=clock
+    )
+    await freshness.poll()
+    row: Mapping[str, Any] | Sequence[Any] = ("id", None, "d", "", True, 0.0, 0.0, None, None)
+    found = decode(row, 0, 1e9)  # type: ignore[arg-type]
+    assert freshness.until == 1010.0
+    assert freshness.covers(b"d", found)
+    clock.now = 1009.9
+    assert freshness.holds()
+    clock.now = 1010.0
+    assert not freshness.holds()
+    assert not freshness.covers(b"d", found)
+
+
+async def test_the_databases_clock_is_learnt_at_polls(worker: MakeWorker) -> None:
+    keys: APIKeys = await worker()
+    freshness = keys._opened().freshness
+    position = await keys._database.read_position()
+    assert freshness.database_now() == pytest.approx(position.now, abs=0.5)
+    assert position.now == pytest.approx(time.time(), abs=5)

@@ -1,0 +1,74 @@
+"""A TCP proxy in front of a server, which can go silent or cut its connections, as networks do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+CHUNK = 65536
+
+
+class Proxy:
+    """Passes bytes between clients on 127.0.0.1 and a server. Lives in the test's event loop.
+
+    `port`: where clients connect.
+    """
+
+    def __init__(self, target: tuple[str, int] | str) -> None:
+        self._target = target
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._refusing = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    def stall(self) -> None:
+        """Keep connections open and pass nothing on, either way."""
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        """Pass bytes on again, and accept connections again."""
+        self._refusing = False
+        self._flowing.set()
+
+    def cut(self) -> None:
+        """Close every connection, and each new one at once."""
+        self._refusing = True
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one client."""
+        if self._refusing:
+            writer.transport.abort()
+            return
+        if isinstance(self._target, str):
+            there_reader, there_writer = await asyncio.open_unix_connection(self._target)
+        else:
+            there_reader, there_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, there_writer}
+        await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        self._writers.discard(writer)
+        writer.close()
+
+
+@asynccontextmanager
+async def proxied(target: tuple[str, int] | str) -> AsyncIterator[Proxy]:
+    """A proxy to `target`: host and port, or the path of a unix socket."""
+    proxy = Proxy(target)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.flow()
+        proxy.cut()
+        await asyncio.sleep(0)
