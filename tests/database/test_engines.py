@@ -1,5 +1,6 @@
 """From URLs and users' engines to connections."""
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -109,7 +110,7 @@ async def test_a_lookup_uses_the_primary_key_of_digests(database_url: str) -> No
             plan = "\n".join(str(tuple(row)) for row in rows)
     assert "gatepost_secrets" in plan
     if engine.dialect.name == "mysql":
-        assert "'gatepost_secrets', 'range', 'PRIMARY'" in plan
+        assert re.search(r"'gatepost_secrets', 'range', '[^']*', 'PRIMARY'", plan)
     else:
         assert "Seq Scan on gatepost_secrets" not in plan
         assert "SCAN gatepost_secrets" not in plan

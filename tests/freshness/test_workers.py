@@ -111,22 +111,35 @@ async def test_a_request_does_not_join_a_read_from_before_a_change_that_its_work
     assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
-async def test_a_request_does_not_join_a_read_under_way_once_the_lease_has_run_out(worker: MakeWorker) -> None:
-    here, there = await worker(), await worker(poll_interval=0.1, max_staleness=0.2)
+async def test_a_read_from_before_a_known_change_does_not_get_into_memory(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker()
     issued = await here.create("a key")
-    held, _earlier = await held_read(there, issued.secret)
+    held, earlier = await held_read(there, issued.secret)
+    await here.deactivate(issued.key.id)
+    await there._opened().freshness.poll()
+    held.release.set()
+    assert (await earlier).valid, "it began before the change"
+    assert there.recall(issued.secret.encode()) is None
+    assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+async def test_a_request_that_joined_a_read_does_not_believe_it_once_the_lease_has_run_out(worker: MakeWorker) -> None:
+    here, there = await worker(), await worker(poll_interval=0.1, max_staleness=0.3)
+    issued = await here.create("a key")
+    held, earlier = await held_read(there, issued.secret)
     freshness = there._opened().freshness
     freshness._task.cancel()  # type: ignore[union-attr]  # cut off: it polls no more
+    await freshness.poll()
+    await here.deactivate(issued.key.id)
+    joined = asyncio.create_task(there.verify(issued.secret))
+    await asyncio.sleep(0.02)
+    assert freshness.holds()
     while freshness.holds():
         await asyncio.sleep(0.01)
-    await here.deactivate(issued.key.id)
-
-    later = asyncio.create_task(there.verify(issued.secret))
-    await asyncio.sleep(0.02)
     held.release.set()
 
-    assert (await later).outcome is Outcome.DEACTIVATED
-    await _earlier
+    assert (await joined).outcome is Outcome.DEACTIVATED
+    await earlier
     assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
@@ -178,6 +191,7 @@ async def test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and
             assert time.monotonic() - stalled < 1.1, "believed past max_staleness"
         await asyncio.sleep(0.02)
     assert set(outcomes) == {Outcome.VALID, UnavailableError}
+    assert far.recall(issued.secret.encode()) is None
     with pytest.raises(UnavailableError):
         await far.verify(unseen.secret)
 

@@ -80,11 +80,12 @@ class RedisTier:
 
     async def close(self) -> None:
         """Stop the background tasks, and close the client if it is ours."""
-        tasks = [*self._tasks, *([self._probe] if self._probe else [])]
+        tasks = self._tasks | ({self._probe} if self._probe else set())
         self._tasks, self._probe, self._healthy = set(), None, False
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks:  # again and again: redis-py 8.1 can lose a cancellation that meets its own timeout
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=self._timeout)
         self._pending.clear()
         if self._owned:
             with contextlib.suppress(*_FAULTS):

@@ -1,0 +1,145 @@
+"""`gatepost demo`: the asset store behind the middleware, served on this machine, with keys to try it out."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+
+from gatepost import DAM, APIKeyMiddleware, APIKeys, BadInputError, Issued
+from gatepost.demo.app import EXEMPT, ROUTES, asset_store
+from gatepost.demo.sample import fill
+from gatepost.demo.store import AssetStore
+
+PROJECT = "demo"
+
+_PERMISSIONS = {
+    "everything": tuple(DAM),
+    "reader": (DAM.OBJECTS_LIST, DAM.OBJECTS_FETCH, DAM.LABELS_LIST, DAM.COLLECTIONS_LIST),
+    "uploader": (DAM.OBJECTS_LIST, DAM.FILE_UPLOAD),
+    "deactivated": tuple(DAM),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One command to try: what it shows, whose key it uses (`None` = no key), its arguments to curl, its status."""
+
+    shows: str
+    key: str | None
+    arguments: str
+    status: int
+
+
+LINES = (
+    Line("list the assets", "reader", "{url}/objects", 200),
+    Line("fetch a text", "reader", "{url}/files/documents/welcome.txt", 200),
+    Line("upload a file", "uploader", "-X PUT -d 'Hello!' {url}/files/inbox/hello.txt", 200),
+    Line("a reader may not upload", "reader", "-X PUT -d 'Hello!' {url}/files/inbox/hello.txt", 403),
+    Line(
+        "rotate a picture",
+        "everything",
+        '-d \'{{"operations": [{{"rotate": 90}}]}}\' {url}/files/photos/sunset.jpg/edit',
+        200,
+    ),
+    Line("tag it by its content", "everything", "-X POST {url}/files/photos/sunset.jpg/autotag", 200),
+    Line("share it by a link", "everything", '-d \'{{"path": "photos/sunset.jpg"}}\' {url}/shares', 200),
+    Line("a deactivated key", "deactivated", "{url}/objects", 401),
+    Line("no key", None, "{url}/objects", 401),
+)
+
+
+class DemoServer(uvicorn.Server):
+    """Ends on SIGINT and SIGTERM without raising them again, so that what the demo made is cleaned up."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take both signals while serving."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+def run(database: str | None, redis: str | None, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. Files are under a temporary folder, which goes at the end.
+
+    `database`: a URL; `None` = an SQLite file in that folder. `redis`: a URL, `None` = none. `port`: 0 = a free one.
+    Raises `BadInputError` for a busy port, and what `APIKeys.open` raises.
+    """
+    listener = _bound(host, port)
+    with listener, tempfile.TemporaryDirectory(prefix="gatepost-demo-") as folder:
+        asyncio.run(_serve(database or f"sqlite:///{folder}/keys.db", redis, Path(folder) / "store", listener))
+
+
+async def _serve(database: str, redis: str | None, root: Path, listener: socket.socket) -> None:
+    store = AssetStore(root)
+    fill(store)
+    keys = APIKeys(database, redis)
+    await keys.create_schema()
+    async with keys:
+        issued = {
+            name: await keys.create(f"demo: {name}", permissions, project=PROJECT, actor="gatepost demo")
+            for name, permissions in _PERMISSIONS.items()
+        }
+        await keys.deactivate(issued["deactivated"].key.id, actor="gatepost demo")
+        app = APIKeyMiddleware(asset_store(store), keys, exempt=EXEMPT, project=PROJECT)
+        server = DemoServer(uvicorn.Config(app, log_level=logging.WARNING, lifespan="on"))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+        if server.started:
+            _introduce(_url_of(listener), issued, root)
+        try:
+            await serving
+        finally:
+            await keys.delete((each.key.id for each in issued.values()), actor="gatepost demo")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as failure:
+        listener.close()
+        if isinstance(failure, OSError) and failure.errno == errno.EADDRINUSE:
+            raise BadInputError(f"Port {port} is in use. Choose another one: gatepost demo --port {port + 1}") from None
+        raise BadInputError(f"Cannot listen on {host} port {port} ({failure}). Choose with --host and --port") from None
+    return listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _introduce(url: str, issued: dict[str, Issued], root: Path) -> None:
+    """Print the address, the keys and the commands to try, each on one line that can be pasted."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"[bold]An asset store behind gatepost: {url}[/]  (files under {root})")
+    guarded = len({route.permission for route in ROUTES if route.permission})
+    console.print(f"{len(ROUTES)} routes, guarded by {guarded} permissions; {url}/ lists them all.\n")
+    console.print("[bold]Keys[/]")
+    for name, each in issued.items():
+        count = len(each.key.permissions)
+        console.print(f"  {name:<12}{each.secret}  ({count} permissions)")
+    console.print("\n[bold]Try[/]")
+    for line in LINES:
+        header = "" if line.key is None else f"-H 'Authorization: Bearer {issued[line.key].secret}' "
+        console.print(f"  # {line.shows}: {line.status}", style="dim")
+        console.print(f"  curl -i {header}{line.arguments.format(url=url)}", markup=False)
+    console.print("\nStop with Ctrl-C.")

@@ -1,0 +1,173 @@
+"""The safety tests can fail: each of these defects, put into a copy of the source, makes its test fail.
+
+The letters are those of the protocol's model (docs/decisions/0002), where one of its mutants is the same defect.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WORKERS = "tests/freshness/test_workers.py"
+TIERS = "tests/freshness/test_tiers.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`text` in `file` becomes `broken`; then `test` must fail."""
+
+    name: str
+    file: str
+    text: str
+    broken: str
+    test: str
+
+
+MUTANTS = [
+    Mutant(
+        "M2 lease from the answer",
+        "freshness.py",
+        "self.until = sent + self._max_staleness",
+        "self.until = received + self._max_staleness",
+        f"{WORKERS}::test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paused_worker",
+    ),
+    Mutant(
+        "M3 Redis believed below the floor",
+        "lookup.py",
+        "if found is not None and self._freshness.covers(digest, found):",
+        "if found is not None and self._freshness.holds():",
+        f"{TIERS}::test_a_value_in_redis_of_before_the_last_change_is_not_believed_by_anyone",
+    ),
+    Mutant(
+        "M6 joining without the lease",
+        "freshness.py",
+        "return self._clock() < self.until and self.not_below_floor(digest, found)",
+        "return self.not_below_floor(digest, found)",
+        f"{WORKERS}::test_a_request_that_joined_a_read_does_not_believe_it_once_the_lease_has_run_out",
+    ),
+    Mutant(
+        "M9 memory kept on news",
+        "freshness.py",
+        "self._memory.drop(event.digest, below=event.seq)",
+        "pass",
+        f"{WORKERS}::test_another_worker_refuses_a_deactivated_key_after_its_next_poll",
+    ),
+    Mutant(
+        "M10 memory without the lease",
+        "lookup.py",
+        "if now < freshness.until and now < record.until",
+        "if now < record.until",
+        f"{WORKERS}::test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and_then_answers_unavailable",
+    ),
+    Mutant(
+        "M11 memory filled below the floor",
+        "lookup.py",
+        "if self._freshness.not_below_floor(digest, found):",
+        "if True:",
+        f"{WORKERS}::test_a_read_from_before_a_known_change_does_not_get_into_memory",
+    ),
+    Mutant(
+        "M13 joining below the floor",
+        "freshness.py",
+        "return self._clock() < self.until and self.not_below_floor(digest, found)",
+        "return self._clock() < self.until",
+        f"{WORKERS}::test_a_request_does_not_join_a_read_from_before_a_change_that_its_worker_knows",
+    ),
+    Mutant(
+        "M8 the lease renewed without reading the events",
+        "freshness.py",
+        "            await self._apply_news(position)\n",
+        "            self.applied, self._nonce = position.seq, position.nonce\n",
+        f"{WORKERS}::test_another_worker_refuses_a_deactivated_key_after_its_next_poll",
+    ),
+    Mutant(
+        "no floors at the start",
+        "freshness.py",
+        "                self._raise_floor(event)\n        self.applied, self._nonce",
+        "                pass\n        self.applied, self._nonce",
+        f"{TIERS}::test_a_value_in_redis_of_before_the_last_change_is_not_believed_by_anyone",
+    ),
+    Mutant(
+        "a step back taken as no news",
+        "freshness.py",
+        "        else:\n            self._distrust(position)\n        self.applied",
+        "        else:\n            pass\n        self.applied",
+        f"{WORKERS}::test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_everything_is_read_again",
+    ),
+    Mutant(
+        "nonces not compared",
+        "freshness.py",
+        "(events[0].seq, events[0].nonce) == (self.applied, self._nonce)",
+        "events[0].seq == self.applied",
+        f"{WORKERS}::test_a_database_whose_lost_changes_were_made_up_for_by_others_is_noticed",
+    ),
+    Mutant(
+        "gaps not seen",
+        "freshness.py",
+        "    return seqs == list(range(first, position.seq + 1)) and events[-1].nonce == position.nonce",
+        "    return bool(seqs)",
+        f"{WORKERS}::test_a_gap_in_the_events_is_noticed",
+    ),
+    Mutant(
+        "seals not compared",
+        "tiers/redis.py",
+        "if hmac.compare_digest(value[:SEAL_BYTES], self._seal(digest, payload)):",
+        "if payload:",
+        f"{TIERS}::test_who_can_write_to_redis_cannot_mint_permissions",
+    ),
+    Mutant(
+        "the seal does not cover the digest",
+        "tiers/redis.py",
+        "return blake2b(digest + payload",
+        "return blake2b(payload",
+        f"{TIERS}::test_who_can_write_to_redis_cannot_mint_permissions",
+    ),
+    Mutant(
+        "no nudge",
+        "keyring.py",
+        "            await opened.redis.nudge()\n",
+        "",
+        f"{WORKERS}::test_a_nudge_over_redis_makes_other_workers_poll_at_once",
+    ),
+    Mutant(
+        "the change not applied here before the call returns",
+        "keyring.py",
+        "        await opened.freshness.catch_up(change.seq)\n",
+        "",
+        "tests/keyring/test_verbs.py::test_a_deactivated_key_is_refused_when_the_call_returns_and_works_again_after_activation[sqlite]",
+    ),
+    Mutant(
+        "no MAC asked for",
+        "secret.py",
+        "return parsed is not None and any(",
+        "return parsed is not None or any(",
+        f"{TIERS}::test_invented_well_formed_secrets_cost_no_call_to_redis_or_the_database",
+    ),
+    Mutant(
+        "a failed Redis asked again and again",
+        "tiers/redis.py",
+        '        """Skip Redis from now on, and probe it in the background."""\n        self._healthy = False\n',
+        '        """Skip Redis from now on, and probe it in the background."""\n',
+        "tests/freshness/test_redis_faults.py::test_a_redis_that_goes_away_costs_one_timeout_at_most_and_no_wrong_answer",
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_defect_makes_its_test_fail(mutant: Mutant, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    file = source / "gatepost" / mutant.file
+    text = file.read_text()
+    assert text.count(mutant.text) >= 1, "the mutant's text is not in the source any more"
+    file.write_text(text.replace(mutant.text, mutant.broken))
+    environment = {**os.environ, "PYTHONPATH": str(source), "CI": ""}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=30", mutant.test]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 1, done.stdout[-3000:]
+    assert "AssertionError" in done.stdout or "Failed: Timeout" in done.stdout or "assert" in done.stdout
