@@ -40,7 +40,7 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class TenLines:
-    """What one would write by hand: header scan, SHA-256, dict, three scope entries; no expiry, no bound, no refresh."""
+    """What one writes by hand: header scan, SHA-256, dict, three scope entries. No expiry, no bound, no refresh."""
 
     def __init__(self, app: ASGIApp, keys: dict[bytes, tuple[Any, frozenset[str]]]) -> None:
         self.app = app

@@ -78,7 +78,7 @@ class APIKeyMiddleware:
         key: Record | None = None
         if self._exempt is not None and self._exempt.match(scope):
             pass
-        elif raw.__class__ is bytes:
+        elif isinstance(raw, bytes):
             key = self.keys.recall(raw)
             if key is None:
                 key = await self._admit(raw, scope, receive, send)

@@ -24,8 +24,8 @@ def requires(*permissions: str, any_of: Iterable[str] = ()) -> Callable[[Callabl
     endpoint classes, WebSocket endpoints, and bare ASGI functions; Starlette, FastAPI, Litestar, Quart, Django. A
     caller who lacks one is answered 403 (`permission_denied`) and the handler does not run.
 
-    Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name or on
-    something that cannot be wrapped: at once, when the route is decorated.
+    Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name
+    or on something that cannot be wrapped: at once, when the route is decorated.
     """
     check = PermissionCheck(check_declared(permissions), check_declared(any_of))
     if not check.all_of and not check.any_of:

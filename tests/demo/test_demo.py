@@ -28,7 +28,9 @@ class Demo:
 
     @property
     def url(self) -> str:
-        return re.findall(r"http://127\.0\.0\.1:\d+", self.printed)[0]
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.printed)
+        assert found is not None
+        return found[0]
 
 
 @contextmanager

@@ -98,8 +98,8 @@ async def _serve(database: str, redis: str | None, root: Path, listener: socket.
         app = APIKeyMiddleware(asset_store(store), keys, exempt=EXEMPT, project=PROJECT)
         server = DemoServer(uvicorn.Config(app, log_level=logging.WARNING, lifespan="on"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+            await asyncio.sleep(0.01)
         if server.started:
             _introduce(_url_of(listener), issued, root)
         try:
