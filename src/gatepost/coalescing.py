@@ -4,11 +4,11 @@
                              at most `at_once` fetches run; who comes meanwhile goes out together with the next
 
 A future given by `ask` stands for a read that begins after the call: the asker's own, in the words of the rule of
-freshness. One given by `under_way` stands for a read that had begun before.
+freshness. One given by `join` stands for a read that had begun before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -18,8 +18,9 @@ V = TypeVar("V")
 class Coalescer(Generic[V]):
     """Gathers the digests asked for in one turn of the event loop into one call of `fetch`.
 
-    `fetch(digests)`: answers a value for each digest, or raises for all. `size`: most digests per call. `at_once`: most
-    calls at the same time.
+    `fetch(digests)`: answers a value for each digest, or raises for all; ends by itself. `size`: most digests per call.
+    `at_once`: most calls at the same time. Every asker has a future of its own, so one that is cancelled takes nobody
+    with it.
     """
 
     def __init__(
@@ -28,35 +29,35 @@ class Coalescer(Generic[V]):
         self._fetch = fetch
         self._size = size
         self._at_once = at_once
-        self._asked: dict[bytes, asyncio.Future[V]] = {}
-        self._under_way: dict[bytes, asyncio.Future[V]] = {}
+        self._asked: dict[bytes, list[asyncio.Future[V]]] = {}
+        self._under_way: dict[bytes, list[asyncio.Future[V]]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
-    async def ask(self, digest: bytes) -> V:
-        """The value, from a fetch that begins after this call. Raises what the fetch raises."""
-        return await self._answer(self._asked.get(digest), digest)
+    def ask(self, digest: bytes) -> asyncio.Future[V]:
+        """The value, from a fetch that begins after this call. The future raises what the fetch raises."""
+        return _waiter(self._asked.get(digest) or self._begin(digest))
 
-    async def ask_or_join(self, digest: bytes) -> V:
+    def join(self, digest: bytes) -> asyncio.Future[V] | None:
+        """The value from a fetch that began before this call; `None` where there is none."""
+        waiters = self._under_way.get(digest)
+        return None if waiters is None else _waiter(waiters)
+
+    def ask_or_join(self, digest: bytes) -> asyncio.Future[V]:
         """The value, from a fetch under way if there is one: for values that are checked by `as_of` in any case."""
-        return await self._answer(self._under_way.get(digest) or self._asked.get(digest), digest)
-
-    async def _answer(self, future: asyncio.Future[V] | None, digest: bytes) -> V:
-        if future is None:
-            future = self._asked[digest] = asyncio.get_running_loop().create_future()
-            self._schedule()
-        return await asyncio.shield(future)  # a request that is cancelled must not cancel the others' read
-
-    async def join(self, digest: bytes) -> V | None:
-        """The value from a fetch that began before this call, or `None` at once where there is none."""
-        future = self._under_way.get(digest)
-        return None if future is None else await asyncio.shield(future)
+        return self.join(digest) or self.ask(digest)
 
     async def close(self) -> None:
-        """Wait for what is running: a fetch ends by itself, and cancelled in a statement it would lose a connection."""
+        """Wait for what is running: a fetch cancelled in the middle of a statement would lose a connection."""
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
             await asyncio.sleep(0)
+
+    def _begin(self, digest: bytes) -> list[asyncio.Future[V]]:
+        waiters: list[asyncio.Future[V]] = []
+        self._asked[digest] = waiters
+        self._schedule()
+        return waiters
 
     def _schedule(self) -> None:
         if not self._scheduled and len(self._running) < self._at_once:
@@ -76,22 +77,33 @@ class Coalescer(Generic[V]):
         if self._asked:
             self._schedule()
 
-    async def _run(self, batch: Mapping[bytes, asyncio.Future[V]]) -> None:
+    async def _run(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
         self._under_way |= batch
         try:
             values = await self._fetch(list(batch))
-        except asyncio.CancelledError:
-            for future in batch.values():
-                future.cancel()
-            raise
         except Exception as failure:  # noqa: BLE001 - goes to every asker, who decides
-            for future in batch.values():
-                future.set_exception(failure)
-                future.exception()  # no complaint where every asker has gone
+            for waiter in _still_waiting(batch.values()):
+                waiter.set_exception(failure)
         else:
-            for digest, future in batch.items():
-                future.set_result(values[digest])
+            for digest, waiters in batch.items():
+                value = values[digest]
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(value)
         finally:
-            for digest, future in batch.items():
-                if self._under_way.get(digest) is future:
+            for waiter in _still_waiting(batch.values()):
+                waiter.cancel()
+            for digest, waiters in batch.items():
+                if self._under_way.get(digest) is waiters:
                     del self._under_way[digest]
+
+
+def _still_waiting(batch: Iterable[list[asyncio.Future[V]]]) -> list[asyncio.Future[V]]:
+    return [waiter for waiters in batch for waiter in waiters if not waiter.done()]
+
+
+def _waiter(waiters: list[asyncio.Future[V]]) -> asyncio.Future[V]:
+    """A new future among those that wait for one value."""
+    future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+    waiters.append(future)
+    return future

@@ -9,6 +9,7 @@ Each step down is taken where the one above knows nothing that still counts (`Fr
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ class Lookup:
     """One worker's way from digests to records. Times are seconds.
 
     `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers; `read_timeout`:
-    longest time that one lookup may take.
+    longest time that a statement may take. A lookup waits for one statement, or for two where all connections are busy.
     """
 
     def __init__(
@@ -78,35 +79,33 @@ class Lookup:
     async def find(self, digest: bytes) -> Found:
         """What is known of `digest` (32 bytes), from the first place where that still counts.
 
-        Raises `UnavailableError` where the database, needed, does not answer within `read_timeout`.
+        Raises `UnavailableError` where the database, needed, does not answer.
         """
-        found = self._memory.get(digest, self._clock())
-        if found is not None and self._freshness.holds():
-            return found
+        freshness = self._freshness
+        now = self._clock()
+        if now < freshness.until:
+            found = self._memory.get(digest, now)
+            if found is not None:
+                return found
+            if self._redis is not None and self._redis.healthy:
+                found = await self._from_redis.ask_or_join(digest)
+                if found is not None and freshness.covers(digest, found):
+                    return found
+            reading = self._from_database.join(digest)
+            if reading is not None:
+                with suppress(UnavailableError, TimeoutError):  # another's failure: this request has its own try
+                    found = await reading
+                    if freshness.covers(digest, found):
+                        return found
         try:
-            async with asyncio.timeout(self._read_timeout):
-                return await self._find_below(digest)
+            return await self._from_database.ask(digest)
         except TimeoutError:
-            raise UnavailableError(f"Looking up a key took longer than {self._read_timeout} s") from None
+            raise UnavailableError(f"The database took longer than {self._read_timeout} s to look up a key") from None
 
     async def close(self) -> None:
         """End what is under way."""
         await self._from_redis.close()
         await self._from_database.close()
-
-    async def _find_below(self, digest: bytes) -> Found:
-        if self._redis is not None and self._redis.healthy and self._freshness.holds():
-            found = await self._from_redis.ask_or_join(digest)
-            if found is not None and self._freshness.covers(digest, found):
-                return found
-        if self._freshness.holds():
-            try:
-                found = await self._from_database.join(digest)
-            except UnavailableError:
-                found = None  # another's failure: this request still has its own try
-            if found is not None and self._freshness.covers(digest, found):
-                return found
-        return await self._from_database.ask(digest)
 
     async def _fetch_from_redis(self, digests: Sequence[bytes]) -> Mapping[bytes, Found | None]:
         payloads = await self._redis.get(digests) if self._redis is not None else {}
