@@ -1,10 +1,15 @@
 """The package as a whole: what importing it loads, what it exports, how its layers lie."""
 
+import os
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import version
+from pathlib import Path
 
 import gatepost
+
+ROOT = Path(__file__).parents[1]
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -43,3 +48,35 @@ def test_opening_keys_on_sqlite_loads_no_redis() -> None:
 
 def test_the_version_is_the_one_installed() -> None:
     assert gatepost.__version__ == version("gatepost")
+
+
+def test_the_wheel_holds_the_migrations_and_makes_tables_from_them(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("gatepost-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    assert "gatepost/py.typed" in names
+    assert "gatepost/database/migrations/env.py" in names
+    assert "gatepost/database/migrations/versions/0001_first.py" in names
+    assert not any("tests" in name for name in names)
+    code = (
+        "import asyncio, gatepost\n"
+        "async def main():\n"
+        f"    async with gatepost.APIKeys('sqlite:///{tmp_path}/keys.db') as keys:\n"
+        "        print((await keys.create('from the wheel')).key.description, gatepost.__file__)\n"
+        "asyncio.run(main())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("from the wheel")
+    assert str(tmp_path / "site") in done.stdout
+
+
+def test_the_readme_shows_the_two_commands_and_the_scanners_expression() -> None:
+    readme = (ROOT / "README.md").read_text()
+    first_screen = readme[:1500]
+    for command in ("pip install gatepost", "make demo", "make test"):
+        assert command in first_screen
+    assert gatepost.secret_pattern() in readme

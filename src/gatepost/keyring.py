@@ -61,8 +61,8 @@ class APIKeys:
     `max_staleness`: seconds that anything remembered may be believed without hearing from the database.
     `poll_interval`: seconds between two looks at the change counter. `memory_entries`: most keys remembered in this
     process, about 0.5 kB each; 0 = none. `memory_ttl`, `redis_ttl`, `absent_ttl`: seconds that a key is remembered in
-    memory, in Redis, and that an unknown secret is. `read_timeout`: seconds that a lookup or a wait for a connection
-    may take. `redis_timeout`: seconds that one exchange with Redis may take.
+    memory, in Redis, and that an unknown secret is. `read_timeout`: seconds that one read of the database may take, or
+    the wait for a connection. `redis_timeout`: seconds that one exchange with Redis may take.
 
     `prefix`: how secrets begin. `server_keys`: the keys of the secrets' HMAC, 32 bytes or more each; the first makes,
     all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look
@@ -403,7 +403,6 @@ class APIKeys:
             freshness,
             memory_ttl=seconds["memory_ttl"],
             absent_ttl=seconds["absent_ttl"],
-            read_timeout=seconds["read_timeout"],
         )
         server_keys = self._server_keys or (settings["server_key"],)
         return _Open(database, SecretFormat(server_keys, self._prefix), redis, freshness, lookup)

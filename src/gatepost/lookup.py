@@ -6,7 +6,6 @@
 Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`).
 """
 
-import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,8 +36,8 @@ JITTER = 0.1
 class Lookup:
     """One worker's way from digests to records. Times are seconds.
 
-    `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers; `read_timeout`:
-    longest time that a statement may take. A lookup waits for one statement, or for two where all connections are busy.
+    `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers. A lookup waits for
+    one statement, or for two where all that may run at once are taken.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class Lookup:
         *,
         memory_ttl: float,
         absent_ttl: float,
-        read_timeout: float,
         clock: Clock = boot_clock,
     ) -> None:
         self._database = database
@@ -59,7 +57,6 @@ class Lookup:
         self._freshness = freshness
         self._memory_ttl = memory_ttl
         self._absent_ttl = absent_ttl
-        self._read_timeout = read_timeout
         self._clock = clock
         self._remembered = memory.records.get
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
@@ -93,14 +90,11 @@ class Lookup:
                     return found
             reading = self._from_database.join(digest)
             if reading is not None:
-                with suppress(UnavailableError, TimeoutError):  # another's failure: this request has its own try
+                with suppress(UnavailableError):  # another's failure: this request has its own try
                     found = await reading
                     if freshness.covers(digest, found):
                         return found
-        try:
-            return await self._from_database.ask(digest)
-        except TimeoutError:
-            raise UnavailableError(f"The database took longer than {self._read_timeout} s to look up a key") from None
+        return await self._from_database.ask(digest)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -116,8 +110,7 @@ class Lookup:
         return answers
 
     async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
-        async with asyncio.timeout(self._read_timeout):
-            reading = await self._database.read_records(digests)
+        reading = await self._database.read_records(digests)
         answers = {}
         for digest in digests:
             row = reading.rows.get(digest)

@@ -116,3 +116,4 @@ async def test_a_folder_that_does_not_exist_is_a_clear_error(tmp_path: Path) -> 
 
     with pytest.raises(UnavailableError, match="unable to open database file"):
         await APIKeys(f"sqlite:///{tmp_path}/missing/keys.db").open()
+    await asyncio.sleep(0.1)  # aiosqlite ends its thread a moment after it has raised

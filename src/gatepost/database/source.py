@@ -4,13 +4,14 @@ Lookups and polls run in autocommit, on the primary: a snapshot frozen by a tran
 of MariaDB and MySQL) would break the rule of freshness (docs/decisions/0002).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CompoundSelect, and_, bindparam, null, or_, select, type_coerce
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.database import schema
 from gatepost.database.changes import Change
@@ -93,7 +94,10 @@ _KEYS = select(keys, secrets.c.hint).join_from(
 
 
 class Database:
-    """The tables behind one URL, or behind an engine that the user owns and closes."""
+    """The tables behind one URL, or behind an engine that the user owns and closes.
+
+    `timeout`: seconds that one read may take, and the wait for a free connection.
+    """
 
     def __init__(self, database: str | AsyncEngine, *, timeout: float) -> None:
         self._given = database
@@ -107,6 +111,13 @@ class Database:
         if self.engine is not self._given or self.engine.dialect.name == "sqlite":
             return self.engine
         return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
+        """A connection for a read that may take `timeout`. Raises `UnavailableError`."""
+        with mapped_errors(doing):
+            async with asyncio.timeout(self._timeout), self._reads.connect() as connection:
+                yield connection
 
     @property
     def engine(self) -> AsyncEngine:
@@ -127,11 +138,10 @@ class Database:
         `UnavailableError`, `MissingExtraError`."""
         self.connect()
         try:
-            with mapped_errors("Opening the keys"):
-                status = await schema.read_status(self.engine)
-                if not status.fits and self.engine.dialect.name == "sqlite":
-                    await schema.upgrade(self.engine)
-                    status = await schema.read_status(self.engine)
+            status = await self.schema_status()
+            if not status.fits and self.engine.dialect.name == "sqlite":
+                await self.upgrade()
+                status = await self.schema_status()
             schema.check(status)
         except BaseException:
             await self.close()
@@ -151,35 +161,32 @@ class Database:
     async def schema_status(self) -> schema.SchemaStatus:
         """Which revision the tables are at."""
         with mapped_errors("Reading the tables' revision"):
-            return await schema.read_status(self.engine)
+            async with asyncio.timeout(self._timeout):
+                return await schema.read_status(self.engine)
 
     async def read_settings(self) -> Mapping[str, bytes]:
         """The installation's keys by name (`server_key`, `seal_key`), 32 bytes each."""
-        with mapped_errors("Reading the settings"):
-            async with self._reads.connect() as connection:
-                rows = await connection.execute(select(settings.c.name, settings.c.value))
-                return {name: bytes.fromhex(value) for name, value in rows}
+        async with self._reading("Reading the settings") as connection:
+            rows = await connection.execute(select(settings.c.name, settings.c.value))
+            return {name: bytes.fromhex(value) for name, value in rows}
 
     async def read_position(self) -> Position:
         """The counter and the database's clock. One round trip."""
-        with mapped_errors("Polling the counter"):
-            async with self._reads.connect() as connection:
-                seq, nonce, now = (await connection.execute(_POSITION)).one()
-                return Position(seq, nonce, float(now))
+        async with self._reading("Polling the counter") as connection:
+            seq, nonce, now = (await connection.execute(_POSITION)).one()
+            return Position(seq, nonce, float(now))
 
     async def read_events(self, after: int, to: int, most: int) -> Sequence[Event]:
         """The first event of seq `after`, then all of later seqs up to `to`, in order; at most `most` rows."""
-        with mapped_errors("Reading the events"):
-            async with self._reads.connect() as connection:
-                rows = await connection.execute(_EVENTS, {"after": after, "to": to, "most": most})
-                return [Event(seq, nonce, digest) for seq, nonce, digest in rows]
+        async with self._reading("Reading the events") as connection:
+            rows = await connection.execute(_EVENTS, {"after": after, "to": to, "most": most})
+            return [Event(seq, nonce, digest) for seq, nonce, digest in rows]
 
     async def read_oldest_seq(self, above: int) -> int | None:
         """The lowest seq above `above` that the event log still holds, or `None`."""
-        with mapped_errors("Reading the events"):
-            async with self._reads.connect() as connection:
-                statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
-                return await connection.scalar(statement)
+        async with self._reading("Reading the events") as connection:
+            statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
+            return await connection.scalar(statement)
 
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
         """The rows of up to 512 digests (32 bytes each), with the seq they are as of. One round trip.
@@ -188,18 +195,16 @@ class Database:
         drivers prepare each once.
         """
         padded = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
-        with mapped_errors("Looking up a key"):
-            async with self._reads.connect() as connection:
-                found = (await connection.execute(_RECORDS, {"digests": padded})).all()
+        async with self._reading("Looking up a key") as connection:
+            found = (await connection.execute(_RECORDS, {"digests": padded})).all()
         rows = {bytes(row[1]): _plain(row) for row in found if row[0] is None}
         return Reading(next(row[0] for row in found if row[0] is not None), rows)
 
     async def get_key(self, key_id: str) -> APIKey | None:
         """The key with this id, or `None`. One round trip."""
-        with mapped_errors("Reading a key"):
-            async with self._reads.connect() as connection:
-                row = (await connection.execute(_KEYS.where(keys.c.id == key_id))).one_or_none()
-                return None if row is None else as_key(row)
+        async with self._reading("Reading a key") as connection:
+            row = (await connection.execute(_KEYS.where(keys.c.id == key_id))).one_or_none()
+            return None if row is None else as_key(row)
 
     async def list_keys(
         self,
@@ -225,9 +230,8 @@ class Database:
         if after is not None:
             seq, key_id = _parse_place(after)
             statement = statement.where(keys.c.created_seq <= seq, or_(keys.c.created_seq < seq, keys.c.id < key_id))
-        with mapped_errors("Listing keys"):
-            async with self._reads.connect() as connection:
-                rows = (await connection.execute(statement)).all()
+        async with self._reading("Listing keys") as connection:
+            rows = (await connection.execute(statement)).all()
         last = rows[limit - 1] if len(rows) > limit else None
         place = None if last is None else f"{last.created_seq}.{last.id}"
         return [as_key(row) for row in rows[:limit]], place
