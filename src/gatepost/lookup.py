@@ -30,7 +30,7 @@ DATABASE_AT_ONCE = 4
 """Statements at the same time: below the five connections of SQLAlchemy's pool, so that a change always finds one."""
 
 JITTER = 0.1
-"""TTLs vary by this part, so that keys read together do not lapse together."""
+"""TTLs vary by this part, so that workers started together do not read all their keys again together."""
 
 
 class Lookup:
@@ -104,26 +104,32 @@ class Lookup:
     async def _fetch_from_redis(self, digests: Sequence[bytes]) -> Mapping[bytes, Found | None]:
         payloads = await self._redis.get(digests) if self._redis is not None else {}
         answers: dict[bytes, Found | None] = dict.fromkeys(digests)
+        lives = self._lives()
         for digest, payload in payloads.items():
             as_of, *row = orjson.loads(payload)
-            answers[digest] = self._remember(digest, as_of, row or None)
+            answers[digest] = self._remember(digest, decode(row or None, as_of, lives[not row]))
         return answers
 
     async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
         reading = await self._database.read_records(digests)
         answers = {}
+        lives = self._lives()
         for digest in digests:
             row = reading.rows.get(digest)
-            answers[digest] = self._remember(digest, reading.as_of, row)
+            answers[digest] = self._remember(digest, decode(row, reading.as_of, lives[row is None]))
             if self._redis is not None:
                 payload = orjson.dumps([reading.as_of, *(row or ())])
                 self._redis.put(digest, payload, None if row else self._absent_ttl)
         return answers
 
-    def _remember(self, digest: bytes, as_of: int, row: Sequence[object] | None) -> Found:
-        lives = self._absent_ttl if row is None else self._memory_ttl
-        until = self._clock() + lives * random.uniform(1 - JITTER, 1)  # noqa: S311 - spreads load, no secret
-        found = decode(row, as_of, until)
+    def _lives(self) -> tuple[float, float]:
+        """Until when memory may hold keys, and unknown digests, that are read now (boot clock). One pair a batch: what
+        lapses together is read again together."""
+        jitter = random.uniform(1 - JITTER, 1)  # noqa: S311 - spreads load, no secret
+        now = self._clock()
+        return now + self._memory_ttl * jitter, now + self._absent_ttl * jitter
+
+    def _remember(self, digest: bytes, found: Found) -> Found:
         if self._freshness.not_below_floor(digest, found):
             self._memory.put(digest, found)
         return found

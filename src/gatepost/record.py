@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from starlette.authentication import AuthCredentials
@@ -68,7 +69,7 @@ def decode(row: Row | None, as_of: int, until: float) -> Found:
     created_at = _moment(created)
     return Record(
         id=key_id,
-        project=project,
+        project=None if project is None else intern(project),
         description=description,
         permissions=permissions,
         active=bool(active),

@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         "M3 Redis believed below the floor",
         "lookup.py",
-        "if found is not None and self._freshness.covers(digest, found):",
-        "if found is not None and self._freshness.holds():",
+        "if found is not None and freshness.covers(digest, found):",
+        "if found is not None and freshness.holds():",
         f"{TIERS}::test_a_value_in_redis_of_before_the_last_change_is_not_believed_by_anyone",
     ),
     Mutant(
