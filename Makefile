@@ -32,7 +32,7 @@ check: .venv/dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 fix: .venv/dev ## format and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .

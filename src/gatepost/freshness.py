@@ -178,7 +178,7 @@ class Freshness:
 
     def _raise_floor(self, event: Event) -> None:
         if event.digest is not None:
-            self._floors[event.digest] = event.seq
+            self._floors[event.digest] = max(event.seq, self._general_floor)  # the latter is higher after _distrust
             self._memory.drop(event.digest, below=event.seq)
 
     def _forget(self, floor: int) -> None:

@@ -100,6 +100,13 @@ MUTANTS = [
         f"{WORKERS}::test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_everything_is_read_again",
     ),
     Mutant(
+        "a floor below the general one",
+        "freshness.py",
+        "max(event.seq, self._general_floor)",
+        "event.seq",
+        f"{WORKERS}::test_values_of_a_lost_timeline_are_not_believed_after_a_change_in_the_new_one",
+    ),
+    Mutant(
         "nonces not compared",
         "freshness.py",
         "(events[0].seq, events[0].nonce) == (self.applied, self._nonce)",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import make_url
 
 from gatepost import APIKeys, Outcome, UnavailableError
@@ -220,21 +221,33 @@ async def test_a_change_that_cannot_be_committed_is_a_clear_error_and_changes_no
     assert (await near.get(issued.key.id)).active
 
 
+async def backed_up(keys: APIKeys, folder: Path) -> Path:
+    """A copy of the SQLite database as it is now."""
+    backup = folder / "backup.db"
+    async with keys._database.engine.connect() as connection:
+        await connection.exec_driver_sql(f"VACUUM INTO '{backup}'")
+    return backup
+
+
+async def put_back(keys: APIKeys, backup: Path) -> None:
+    """Replace the database by the copy, under the feet of the worker."""
+    source = backup.with_name("keys.db")
+    await keys._database.engine.dispose()
+    for tail in ("-wal", "-shm"):
+        source.with_name(source.name + tail).unlink(missing_ok=True)
+    shutil.copy(backup, source)
+
+
 async def test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_everything_is_read_again(
     worker: MakeWorker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = await worker(poll_interval=2.0, max_staleness=20.0)
     kept = await keys.create("kept")
-    source, backup = tmp_path / "keys.db", tmp_path / "backup.db"
-    async with keys._database.engine.connect() as connection:
-        await connection.exec_driver_sql(f"VACUUM INTO '{backup}'")
+    backup = await backed_up(keys, tmp_path)
     lost = await keys.create("lost")
     assert (await keys.verify(kept.secret)).valid
     assert (await keys.verify(lost.secret)).valid
-    await keys._database.engine.dispose()
-    for tail in ("-wal", "-shm"):
-        source.with_name(source.name + tail).unlink(missing_ok=True)
-    shutil.copy(backup, source)
+    await put_back(keys, backup)
 
     with caplog.at_level(logging.ERROR):
         await keys._opened().freshness.poll()
@@ -243,6 +256,28 @@ async def test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_every
     assert keys.recall(kept.secret.encode()) is None
     assert (await keys.verify(lost.secret)).outcome is Outcome.INVALID
     assert (await keys.verify(kept.secret)).valid
+
+
+async def test_values_of_a_lost_timeline_are_not_believed_after_a_change_in_the_new_one(
+    worker: MakeWorker, redis_url: str, tmp_path: Path
+) -> None:
+    keys = await worker(redis_url, poll_interval=2.0, max_staleness=20.0)
+    kept = await keys.create("kept")
+    backup = await backed_up(keys, tmp_path)
+    for n in range(4):
+        await keys.create(f"lost {n}")
+    assert (await keys.verify(kept.secret)).valid
+    await settled(keys)
+    async with Redis.from_url(redis_url) as client:
+        (name,) = await client.keys("*")
+        value = await client.get(name)
+        assert value is not None
+        await put_back(keys, backup)
+        await keys._opened().freshness.poll()
+        await keys.deactivate(kept.key.id)
+        await settled(keys)
+        await client.set(name, value)  # as of seq 5 of a timeline that is no more; the key's last change has seq 2
+        assert (await keys.verify(kept.secret)).outcome is Outcome.DEACTIVATED
 
 
 async def test_a_database_whose_lost_changes_were_made_up_for_by_others_is_noticed(
