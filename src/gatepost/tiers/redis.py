@@ -19,11 +19,14 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
 
 from gatepost.errors import BadInputError, ConfigurationError
 
 logger = logging.getLogger("gatepost.redis")
+
+FORMAT = b"gatepost rows 1"
+"""Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
 SEAL_BYTES = 16
 """128 bits: forging a seal by guessing is out of reach (RFC 7693 allows 1 to 64)."""
@@ -72,10 +75,12 @@ class RedisTier:
     async def open(self, seal_key: bytes) -> None:
         """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
         self._seal_key = seal_key
-        self._name = b"gatepost:" + blake2b(seal_key, digest_size=6, person=b"namespace").hexdigest().encode() + b":"
-        self._healthy = await self._answers()
-        if not self._healthy:
-            self._trip()
+        namespace = blake2b(seal_key, digest_size=6, person=FORMAT).hexdigest().encode()
+        self._name = b"gatepost:" + namespace + b":"
+        fault = await self._ping()
+        self._healthy = fault is None
+        if fault is not None:
+            self._trip(fault)
         self._tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._write())}
 
     async def close(self) -> None:
@@ -107,6 +112,8 @@ class RedisTier:
                     values = await self._client.mget_nonatomic(names)
                 else:
                     values = await self._client.mget(names)
+                if len(values) != len(names):
+                    raise InvalidResponse(f"{len(values)} values for {len(names)} names")
         except _FAULTS as fault:
             self._trip(fault)
             return {}
@@ -144,29 +151,30 @@ class RedisTier:
                 self._trip(fault)
 
     def _seal(self, digest: bytes, payload: bytes) -> bytes:
-        return blake2b(digest + payload, digest_size=SEAL_BYTES, key=self._seal_key, person=b"gatepost value").digest()
+        return blake2b(digest + payload, digest_size=SEAL_BYTES, key=self._seal_key, person=FORMAT).digest()
 
-    async def _answers(self) -> bool:
+    async def _ping(self) -> BaseException | None:
+        """What keeps Redis from answering, or `None`."""
         try:
             async with asyncio.timeout(self._timeout):
                 await self._client.execute_command("PING")
-        except _FAULTS:
-            return False
-        return True
+        except _FAULTS as fault:
+            return fault
+        return None
 
-    def _trip(self, fault: BaseException | None = None) -> None:
+    def _trip(self, fault: BaseException) -> None:
         """Skip Redis from now on, and probe it in the background."""
         self._healthy = False
         self._pending.clear()
         if self._probe is None:
-            logger.warning("Redis does not answer (%s): going on without it", type(fault).__name__ if fault else "ping")
+            logger.warning("Redis does not answer (%s: %s): going on without it", type(fault).__name__, fault)
             self._probe = asyncio.create_task(self._recover())
 
     async def _recover(self) -> None:
         pause, longest = PROBE_SECONDS
         while True:
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
-            if await self._answers():
+            if await self._ping() is None:
                 break
             pause = min(2 * pause, longest)
         logger.warning("Redis answers again")
