@@ -1,0 +1,82 @@
+"""From what people type to values: spans of time, moments, lists of permissions and of ids."""
+
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from gatepost.errors import BadInputError
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+
+
+def parse_span(text: str) -> timedelta | None:
+    """The length of `90d`, `12h` or `1d12h` (s, m, h, d, w); `None` for a text of another form.
+
+    Raises `BadInputError` for more than a `timedelta` can hold.
+    """
+    if not _SPAN.fullmatch(text):
+        return None
+    try:
+        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
+    except OverflowError:
+        raise BadInputError(f"{text!r} is too long a time") from None
+
+
+def parse_grace(text: str) -> float:
+    """Seconds of a span, or of a plain number of seconds. Raises `BadInputError`."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    span = parse_span(text)
+    if span is None:
+        raise BadInputError(f"--grace {text!r} must be a span such as 1h or 2d, a number of seconds, or 0")
+    return span.total_seconds()
+
+
+def parse_expiry(text: str, now: datetime) -> datetime:
+    """The moment that an ISO 8601 date, date and time, or span from `now` names. Without a time zone it is UTC.
+
+    Raises `BadInputError`.
+    """
+    try:
+        span = parse_span(text)
+        if span is not None:
+            return now + span
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInputError(
+            f"--expires {text!r} must be a span such as 90d or 12h, or a date such as 2030-01-31 or 2030-01-31T18:00Z"
+        ) from None
+
+
+def format_span(seconds: float) -> str:
+    """`3600` as `1h`: the largest unit that divides it, else seconds."""
+    for unit in ("w", "d", "h", "m"):
+        count, rest = divmod(seconds, _SECONDS[unit])
+        if count and not rest:
+            return f"{count:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+def split_names(given: Sequence[str]) -> list[str]:
+    """Permissions of a repeated option, each of which may hold several with commas between."""
+    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+
+
+def read_ids(given: Sequence[str]) -> list[str]:
+    """The ids, with those on standard input in place of a `-`: the first column of every line.
+
+    A line's first tab ends it, so that what `gatepost keys list` prints can be piped in.
+    """
+    ids: list[str] = []
+    for text in given:
+        if text == "-":
+            for line in sys.stdin:
+                ids.extend(line.partition("\t")[0].split())
+        else:
+            ids.append(text)
+    return ids

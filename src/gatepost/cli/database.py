@@ -1,0 +1,53 @@
+"""`gatepost db …`: the tables."""
+
+from typer import Typer
+
+from gatepost.cli.help import examples
+from gatepost.cli.options import DatabaseOptions
+from gatepost.cli.output import STATUS, print_json, print_line, print_pairs
+from gatepost.cli.verb import verb
+from gatepost.keyring import APIKeys
+
+app = Typer(help="Make, migrate and check the database's tables.")
+
+
+@app.command(epilog=examples("gatepost db upgrade --database postgresql://user@host/name"))
+@verb
+async def upgrade(options: DatabaseOptions) -> None:
+    """Make or migrate the tables. Does nothing where they fit already."""
+    keys = APIKeys(options.database)
+    before = await keys.schema_status()
+    await keys.create_schema()
+    after = await keys.schema_status()
+    name = options.database_name()
+    if options.as_json:
+        print_json({"database": name, "before": before.current, "after": after.current})
+    elif before.current is None:
+        print_line(f"Made the tables in {name}, at revision {after.current}")
+    elif before.current == after.current:
+        print_line(f"Nothing to do: the tables in {name} are at revision {after.current} already")
+    else:
+        print_line(f"Migrated the tables in {name} from revision {before.current} to {after.current}")
+
+
+@app.command(epilog=examples("gatepost db status --database postgresql://user@host/name", "gatepost db status --json"))
+@verb
+async def status(options: DatabaseOptions) -> None:
+    """Tell which revision the tables are at, and which one is needed. Exits 4 where they do not fit."""
+    from gatepost.database.schema import check  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+    options.check_file()
+    found = await APIKeys(options.database).schema_status()
+    name = options.database_name()
+    if options.as_json:
+        print_json({"database": name, "current": found.current, "needed": found.needed, "fits": found.fits})
+    else:
+        print_pairs(
+            [
+                ("database", name),
+                ("current revision", found.current or "none"),
+                ("needed revision", found.needed),
+                (STATUS, "fits" if found.fits else "does not fit"),
+            ]
+        )
+    check(found)

@@ -1,0 +1,25 @@
+"""What `--help` says besides the options, and when it is shown unasked."""
+
+from rich.markup import escape
+from typer import Context, Exit
+
+from gatepost.cli.failures import ExitCode
+
+EXIT_CODES = """[bold]Exit codes[/]
+0  done
+1  failed: the database cannot be reached, an extra is not installed, ...
+2  bad input or usage; nothing was changed
+3  an id that no key has; the other ids are done
+4  tables missing or of another revision: run gatepost db upgrade"""
+
+
+def examples(*lines: str) -> str:
+    """What to type, a line each."""
+    return "[bold]Examples[/]\n" + "\n".join(f"$ {escape(line)}" for line in lines)
+
+
+def show_help(context: Context) -> None:
+    """The callback of a group: without a command, its help, and the exit code of wrong usage."""
+    if context.invoked_subcommand is None:
+        context.get_help()
+        raise Exit(ExitCode.BAD_INPUT)

@@ -1,0 +1,186 @@
+"""Options that many commands share, and what is made of them."""
+
+import getpass
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from gatepost.catalogue import DAM, Catalogue
+from gatepost.errors import BadInputError, SchemaError
+from gatepost.keyring import DEFAULT_DATABASE, APIKeys
+from gatepost.secret import DEFAULT_PREFIX
+
+SERVER_KEYS = "GATEPOST_SERVER_KEYS"
+"""Environment variable with the server keys. Never an argument: those are seen by everybody on the machine."""
+
+REDIS_SECONDS = 1.0
+"""Longest exchange with Redis: a command has more time than a request, and may be run from far away."""
+
+_CONNECTION = "Connection"
+_OUTPUT = "Output"
+
+CatalogueOption = Annotated[
+    str | None,
+    Option(
+        "--catalogue",
+        envvar="GATEPOST_CATALOGUE",
+        metavar="MODULE:CLASS",
+        help="The app's own permissions. Default: the 31 built-in ones.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every command takes."""
+
+    as_json: Annotated[
+        bool, Option("--json", help="Print JSON, for programs; errors too, on stderr.", rich_help_panel=_OUTPUT)
+    ] = False
+    debug: Annotated[bool, Option("--debug", help="Show where an error comes from.", rich_help_panel=_OUTPUT)] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOptions(Options):
+    """What every command takes that reads the database."""
+
+    database: Annotated[
+        str,
+        Option(
+            "--database",
+            envvar="GATEPOST_DATABASE",
+            metavar="URL",
+            help="SQLite, PostgreSQL, MariaDB or MySQL.",
+            rich_help_panel=_CONNECTION,
+        ),
+    ] = DEFAULT_DATABASE
+
+    def sqlite_file(self) -> Path | None:
+        """The file that the URL names, `None` where it names something else. Raises `BadInputError`."""
+        from gatepost.database.engine import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        url = parse_url(self.database)
+        if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
+            return None
+        return Path(url.database).absolute()
+
+    def database_name(self) -> str:
+        """The URL without anything secret: password and query left out."""
+        from gatepost.database.engine import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        return parse_url(self.database).set(query={}).render_as_string(hide_password=True)
+
+    def check_file(self) -> None:
+        """Raise `SchemaError` where the URL names an SQLite file that does not exist: in a wrong folder, an empty
+        list of keys would be a wrong answer, and a new file a surprise."""
+        file = self.sqlite_file()
+        if file is not None and not file.exists():
+            raise SchemaError(f"There is no SQLite file {file}. Name it with --database, or run: gatepost db upgrade")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysOptions(DatabaseOptions):
+    """What every command takes that reads keys."""
+
+    redis: Annotated[
+        str | None,
+        Option(
+            "--redis",
+            envvar="GATEPOST_REDIS",
+            metavar="URL",
+            help="The Redis of the workers: they then learn of a change at once.",
+            rich_help_panel=_CONNECTION,
+        ),
+    ] = None
+    catalogue: CatalogueOption = None
+    prefix: Annotated[
+        str,
+        Option(
+            "--prefix",
+            envvar="GATEPOST_PREFIX",
+            metavar="TEXT",
+            help="How new secrets begin; as in the app.",
+            rich_help_panel=_CONNECTION,
+        ),
+    ] = DEFAULT_PREFIX
+
+    def keys(self) -> APIKeys:
+        """The keys, closed still. Raises `BadInputError`."""
+        return APIKeys(
+            self.database,
+            self.redis,
+            catalogue=load_catalogue(self.catalogue),
+            memory_entries=0,
+            redis_timeout=REDIS_SECONDS,
+            prefix=self.prefix,
+            server_keys=server_keys(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOptions(KeysOptions):
+    """What every command takes that changes keys."""
+
+    actor: Annotated[
+        str | None,
+        Option(
+            "--actor",
+            metavar="NAME",
+            help="Who does it, for the change log. Default: your user name.",
+            rich_help_panel=_CONNECTION,
+        ),
+    ] = None
+
+    def actor_name(self) -> str | None:
+        """The actor; `None` where this machine has no name for its user."""
+        if self.actor is not None:
+            return self.actor
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
+            return None
+
+
+def server_keys() -> list[bytes] | None:
+    """The server keys of the environment, `None` without any. Raises `BadInputError`, without their text."""
+    given = os.environ.get(SERVER_KEYS, "")
+    if not given.strip():
+        return None
+    keys = []
+    for number, text in enumerate(given.split(","), 1):
+        try:
+            keys.append(bytes.fromhex(text))
+        except ValueError:
+            raise BadInputError(
+                f"{SERVER_KEYS}: entry {number} is not hexadecimal. Make one with: openssl rand -hex 32"
+            ) from None
+    return keys
+
+
+def load_catalogue(given: str | None) -> type[Catalogue]:
+    """The class that `module:Class` names, looked for in the current folder too; `DAM` for `None`.
+
+    Raises `BadInputError`.
+    """
+    if given is None:
+        return DAM
+    module_name, _, path = given.partition(":")
+    if not module_name or not path:
+        raise BadInputError(f"--catalogue {given!r} must be MODULE:CLASS, such as myapp.permissions:Notes")
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found = import_module(module_name)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except Exception as failure:  # importing the user's module may raise anything
+        raise BadInputError(f"--catalogue {given!r}: {type(failure).__name__}: {failure}") from failure
+    if not (isinstance(found, type) and issubclass(found, Catalogue)):
+        raise BadInputError(f"--catalogue {given!r} is not a subclass of gatepost.Catalogue")
+    return found
