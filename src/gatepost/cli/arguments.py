@@ -59,7 +59,7 @@ def format_span(seconds: float) -> str:
         count, rest = divmod(seconds, _SECONDS[unit])
         if count and not rest:
             return f"{count:.0f}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds}s"
 
 
 def split_names(given: Sequence[str]) -> list[str]:

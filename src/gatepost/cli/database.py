@@ -15,6 +15,7 @@ app = Typer(help="Make, migrate and check the database's tables.")
 @verb
 async def upgrade(options: DatabaseOptions) -> None:
     """Make or migrate the tables. Does nothing where they fit already."""
+    options.sqlite_file()
     keys = APIKeys(options.database)
     before = await keys.schema_status()
     await keys.create_schema()

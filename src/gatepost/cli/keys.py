@@ -58,12 +58,14 @@ async def create(
     expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
     file = options.sqlite_file()
     makes_file = file is not None and not file.exists()
-    async with options.keys() as keys:
+    keys = options.keys()
+    permissions = keys.catalogue.check(split_names(permission or ()))  # before a file is made
+    async with keys:
         if makes_file and not options.as_json:
             print_note(f"Made the SQLite file {file}")
         issued = await keys.create(
             description,
-            split_names(permission or ()),
+            permissions,
             project=project,
             expires_at=expires_at,
             actor=options.actor_name(),
@@ -143,7 +145,7 @@ async def show(options: KeysOptions, key_id: KeyId) -> None:
 @app.command(
     epilog=examples(
         'gatepost keys edit 4fT0aK9sQ2Lm --description "hourly import"',
-        "gatepost keys edit 4fT0aK9sQ2Lm -p OBJECTS_LIST,OBJECTS_FETCH --never-expires",
+        "gatepost keys edit 4fT0aK9sQ2Lm -p OBJECTS_LIST --never-expires",
     )
 )
 @verb

@@ -62,13 +62,19 @@ class DatabaseOptions(Options):
     ] = DEFAULT_DATABASE
 
     def sqlite_file(self) -> Path | None:
-        """The file that the URL names, `None` where it names something else. Raises `BadInputError`."""
+        """The file that the URL names, `None` where it names something else.
+
+        Raises `BadInputError`, also where no such file can be.
+        """
         from gatepost.database.engine import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         url = parse_url(self.database)
         if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
             return None
-        return Path(url.database).absolute()
+        file = Path(url.database).absolute()
+        if file.is_dir() or not file.parent.is_dir():
+            raise BadInputError(f"--database: {file} cannot be an SQLite file, since it is a folder or has none")
+        return file
 
     def database_name(self) -> str:
         """The URL without anything secret: password and query left out."""

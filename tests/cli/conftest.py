@@ -1,0 +1,130 @@
+"""Three ways to run the command: in this process, as a process with pipes, as a process at a terminal."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from gatepost.cli.app import app
+
+COMMAND = (sys.executable, "-m", "gatepost")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours and weights."""
+
+
+class Run(Protocol):
+    """Runs the command in this process. `given`: what standard input holds."""
+
+    def __call__(self, *arguments: str, given: str | None = None) -> Result: ...
+
+
+class Shell(Protocol):
+    """Runs the command as a process, with pipes. `given`: what standard input holds."""
+
+    def __call__(self, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]": ...
+
+
+class Terminal(Protocol):
+    """Runs the command at a terminal of 80 columns. `typed`: what is typed.
+
+    Answers the exit code, and what was shown, without colours.
+    """
+
+    def __call__(self, *arguments: str, typed: str = "") -> tuple[int, str]: ...
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An empty folder, no setting of the person who runs the tests."""
+    for name in [name for name in os.environ if name.startswith("GATEPOST_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+
+
+@pytest.fixture
+def database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL that `GATEPOST_DATABASE` names: an SQLite file that does not exist yet."""
+    monkeypatch.setenv("GATEPOST_DATABASE", sqlite_url)
+    return sqlite_url
+
+
+@pytest.fixture
+def run(database: str) -> Run:
+    """The command in this process, on `database`."""
+    runner = CliRunner()
+
+    def run(*arguments: str, given: str | None = None) -> Result:
+        return runner.invoke(app, arguments, input=given, prog_name="gatepost")
+
+    return run
+
+
+@pytest.fixture
+def answer(run: Run) -> Callable[..., Any]:
+    """Runs the command with `--json`; it succeeds and says nothing on stderr. The object that it prints."""
+
+    def answer(*arguments: str, given: str | None = None) -> Any:
+        done = run(*arguments, "--json", given=given)
+        assert (done.exit_code, done.stderr) == (0, "")
+        return orjson.loads(done.stdout)
+
+    return answer
+
+
+@pytest.fixture
+def shell() -> Shell:
+    """The command as a process; any warning in it is an error."""
+
+    def shell(*arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*COMMAND, *arguments], input=given, capture_output=True, text=True, check=False, env=environment()
+        )
+
+    return shell
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    """The command at a terminal of 80 columns."""
+
+    def terminal(*arguments: str, typed: str = "") -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment() | {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+        )
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+        os.close(ours)
+        return process.wait(), ANSI.sub("", shown.decode()).replace("\r\n", "\n")
+
+    return terminal
+
+
+def environment() -> dict[str, str]:
+    """That of this process, with warnings as errors."""
+    return os.environ | {"PYTHONWARNINGS": "error"}
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:  # Linux says EIO when the other end is closed
+        return b""
