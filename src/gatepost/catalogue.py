@@ -22,6 +22,9 @@ class Permission(str):
         self.sentence = sentence
         return self
 
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # what copy and pickle pass to __new__
+        return str(self), self.sentence
+
 
 class _CatalogueMeta(type):
     """Makes a catalogue class behave as a collection of its permissions, as an `Enum` class does."""
@@ -46,17 +49,21 @@ class Catalogue(metaclass=_CatalogueMeta):
             NOTES_WRITE = "write and delete notes"
 
     `Notes.NOTES_READ` is then a `str`, the name itself. Iterating the class gives the permissions in order.
-    A subclass of a subclass has the permissions of both.
+    A subclass of other catalogues has the permissions of all.
     """
 
     _permissions: Mapping[str, Permission] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        permissions = dict(cls._permissions)
+        permissions: dict[str, Permission] = {}
+        for base in reversed(cls.__mro__[1:]):
+            permissions |= vars(base).get("_permissions", {})
         for name, sentence in list(vars(cls).items()):
             if name.startswith("_") or not isinstance(sentence, str):
                 continue
+            if hasattr(Catalogue, name):
+                raise BadInputError(f"{name!r} cannot be a permission's name: catalogues have a method of that name")
             permissions[name] = Permission(_checked_name(name), sentence)
             setattr(cls, name, permissions[name])
         cls._permissions = permissions
@@ -66,8 +73,13 @@ class Catalogue(metaclass=_CatalogueMeta):
         """Declare a catalogue called `name` from a mapping of permission name to sentence.
 
         For names that are no Python identifiers, such as `files:read`. Raises `BadInputError` for a name with
-        white space, a control character, or more than 64 characters.
+        white space, a control character, a `_` in front, or more than 64 characters.
         """
+        for permission, sentence in permissions.items():
+            if not isinstance(permission, str) or permission.startswith("_"):
+                raise BadInputError(f"{permission!r} cannot be a permission's name: a str that does not begin with '_'")
+            if not isinstance(sentence, str):
+                raise BadInputError(f"the sentence of permission {permission!r} must be a str")
         return new_class(name, (Catalogue,), exec_body=lambda body: body.update(permissions))
 
     @classmethod
@@ -101,6 +113,8 @@ def _checked_name(name: str) -> str:
 def _known(names: Iterable[str], known: Mapping[str, Permission], where: str) -> frozenset[str]:
     if isinstance(names, str | bytes):
         raise BadInputError(f"permissions must be a list of names, not the single text {names!r}: write [{names!r}]")
+    if not isinstance(names, Iterable):
+        raise BadInputError(f"permissions must be a list of names, not {type(names).__name__}")
     given = list(names)
     for name in given:
         if not isinstance(name, str):

@@ -48,8 +48,8 @@ class Coalescer(Generic[V]):
         return self.join(digest) or self.ask(digest)
 
     async def close(self) -> None:
-        """Wait for what is running: a fetch cancelled in the middle of a statement would lose a connection."""
-        while self._running:
+        """Wait for what is running or asked: a fetch cancelled in the middle of a statement would lose a connection."""
+        while self._running or self._asked:
             await asyncio.gather(*self._running, return_exceptions=True)
             await asyncio.sleep(0)
 
@@ -80,13 +80,13 @@ class Coalescer(Generic[V]):
     async def _run(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
         self._under_way |= batch
         try:
-            values = await self._fetch(list(batch))
+            fetched = await self._fetch(list(batch))
+            values = [fetched[digest] for digest in batch]
         except Exception as failure:  # noqa: BLE001 - goes to every asker, who decides
             for waiter in _still_waiting(batch.values()):
                 waiter.set_exception(failure)
         else:
-            for digest, waiters in batch.items():
-                value = values[digest]
+            for value, waiters in zip(values, batch.values(), strict=True):
                 for waiter in waiters:
                     if not waiter.done():
                         waiter.set_result(value)

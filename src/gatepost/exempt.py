@@ -1,5 +1,6 @@
 """Which paths need no key. Pure. Matched on the path as it is routed, segment by segment."""
 
+import inspect
 from collections.abc import Callable, Sequence
 
 from gatepost.errors import BadInputError
@@ -13,7 +14,7 @@ class Exemptions:
 
     `/health` opens exactly that path. `/public/*` opens what lies below `/public/`, not `/public` itself. A path with
     `.` or `..` as a segment, an empty segment, a backslash or a control character is never exempt: apps and servers
-    disagree on what it means. A function answers for the whole scope and is believed.
+    disagree on what it means. A function answers for the whole scope and is believed where it answers `True`.
     Raises `BadInputError` for a pattern that could not match, or would match more than it says.
     """
 
@@ -25,6 +26,8 @@ class Exemptions:
             if not isinstance(pattern, str):
                 if not callable(pattern):
                     raise BadInputError(f"exempt: {pattern!r} is neither a path nor a function of the scope")
+                if inspect.iscoroutinefunction(pattern) or inspect.iscoroutinefunction(type(pattern).__call__):
+                    raise BadInputError(f"exempt: {pattern!r} is async: give a function that answers at once")
                 functions.append(pattern)
                 continue
             bare = pattern.removesuffix("*")
@@ -33,7 +36,10 @@ class Exemptions:
                     f"exempt: {pattern!r} must begin with '/', and may have '*' only as its whole last segment: '/a/*'"
                 )
             if _is_odd(bare):
-                raise BadInputError(f"exempt: {pattern!r} holds an empty or dot segment, and could never match")
+                raise BadInputError(
+                    f"exempt: {pattern!r} holds an empty or dot segment, a backslash or a control character, and could "
+                    "never match"
+                )
             if bare == pattern:
                 paths.add(pattern)
             else:
@@ -50,18 +56,28 @@ class Exemptions:
         path = _routed_path(scope)
         if path in self._paths:
             return True
-        if path.startswith(self._prefixes) and not _is_odd(path) and path not in self._prefixes:
+        if path.startswith(self._prefixes) and not _is_odd(path) and any(_is_below(path, p) for p in self._prefixes):
             return True
-        return any(function(scope) for function in self._functions)
+        return any(function(scope) is True for function in self._functions)  # a forgotten coroutine opens nothing
 
 
 def _routed_path(scope: Scope) -> str:
-    """`scope["path"]` without the `root_path` that the app is mounted at, as frameworks route it."""
+    """`scope["path"]` without the `root_path` that the app is mounted at, as frameworks route it.
+
+    Empty, which no pattern matches, where frameworks disagree: the root stands elsewhere in the path (Litestar routes
+    `/public/api/admin` under the root `/api` as `/admin`), or ends with a slash (Starlette then keeps all of the path).
+    """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(root + "/"):
+    root: str = scope.get("root_path", "")
+    if root in {"", "/"}:
+        return path
+    if path.startswith(root + "/") and not root.endswith("/"):
         return path[len(root) :]
-    return path
+    return "" if root.rstrip("/") in path else path
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return path.startswith(prefix) and path != prefix
 
 
 def _is_odd(path: str) -> bool:

@@ -106,8 +106,8 @@ class APIKeys:
                 f"poll_interval ({poll_interval} s) must be at most half of max_staleness ({max_staleness} s), "
                 "or what is remembered would stop to count between two polls"
             )
-        if memory_entries < 0:
-            raise BadInputError(f"memory_entries must be 0 or more, not {memory_entries}")
+        if not isinstance(memory_entries, int) or memory_entries < 0:
+            raise BadInputError(f"memory_entries must be a whole number, 0 or more, not {memory_entries!r}")
         if server_keys is not None:
             SecretFormat(server_keys, prefix)
         self.catalogue = catalogue
@@ -117,7 +117,7 @@ class APIKeys:
         self._seconds = seconds
         self._memory_entries = memory_entries
         self._prefix = check_prefix(prefix)
-        self._server_keys = server_keys
+        self._server_keys = None if server_keys is None else tuple(server_keys)
         self._opening = asyncio.Lock()
         self._open: _Open | None = None
         self.recall: Callable[[bytes], Record | None] = _recall_nothing

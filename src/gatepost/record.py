@@ -24,13 +24,12 @@ Row = Sequence[Any]
 moments are float seconds since the epoch (UTC), `None` = never."""
 
 
+@dataclass(frozen=True)
 class Credentials(AuthCredentials):
-    """Starlette's credentials for a set of permissions. Shared by all keys that have the same set, so immutable."""
+    """Starlette's credentials for a set of permissions. Shared by all keys that have the same set, so immutable: a
+    request must not change another's permissions."""
 
-    scopes: Sequence[str]  # type: ignore[assignment]  # a tuple here: a request must not change another's permissions
-
-    def __init__(self, scopes: Sequence[str] = ()) -> None:
-        self.scopes = tuple(scopes)
+    scopes: tuple[str, ...] = ()  # type: ignore[assignment]  # Starlette's is a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,4 +96,4 @@ def _moment(seconds: float) -> datetime:
 def _permission_set(names: str) -> tuple[frozenset[str], Credentials]:
     """Keys with the same permissions share one set and one credentials object: most of an app's keys do."""
     split = names.split()
-    return frozenset(split), Credentials(split)
+    return frozenset(split), Credentials(tuple(split))

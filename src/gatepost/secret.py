@@ -41,9 +41,10 @@ _VALUE_OF = {ord(char): value for value, char in enumerate(ALPHABET)}
 def secret_pattern(prefix: str = DEFAULT_PREFIX) -> str:
     """The regular expression for secret scanners: every secret with this prefix matches it whole.
 
-    A scanner that can compute should also check the last six characters with `checksum`.
+    A scanner that can compute should also check the last six characters with `checksum`. Raises `BadInputError` for a
+    prefix that no secret has.
     """
-    return rf"\b{re.escape(prefix)}_[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{BODY_CHARS + CRC_CHARS}}}\b"
+    return rf"\b{check_prefix(prefix)}_[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{BODY_CHARS + CRC_CHARS}}}\b"
 
 
 def encode_base62(number: int, width: int) -> str:
@@ -117,6 +118,8 @@ class SecretFormat:
 
     def __post_init__(self) -> None:
         check_prefix(self.prefix)
+        if isinstance(self.server_keys, bytes | str):
+            raise BadInputError("server_keys must be a list of keys, not a single one")
         if not self.server_keys:
             raise BadInputError("server_keys is empty: give at least one server key")
         for number, key in enumerate(self.server_keys):
@@ -162,7 +165,7 @@ class SecretFormat:
 
 def check_prefix(prefix: str) -> str:
     """`prefix` itself. Raises `BadInputError` where it cannot begin a secret."""
-    if len(prefix) > PREFIX_MAX or not _PREFIX.match(prefix):
+    if not isinstance(prefix, str) or len(prefix) > PREFIX_MAX or not _PREFIX.match(prefix):
         raise BadInputError(
             f"prefix {prefix!r} must be lower-case letters and digits in groups joined by single underscores, "
             f"begin with a letter, and have at most {PREFIX_MAX} characters"

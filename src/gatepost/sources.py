@@ -73,6 +73,8 @@ class Extractor:
     """
 
     def __init__(self, sources: Sequence[Source], *, strip: bool = True) -> None:
+        if isinstance(sources, Source):
+            raise BadInputError(f"sources must be a list, not the single {sources!r}: write [{sources!r}]")
         if not sources:
             raise BadInputError("sources is empty: where should a secret stand? For example sources=(Bearer(),)")
         for source in sources:

@@ -1,0 +1,1 @@
+"""The parts without I/O: values in, values out."""

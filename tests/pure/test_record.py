@@ -1,0 +1,146 @@
+"""Rows become records: once, sharing what can be shared, and nothing that a request could change."""
+
+import dataclasses
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.authentication import AuthCredentials, BaseUser
+
+from gatepost.record import Absent, Credentials, Record, decode
+from tests.pure.records import CREATED, record, row
+
+moments = st.floats(0, 4e9)
+rows = st.builds(
+    row,
+    id=st.text("abc019", min_size=12, max_size=12),
+    project=st.none() | st.text(max_size=10),
+    description=st.text(min_size=1, max_size=20),
+    permissions=st.lists(st.sampled_from(["FILE_MOVE", "FILE_UPLOAD", "files:read"]), unique=True).map(" ".join),
+    active=st.booleans() | st.sampled_from([0, 1]),
+    created=moments,
+    updated=moments,
+    key_expires=st.none() | moments,
+    secret_expires=st.none() | moments,
+)
+
+
+def test_a_row_tells_the_whole_key() -> None:
+    found = record(updated=CREATED + 60, key_expires=CREATED + 3600, secret_expires=CREATED + 7200, as_of=7, until=99.5)
+    assert found.id == "4fT0aK9sQ2Lm"
+    assert found.project == "acme"
+    assert found.description == "nightly import"
+    assert found.permissions == {"FILE_UPLOAD", "OBJECTS_LIST"}
+    assert found.active is True
+    assert found.created_at == datetime(2025, 6, 15, 15, 6, 40, 250000, UTC)
+    assert found.updated_at == found.created_at + timedelta(minutes=1)
+    assert found.expires_at == found.created_at + timedelta(hours=1)
+    assert found.hint is None
+    assert (found.as_of, found.until, found.usable_until) == (7, 99.5, CREATED + 3600)
+
+
+def test_dates_are_aware_and_utc() -> None:
+    found = record(key_expires=CREATED)
+    for moment in (found.created_at, found.updated_at, found.expires_at):
+        assert moment is not None
+        assert moment.tzinfo is UTC
+
+
+def test_no_row_is_an_absent_key() -> None:
+    assert decode(None, 5, 9.5) == Absent(5, 9.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "usable_until"),
+    [
+        ({}, math.inf),
+        ({"key_expires": 5.0}, 5.0),
+        ({"secret_expires": 5.0}, 5.0),
+        ({"key_expires": 5.0, "secret_expires": 4.0}, 4.0),
+        ({"key_expires": 4.0, "secret_expires": 5.0}, 4.0),
+        ({"active": False}, -math.inf),
+        ({"active": 0, "key_expires": 5.0}, -math.inf),
+        ({"key_expires": 0.0}, 0.0),
+    ],
+)
+def test_a_secret_is_usable_until_the_first_of_its_ends(changes: dict[str, Any], usable_until: float) -> None:
+    assert record(**changes).usable_until == usable_until
+
+
+@pytest.mark.parametrize("given", [True, False, 1, 0])
+def test_active_is_a_bool_whatever_the_database_has(given: bool) -> None:
+    assert record(active=given).active is bool(given)
+
+
+def test_keys_with_the_same_permissions_share_one_set_and_one_credentials_object() -> None:
+    one, other, third = record(id="a" * 12), record(id="b" * 12), record(permissions="FILE_MOVE")
+    assert one.permissions is other.permissions
+    assert one.auth is other.auth
+    assert third.permissions is not one.permissions
+    assert isinstance(one.permissions, frozenset)
+
+
+def test_a_key_that_was_never_changed_holds_one_date() -> None:
+    fresh, changed = record(), record(updated=CREATED + 1)
+    assert fresh.updated_at is fresh.created_at
+    assert changed.updated_at > changed.created_at
+
+
+def test_a_key_without_permissions_has_an_empty_set() -> None:
+    found = record(permissions="")
+    assert found.permissions == frozenset()
+    assert found.auth.scopes == ()
+
+
+def test_a_record_is_starlettes_user_and_credentials() -> None:
+    found = record()
+    assert isinstance(found, BaseUser)
+    assert (found.is_authenticated, found.display_name, found.identity) == (True, "nightly import", "4fT0aK9sQ2Lm")
+    assert isinstance(found.auth, AuthCredentials)
+    assert set(found.auth.scopes) == found.permissions
+
+
+def test_no_request_can_change_what_other_requests_share() -> None:
+    auth: Any = record().auth
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        auth.scopes = ["ACCESS_MANAGE"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del auth.scopes
+    with pytest.raises(AttributeError):
+        auth.scopes.append("ACCESS_MANAGE")
+    assert auth.scopes == ("FILE_UPLOAD", "OBJECTS_LIST")
+    assert Credentials().scopes == ()
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Record)])
+def test_a_record_cannot_be_changed(name: str) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(record(), name, None)
+
+
+def test_the_repr_of_a_record_is_that_of_its_key() -> None:
+    assert repr(record()).startswith("Record(id='4fT0aK9sQ2Lm', project='acme'")
+    for inner in ("auth", "as_of", "until"):
+        assert inner not in repr(record())
+
+
+@given(rows, st.integers(0, 2**53))
+def test_a_row_that_went_through_orjson_is_the_same_record(given: list[Any], as_of: int) -> None:
+    back_as_of, *back = orjson.loads(orjson.dumps([as_of, *given]))
+    one, other = decode(given, as_of, 1.0), decode(back, back_as_of, 1.0)
+    assert one == other
+    assert isinstance(one, Record)
+    assert isinstance(other, Record)
+    assert one.permissions is other.permissions
+    assert one.usable_until == other.usable_until
+
+
+@given(moments)
+def test_dates_keep_their_microseconds(moment: float) -> None:
+    found = record(created=moment)
+    assert abs(found.created_at.timestamp() - moment) < 1e-6
+    assert found.created_at.astimezone(timezone(timedelta(hours=2))) == found.created_at
