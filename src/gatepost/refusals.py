@@ -1,74 +1,203 @@
 """A refusal as each framework wants it from a handler. No framework is imported that the app does not use."""
 
+import functools
+import inspect
 import sys
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn
 
+from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import Response
+from starlette.types import Receive, Send
 from starlette.websockets import WebSocketState
 
 from gatepost.context import current_scope
 from gatepost.errors import PermissionDeniedError
-from gatepost.responses import WEBSOCKET_FORBIDDEN, Problem
+from gatepost.responses import DENIAL_EXTENSION, WEBSOCKET_FORBIDDEN, Problem
+from gatepost.sources import Scope
 
-BARE_ARGUMENTS = 3
-"""scope, receive, send."""
-
-
-async def refuse(problem: Problem, connection: Any, args: tuple[Any, ...]) -> Any:
-    """Refuse from an async handler: what the handler must return, once what must be sent has been sent."""
-    if isinstance(connection, dict):  # a bare ASGI function, or a method of a class that is one
-        scope, receive, send = args[-BARE_ARGUMENTS:]
-        await problem(scope, receive, send)
-        return None
-    if connection is not None and connection.scope["type"] == "websocket" and _framework_of(connection) != "quart":
-        await _refuse_websocket(problem, connection)
-        return None
-    return response_of(problem, connection)
+_FRAMEWORKS = ("starlette", "litestar", "django", "quart", "datasette")
+_BARE_ARGUMENTS = ("scope", "receive", "send")
 
 
-def response_of(problem: Problem, connection: Any) -> Any:
-    """The refusal as a response object of the framework in use.
+class _Bare(NamedTuple):
+    """The arguments of an ASGI app."""
 
-    `connection`: the request that the handler got, `None` where it got none. Raises `PermissionDeniedError` where the
-    framework is none that is known here.
+    scope: Scope
+    receive: Receive
+    send: Send
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a guarded handler.
+
+    `connection`: the request or WebSocket object among the arguments, the arguments of an ASGI app, or `None`. `scope`:
+    the connection's; else the one being served; `None` where there is no middleware.
     """
-    framework = _framework_of(connection)
-    headers = {name.decode(): value.decode() for name, value in problem.all_headers if name != b"content-length"}
-    if framework == "starlette":
-        return Response(problem.body, problem.status, headers)
-    media_type = headers.pop("content-type")
-    if framework == "litestar":
-        return sys.modules["litestar"].Response(
-            problem.body, status_code=problem.status, headers=headers, media_type=media_type
+
+    handler: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    connection: Any
+    scope: Scope | None
+
+    @classmethod
+    def of(cls, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "Call":
+        """Find the connection by what it is, not by its parameter's name.
+
+        Only objects of a framework's classes are believed: a body that the caller sends may be a dict too, or a model
+        with a field called `scope`.
+        """
+        arguments = (*args, *kwargs.values())
+        for argument in arguments:
+            if framework_of(argument) is not None:
+                scope = getattr(argument, "scope", None)
+                if isinstance(scope, dict) and hasattr(argument, "headers"):  # endpoint classes have only the former
+                    return cls(handler, arguments, argument, scope)
+        bare = _bare_of(args, kwargs)
+        return cls(handler, arguments, bare, current_scope.get() if bare is None else bare.scope)
+
+    async def refuse(self, problem: Problem) -> Any:
+        """Refuse from an async handler: what it must return, once what must be sent has been sent."""
+        if isinstance(self.connection, _Bare):
+            await problem(*self.connection)
+            return None
+        if self._is_websocket:
+            framework = self._framework
+            if framework == "quart":
+                return await self._refuse_quart_websocket(problem)
+            if framework in {"starlette", "litestar"}:
+                return await self._refuse_websocket(problem)
+        return self.respond(problem)
+
+    def respond(self, problem: Problem) -> Any:
+        """The refusal as a response object of the framework in use, or its exception where nobody would look at what is
+        returned: from a dependency, say. Raises `PermissionDeniedError` where the framework is none known here."""
+        framework = self._framework
+        headers = {name.decode(): value.decode() for name, value in problem.all_headers if name != b"content-length"}
+        if framework == "starlette":
+            if self._is_handler_of("endpoint") is False:
+                self._raise_in_starlette(problem, headers)
+            return Response(problem.body, problem.status, headers)
+        media_type = headers.pop("content-type")
+        if framework == "litestar":
+            if self._is_websocket or self._is_handler_of("route_handler") is False:
+                self._raise_in_litestar(problem)
+            return sys.modules["litestar"].Response(
+                problem.body, status_code=problem.status, headers=headers, media_type=media_type
+            )
+        if framework == "django":
+            return sys.modules["django.http"].HttpResponse(
+                problem.body, status=problem.status, headers=headers, content_type=media_type
+            )
+        if framework == "quart":
+            return sys.modules["quart"].Response(
+                problem.body, status=problem.status, headers=headers, content_type=media_type
+            )
+        if framework == "datasette":
+            return sys.modules["datasette"].Response(
+                problem.body, status=problem.status, headers=headers, content_type=media_type
+            )
+        raise PermissionDeniedError(problem.body.decode())
+
+    @property
+    def _is_websocket(self) -> bool:
+        return self.scope is not None and self.scope["type"] == "websocket"
+
+    @property
+    def _framework(self) -> str | None:
+        """By the connection's class; where the handler got none, by who serves it."""
+        if self.connection is not None and not isinstance(self.connection, _Bare):
+            return framework_of(self.connection)
+        quart = sys.modules.get("quart")
+        if quart is not None and (quart.has_request_context() or quart.has_websocket_context()):
+            return "quart"
+        if self._is_handler_of("endpoint"):
+            return "starlette"
+        if self._is_handler_of("route_handler"):
+            return "litestar"
+        scope = self.scope or {}
+        served_by = (scope.get("litestar_app"), scope.get("app"), *self.arguments)
+        return next((name for name in (framework_of(each) for each in served_by) if name), None)
+
+    def _is_handler_of(self, entry: str) -> bool | None:
+        """Whether the call is of what the framework has routed to, as the scope's `entry` tells; `None`: unknown."""
+        routed = (self.scope or {}).get(entry)
+        if routed is None:
+            return None
+        if inspect.isclass(routed):
+            return bool(self.arguments) and isinstance(self.arguments[0], routed)
+        return _original(getattr(routed, "fn", routed)) is _original(self.handler)
+
+    def _raise_in_starlette(self, problem: Problem, headers: Mapping[str, str]) -> NoReturn:
+        if self._is_websocket:
+            raise WebSocketException(WEBSOCKET_FORBIDDEN, problem.outcome.value)
+        raise HTTPException(problem.status, problem.body.decode(), headers)
+
+    def _raise_in_litestar(self, problem: Problem) -> NoReturn:
+        exceptions = sys.modules["litestar.exceptions"]
+        if self._is_websocket:
+            raise exceptions.WebSocketException(detail=problem.outcome.value, code=WEBSOCKET_FORBIDDEN)
+        raise exceptions.PermissionDeniedException(detail=problem.members["detail"], extra=problem.members)
+
+    async def _refuse_quart_websocket(self, problem: Problem) -> Any:
+        if DENIAL_EXTENSION in ((self.scope or {}).get("extensions") or {}):
+            return self.respond(problem)
+        await sys.modules["quart"].websocket.close(WEBSOCKET_FORBIDDEN, problem.outcome.value)
+        return None
+
+    async def _refuse_websocket(self, problem: Problem) -> Any:
+        """Starlette's and Litestar's, before or after it was accepted."""
+        websocket = self.connection
+        entry = "endpoint" if self._framework == "starlette" else "route_handler"
+        if websocket is None or self._is_handler_of(entry) is False:
+            return self.respond(problem)
+        if _is_accepted(websocket):
+            await websocket.close(WEBSOCKET_FORBIDDEN, problem.outcome.value)
+        else:
+            await problem(websocket.scope, websocket.receive, websocket.send)
+        return None
+
+
+def framework_of(value: object) -> str | None:
+    """The framework that an object's class, or one of its bases, belongs to."""
+    return _framework_of_class(type(value))  # type: ignore[arg-type]  # mypy doubts that classes are hashable
+
+
+@functools.lru_cache(maxsize=1024)
+def _framework_of_class(kind: type) -> str | None:
+    packages = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    return next((name for name in _FRAMEWORKS if name in packages), None)
+
+
+def _bare_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Bare | None:
+    """The arguments of an ASGI function, or of a method that is one."""
+    given = (
+        tuple(kwargs[name] for name in _BARE_ARGUMENTS)
+        if kwargs.keys() >= set(_BARE_ARGUMENTS)
+        else args[-len(_BARE_ARGUMENTS) :]
+    )
+    if len(given) != len(_BARE_ARGUMENTS):
+        return None
+    scope, receive, send = given
+    is_bare = isinstance(scope, dict) and "type" in scope and callable(receive) and callable(send)
+    return _Bare(scope, receive, send) if is_bare else None
+
+
+def _original(function: Any) -> Any:
+    """What lies under decorators, partials and methods."""
+    while True:
+        inner = next(
+            (v for v in (getattr(function, name, None) for name in ("__func__", "__wrapped__", "func")) if callable(v)),
+            None,
         )
-    if framework == "django":
-        return sys.modules["django.http"].HttpResponse(
-            problem.body, status=problem.status, headers=headers, content_type=media_type
-        )
-    if framework == "quart":
-        return sys.modules["quart"].Response(
-            problem.body, status=problem.status, headers=headers, content_type=media_type
-        )
-    raise PermissionDeniedError(problem.body.decode())
+        if inner is None:
+            return function
+        function = inner
 
 
-def _framework_of(connection: Any) -> str | None:
-    """The framework by the classes of its connection object; where the handler got none, by the app being served."""
-    quart = sys.modules.get("quart")
-    if connection is None and quart is not None and (quart.has_request_context() or quart.has_websocket_context()):
-        return "quart"
-    if connection is None:
-        scope = current_scope.get() or {}
-        connection = scope.get("litestar_app") or scope.get("app")
-    packages = {base.__module__.partition(".")[0] for base in type(connection).__mro__}
-    return next((name for name in ("starlette", "litestar", "django", "quart") if name in packages), None)
-
-
-async def _refuse_websocket(problem: Problem, websocket: Any) -> None:
-    """Starlette's and Litestar's WebSocket, before or after it was accepted."""
-    state = getattr(websocket, "application_state", None)
-    accepted = state is WebSocketState.CONNECTED
-    if accepted:
-        await websocket.close(WEBSOCKET_FORBIDDEN, problem.outcome.value)
-        return
-    await problem(websocket.scope, websocket.receive, websocket.send)
+def _is_accepted(websocket: Any) -> bool:
+    if hasattr(websocket, "application_state"):
+        return bool(websocket.application_state is WebSocketState.CONNECTED)
+    return bool(websocket.connection_state != "init")

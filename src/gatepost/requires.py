@@ -2,14 +2,13 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
 
 from gatepost.catalogue import check_declared
-from gatepost.context import current_scope
 from gatepost.errors import BadInputError, ConfigurationError
-from gatepost.refusals import refuse, response_of
+from gatepost.refusals import Call
 from gatepost.responses import Problem, denied
 from gatepost.sources import Scope
 
@@ -32,26 +31,28 @@ def requires(*permissions: str, any_of: Iterable[str] = ()) -> Callable[[Callabl
         raise BadInputError('requires() names no permission: write @requires("NAME")')
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
-        if inspect.isclass(handler) or not callable(handler):
-            raise BadInputError(f"requires() cannot wrap {handler!r}: put it on functions and methods")
-        if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
+        if not callable(handler) or inspect.isclass(handler) or isinstance(handler, staticmethod):
+            raise BadInputError(f"requires() cannot wrap {handler!r}: put it directly on functions and methods")
+        if _any_is(inspect.isasyncgenfunction, handler) or _any_is(inspect.isgeneratorfunction, handler):
             raise BadInputError(f"requires() cannot wrap the generator {handler!r}: put it on the route's handler")
-        if inspect.iscoroutinefunction(handler):
+        if _any_is(inspect.iscoroutinefunction, handler):
 
             @functools.wraps(handler)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                problem, connection = check.judge(args, kwargs)
+                call = Call.of(handler, args, kwargs)
+                problem = check.judge(call.scope)
                 if problem is not None:
-                    return await refuse(problem, connection, args)
-                return await handler(*args, **kwargs)
+                    return await call.refuse(problem)
+                return await cast("Awaitable[Any]", handler(*args, **kwargs))
 
         else:
 
             @functools.wraps(handler)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                problem, connection = check.judge(args, kwargs)
+                call = Call.of(handler, args, kwargs)
+                problem = check.judge(call.scope)
                 if problem is not None:
-                    return response_of(problem, connection)
+                    return call.respond(problem)
                 return handler(*args, **kwargs)
 
         return cast("Callable[P, R]", guarded)
@@ -66,32 +67,21 @@ class PermissionCheck:
     all_of: frozenset[str]
     any_of: frozenset[str]
 
-    def judge(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Problem | None, Any]:
-        """The refusal, or `None`, for a call of a handler; and the connection object among its arguments, if any.
+    def judge(self, scope: Scope | None) -> Problem | None:
+        """The refusal, or `None`, for a call that serves `scope`.
 
         Raises `ConfigurationError` where no middleware has put permissions into the scope.
         """
-        connection, scope = _connection_of(args, kwargs)
         permissions = None if scope is None else scope.get("permissions")
         if not isinstance(permissions, frozenset):
             raise ConfigurationError("requires() found no permissions: wrap the app in gatepost.APIKeyMiddleware")
         if not self.all_of <= permissions:
-            return denied(self.all_of, self.all_of - permissions, any_of=False), connection
+            return denied(self.all_of, self.all_of - permissions, any_of=False)
         if self.any_of and not self.any_of & permissions:
-            return denied(self.any_of, self.any_of, any_of=True), connection
-        return None, connection
+            return denied(self.any_of, self.any_of, any_of=True)
+        return None
 
 
-def _connection_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Scope | None]:
-    """The request, WebSocket or bare scope among a handler's arguments with its scope; else the scope being served.
-
-    Found by what it is, not by its parameter's name. Django's views, Starlette's and Litestar's handlers get one;
-    FastAPI's and Quart's need not, and neither do methods called by a framework with the path's parameters only.
-    """
-    for argument in (*args, *kwargs.values()):
-        if isinstance(argument, dict) and argument.get("type") in {"http", "websocket"} and "headers" in argument:
-            return argument, argument
-        scope = getattr(argument, "scope", None)
-        if isinstance(scope, dict) and "type" in scope:
-            return argument, scope
-    return None, current_scope.get()
+def _any_is(test: Callable[[Any], bool], handler: Any) -> bool:
+    """Whether the test holds for a function, or for how an object is called."""
+    return test(handler) or (not inspect.isroutine(handler) and test(type(handler).__call__))

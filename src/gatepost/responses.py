@@ -16,6 +16,9 @@ WEBSOCKET_FORBIDDEN = 3003
 WEBSOCKET_TRY_AGAIN_LATER = 1013
 """Close codes, all three registered in IANA's WebSocket Close Code Number Registry."""
 
+DENIAL_EXTENSION = "websocket.http.response"
+"""The ASGI extension of servers that can answer a WebSocket handshake with an HTTP response."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
@@ -72,16 +75,21 @@ class Problem:
         return int(_TABLE[self.outcome].status)
 
     @property
-    def body(self) -> bytes:
-        """The body: an `application/problem+json` object with `title`, `status`, `detail`, `code`, and `extra`."""
+    def members(self) -> dict[str, Any]:
+        """What the body says: `title`, `status`, `detail`, `code`, and `extra`."""
         line = _TABLE[self.outcome]
-        members = {
+        return {
             "title": line.status.phrase,
             "status": int(line.status),
             "detail": line.detail,
             "code": self.outcome.value,
+            **self.extra,
         }
-        return orjson.dumps({**members, **self.extra})
+
+    @property
+    def body(self) -> bytes:
+        """The body: an `application/problem+json` object (RFC 9457)."""
+        return orjson.dumps(self.members)
 
     @property
     def all_headers(self) -> list[tuple[bytes, bytes]]:
@@ -99,7 +107,7 @@ class Problem:
             await self._respond(send, "http", with_body=scope["method"] != "HEAD")
             return
         await receive()  # websocket.connect: nothing may be sent before it came
-        if "websocket.http.response" in (scope.get("extensions") or {}):
+        if DENIAL_EXTENSION in (scope.get("extensions") or {}):
             await self._respond(send, "websocket.http", with_body=True)
         else:
             close = {"type": "websocket.close", "code": _TABLE[self.outcome].close_code, "reason": self.outcome.value}

@@ -1,0 +1,1 @@
+"""The middleware under real ASGI servers, each a process of its own."""

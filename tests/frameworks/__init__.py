@@ -1,0 +1,1 @@
+"""The middleware and `requires` around real frameworks, in process."""

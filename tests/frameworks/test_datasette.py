@@ -1,0 +1,83 @@
+"""Datasette: its own pages, and a plugin's routes with `requires`. Datasette has no types."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from datasette import Response, hookimpl  # type: ignore[import-untyped]
+from datasette.app import Datasette  # type: ignore[import-untyped]
+from datasette.plugins import pm  # type: ignore[import-untyped]
+from datasette.utils.asgi import AsgiStream, Request  # type: ignore[import-untyped]
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost import APIKeyMiddleware, APIKeys, requires
+from tests.frameworks.conftest import Issuance
+from tests.frameworks.connection import bearer, client_of
+from tests.frameworks.contract import Contract, ran, report
+
+
+async def me(request: Request) -> Response:
+    return Response.json(report(request.scope))
+
+
+async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+    async def chunks(writer: Any) -> None:
+        await writer.write("one")
+        await scope["gate"].wait()
+        await writer.write("two")
+
+    await AsgiStream(chunks).asgi_send(send)
+
+
+@requires("FILE_UPLOAD")
+async def upload(request: Request) -> Response:
+    ran.append(request.path)
+    return Response.text("uploaded")
+
+
+@requires("FILE_UPLOAD")
+def upload_sync(datasette: Datasette, request: Request) -> Response:
+    ran.append(request.path)
+    return Response.text("uploaded")
+
+
+@requires("FILE_UPLOAD")
+async def upload_bare(scope: Scope, receive: Receive, send: Send) -> None:
+    ran.append("/-/upload-bare")
+    await Response.text("uploaded").asgi_send(send)
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def register_routes() -> list[tuple[str, Any]]:
+    return [
+        ("^/me$", me),
+        ("^/stream$", stream),
+        ("^/-/upload$", upload),
+        ("^/-/upload-sync$", upload_sync),
+        ("^/-/upload-bare$", upload_bare),
+    ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plugin() -> Iterator[None]:
+    """This module is a plugin while its tests run."""
+    pm.register(sys.modules[__name__], name="gatepost-tests")
+    yield
+    pm.unregister(name="gatepost-tests")
+
+
+class TestContract(Contract):
+    guarded = ("GET /-/upload", "GET /-/upload-sync", "GET /-/upload-bare")
+
+    @staticmethod
+    def app() -> ASGIApp:
+        app: ASGIApp = Datasette(memory=True).app()
+        return app
+
+
+async def test_its_own_pages_need_a_key(keys: APIKeys, issuance: Issuance) -> None:
+    async with client_of(APIKeyMiddleware(TestContract.app(), keys)) as client:
+        query = "/_memory.json?sql=select+42+as+answer&_shape=array"
+        assert (await client.get(query)).json()["code"] == "key_missing"
+        assert (await client.get(query, headers=bearer(issuance.reader.secret))).json() == [{"answer": 42}]

@@ -1,0 +1,153 @@
+"""The lifespan: keys open before the app starts and closed after it, and the app's own lifespan in between."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost import APIKeyMiddleware, APIKeys
+from tests.frameworks.conftest import Issuance
+from tests.frameworks.connection import Connection, ask, bearer, http_scope
+
+
+def lifespan_scope() -> Scope:
+    return {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+
+
+@pytest.fixture
+def closed_keys(database: str) -> APIKeys:
+    return APIKeys(database)
+
+
+async def test_the_apps_own_lifespan_runs_with_the_keys_open_and_its_state_reaches_requests(
+    closed_keys: APIKeys, issuance: Issuance
+) -> None:
+    happened: list[tuple[str, bool]] = []
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, str]]:
+        happened.append(("startup", closed_keys.is_open))
+        assert len((await closed_keys.list()).items) == 5
+        yield {"pool": "of the app"}
+        happened.append(("shutdown", closed_keys.is_open))
+
+    async def pool(request: Request) -> Response:
+        return PlainTextResponse(request.state.pool)
+
+    app = APIKeyMiddleware(Starlette(routes=[Route("/", pool)], lifespan=lifespan), closed_keys)
+    scope = lifespan_scope()
+    async with Connection(app, scope) as server:
+        server.give("lifespan.startup")
+        assert await server.take() == {"type": "lifespan.startup.complete"}
+        request = http_scope("/", bearer(issuance.uploader.secret), state=dict(scope["state"]))
+        assert (await ask(app, request)).text == "of the app"
+        assert happened == [("startup", True)]
+        server.give("lifespan.shutdown")
+        assert await server.take() == {"type": "lifespan.shutdown.complete"}
+        await server.end()
+    assert happened == [("startup", True), ("shutdown", True)]
+    assert not closed_keys.is_open
+
+
+async def raises(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ValueError("only http here")
+
+
+async def returns(scope: Scope, receive: Receive, send: Send) -> None:
+    return
+
+
+async def answers_as_if_it_were_a_request(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+@pytest.mark.parametrize("app", [raises, returns, answers_as_if_it_were_a_request])
+async def test_an_app_without_lifespan_is_served_one(closed_keys: APIKeys, app: ASGIApp) -> None:
+    async with Connection(APIKeyMiddleware(app, closed_keys), lifespan_scope()) as server:
+        server.give("lifespan.startup")
+        assert await server.take() == {"type": "lifespan.startup.complete"}
+        assert closed_keys.is_open
+        server.give("lifespan.shutdown")
+        assert await server.take() == {"type": "lifespan.shutdown.complete"}
+        await server.end()
+    assert not closed_keys.is_open
+
+
+async def test_a_startup_that_fails_in_the_app_is_told_and_closes_the_keys(closed_keys: APIKeys) -> None:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        raise ZeroDivisionError("no pool")
+        yield
+
+    async with Connection(APIKeyMiddleware(Starlette(lifespan=lifespan), closed_keys), lifespan_scope()) as server:
+        server.give("lifespan.startup")
+        message = await server.take()
+        assert message["type"] == "lifespan.startup.failed"
+        assert "no pool" in message["message"]
+        with pytest.raises(ZeroDivisionError):
+            await server.end()
+    assert not closed_keys.is_open
+
+
+async def never_started(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("the app was started without keys")
+
+
+async def test_a_database_without_tables_fails_the_startup_and_names_the_command(postgres_url: str) -> None:
+    async with Connection(APIKeyMiddleware(never_started, APIKeys(postgres_url)), lifespan_scope()) as server:
+        server.give("lifespan.startup")
+        message = await server.take()
+        assert message["type"] == "lifespan.startup.failed"
+        assert "gatepost db upgrade" in message["message"]
+        await server.end()
+
+
+async def test_keys_that_the_user_opened_stay_open(database: str) -> None:
+    async with APIKeys(database) as keys:
+        async with Connection(APIKeyMiddleware(returns, keys), lifespan_scope()) as server:
+            server.give("lifespan.startup")
+            assert await server.take() == {"type": "lifespan.startup.complete"}
+            server.give("lifespan.shutdown")
+            assert await server.take() == {"type": "lifespan.shutdown.complete"}
+            await server.end()
+        assert keys.is_open
+        assert (await keys.list()).items
+
+
+async def test_two_apps_may_share_keys_and_the_first_to_open_them_closes_them(
+    closed_keys: APIKeys, issuance: Issuance
+) -> None:
+    inner = APIKeyMiddleware(returns, closed_keys)
+    async with Connection(APIKeyMiddleware(inner, closed_keys), lifespan_scope()) as server:
+        server.give("lifespan.startup")
+        assert await server.take() == {"type": "lifespan.startup.complete"}
+        server.give("lifespan.shutdown")
+        assert await server.take() == {"type": "lifespan.shutdown.complete"}
+        await server.end()
+    assert not closed_keys.is_open
+
+
+async def test_without_a_lifespan_the_first_request_opens_the_keys(closed_keys: APIKeys, issuance: Issuance) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("in")(scope, receive, send)
+
+    guarded = APIKeyMiddleware(app, closed_keys)
+    try:
+        assert (await ask(guarded, http_scope("/", bearer(issuance.uploader.secret)))).text == "in"
+        assert closed_keys.is_open
+    finally:
+        await closed_keys.close()
+
+
+async def test_without_a_lifespan_a_database_without_tables_lets_nobody_in(
+    postgres_url: str, issuance: Issuance
+) -> None:
+    guarded: Any = APIKeyMiddleware(never_started, APIKeys(postgres_url))
+    with pytest.raises(Exception, match="gatepost db upgrade"):
+        await ask(guarded, http_scope("/", bearer(issuance.uploader.secret)))

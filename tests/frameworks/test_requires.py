@@ -1,0 +1,189 @@
+"""`requires` itself: what it can stand on, and which names it takes."""
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost import (
+    APIKeyMiddleware,
+    APIKeys,
+    BadInputError,
+    Catalogue,
+    ConfigurationError,
+    UnknownPermissionError,
+    requires,
+)
+from gatepost.errors import PermissionDeniedError
+from tests.frameworks.conftest import Issuance
+from tests.frameworks.connection import ask, bearer, http_scope
+from tests.frameworks.contract import ran
+
+
+class Notes(Catalogue):
+    NOTES_READ_ALOUD = "read notes to others"
+
+
+async def handler() -> str:
+    return "ran"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("FILE_UPLAOD", "FILE_UPLOAD"), ("file_upload", "FILE_UPLOAD"), ("NOTES_READ_ALOD", "NOTES_READ_ALOUD")],
+)
+def test_an_unknown_name_is_an_error_at_decoration_that_tells_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(UnknownPermissionError, match=f"Did you mean '{nearest}'"):
+        requires(name)
+    with pytest.raises(UnknownPermissionError, match=f"Did you mean '{nearest}'"):
+        requires("FILE_MOVE", any_of=["FILE_MOVE", name])
+
+
+def test_a_name_that_resembles_none_is_an_error_without_a_guess() -> None:
+    with pytest.raises(UnknownPermissionError) as error:
+        requires("zzzzzzzz")
+    assert error.value.nearest is None
+
+
+def test_names_of_any_declared_catalogue_are_taken() -> None:
+    requires(Notes.NOTES_READ_ALOUD, "FILE_UPLOAD")(handler)
+
+
+def test_naming_nothing_or_a_single_text_is_an_error() -> None:
+    with pytest.raises(BadInputError, match="names no permission"):
+        requires()
+    with pytest.raises(BadInputError, match="names no permission"):
+        requires(any_of=[])
+    with pytest.raises(BadInputError, match="FILE_UPLOAD"):
+        requires(any_of="FILE_UPLOAD")
+    with pytest.raises(BadInputError):
+        requires(handler)  # type: ignore[arg-type]  # the brackets forgotten
+
+
+def test_what_cannot_be_guarded_is_an_error_at_decoration() -> None:
+    async def async_generator() -> AsyncIterator[int]:
+        yield 1
+
+    def generator() -> Iterator[int]:
+        yield 1
+
+    class Endpoint:
+        pass
+
+    methods: list[Any] = [staticmethod(handler), classmethod(lambda cls: cls)]
+    for each in (async_generator, generator, Endpoint, *methods, "handler"):
+        with pytest.raises(BadInputError, match=r"requires\(\) cannot wrap"):
+            requires("FILE_UPLOAD")(each)
+
+
+def test_the_guarded_function_looks_like_the_one_below() -> None:
+    def below(folder: str, *, size: int = 1) -> str:
+        """Put it there."""
+        return folder * size
+
+    guarded = requires("FILE_UPLOAD")(below)
+    assert inspect.signature(guarded) == inspect.signature(below)
+    assert (guarded.__name__, guarded.__doc__) == ("below", "Put it there.")
+    assert not inspect.iscoroutinefunction(guarded)
+    assert inspect.iscoroutinefunction(requires("FILE_UPLOAD")(handler))
+    assert inspect.iscoroutinefunction(requires("FILE_UPLOAD")(functools.partial(handler)))
+
+
+class Handler:
+    async def __call__(self) -> str:
+        return "ran"
+
+
+@pytest.mark.parametrize("guarded", [requires("FILE_UPLOAD")(handler), requires("FILE_UPLOAD")(Handler())])
+async def test_without_the_middleware_it_is_an_error_also_after_a_request_in_the_same_task(
+    keys: APIKeys, issuance: Issuance, guarded: Any
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        ran.append(await guarded())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with pytest.raises(ConfigurationError, match="APIKeyMiddleware"):
+        await guarded()
+    # Awaited in this very task: nothing may stay behind in its context.
+    sent: list[object] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await APIKeyMiddleware(app, keys)(http_scope("/", bearer(issuance.uploader.secret)), receive, send)
+    assert ran == ["ran"]
+    with pytest.raises(ConfigurationError, match="APIKeyMiddleware"):
+        await guarded()
+
+
+async def test_permissions_that_somebody_else_put_there_as_a_list_do_not_count() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        ran.append("ran")
+
+    with pytest.raises(ConfigurationError):
+        await ask(requires("FILE_UPLOAD")(app), http_scope("/", permissions=["FILE_UPLOAD"]))
+    assert ran == []
+
+
+async def denial(app: ASGIApp, keys: APIKeys, secret: str) -> dict[str, Any] | None:
+    """The body of the 403, or `None` where the app answered."""
+    response = await ask(APIKeyMiddleware(app, keys), http_scope("/", bearer(secret)))
+    assert response.status_code in {200, 403}
+    answer: dict[str, Any] | None = None if response.status_code == 200 else response.json()
+    return answer
+
+
+async def test_all_named_and_one_of_any_of_are_needed(keys: APIKeys) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guarded = requires("FILE_MOVE", "DIR_MOVE", any_of=("FILE_RENAME", "DIR_RENAME"))(app)
+    both, alternatives = ["DIR_MOVE", "FILE_MOVE"], ["DIR_RENAME", "FILE_RENAME"]
+    cases: list[tuple[list[str], list[str] | None, list[str] | None]] = [
+        ([*both, "FILE_RENAME"], None, None),
+        ([*both, *alternatives], None, None),
+        (["FILE_MOVE", *alternatives], both, ["DIR_MOVE"]),
+        ([], both, both),
+        (both, alternatives, alternatives),
+        ([*both, "FILE_DELETE"], alternatives, alternatives),
+    ]
+    for permissions, required, missing in cases:
+        issued = await keys.create("mover", permissions)
+        body = await denial(guarded, keys, issued.secret)
+        if required is None:
+            assert body is None, permissions
+        else:
+            assert body is not None
+            assert (body["code"], body["required"], body["missing"]) == ("permission_denied", required, missing)
+            assert body.get("any_of", False) is (required == alternatives)
+
+
+async def test_guards_can_be_stacked(keys: APIKeys, issuance: Issuance) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("nobody here may move files")
+
+    stacked = requires("OBJECTS_LIST")(requires("FILE_MOVE")(app))
+    body = await denial(stacked, keys, issuance.reader.secret)
+    assert body is not None
+    assert body["missing"] == ["FILE_MOVE"]
+
+
+async def test_in_an_unknown_framework_the_refusal_is_an_exception(keys: APIKeys, issuance: Issuance) -> None:
+    @requires("FILE_UPLOAD")
+    def of_no_framework() -> None:
+        ran.append("ran")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        of_no_framework()
+
+    with pytest.raises(PermissionDeniedError, match="permission_denied"):
+        await ask(APIKeyMiddleware(app, keys), http_scope("/", bearer(issuance.reader.secret)))
+    assert ran == []
