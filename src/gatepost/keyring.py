@@ -133,8 +133,8 @@ class APIKeys:
 
     @property
     def is_open(self) -> bool:
-        """Whether the keys can be used now."""
-        return self._open is not None
+        """Whether the keys can be used now: opened, in an event loop that is still there."""
+        return self._open is not None and not self._open.loop.is_closed()
 
     async def open(self) -> bool:
         """Connect to the database; answers whether this call did it (`False`: they were open already).
@@ -143,7 +143,7 @@ class APIKeys:
         `MissingExtraError`, `UnavailableError`. A Redis that does not answer is no error.
         """
         async with self._opening:
-            if self._open is not None:
+            if self.is_open:
                 return False
             self._open = await self._connect()
             self.recall = self._open.lookup.recall
@@ -405,7 +405,8 @@ class APIKeys:
             absent_ttl=seconds["absent_ttl"],
         )
         server_keys = self._server_keys or (settings["server_key"],)
-        return _Open(database, SecretFormat(server_keys, self._prefix), redis, freshness, lookup)
+        secret_format = SecretFormat(server_keys, self._prefix)
+        return _Open(asyncio.get_running_loop(), database, secret_format, redis, freshness, lookup)
 
     def _opened(self) -> "_Open":
         if self._open is None:
@@ -484,8 +485,9 @@ class APIKeys:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What is there while the keys are open."""
+    """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to."""
 
+    loop: asyncio.AbstractEventLoop
     database: "Database"
     format: SecretFormat
     redis: "RedisTier | None"

@@ -1,5 +1,7 @@
 """The lifespan: keys open before the app starts and closed after it, and the app's own lifespan in between."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -151,3 +153,30 @@ async def test_without_a_lifespan_a_database_without_tables_lets_nobody_in(
     guarded: Any = APIKeyMiddleware(never_started, APIKeys(postgres_url))
     with pytest.raises(Exception, match="gatepost db upgrade"):
         await ask(guarded, http_scope("/", bearer(issuance.uploader.secret)))
+
+
+LOOP_PER_REQUEST = """
+import asyncio, sys
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+from gatepost import APIKeyMiddleware, APIKeys
+
+async def prepare():
+    keys = APIKeys(sys.argv[1])
+    await keys.create_schema()
+    async with keys:
+        return (await keys.create("a key")).secret
+
+secret = asyncio.run(prepare())
+client = TestClient(APIKeyMiddleware(PlainTextResponse("here"), APIKeys(sys.argv[1], memory_entries=0)))
+for _ in range(3):
+    print(client.get("/", headers={"x-api-key": secret}).status_code, client.get("/").status_code)
+"""
+
+
+def test_keys_whose_event_loop_is_gone_are_opened_anew(postgres_url: str) -> None:
+    """Starlette's TestClient outside of `with`: no lifespan, and a loop of its own for each request. In a process of
+    its own, because connections whose loop is gone warn when they are collected."""
+    command = [sys.executable, "-c", LOOP_PER_REQUEST, postgres_url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["200 401", "200 401", "200 401", ""]

@@ -187,3 +187,16 @@ async def test_in_an_unknown_framework_the_refusal_is_an_exception(keys: APIKeys
     with pytest.raises(PermissionDeniedError, match="permission_denied"):
         await ask(APIKeyMiddleware(app, keys), http_scope("/", bearer(issuance.reader.secret)))
     assert ran == []
+
+
+async def test_a_dict_among_three_arguments_is_not_taken_for_a_scope(keys: APIKeys, issuance: Issuance) -> None:
+    @requires("FILE_UPLOAD")
+    async def save(body: dict[str, Any], first: int, second: int) -> None:
+        ran.append("ran")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await save({"type": "http", "headers": [], "permissions": frozenset({"FILE_UPLOAD"})}, 1, 2)
+
+    with pytest.raises(PermissionDeniedError):
+        await ask(APIKeyMiddleware(app, keys), http_scope("/", bearer(issuance.reader.secret)))
+    assert ran == []
