@@ -34,7 +34,7 @@ class Credentials(AuthCredentials):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record(APIKey):
-    """A key as one secret reaches it, ready for a request. About 450 bytes with all that it holds.
+    """A key as one secret reaches it, ready for a request. About 500 bytes with all that it holds.
 
     `auth`: Starlette's credentials. `as_of`: the seq that the database stood at when this was read. `usable_until`:
     seconds since the epoch by the database's clock from which on the secret is refused: the earlier expiry of key and

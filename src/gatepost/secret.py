@@ -13,6 +13,7 @@ import secrets
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import mul
 
 from gatepost.errors import BadInputError
 
@@ -35,7 +36,10 @@ PREFIX_MAX = 32
 DEFAULT_PREFIX = "gp"
 _UNDERSCORE = ord("_")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
-_VALUE_OF = {ord(char): value for value, char in enumerate(ALPHABET)}
+_NO_DIGIT = 255
+_VALUES = bytes(ALPHABET.find(chr(byte)) % 256 for byte in range(256))
+"""The value of each byte as a digit; -1, which is 255, for one that is none."""
+_POWERS = tuple(62**exponent for exponent in reversed(range(64)))
 
 
 def secret_pattern(prefix: str = DEFAULT_PREFIX) -> str:
@@ -57,14 +61,11 @@ def encode_base62(number: int, width: int) -> str:
 
 
 def decode_base62(digits: bytes) -> int | None:
-    """The number that ASCII base62 `digits` write, or `None` where a byte is no digit."""
-    number = 0
-    for byte in digits:
-        value = _VALUE_OF.get(byte)
-        if value is None:
-            return None
-        number = number * 62 + value
-    return number
+    """The number that up to 64 ASCII base62 `digits` write, or `None` where a byte is no digit."""
+    values = digits.translate(_VALUES)
+    if _NO_DIGIT in values:
+        return None
+    return sum(map(mul, values, _POWERS[len(_POWERS) - len(values) :]))
 
 
 def checksum(text: bytes) -> bytes:
@@ -135,7 +136,8 @@ class SecretFormat:
         return text + checksum(text.encode()).decode()
 
     def parse(self, secret: bytes) -> ParsedSecret | None:
-        """The parts of a secret, or `None` where its form or checksum is wrong. About 3 µs, less for a wrong form."""
+        """The parts of a secret, or `None` where its form or checksum is wrong. About 7 µs, 2 µs for a
+        wrong checksum, 0.1 µs for a wrong length."""
         start = len(self.prefix) + 1
         end = start + ID_CHARS
         if (
@@ -147,13 +149,13 @@ class SecretFormat:
         ):
             return None
         body = decode_base62(secret[end + 1 : -CRC_CHARS])
-        if body is None or body >= 1 << 256 or decode_base62(secret[start:end]) is None:
+        if body is None or body >= 1 << 256 or not secret[start:end].isalnum():
             return None
         data = body.to_bytes(RANDOM_BYTES + MAC_BYTES)
         return ParsedSecret(secret[start:end].decode(), data[:RANDOM_BYTES], data[RANDOM_BYTES:])
 
     def is_genuine(self, secret: bytes) -> bool:
-        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 6 µs."""
+        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 9 µs."""
         parsed = self.parse(secret)
         return parsed is not None and any(
             hmac.compare_digest(parsed.mac, self._mac(key, parsed.key_id, parsed.random)) for key in self.server_keys
