@@ -66,6 +66,7 @@ class Catalogue(metaclass=_CatalogueMeta):
                 raise BadInputError(f"{name!r} cannot be a permission's name: catalogues have a method of that name")
             permissions[name] = Permission(_checked_name(name), sentence)
             setattr(cls, name, permissions[name])
+        _check_distinct(permissions)
         cls._permissions = permissions
 
     @staticmethod
@@ -100,6 +101,15 @@ def check_declared(names: Iterable[str]) -> frozenset[str]:
         declared.update(catalogue._permissions)  # noqa: SLF001 - the same module's class
         pending.extend(catalogue.__subclasses__())
     return _known(names, declared, "any declared catalogue")
+
+
+def _check_distinct(names: Iterable[str]) -> None:
+    """Databases differ in whether upper and lower case are the same to a search."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise BadInputError(f"the permissions {other!r} and {name!r} differ only in case")
 
 
 def _checked_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """Which paths need no key. Pure. Matched on the path as it is routed, segment by segment."""
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 
 from gatepost.errors import BadInputError
@@ -9,12 +10,16 @@ from gatepost.sources import Scope
 Exemption = str | Callable[[Scope], bool]
 
 
+_ENCODED_SEPARATOR = re.compile(rb"%2f|%5c", re.IGNORECASE)
+
+
 class Exemptions:
     """A list of paths, path prefixes and functions of the scope.
 
     `/health` opens exactly that path. `/public/*` opens what lies below `/public/`, not `/public` itself. A path with
-    `.` or `..` as a segment, an empty segment, a backslash or a control character is never exempt: apps and servers
-    disagree on what it means. A function answers for the whole scope and is believed where it answers `True`.
+    `.` or `..` as a segment, an empty segment, a backslash, a control character or an encoded slash is never exempt by
+    a prefix: apps and servers disagree on what it means. A function answers for the whole scope and is believed where
+    it answers `True`.
     Raises `BadInputError` for a pattern that could not match, or would match more than it says.
     """
 
@@ -56,7 +61,8 @@ class Exemptions:
         path = _routed_path(scope)
         if path in self._paths:
             return True
-        if path.startswith(self._prefixes) and not _is_odd(path) and any(_is_below(path, p) for p in self._prefixes):
+        below = any(_is_below(path, prefix) for prefix in self._prefixes)
+        if below and not _is_odd(path) and not _ENCODED_SEPARATOR.search(scope.get("raw_path") or b""):
             return True
         return any(function(scope) is True for function in self._functions)  # a forgotten coroutine opens nothing
 

@@ -35,6 +35,9 @@ EVENTS_MAX = 10_000
 NUDGE_GAP = 0.002
 """Seconds between a nudge and the poll: nudges that come together cost one poll, and a storm of them not all CPU."""
 
+OFFSET_ROUND_TRIP = 0.5
+"""Seconds: an answer that took longer tells the database's clock worse than the one learnt before."""
+
 JITTER = 0.1
 """Polls vary by this part, so that workers started together do not poll together."""
 
@@ -72,6 +75,8 @@ class Freshness:
         self._nonce: int | None = None
         self._polling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._failed_at = -1.0
+        self._stopped = False
         self.until = 0.0
         self.offset = 0.0
         self.applied = 0
@@ -82,21 +87,31 @@ class Freshness:
         return self._task is not None
 
     async def start(self) -> None:
-        """Poll once, then go on polling in the background. Raises `UnavailableError` where the first poll fails."""
+        """Poll once, then go on polling in the background. Raises `UnavailableError` where the first poll fails, also
+        to those who waited for it meanwhile."""
+        asked = self._clock()
         async with self._polling:
-            if self._task is None:
+            if self._task is not None or self._stopped:
+                return
+            if self._failed_at > asked:
+                raise UnavailableError("The first poll of the counter failed")
+            try:
                 await self._poll()
-                self._task = asyncio.create_task(self._keep_polling())
+            except UnavailableError:
+                self._failed_at = self._clock()
+                raise
+            self._task = asyncio.create_task(self._keep_polling())
 
     async def stop(self) -> None:
-        """End the background polling and the lease, and forget everything."""
-        task, self._task = self._task, None
-        if task is not None:
-            async with self._polling:  # not in the middle of a statement: the driver would lose the connection
+        """End the background polling and the lease for good, and forget everything."""
+        async with self._polling:  # not in the middle of a statement: the driver would lose the connection
+            self._stopped = True
+            task, self._task = self._task, None
+            if task is not None:
                 task.cancel()
+        if task is not None:
             await asyncio.gather(task, return_exceptions=True)
         self.until = 0.0
-        self._nonce = None
         self._memory.clear()
 
     def covers(self, digest: bytes, found: Found) -> bool:
@@ -115,17 +130,21 @@ class Freshness:
         """The database's clock now, as last learnt: seconds since the epoch."""
         return self._clock() + self.offset
 
-    async def catch_up(self, seq: int) -> None:
-        """Apply every change up to `seq`, which this process committed. Without the lease where it cannot be read: then
-        nothing remembered counts until it can. Nothing to do in a process that verifies no secrets."""
+    async def catch_up(self) -> None:
+        """Apply every change committed before this call. Where they cannot be read the lease ends: then nothing
+        remembered counts until they can. Nothing to do in a process that verifies no secrets. One or two round trips.
+
+        It always polls: a seq alone does not tell whether a change was applied, if the database lost some in between.
+        """
         if not self.started:
             return
         try:
-            async with self._polling:
-                if self.applied < seq:
-                    await self._poll()
+            await self.poll()
         except UnavailableError:
             self.until = 0.0
+        except BaseException:
+            self.until = 0.0
+            raise
 
     async def poll(self) -> None:
         """Read the counter, apply what is new, and renew the lease. One round trip, two on news.
@@ -133,7 +152,8 @@ class Freshness:
         Raises `UnavailableError`; the lease then stays as it was and runs out by itself.
         """
         async with self._polling:
-            await self._poll()
+            if not self._stopped:
+                await self._poll()
 
     async def _poll(self) -> None:
         sent = self._clock()
@@ -143,7 +163,8 @@ class Freshness:
             await self._begin(position)
         elif (position.seq, position.nonce) != (self.applied, self._nonce):
             await self._apply_news(position)
-        self.offset = position.now - (sent + received) / 2
+        if received - sent < OFFSET_ROUND_TRIP or self.until == 0.0:
+            self.offset = position.now - (sent + received) / 2
         self.until = sent + self._max_staleness
 
     async def _begin(self, position: Position) -> None:

@@ -2,7 +2,10 @@
 
 import asyncio
 import math
+import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -10,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from gatepost import secret as secret_text
 from gatepost.catalogue import DAM, Catalogue
 from gatepost.decision import decide, of_another_project
-from gatepost.errors import BadInputError, ConfigurationError, KeyNotFoundError
+from gatepost.errors import BadInputError, ConfigurationError, KeyNotFoundError, UnavailableError
 from gatepost.models import APIKey, ImportedKey, Issued, Outcome, Page, Receipt, Verdict
 from gatepost.record import Absent, Record
-from gatepost.secret import DIGEST_BYTES, SecretFormat, check_prefix, new_id
+from gatepost.secret import DIGEST_BYTES, ID_CHARS, SecretFormat, check_prefix, new_id
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -35,6 +38,13 @@ PAGE_MAX = 500
 SECRET_MAX = 512
 """Longest secret that is looked up, in bytes: gatepost's own have under 100; foreign ones get room."""
 
+GRACE_MAX = 10 * 365 * 86400.0
+"""Longest grace of a rotation, in seconds: ten years."""
+
+YEAR_MIN, YEAR_MAX = 1, 9999
+"""Moments near the ends of the calendar overflow in other time zones."""
+
+_ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
 _DESCRIPTION_MAX = 200
 _PROJECT_MAX = 100
 _ACTOR_MAX = 200
@@ -120,6 +130,7 @@ class APIKeys:
         self._server_keys = None if server_keys is None else tuple(server_keys)
         self._opening = asyncio.Lock()
         self._open: _Open | None = None
+        self._failure: tuple[float, str] | None = None
         self.recall: Callable[[bytes], Record | None] = _recall_nothing
         """The key of a secret that this process remembers and that may be used now; `None` = ask `judge`. No I/O. An
         attribute, so that a memory hit is one call: `Lookup.recall` while the keys are open."""
@@ -142,10 +153,17 @@ class APIKeys:
         Raises `SchemaError` where the tables are missing or do not fit (an SQLite file gets them by itself),
         `MissingExtraError`, `UnavailableError`. A Redis that does not answer is no error.
         """
+        asked = time.monotonic()
         async with self._opening:
             if self.is_open:
                 return False
-            self._open = await self._connect()
+            if self._failure is not None and self._failure[0] > asked:  # failed while this call waited: no use to queue
+                raise UnavailableError(self._failure[1])
+            try:
+                self._open = await self._connect()
+            except UnavailableError as failure:
+                self._failure = (time.monotonic(), str(failure))
+                raise
             self.recall = self._open.lookup.recall
             return True
 
@@ -154,7 +172,7 @@ class APIKeys:
         async with self._opening:
             opened, self._open = self._open, None
             self.recall = _recall_nothing
-            if opened is not None:
+            if opened is not None and not opened.loop.is_closed():
                 await opened.close()
 
     async def serve(self) -> None:
@@ -220,6 +238,9 @@ class APIKeys:
             return []
         async with self._database.change(_checked_actor(actor)) as change:
             await change.begin()
+            for number, row in enumerate(rows):
+                if row["expires_at"] is not None and row["expires_at"] <= change.now:
+                    raise BadInputError(f"keys[{number}]: expires_at has passed already")
             known = await change.known_digests(list(numbers))
             if known:
                 first = min(numbers[digest] for digest in known)
@@ -230,6 +251,7 @@ class APIKeys:
 
     async def get(self, key_id: str) -> APIKey:
         """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
+        _check_id(key_id)
         key = await self._database.get_key(key_id)
         if key is None:
             raise KeyNotFoundError([key_id])
@@ -247,12 +269,17 @@ class APIKeys:
     ) -> Page:
         """One page of keys, newest first. Filters of `None` do not filter.
 
-        `permission`: keys that have it. `search`: a part of the description, any case, or a whole id. `after`: the
+        `permission`: keys that have it. `search`: a part of the description, any case (of ASCII
+        letters), or a whole id. `after`: the
         `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
         `UnavailableError`. One round trip, whatever the page.
         """
-        if not 1 <= limit <= PAGE_MAX:
-            raise BadInputError(f"limit must be 1 to {PAGE_MAX}, not {limit}")
+        if not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
+            raise BadInputError(f"limit must be a whole number, 1 to {PAGE_MAX}, not {limit!r}")
+        if project is not None:
+            project = _checked_text("project", project, _PROJECT_MAX)
+        if search is not None:
+            search = _checked_text("search", search, _DESCRIPTION_MAX)
         if permission is not None:
             self.catalogue.check([permission])
         items, place = await self._database.list_keys(
@@ -273,6 +300,7 @@ class APIKeys:
 
         Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One transaction.
         """
+        _check_id(key_id)
         values: dict[str, Any] = {}
         detail: dict[str, Any] = {}
         if description is not None:
@@ -290,8 +318,9 @@ class APIKeys:
             if not await change.states([key_id]):
                 raise KeyNotFoundError([key_id])
             await change.update_key(key_id, values, detail)
+            key = await change.read_key(key_id)
         await self._announce(change)
-        return await self.get(key_id)
+        return key
 
     async def activate(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
         """Switch one key or many on. As `deactivate`."""
@@ -314,8 +343,9 @@ class APIKeys:
         A key has two secrets at most: one that an earlier rotation left dies now. Raises `KeyNotFoundError`,
         `BadInputError`, `UnavailableError`. One transaction.
         """
-        if not 0 <= grace < math.inf:
-            raise BadInputError(f"grace must be a number of seconds, 0 or more, not {grace}")
+        if not 0 <= grace <= GRACE_MAX:
+            raise BadInputError(f"grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {grace}")
+        _check_id(key_id)
         secret = self._opened().format.make(key_id)
         async with self._database.change(_checked_actor(actor)) as change:
             await change.begin()
@@ -327,8 +357,9 @@ class APIKeys:
                 secret_text.hint(secret),
                 timedelta(seconds=grace),
             )
+            key = await change.read_key(key_id)
         await self._announce(change)
-        return Issued(await self.get(key_id), secret)
+        return Issued(key, secret)
 
     async def delete(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
         """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
@@ -336,18 +367,20 @@ class APIKeys:
         wanted = _checked_ids(ids)
         async with self._database.change(_checked_actor(actor)) as change:
             await change.begin()
-            states = await change.states(wanted)
-            unknown = _unknown(ids, wanted, states)
+            states = await change.states([key_id for key_id in wanted if _ID.match(key_id)])
             changed = [key_id for key_id in wanted if key_id in states]
             if changed:
                 await change.delete_keys(changed)
         await self._announce(change)
+        unknown = _unknown(ids, wanted, states)
         return Receipt(change.seq if changed else None, changed, (), unknown)
 
     async def verify(self, secret: str, *, project: str | None = None) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `project`: the one that the request belongs to;
         `None` = not asked. Raises `UnavailableError` where the truth could not be read. No I/O where memory knows it.
         """
+        if not isinstance(secret, str):
+            raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
         outcome, key = await self.judge(secret.encode("utf-8", "surrogatepass"))
         if outcome is Outcome.VALID and key is not None and project is not None:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
@@ -409,7 +442,7 @@ class APIKeys:
         return _Open(asyncio.get_running_loop(), database, secret_format, redis, freshness, lookup)
 
     def _opened(self) -> "_Open":
-        if self._open is None:
+        if self._open is None or not self.is_open:
             raise ConfigurationError("The keys are not open: write 'async with keys:', or let the app's lifespan do it")
         return self._open
 
@@ -462,25 +495,23 @@ class APIKeys:
         wanted = _checked_ids(ids)
         async with self._database.change(_checked_actor(actor)) as change:
             await change.begin()
-            states = await change.states(wanted)
-            unknown = _unknown(ids, wanted, states)
+            states = await change.states([key_id for key_id in wanted if _ID.match(key_id)])
             changed = [key_id for key_id in wanted if states.get(key_id) is (not active)]
             if changed:
                 await change.set_active(changed, active)
         await self._announce(change)
+        unknown = _unknown(ids, wanted, states)
         unchanged = [key_id for key_id in wanted if states.get(key_id) is active]
         return Receipt(change.seq if changed else None, changed, unchanged, unknown)
 
     async def _announce(self, change: "Change") -> None:
-        """Let every worker know of a committed change, this one first."""
+        """Let every worker know of a committed change. This one has applied it when the call returns, and also what
+        others had changed before: a key found deactivated already is refused here from now on too."""
         opened = self._opened()
-        digests = change.digests
-        if not digests:
-            return
-        if opened.redis is not None:
-            opened.redis.drop(digests)
+        if opened.redis is not None and change.digests:
+            opened.redis.drop(change.digests)
             await opened.redis.nudge()
-        await opened.freshness.catch_up(change.seq)
+        await opened.freshness.catch_up()
 
 
 @dataclass(frozen=True, slots=True)
@@ -495,11 +526,12 @@ class _Open:
     lookup: "Lookup"
 
     async def close(self) -> None:
-        await self.freshness.stop()
-        await self.lookup.close()
-        if self.redis is not None:
-            await self.redis.close()
-        await self.database.close()
+        async with AsyncExitStack() as stack:  # each is closed whatever happens to those before it
+            stack.push_async_callback(self.database.close)
+            if self.redis is not None:
+                stack.push_async_callback(self.redis.close)
+            stack.push_async_callback(self.lookup.close)
+            stack.push_async_callback(self.freshness.stop)
 
 
 async def _upgrade(database: "Database") -> None:
@@ -554,6 +586,8 @@ def _checked_moment(moment: datetime | None) -> datetime | None:
         raise BadInputError(
             "expires_at must be a datetime with a time zone, such as datetime.now(UTC) + timedelta(days=90)"
         )
+    if not YEAR_MIN < moment.year < YEAR_MAX:
+        raise BadInputError(f"expires_at must be in a year before {YEAR_MAX}; None = never")
     return moment.astimezone(UTC)
 
 
@@ -566,11 +600,21 @@ def _check_in_future(moment: datetime | None, now: datetime) -> None:
 
 def _checked_ids(ids: str | Iterable[str]) -> Sequence[str]:
     """The ids in the order given, without repeats."""
+    if not isinstance(ids, Iterable):
+        raise BadInputError(f"ids must be an id or a list of them, not {type(ids).__name__}")
     wanted = [ids] if isinstance(ids, str) else list(ids)
     for key_id in wanted:
         if not isinstance(key_id, str):
             raise BadInputError(f"an id must be a str, not {type(key_id).__name__}")
     return list(dict.fromkeys(wanted))
+
+
+def _check_id(key_id: str) -> None:
+    """Raise `KeyNotFoundError` for what cannot be the id of a key: databases differ in what they make of odd text."""
+    if not isinstance(key_id, str):
+        raise BadInputError(f"an id must be a str, not {type(key_id).__name__}")
+    if not _ID.match(key_id):
+        raise KeyNotFoundError([key_id])
 
 
 def _unknown(ids: str | Iterable[str], wanted: Sequence[str], states: Mapping[str, bool]) -> Sequence[str]:

@@ -1,11 +1,14 @@
 """The app's lifespan, with the keys opened before the app starts and closed after it ended."""
 
+import logging
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.errors import GatepostError, UnavailableError
 from gatepost.keyring import APIKeys
+
+logger = logging.getLogger("gatepost.lifespan")
 
 
 class Lifespan:
@@ -25,7 +28,9 @@ class Lifespan:
         startup = await receive()
         try:
             opened = await self._keys.open()
-        except GatepostError as failure:
+        except Exception as failure:  # whatever it is, the server must not take it for an app without lifespan support
+            if not isinstance(failure, GatepostError):
+                logger.exception("The keys could not be opened")
             await send({"type": "lifespan.startup.failed", "message": str(failure)})
             return
         try:

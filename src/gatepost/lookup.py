@@ -8,7 +8,6 @@ Each step down is taken where the one above knows nothing that still counts (`Fr
 
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ import orjson
 from gatepost.clock import Clock, boot_clock
 from gatepost.coalescing import Coalescer
 from gatepost.database.source import READ_MAX, Database
-from gatepost.errors import UnavailableError
 from gatepost.freshness import Freshness
 from gatepost.record import Found, Record, decode
 from gatepost.tiers.memory import MemoryTier
@@ -37,7 +35,7 @@ class Lookup:
     """One worker's way from digests to records. Times are seconds.
 
     `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers. A lookup waits for
-    one statement, or for two where all that may run at once are taken.
+    one statement, or for two where a shared one tells too little or all that may run at once are taken.
     """
 
     def __init__(
@@ -90,10 +88,9 @@ class Lookup:
                     return found
             reading = self._from_database.join(digest)
             if reading is not None:
-                with suppress(UnavailableError):  # another's failure: this request has its own try
-                    found = await reading
-                    if freshness.covers(digest, found):
-                        return found
+                found = await reading
+                if freshness.covers(digest, found):
+                    return found
         return await self._from_database.ask(digest)
 
     async def close(self) -> None:

@@ -19,6 +19,9 @@ from gatepost.models import APIKey
 NEVER = math.inf
 """A moment, in seconds since the epoch, that never comes."""
 
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""A float of the calendar's last microseconds rounds up to a year that datetime does not have."""
+
 Row = Sequence[Any]
 """(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires):
 moments are float seconds since the epoch (UTC), `None` = never."""
@@ -89,7 +92,7 @@ def _usable_until(active: bool, key_expires: float | None, secret_expires: float
 
 
 def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(min(seconds, _LATEST), UTC)
 
 
 @lru_cache(maxsize=4096)

@@ -65,7 +65,7 @@ def decode_base62(digits: bytes) -> int | None:
     values = digits.translate(_VALUES)
     if _NO_DIGIT in values:
         return None
-    return sum(map(mul, values, _POWERS[len(_POWERS) - len(values) :]))
+    return int(sum(map(mul, values, _POWERS[len(_POWERS) - len(values) :])))
 
 
 def checksum(text: bytes) -> bytes:

@@ -122,8 +122,7 @@ class Extractor:
     def _take_any(self, scope: Scope) -> bytes | Outcome:
         """As `take`, for several headers, query parameters and subprotocols."""
         lines = [line for line in scope["headers"] if line[0] in self._names]
-        if len({line[0] for line in lines}) != len(lines):
-            return Outcome.AMBIGUOUS
+        twice = len({line[0] for line in lines}) != len(lines)
         found: list[bytes] = []
         for line in lines:
             value = line[1]
@@ -138,6 +137,8 @@ class Extractor:
             found += self._take_query(scope)
         if self._subprotocols and scope["type"] == "websocket":
             found += self._take_subprotocol(scope)
+        if twice:
+            return Outcome.AMBIGUOUS
         if len(found) != 1:
             return Outcome.AMBIGUOUS if found else Outcome.MISSING
         return found[0]

@@ -144,7 +144,7 @@ MUTANTS = [
     Mutant(
         "the change not applied here before the call returns",
         "keyring.py",
-        "        await opened.freshness.catch_up(change.seq)\n",
+        "        await opened.freshness.catch_up()\n",
         "",
         "tests/keyring/test_verbs.py::test_a_deactivated_key_is_refused_when_the_call_returns_and_works_again_after_activation[sqlite]",
     ),

@@ -51,9 +51,10 @@ async def test_a_redis_that_is_down_at_the_start_delays_nothing_and_is_used_once
     assert await cold_lookups(keys, 10) < 2.0
     own_redis.start()
     await healthy_again(keys)
+    before = (await calls_of(own_redis.url, "mget"))["mget"]
     await cold_lookups(keys, 1)
     await settled(keys)
-    assert (await calls_of(own_redis.url, "mget"))["mget"] == 1
+    assert (await calls_of(own_redis.url, "mget"))["mget"] == before + 1
 
 
 @pytest.mark.parametrize("fault", ["stopped", "paused"])
@@ -115,6 +116,39 @@ async def test_a_full_redis_still_answers_what_it_holds(
     with counted_statements(second) as counts:
         assert (await second.verify(held.secret)).valid
     assert counts["records"] == 0
+
+
+async def test_a_redis_that_answers_but_refuses_lookups_is_skipped_without_flapping(
+    worker: MakeWorker, own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Redis.from_url(own_redis.url) as client:
+        await client.execute_command("ACL", "SETUSER", "default", "-mget")  # type: ignore[no-untyped-call]
+        with caplog.at_level(logging.WARNING):
+            keys = await worker(own_redis.url)
+            for _ in range(20):
+                await cold_lookups(keys, 1)
+                await asyncio.sleep(0.03)
+        assert caplog.text.count("going on without it") == 1
+        await client.execute_command("ACL", "SETUSER", "default", "+mget", "-publish")  # type: ignore[no-untyped-call]
+        await healthy_again(keys)
+        issued = await keys.create("a key")
+        await keys.deactivate(issued.key.id)
+        tier = keys._opened().redis
+        assert tier is not None
+        assert tier.healthy, "a nudge that is refused is no reason to skip lookups"
+
+
+async def test_a_subscription_that_died_without_a_word_is_made_anew(
+    worker: MakeWorker, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatepost.tiers.redis.LISTEN_SECONDS", 0.3)
+    keys = await worker(own_redis.url, poll_interval=2.0, max_staleness=10.0)
+    assert keys.is_open
+    async with Redis.from_url(own_redis.url) as client:
+        before = (await client.info("commandstats")).get("cmdstat_subscribe", {}).get("calls", 0)
+        await asyncio.sleep(1.2)
+        after = (await client.info("commandstats"))["cmdstat_subscribe"]["calls"]
+    assert after >= before + 2
 
 
 async def test_a_flushed_redis_is_filled_again(worker: MakeWorker, own_redis: RedisServer) -> None:

@@ -4,6 +4,7 @@ The counter's row is taken first and held to the commit, so changes happen one a
 commit order, a later change sees all that earlier ones did, and two changes cannot deadlock.
 """
 
+import asyncio
 import secrets as randomness
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,13 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import CursorResult, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.clock import database_now
+from gatepost.database.rows import KEYS, as_key
 from gatepost.database.tables import counter, events, keys, secrets
+from gatepost.models import APIKey
 
 CHUNK = 500
 """Ids or rows per statement: well below every database's limit of parameters."""
@@ -24,11 +27,13 @@ CHUNK = 500
 class Change:
     """What is being changed. Used by one task, inside `Database.change`.
 
-    `seq`, `now`: the change's number and its moment by the database's clock, once it has begun.
+    `timeout`: seconds that each statement may take. `seq`, `now`: the change's number and its moment by the database's
+    clock, once it has begun.
     """
 
-    def __init__(self, connection: AsyncConnection, actor: str | None) -> None:
+    def __init__(self, connection: AsyncConnection, actor: str | None, timeout: float) -> None:
         self._connection = connection
+        self._timeout = timeout
         self._actor = actor
         self._events: list[dict[str, Any]] = []
         self._nonce = randomness.randbits(63)
@@ -37,9 +42,10 @@ class Change:
 
     async def begin(self) -> None:
         """Take the next seq. Waits for a change that is under way elsewhere."""
-        await self._connection.execute(update(counter).values(seq=counter.c.seq + 1, nonce=self._nonce))
-        self.seq, now = (await self._connection.execute(select(counter.c.seq, database_now()))).one()
-        self.now = datetime.fromtimestamp(float(now), UTC)
+        await self._execute(update(counter).values(seq=counter.c.seq + 1, nonce=self._nonce))
+        position = (await self._execute(select(counter.c.seq, database_now().label("now")))).one()
+        self.seq = position.seq
+        self.now = datetime.fromtimestamp(float(position.now), UTC)
 
     async def commit(self) -> None:
         """Write the events and commit; without any, roll back, so that the counter stays where it was."""
@@ -47,7 +53,8 @@ class Change:
             await self._connection.rollback()
             return
         await self._insert(events, self._events)
-        await self._connection.commit()
+        async with asyncio.timeout(self._timeout):
+            await self._connection.commit()
 
     @property
     def digests(self) -> set[bytes]:
@@ -95,21 +102,19 @@ class Change:
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
         for chunk in _chunks(ids):
-            await self._connection.execute(
-                update(keys).where(keys.c.id.in_(chunk)).values(active=active, updated_at=self.now)
-            )
+            await self._execute(update(keys).where(keys.c.id.in_(chunk)).values(active=active, updated_at=self.now))
         await self._note_keys("activated" if active else "deactivated", ids)
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
         """Remove keys with their secrets. The events stay."""
         await self._note_keys("deleted", ids)
         for chunk in _chunks(ids):
-            await self._connection.execute(delete(secrets).where(secrets.c.key_id.in_(chunk)))
-            await self._connection.execute(delete(keys).where(keys.c.id.in_(chunk)))
+            await self._execute(delete(secrets).where(secrets.c.key_id.in_(chunk)))
+            await self._execute(delete(keys).where(keys.c.id.in_(chunk)))
 
     async def update_key(self, key_id: str, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         """Set columns of one key."""
-        await self._connection.execute(update(keys).where(keys.c.id == key_id).values(**values, updated_at=self.now))
+        await self._execute(update(keys).where(keys.c.id == key_id).values(**values, updated_at=self.now))
         await self._note_keys("updated", [key_id], detail)
 
     async def rotate_secret(self, key_id: str, digest: bytes, hint: str, grace: timedelta) -> None:
@@ -121,13 +126,21 @@ class Change:
         older = delete(secrets).where(secrets.c.key_id == key_id)
         if grace:
             older = older.where(secrets.c.expires_at.is_not(None))
-        await self._connection.execute(older)
-        await self._connection.execute(
-            update(secrets).where(secrets.c.key_id == key_id).values(expires_at=self.now + grace)
-        )
+        await self._execute(older)
+        await self._execute(update(secrets).where(secrets.c.key_id == key_id).values(expires_at=self.now + grace))
         await self._insert(secrets, [{"digest": digest, "key_id": key_id, "hint": hint, "created_at": self.now}])
-        await self._connection.execute(update(keys).where(keys.c.id == key_id).values(updated_at=self.now))
+        await self._execute(update(keys).where(keys.c.id == key_id).values(updated_at=self.now))
         self._note("rotated", key_id, digest, {"new": True})
+
+    async def read_key(self, key_id: str) -> APIKey:
+        """The key as this change leaves it."""
+        return as_key((await self._execute(KEYS.where(keys.c.id == key_id))).one())
+
+    async def _execute(self, statement: Any, rows: Any = None) -> CursorResult[Any]:
+        """One statement, which may take `timeout`, waiting for another's change included."""
+        async with asyncio.timeout(self._timeout):
+            result: CursorResult[Any] = await self._connection.execute(statement, rows)
+            return result
 
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
         statement = select(secrets.c.digest, secrets.c.key_id)
@@ -151,12 +164,12 @@ class Change:
 
     async def _select(self, statement: Any, column: Any, values: Sequence[Any]) -> Any:
         for chunk in _chunks(values):
-            for row in await self._connection.execute(statement.where(column.in_(chunk))):
+            for row in await self._execute(statement.where(column.in_(chunk))):
                 yield row
 
     async def _insert(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         for chunk in _chunks(rows):
-            await self._connection.execute(insert(table), chunk)
+            await self._execute(insert(table), chunk)
 
 
 def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:

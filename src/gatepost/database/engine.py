@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -57,8 +56,14 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
         engine = create_async_engine(url, **options)
     except NoSuchModuleError:
         raise BadInputError(f"database driver {url.drivername!r} is not known to SQLAlchemy") from None
+    except InvalidRequestError:
+        raise BadInputError(f"database driver {url.drivername!r} is not async: leave it out of the URL") from None
     except ModuleNotFoundError as missing:
-        extra = _DRIVERS[url.drivername.partition("+")[0]][1]
+        driver, extra = _DRIVERS[url.drivername.partition("+")[0]]
+        if url.drivername.partition("+")[2] != driver.partition("+")[2]:
+            raise BadInputError(
+                f"database driver {missing.name} is not installed; without one named it is {driver}"
+            ) from None
         raise MissingExtraError(f"The database driver {missing.name}", extra) from None
     if is_sqlite:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
@@ -85,12 +90,13 @@ def changing(engine: AsyncEngine) -> AsyncEngine:
 def mapped_errors(doing: str) -> Iterator[None]:
     """Turn a driver's or pool's failure into `UnavailableError`. `doing`: what failed, for people.
 
-    Messages never hold statement parameters. Faults of ours (a wrong statement, a broken constraint) pass unchanged.
+    Also what looks like a fault of ours, such as a table that is gone: a request must not get a wrong answer from it.
+    Messages never hold statement parameters.
     """
     try:
         yield
-    except (IntegrityError, ProgrammingError):
+    except IntegrityError:
         raise
-    except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as failure:
+    except (SQLAlchemyError, OSError, TimeoutError) as failure:
         cause = getattr(failure, "orig", None) or failure
         raise UnavailableError(f"{doing}: the database failed ({type(cause).__name__}: {cause})") from failure

@@ -61,7 +61,7 @@ async def upgrade(engine: AsyncEngine) -> SchemaStatus:
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
-    async with changing(engine).begin() as connection:
+    async with changing(engine).connect() as connection:
         await _lock(connection)
         try:
             before = await connection.run_sync(_status)
@@ -69,8 +69,9 @@ async def upgrade(engine: AsyncEngine) -> SchemaStatus:
                 check(before)
             if not before.fits:
                 await connection.run_sync(_run_migrations)
+            await connection.commit()
         finally:
-            if connection.dialect.name in {"mysql", "mariadb"}:
+            if connection.dialect.name in {"mysql", "mariadb"}:  # not tied to the transaction, so only after its end
                 await connection.execute(text("SELECT RELEASE_LOCK('gatepost_schema')"))
     return before
 

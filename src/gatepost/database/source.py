@@ -17,10 +17,14 @@ from gatepost.database import schema
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
 from gatepost.database.engine import changing, make_engine, mapped_errors
+from gatepost.database.rows import KEYS, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings
-from gatepost.errors import BadInputError, ConfigurationError
+from gatepost.errors import BadInputError, ConfigurationError, UnavailableError
 from gatepost.models import APIKey
 from gatepost.record import Row
+
+SEQ_DIGITS = 18
+"""Most decimal digits of a seq: what every database's BIGINT holds."""
 
 READ_MAX = 512
 """Most digests in one statement."""
@@ -88,9 +92,6 @@ _EVENTS = (
     .order_by(events.c.seq, events.c.n)
     .limit(bindparam("most"))
 )
-_KEYS = select(keys, secrets.c.hint).join_from(
-    keys, secrets, and_(secrets.c.key_id == keys.c.id, secrets.c.expires_at.is_(None))
-)
 
 
 class Database:
@@ -138,7 +139,10 @@ class Database:
         `UnavailableError`, `MissingExtraError`."""
         self.connect()
         try:
-            status = await self.schema_status()
+            try:
+                status = await self.schema_status()
+            except TypeError as wrong:  # what drivers raise for options that they do not know
+                raise BadInputError(f"database: the driver does not take an option of the URL: {wrong}") from None
             if not status.fits and self.engine.dialect.name == "sqlite":
                 await self.upgrade()
                 status = await self.schema_status()
@@ -197,13 +201,16 @@ class Database:
         padded = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
         async with self._reading("Looking up a key") as connection:
             found = (await connection.execute(_RECORDS, {"digests": padded})).all()
-        rows = {bytes(row[1]): _plain(row) for row in found if row[0] is None}
-        return Reading(next(row[0] for row in found if row[0] is not None), rows)
+        rows = {bytes(row[1]): as_plain(row) for row in found if row[0] is None}
+        as_of = next((row[0] for row in found if row[0] is not None), None)
+        if as_of is None:
+            raise UnavailableError("Looking up a key: the row of gatepost_counter is missing")
+        return Reading(as_of, rows)
 
     async def get_key(self, key_id: str) -> APIKey | None:
         """The key with this id, or `None`. One round trip."""
         async with self._reading("Reading a key") as connection:
-            row = (await connection.execute(_KEYS.where(keys.c.id == key_id))).one_or_none()
+            row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
     async def list_keys(
@@ -218,7 +225,7 @@ class Database:
     ) -> tuple[list[APIKey], str | None]:
         """Keys, newest first, and the position to go on after (`None` at the end). Filters of `None` do not filter.
         One round trip."""
-        statement = _KEYS.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(limit + 1)
+        statement = KEYS.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(limit + 1)
         if project is not None:
             statement = statement.where(keys.c.project == project)
         if active is not None:
@@ -238,47 +245,18 @@ class Database:
 
     @asynccontextmanager
     async def change(self, actor: str | None) -> AsyncIterator[Change]:
-        """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing."""
+        """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing.
+        Raises `UnavailableError`, also where a statement of it takes longer than `timeout`."""
         with mapped_errors("Changing keys (nothing was changed)"):
             async with changing(self.engine).connect() as connection:
-                change = Change(connection, actor)
+                change = Change(connection, actor, self._timeout)
                 yield change
                 with mapped_errors("Committing a change (read the keys to see whether it was made)"):
                     await change.commit()
 
 
-def as_key(row: Any) -> APIKey:
-    """The key that a row of `gatepost_keys` with its current secret's hint tells of."""
-    return APIKey(
-        id=row.id,
-        project=row.project,
-        description=row.description,
-        permissions=frozenset(row.permissions.split()),
-        active=row.active,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        expires_at=row.expires_at,
-        hint=row.hint,
-    )
-
-
-def _plain(found: Any) -> Row:
-    _seq, _digest, key_id, project, description, names, active, created, updated, expires, secret_expires = found
-    return (
-        key_id,
-        project,
-        description,
-        names.strip(),
-        active,
-        created.timestamp(),
-        updated.timestamp(),
-        None if expires is None else expires.timestamp(),
-        None if secret_expires is None else secret_expires.timestamp(),
-    )
-
-
 def _parse_place(after: str) -> tuple[int, str]:
     seq, _, key_id = after.partition(".")
-    if not (seq.isascii() and seq.isdigit() and key_id):
+    if not (seq.isascii() and seq.isdigit() and len(seq) <= SEQ_DIGITS and key_id.isascii() and key_id.isalnum()):
         raise BadInputError(f"after={after!r} is not the `next` of an earlier page")
     return int(seq), key_id

@@ -40,11 +40,13 @@ WRITE_BATCH = 500
 PROBE_SECONDS = (0.05, 1.0)
 """First and longest pause between two probes of a Redis that failed."""
 
-LISTEN_SECONDS = 60.0
-"""How long one wait for a nudge takes. Only bounds how late a connection that died without a word is noticed."""
+LISTEN_SECONDS = 15.0
+"""Longest silence on a subscription. Then it is made anew: its connection may have died without a word."""
 
 JITTER = 0.1
 """TTLs vary by this part, so that values written together do not lapse together."""
+
+_NO_URL = "redis is not a URL. Examples: redis://host:6379/0, rediss://user:password@host/0, unix:///run/redis.sock"
 
 _FAULTS = (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
@@ -65,6 +67,7 @@ class RedisTier:
         self._seal_key = b""
         self._name = b""
         self._healthy = False
+        self._closed = False
         self._pending: dict[bytes, tuple[bytes, float] | None] = {}
         self._wake_writer = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,7 +80,10 @@ class RedisTier:
         self._seal_key = seal_key
         namespace = blake2b(seal_key, digest_size=6, person=FORMAT).hexdigest().encode()
         self._name = b"gatepost:" + namespace + b":"
-        fault = await self._ping()
+        try:
+            fault = await self._ping()
+        except TypeError as wrong:  # what redis-py raises for options that it does not know
+            raise BadInputError(f"redis: an option of the URL cannot be used: {wrong}") from None
         self._healthy = fault is None
         if fault is not None:
             self._trip(fault)
@@ -85,6 +91,7 @@ class RedisTier:
 
     async def close(self) -> None:
         """Stop the background tasks, and close the client if it is ours."""
+        self._closed = True
         tasks = self._tasks | ({self._probe} if self._probe else set())
         self._tasks, self._probe, self._healthy = set(), None, False
         while tasks:  # again and again: redis-py 8.1 can lose a cancellation that meets its own timeout
@@ -108,12 +115,7 @@ class RedisTier:
         names = [self._name + digest for digest in digests]
         try:
             async with asyncio.timeout(self._timeout):
-                if isinstance(self._client, RedisCluster):
-                    values = await self._client.mget_nonatomic(names)
-                else:
-                    values = await self._client.mget(names)
-                if len(values) != len(names):
-                    raise InvalidResponse(f"{len(values)} values for {len(names)} names")
+                values = await self._mget(names)
         except _FAULTS as fault:
             self._trip(fault)
             return {}
@@ -147,6 +149,8 @@ class RedisTier:
             try:
                 async with asyncio.timeout(self._timeout):
                     await self._client.execute_command("PUBLISH", self._name + b"nudge", b"")
+            except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
+                logger.warning("Redis refuses to pass a nudge on: %s", refusal)
             except _FAULTS as fault:
                 self._trip(fault)
 
@@ -157,16 +161,25 @@ class RedisTier:
         """What keeps Redis from answering, or `None`."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._client.execute_command("PING")
+                await self._mget([self._name + b"probe"])
         except _FAULTS as fault:
             return fault
         return None
+
+    async def _mget(self, names: list[bytes]) -> list[Any]:
+        if isinstance(self._client, RedisCluster):
+            values = await self._client.mget_nonatomic(names)
+        else:
+            values = await self._client.mget(names)
+        if len(values) != len(names):
+            raise InvalidResponse(f"{len(values)} values for {len(names)} names")
+        return values
 
     def _trip(self, fault: BaseException) -> None:
         """Skip Redis from now on, and probe it in the background."""
         self._healthy = False
         self._pending.clear()
-        if self._probe is None:
+        if self._probe is None and not self._closed:
             logger.warning("Redis does not answer (%s: %s): going on without it", type(fault).__name__, fault)
             self._probe = asyncio.create_task(self._recover())
 
@@ -174,8 +187,11 @@ class RedisTier:
         pause, longest = PROBE_SECONDS
         while True:
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
-            if await self._ping() is None:
-                break
+            try:
+                if await self._ping() is None:
+                    break
+            except Exception:  # the task must outlive a fault of ours: without it Redis would never be asked again
+                logger.exception("Probing Redis failed")
             pause = min(2 * pause, longest)
         logger.warning("Redis answers again")
         self._probe = None
@@ -219,18 +235,26 @@ class RedisTier:
     async def _listen(self) -> None:
         """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""
         while True:
-            with contextlib.suppress(*_FAULTS):
+            try:
                 async for _ in self._nudges():
                     self.nudged.set()
+                continue
+            except _FAULTS:
+                pass  # the breaker tells of it; polling does without nudges
+            except Exception:  # the task must outlive a fault of ours
+                logger.exception("Listening for nudges failed")
             await asyncio.sleep(PROBE_SECONDS[1] * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
     async def _nudges(self) -> AsyncIterator[Any]:
+        """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
         async with self._client.pubsub() as subscription:
             await subscription.subscribe(self._name + b"nudge")
             yield None
             while True:
-                message = await subscription.get_message(ignore_subscribe_messages=True, timeout=LISTEN_SECONDS)
-                if message is not None:
+                message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
+                if message is None:
+                    return
+                if message["type"] == "message":
                     yield message
 
 
@@ -242,10 +266,8 @@ def _client_of(url: str, timeout: float) -> Redis:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),  # the breaker decides when to try again
         )
-    except ValueError as wrong:
-        raise BadInputError(
-            f"redis is not a URL: {wrong}. Examples: redis://host:6379/0, unix:///run/redis.sock"
-        ) from None
+    except ValueError:  # its text may hold a part of a password
+        raise BadInputError(_NO_URL) from None
 
 
 def _checked(client: RedisClient) -> RedisClient:
