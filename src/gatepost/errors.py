@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+ID_SHOWN_MAX = 12
+"""The length of an id."""
+
 
 class GatepostError(Exception):
     """Base of all that gatepost raises on purpose."""
@@ -29,7 +32,16 @@ class KeyNotFoundError(GatepostError, LookupError):
 
     def __init__(self, ids: Iterable[str]) -> None:
         self.ids: Sequence[str] = tuple(ids)
-        super().__init__("No key with id " + ", ".join(repr(i) for i in self.ids))
+        super().__init__("No key with id " + ", ".join(_shown(i) for i in self.ids))
+
+
+def _shown(key_id: str) -> str:
+    """An id as a message may show it: what is too long for one may be a secret that was given by mistake."""
+    if len(key_id) <= ID_SHOWN_MAX:
+        return repr(key_id)
+    return (
+        f"{key_id[:ID_SHOWN_MAX]!r}... (an id has {ID_SHOWN_MAX} characters; a secret has it between its underscores)"
+    )
 
 
 class UnavailableError(GatepostError):

@@ -22,6 +22,7 @@ class Lifespan:
     def __init__(self, keys: APIKeys, app: ASGIApp) -> None:
         self._keys = keys
         self._app = app
+        self._to_close = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve from startup to shutdown."""
@@ -33,16 +34,24 @@ class Lifespan:
                 logger.exception("The keys could not be opened")
             await send({"type": "lifespan.startup.failed", "message": str(failure)})
             return
+        self._to_close = opened
         try:
             with suppress(UnavailableError):  # went away in between: requests are answered 503 until it is back
                 await self._keys.serve()
             if not await self._run_app(scope, startup, receive, send):
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+                await self._close()
                 await send({"type": "lifespan.shutdown.complete"})
         finally:
-            if opened:
-                await self._keys.close()
+            await self._close()
+
+    async def _close(self) -> None:
+        """Close the keys if it was this that opened them: before the server hears that shutdown is complete, because
+        then it may end the loop at any moment."""
+        if self._to_close:
+            self._to_close = False
+            await self._keys.close()
 
     async def _run_app(self, scope: Scope, startup: Message, receive: Receive, send: Send) -> bool:
         """Run the app's own lifespan; answers whether it has one."""
@@ -58,6 +67,8 @@ class Lifespan:
         async def send_for_app(message: Message) -> None:
             if not message["type"].startswith("lifespan."):
                 raise RuntimeError("the app answered a lifespan scope as if it were a request")
+            if message["type"].startswith("lifespan.shutdown."):
+                await self._close()
             await send(message)
 
         try:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.authentication import UnauthenticatedUser
@@ -17,7 +18,7 @@ from gatepost.lifespan import Lifespan
 from gatepost.models import Outcome
 from gatepost.record import Credentials, Record
 from gatepost.responses import Problem, challenge, checked_realm
-from gatepost.sources import Bearer, Extractor, Header, Source
+from gatepost.sources import Bearer, Extractor, Header, Source, shown
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -67,6 +68,7 @@ class APIKeyMiddleware:
         self._realm = checked_realm(realm)
         self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
         self._on_error = on_error
+        self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
@@ -123,10 +125,10 @@ class APIKeyMiddleware:
         return None
 
     def _unauthenticated(self, outcome: Outcome) -> Problem:
-        problem = Problem(outcome)
+        problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
         if problem.status != HTTPStatus.UNAUTHORIZED:
             return problem
-        return Problem(outcome, headers=(challenge(outcome, self._realm, self._scheme),))
+        return replace(problem, headers=(challenge(outcome, self._realm, self._scheme),))
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         app: ASGIApp | None = None

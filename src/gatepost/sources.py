@@ -63,6 +63,20 @@ class Subprotocol:
 
 Source = Bearer | Header | Query | Subprotocol
 
+
+def shown(source: Source) -> str:
+    """How a caller sends a secret by this source, for people."""
+    match source:
+        case Bearer():
+            return "'Authorization: Bearer <key>'"
+        case Header(name):
+            return f"'{name}: <key>'"
+        case Query(name):
+            return f"the query parameter '{name}'"
+        case Subprotocol(prefix):
+            return f"the WebSocket subprotocol '{prefix}<key>'"
+
+
 _SUBPROTOCOL_HEADER = b"sec-websocket-protocol"
 
 

@@ -180,3 +180,23 @@ def test_keys_whose_event_loop_is_gone_are_opened_anew(postgres_url: str) -> Non
     command = [sys.executable, "-c", LOOP_PER_REQUEST, postgres_url]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n") == ["200 401", "200 401", "200 401", ""]
+
+
+async def test_the_keys_are_closed_before_the_server_hears_that_shutdown_is_complete(closed_keys: APIKeys) -> None:
+    """A server may end the loop at that moment: what came after would be cut off, and logged as a failure."""
+    sent: list[tuple[str, bool]] = []
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> Any:
+        return {"type": next(events)}
+
+    async def send(message: Any) -> None:
+        sent.append((message["type"], closed_keys.is_open))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise NotImplementedError
+
+    for wrapped in (Starlette(), app):
+        events = iter(["lifespan.startup", "lifespan.shutdown"])
+        await APIKeyMiddleware(wrapped, closed_keys)(lifespan_scope(), receive, send)
+    assert sent == [("lifespan.startup.complete", True), ("lifespan.shutdown.complete", False)] * 2

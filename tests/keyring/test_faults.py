@@ -193,3 +193,17 @@ async def test_a_url_with_a_wrong_option_is_bad_input_and_tells_no_password(data
     with pytest.raises(BadInputError) as raised:
         await APIKeys(database, redis).open()
     assert "pa" not in str(raised.value).replace("password", "")
+
+
+async def test_a_secret_given_for_an_id_is_not_repeated(pair: tuple[APIKeys, APIKeys]) -> None:
+    here, _ = pair
+    issued = await here.create("a key")
+    with pytest.raises(KeyNotFoundError) as raised:
+        await here.get(issued.secret)
+    assert issued.secret[12:] not in str(raised.value)
+    assert "a secret has it" in str(raised.value)
+
+
+async def test_an_sqlite_url_with_two_slashes_says_that_three_are_needed() -> None:
+    with pytest.raises(BadInputError, match=r"sqlite:///keys\.db"):
+        await APIKeys("sqlite://keys.db").open()

@@ -1,5 +1,6 @@
 """`gatepost keys …`: the verbs of `APIKeys`."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -266,8 +267,17 @@ async def _confirm_delete(keys: APIKeys, ids: Sequence[str]) -> None:
     if len(ids) > CONFIRM_SHOWN:
         print_note(f"  … and {len(ids) - CONFIRM_SHOWN} more")
     many = f"these {len(ids)} keys" if len(ids) > 1 else "this key"
-    if not confirm(f"Delete {many} for good?", err=True):
+    if not _confirmed(f"Delete {many} for good?"):
         raise Abort
+
+
+def _confirmed(question: str) -> bool:
+    """Ask. Ctrl-C ends it at once: the handler of asyncio would wait until the question is answered."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_one_form(quiet: bool, as_json: bool) -> None:

@@ -87,7 +87,10 @@ class DatabaseOptions(Options):
         list of keys would be a wrong answer, and a new file a surprise."""
         file = self.sqlite_file()
         if file is not None and not file.exists():
-            raise SchemaError(f"There is no SQLite file {file}. Name it with --database, or run: gatepost db upgrade")
+            raise SchemaError(
+                f"There is no SQLite file {file}. Name another one with --database or GATEPOST_DATABASE, "
+                f"or make it: gatepost db upgrade --database {self.database}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

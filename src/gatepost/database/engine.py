@@ -37,6 +37,8 @@ def parse_url(database: str) -> URL:
     backend = url.drivername.partition("+")[0]
     if backend not in _DRIVERS:
         raise BadInputError(f"database {backend!r} is not supported: use sqlite, postgresql, mysql or mariadb")
+    if backend == "sqlite" and url.host:
+        raise BadInputError(f"database: an SQLite URL has three slashes before the path: sqlite:///{url.host}")
     return url if "+" in url.drivername else url.set(drivername=_DRIVERS[backend][0])
 
 
@@ -56,6 +58,8 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
         engine = create_async_engine(url, **options)
     except NoSuchModuleError:
         raise BadInputError(f"database driver {url.drivername!r} is not known to SQLAlchemy") from None
+    except ArgumentError as wrong:
+        raise BadInputError(f"database: {wrong}") from None
     except InvalidRequestError:
         raise BadInputError(f"database driver {url.drivername!r} is not async: leave it out of the URL") from None
     except ModuleNotFoundError as missing:
