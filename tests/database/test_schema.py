@@ -40,6 +40,14 @@ async def test_many_processes_may_make_the_tables_at_once(database_url: str) -> 
         assert (await keys._database.read_position()).seq == 1
 
 
+async def test_many_processes_may_make_the_same_sqlite_file_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait for the lock that switching a new file to write-ahead logging takes: without trying again
+    about one in sixty failed."""
+    for number in range(12):
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        await asyncio.gather(*(APIKeys(url).create_schema() for _ in range(12)))
+
+
 async def test_making_the_tables_again_keeps_what_is_in_them(database_url: str) -> None:
     keys = APIKeys(database_url)
     await keys.create_schema()

@@ -1,5 +1,7 @@
 """From a URL to an engine, and from a driver's errors to ours: the edge to SQLAlchemy."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,11 +10,15 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util import await_only
 
 from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
 
 SQLITE_BUSY_MS = 5000
 """How long a writer waits for another's transaction before it gives up: ours take a few milliseconds."""
+
+WAL_RETRY_SECONDS = 0.01
+"""Pause between two tries to switch a new file to write-ahead logging: others do it in a few milliseconds."""
 
 RECYCLE_SECONDS = 1800
 """Connections older than this are replaced: below the idle limits of servers and firewalls in between."""
@@ -77,7 +83,7 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")  # a deactivation that was answered must outlive a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
@@ -88,6 +94,21 @@ def changing(engine: AsyncEngine) -> AsyncEngine:
     if engine.dialect.name == "sqlite":
         return engine
     return engine.execution_options(isolation_level="READ COMMITTED")
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Write-ahead logging is a property of the file. SQLite does not wait for its lock when it switches a new one, so
+    processes that start together have to try again."""
+    deadline = time.monotonic() + SQLITE_BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except Exception as failure:
+            if "locked" not in str(failure) or time.monotonic() > deadline:
+                raise
+            await_only(asyncio.sleep(WAL_RETRY_SECONDS))
+        else:
+            return
 
 
 @contextmanager
