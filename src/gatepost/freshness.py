@@ -140,11 +140,10 @@ class Freshness:
             return
         try:
             await self.poll()
-        except UnavailableError:
+        except BaseException as failure:
             self.until = 0.0
-        except BaseException:
-            self.until = 0.0
-            raise
+            if not isinstance(failure, UnavailableError):
+                raise
 
     async def poll(self) -> None:
         """Read the counter, apply what is new, and renew the lease. One round trip, two on news.

@@ -14,7 +14,18 @@ from gatepost import secret as secret_text
 from gatepost.catalogue import DAM, Catalogue
 from gatepost.decision import decide, of_another_project
 from gatepost.errors import BadInputError, ConfigurationError, KeyNotFoundError, UnavailableError
-from gatepost.models import APIKey, ImportedKey, Issued, Outcome, Page, Receipt, Verdict
+from gatepost.models import (
+    ACTOR_MAX,
+    DESCRIPTION_MAX,
+    PROJECT_MAX,
+    APIKey,
+    ImportedKey,
+    Issued,
+    Outcome,
+    Page,
+    Receipt,
+    Verdict,
+)
 from gatepost.record import Absent, Record
 from gatepost.secret import DIGEST_BYTES, ID_CHARS, SecretFormat, check_prefix, new_id
 
@@ -45,9 +56,6 @@ YEAR_MIN, YEAR_MAX = 1, 9999
 """Moments near the ends of the calendar overflow in other time zones."""
 
 _ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
-_DESCRIPTION_MAX = 200
-_PROJECT_MAX = 100
-_ACTOR_MAX = 200
 _HINT_MAX = 40
 
 
@@ -277,9 +285,9 @@ class APIKeys:
         if not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
             raise BadInputError(f"limit must be a whole number, 1 to {PAGE_MAX}, not {limit!r}")
         if project is not None:
-            project = _checked_text("project", project, _PROJECT_MAX)
+            project = _checked_text("project", project, PROJECT_MAX)
         if search is not None:
-            search = _checked_text("search", search, _DESCRIPTION_MAX)
+            search = _checked_text("search", search, DESCRIPTION_MAX)
         if permission is not None:
             self.catalogue.check([permission])
         items, place = await self._database.list_keys(
@@ -304,7 +312,7 @@ class APIKeys:
         values: dict[str, Any] = {}
         detail: dict[str, Any] = {}
         if description is not None:
-            values["description"] = detail["description"] = _checked_text("description", description, _DESCRIPTION_MAX)
+            values["description"] = detail["description"] = _checked_text("description", description, DESCRIPTION_MAX)
         if permissions is not None:
             names = sorted(self.catalogue.check(permissions))
             values["permissions"], detail["permissions"] = _joined(names), names
@@ -395,8 +403,7 @@ class APIKeys:
         secret = secret.strip(b" ")  # RFC 6750 allows more than one space before it
         if not 0 < len(secret) <= SECRET_MAX or not (self.foreign_secrets or opened.format.is_genuine(secret)):
             return Outcome.INVALID, None
-        if not opened.freshness.started:
-            await opened.freshness.start()
+        await self.serve()
         found = await opened.lookup.find(secret_text.digest(secret))
         return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
 
@@ -476,8 +483,8 @@ class APIKeys:
         """The columns of a new key, checked."""
         return {
             "id": key_id,
-            "project": None if project is None else _checked_text("project", project, _PROJECT_MAX),
-            "description": _checked_text("description", description, _DESCRIPTION_MAX),
+            "project": None if project is None else _checked_text("project", project, PROJECT_MAX),
+            "description": _checked_text("description", description, DESCRIPTION_MAX),
             "permissions": _joined(sorted(self.catalogue.check(permissions))),
             "active": active,
             "expires_at": _checked_moment(expires_at),
@@ -576,7 +583,7 @@ def _checked_text(name: str, text: str, most: int) -> str:
 
 
 def _checked_actor(actor: str | None) -> str | None:
-    return None if actor is None else _checked_text("actor", actor, _ACTOR_MAX)
+    return None if actor is None else _checked_text("actor", actor, ACTOR_MAX)
 
 
 def _checked_moment(moment: datetime | None) -> datetime | None:

@@ -7,6 +7,11 @@ from enum import StrEnum
 
 from starlette.authentication import BaseUser
 
+DESCRIPTION_MAX = 200
+PROJECT_MAX = 100
+ACTOR_MAX = 200
+"""Longest texts, in characters: what callers may give, and the width of the columns."""
+
 
 class Outcome(StrEnum):
     """What verifying one secret, or one request, gave. The value is the stable `code` of DESIGN's error table."""

@@ -24,9 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-DESCRIPTION_MAX = 200
-PROJECT_MAX = 100
-ACTOR_MAX = 200
+from gatepost.models import ACTOR_MAX, DESCRIPTION_MAX, PROJECT_MAX
+
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
 
