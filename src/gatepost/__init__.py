@@ -7,6 +7,7 @@ Importing this loads no database or Redis library; each is loaded when keys are 
 
 from typing import Any
 
+from gatepost.audit.endpoint import AuditEndpoint as AuditEndpoint
 from gatepost.catalogue import DAM as DAM
 from gatepost.catalogue import Catalogue as Catalogue
 from gatepost.catalogue import Permission as Permission
@@ -16,17 +17,23 @@ from gatepost.errors import GatepostError as GatepostError
 from gatepost.errors import KeyNotFoundError as KeyNotFoundError
 from gatepost.errors import MissingExtraError as MissingExtraError
 from gatepost.errors import SchemaError as SchemaError
+from gatepost.errors import StillSpreadingError as StillSpreadingError
 from gatepost.errors import UnavailableError as UnavailableError
+from gatepost.errors import UncertainCommitError as UncertainCommitError
 from gatepost.errors import UnknownPermissionError as UnknownPermissionError
 from gatepost.keyring import APIKeys as APIKeys
 from gatepost.middleware import APIKeyMiddleware as APIKeyMiddleware
 from gatepost.models import APIKey as APIKey
+from gatepost.models import EditedKey as EditedKey
 from gatepost.models import ImportedKey as ImportedKey
 from gatepost.models import Issued as Issued
 from gatepost.models import Outcome as Outcome
 from gatepost.models import Page as Page
+from gatepost.models import Propagation as Propagation
 from gatepost.models import Receipt as Receipt
 from gatepost.models import Verdict as Verdict
+from gatepost.models import Worker as Worker
+from gatepost.readiness import Readiness as Readiness
 from gatepost.requires import requires as requires
 from gatepost.responses import Problem as Problem
 from gatepost.secret import secret_pattern as secret_pattern
@@ -34,6 +41,8 @@ from gatepost.sources import Bearer as Bearer
 from gatepost.sources import Header as Header
 from gatepost.sources import Query as Query
 from gatepost.sources import Subprotocol as Subprotocol
+from gatepost.status import Finding as Finding
+from gatepost.status import Status as Status
 
 
 def __getattr__(name: str) -> Any:

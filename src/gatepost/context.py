@@ -1,8 +1,31 @@
 """The request being served, for code that is not handed it."""
 
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gatepost.sources import Scope
 
-current_scope: ContextVar[Scope | None] = ContextVar("gatepost_scope", default=None)
-"""The scope of the request that the middleware let in: how `requires` finds it where a handler takes no request."""
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from gatepost.responses import Problem
+
+
+class Judge(Protocol):
+    """The middleware that let a request in."""
+
+    @property
+    def loop(self) -> "AbstractEventLoop":
+        """The event loop that `renew` must run in. Raises `ConfigurationError` while the keys are closed."""
+
+    async def renew(self, raw: bytes, *scopes: Scope) -> "Problem | None":
+        """Judge the caller anew on the database's word: the refusal, or `None` once the scopes tell of them as they are
+        now. One round trip."""
+
+
+Served = list[Any]
+"""[scope, `Judge`, the secret's bytes or `None`, …]: one request that the middleware let in. What follows is the
+middleware's own. A plain list: it is made for every request, and an object with names costs three times as much."""
+
+current_served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
+"""The request that the middleware let in: how `requires` finds it where a handler takes no request."""

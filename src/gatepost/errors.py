@@ -1,6 +1,7 @@
 """The one tree of exceptions. Outcomes of verifying a secret are values (`Outcome`), never exceptions."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 ID_SHOWN_MAX = 12
 """The length of an id."""
@@ -53,6 +54,29 @@ class UnavailableError(GatepostError):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class UncertainCommitError(UnavailableError):
+    """The database went away while a change was being committed, and did not come back in time to tell whether it was.
+
+    Do it again: the verbs that take something away may be repeated. `seq`: the number that the change would have.
+    """
+
+    def __init__(self, message: str, seq: int) -> None:
+        super().__init__(message)
+        self.seq = seq
+
+
+class StillSpreadingError(GatepostError, TimeoutError):
+    """The change is committed, but the caller's `timeout` came before every worker acts on it.
+
+    `result`: what the verb would have returned, with a new secret if there is one; its `propagation` tells who is
+    waited for and by when it holds everywhere at the latest.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class ConfigurationError(GatepostError, RuntimeError):

@@ -1,7 +1,8 @@
-"""Which paths need no key. Pure. Matched on the path as it is routed, segment by segment."""
+"""Which paths need no key, and which a fresh look at it. Pure. Matched on the path as it is routed."""
 
 import inspect
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 
 from gatepost.errors import BadInputError
@@ -24,34 +25,7 @@ class Exemptions:
     """
 
     def __init__(self, exempt: Sequence[Exemption]) -> None:
-        if isinstance(exempt, str):
-            raise BadInputError(f"exempt must be a list of paths, not the single text {exempt!r}: write [{exempt!r}]")
-        paths, prefixes, functions = set(), [], []
-        for pattern in exempt:
-            if not isinstance(pattern, str):
-                if not callable(pattern):
-                    raise BadInputError(f"exempt: {pattern!r} is neither a path nor a function of the scope")
-                if inspect.iscoroutinefunction(pattern) or inspect.iscoroutinefunction(type(pattern).__call__):
-                    raise BadInputError(f"exempt: {pattern!r} is async: give a function that answers at once")
-                functions.append(pattern)
-                continue
-            bare = pattern.removesuffix("*")
-            if not pattern.startswith("/") or "*" in bare or (bare != pattern and not bare.endswith("/")):
-                raise BadInputError(
-                    f"exempt: {pattern!r} must begin with '/', and may have '*' only as its whole last segment: '/a/*'"
-                )
-            if _is_odd(bare):
-                raise BadInputError(
-                    f"exempt: {pattern!r} holds an empty or dot segment, a backslash or a control character, and could "
-                    "never match"
-                )
-            if bare == pattern:
-                paths.add(pattern)
-            else:
-                prefixes.append(bare)
-        self._paths = frozenset(paths)
-        self._prefixes = tuple(prefixes)
-        self._functions = tuple(functions)
+        self._paths, self._prefixes, self._functions = _sorted("exempt", exempt)
 
     def __bool__(self) -> bool:
         return bool(self._paths or self._prefixes or self._functions)
@@ -65,6 +39,70 @@ class Exemptions:
         if below and not _is_odd(path) and not _ENCODED_SEPARATOR.search(scope.get("raw_path") or b""):
             return True
         return any(function(scope) is True for function in self._functions)  # a forgotten coroutine opens nothing
+
+
+class FreshPaths:
+    """A list of paths, path prefixes and functions of the scope, written as for `Exemptions`, matched the other way
+    round: what an app might take for one of them is one. A miss would be a hole; a hit too many costs a round trip.
+
+    `/payments` is also `/payments/`, and `/payments/*` also `/payments`, in any case of the letters. A path with `.` or
+    `..` as a segment, an empty segment, a backslash, a control character, an encoded slash or anything that could be
+    decoded again, and one that frameworks find differently below the `root_path`, always matches. A function matches
+    unless it answers `False` or `None`. Raises `BadInputError` as `Exemptions` does.
+    """
+
+    def __init__(self, fresh: Sequence[Exemption]) -> None:
+        paths, prefixes, self._functions = _sorted("fresh", fresh)
+        self._paths = frozenset(_folded(path).rstrip("/") for path in (*paths, *prefixes))
+        self._prefixes = tuple(map(_folded, prefixes))
+
+    def match(self, scope: Scope) -> bool:
+        """Whether this request's key must be judged on the database's word."""
+        path, routed = scope["path"], _routed_path(scope)
+        odd = not routed or not path.startswith("/") or "%" in path or _is_odd(path) or _is_odd(routed)
+        if odd or _ENCODED_SEPARATOR.search(scope.get("raw_path") or b""):
+            return True
+        for each in {_folded(path), _folded(routed)}:
+            if each.rstrip("/") in self._paths or each.startswith(self._prefixes):
+                return True
+        return any(function(scope) not in (False, None) for function in self._functions)
+
+
+def _sorted(
+    option: str, patterns: Sequence[Exemption]
+) -> tuple[frozenset[str], tuple[str, ...], tuple[Callable[[Scope], bool], ...]]:
+    """The exact paths, the prefixes (with their last slash) and the functions among the patterns of an option."""
+    if isinstance(patterns, str):
+        raise BadInputError(f"{option} must be a list of paths, not the single text {patterns!r}: write [{patterns!r}]")
+    paths, prefixes, functions = set(), [], []
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            if not callable(pattern):
+                raise BadInputError(f"{option}: {pattern!r} is neither a path nor a function of the scope")
+            if inspect.iscoroutinefunction(pattern) or inspect.iscoroutinefunction(type(pattern).__call__):
+                raise BadInputError(f"{option}: {pattern!r} is async: give a function that answers at once")
+            functions.append(pattern)
+            continue
+        bare = pattern.removesuffix("*")
+        if not pattern.startswith("/") or "*" in bare or (bare != pattern and not bare.endswith("/")):
+            raise BadInputError(
+                f"{option}: {pattern!r} must begin with '/', and may have '*' only as its whole last segment: '/a/*'"
+            )
+        if _is_odd(bare):
+            raise BadInputError(
+                f"{option}: {pattern!r} holds an empty or dot segment, a backslash or a control character, and could "
+                "never match"
+            )
+        if bare == pattern:
+            paths.add(pattern)
+        else:
+            prefixes.append(bare)
+    return frozenset(paths), tuple(prefixes), tuple(functions)
+
+
+def _folded(path: str) -> str:
+    """The path as the most lenient of apps might compare it."""
+    return unicodedata.normalize("NFKC", path).casefold()
 
 
 def _routed_path(scope: Scope) -> str:

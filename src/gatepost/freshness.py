@@ -1,23 +1,27 @@
 """Whether what a tier remembers may still be believed: the rule of freshness (docs/decisions/0002).
 
-    counter ──poll──> news? ──read events──> floors up, memory dropped ──> lease renewed
+    counter ──poll──> news? ──read events──> floors up, memory dropped ──> lease renewed ──> acknowledged
                                                                           = (before the poll was sent) + max_staleness
 
 A value from a tier, or from a read that another request began, counts only while the lease holds and its `as_of` is at
 or above the floor of its digest: `Freshness.covers`. Memory needs no floor at a hit: what falls below one is dropped
-the moment the floor rises.
+the moment the floor rises. There is no lease without a row among the workers (`Membership`): whoever takes something
+away waits for those that have one.
 """
 
 import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gatepost.clock import Clock, boot_clock
+from gatepost.connections import Connections
 from gatepost.database.source import Database, Event, Position
 from gatepost.errors import BadInputError, UnavailableError
+from gatepost.membership import Membership
+from gatepost.models import Worker
 from gatepost.record import Found
 from gatepost.tiers.memory import MemoryTier
 
@@ -29,11 +33,14 @@ logger = logging.getLogger("gatepost.freshness")
 FLOORS_MAX = 100_000
 """Most digests with a floor of their own, about 20 MB; past it all are forgotten and the general floor rises."""
 
-EVENTS_MAX = 10_000
+EVENTS_MAX = 50_000
 """Most events applied one by one; past it memory is emptied instead, which is cheaper and as right."""
 
+EVENTS_PAGE = 2_000
+"""Events read and applied at once: some milliseconds, between which requests are served."""
+
 NUDGE_GAP = 0.002
-"""Seconds between a nudge and the poll: nudges that come together cost one poll, and a storm of them not all CPU."""
+"""Least seconds between a nudge and the poll: nudges that come together cost one poll."""
 
 OFFSET_ROUND_TRIP = 0.5
 """Seconds: an answer that took longer tells the database's clock worse than the one learnt before."""
@@ -57,6 +64,7 @@ class Freshness:
         *,
         max_staleness: float,
         poll_interval: float,
+        connections: Connections | None = None,
         clock: Clock = boot_clock,
     ) -> None:
         if not 0 < poll_interval <= max_staleness / 2:
@@ -67,19 +75,28 @@ class Freshness:
         self._database = database
         self._memory = memory
         self._redis = redis
+        self._connections = Connections() if connections is None else connections
         self._max_staleness = max_staleness
         self._poll_interval = poll_interval
         self._clock = clock
         self._floors: dict[bytes, int] = {}
         self._general_floor = 0
         self._nonce: int | None = None
+        self._membership = Membership(database, max_staleness=max_staleness, clock=clock)
         self._polling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._failed_at = -1.0
+        self._membership_fails = False
+        self._polled_at = self._poll_seconds = 0.0
         self._stopped = False
         self.until = 0.0
         self.offset = 0.0
         self.applied = 0
+
+    @property
+    def worker(self) -> Worker | None:
+        """This worker among the others; `None` while it has no row, and so no lease."""
+        return self._membership.worker
 
     @property
     def started(self) -> bool:
@@ -103,7 +120,7 @@ class Freshness:
             self._task = asyncio.create_task(self._keep_polling())
 
     async def stop(self) -> None:
-        """End the background polling and the lease for good, and forget everything."""
+        """End the background polling and the lease for good, forget everything, and then leave the workers."""
         async with self._polling:  # not in the middle of a statement: the driver would lose the connection
             self._stopped = True
             task, self._task = self._task, None
@@ -113,6 +130,8 @@ class Freshness:
             await asyncio.gather(task, return_exceptions=True)
         self.until = 0.0
         self._memory.clear()
+        with contextlib.suppress(UnavailableError):  # the others notice it after a while
+            await self._membership.leave()
 
     def covers(self, digest: bytes, found: Found) -> bool:
         """The one predicate: whether a value that the request did not itself read from the database counts now."""
@@ -125,6 +144,24 @@ class Freshness:
     def holds(self) -> bool:
         """Whether the lease holds now."""
         return self._clock() < self.until
+
+    def lease_seconds(self) -> float:
+        """For how long the lease still holds; 0 = it does not."""
+        return max(0.0, self.until - self._clock())
+
+    def polled_ago(self) -> float:
+        """Seconds since the last poll that succeeded."""
+        return self._clock() - self._polled_at
+
+    @property
+    def max_staleness(self) -> float:
+        """Seconds that a lease lasts at most."""
+        return self._max_staleness
+
+    @property
+    def floors(self) -> int:
+        """How many digests have a floor of their own."""
+        return len(self._floors)
 
     def database_now(self) -> float:
         """The database's clock now, as last learnt: seconds since the epoch."""
@@ -155,8 +192,11 @@ class Freshness:
                 await self._poll()
 
     async def _poll(self) -> None:
+        begin = self._clock()
+        if self._membership.worker is None:
+            await self._attend(self._membership.join(self.database_now()))
         sent = self._clock()
-        position = await self._database.read_position()
+        position = await self._database.read_position(self._membership.worker_id)
         received = self._clock()
         if self._nonce is None:
             await self._begin(position)
@@ -164,48 +204,93 @@ class Freshness:
             await self._apply_news(position)
         if received - sent < OFFSET_ROUND_TRIP or self.until == 0.0:
             self.offset = position.now - (sent + received) / 2
-        self.until = sent + self._max_staleness
+        if not position.is_member:
+            await self._rejoin_later()
+        elif self._membership.protects(sent):
+            self.until = sent + self._max_staleness
+        await self._attend(self._acknowledge(position))
+        self._polled_at = self._clock()
+        self._poll_seconds = self._polled_at - begin
+
+    async def _acknowledge(self, position: Position) -> None:
+        """Tell others what has been applied, once it has been."""
+        if self._membership.is_due(position.seq, position.nonce) and not await self._membership.renew(
+            position.seq, position.nonce, self.database_now()
+        ):
+            await self._rejoin_later()
+        await self._membership.watch()
+
+    async def _rejoin_later(self) -> None:
+        """Nobody waits for this worker any more, so it may believe nothing until it has joined anew."""
+        self.until = 0.0
+        if self._membership.worker is not None:
+            logger.warning("This worker's row has gone, or is of another past of the database: joining anew")
+            await self._membership.leave()
+
+    async def _attend(self, action: Awaitable[None]) -> None:
+        """Do what membership needs. A database that can be read but not written to serves all the same: requests then
+        read it, since there is no lease without a row."""
+        try:
+            await action
+        except UnavailableError as failure:
+            if not self._membership_fails:
+                logger.warning("%s; without a sign of life this worker remembers nothing", failure)
+            self._membership_fails = True
+        else:
+            self._membership_fails = False
 
     async def _begin(self, position: Position) -> None:
         """Take floors from the recent events, so that a restart need not distrust all that Redis holds."""
         oldest = await self._database.read_oldest_seq(max(-1, position.seq - EVENTS_MAX))
         first = position.seq if oldest is None else min(oldest, position.seq)
-        events = await self._database.read_events(first, position.seq, EVENTS_MAX + 1)
-        self._forget(position.seq)
-        if _is_whole(events, first, position) and len(events) <= EVENTS_MAX:
-            self._general_floor = first
-            for event in events:
-                self._raise_floor(event)
+        self._forget(first)
+        log = await self._apply_events(first, position)
+        if not log.is_whole or log.has_more:
+            self._forget(position.seq)
         self.applied, self._nonce = position.seq, position.nonce
 
     async def _apply_news(self, position: Position) -> None:
         if position.seq > self.applied:
-            events = await self._database.read_events(self.applied, position.seq, EVENTS_MAX + 2)
-            is_ours = bool(events) and (events[0].seq, events[0].nonce) == (self.applied, self._nonce)
-            if is_ours and len(events) > EVENTS_MAX:
+            log = await self._apply_events(self.applied, position)
+            if log.first_nonce == self._nonce and log.has_more:
                 logger.warning("More than %d changes at once: everything remembered is read again", EVENTS_MAX)
                 self._forget(position.seq)
-            elif is_ours and _is_whole(events, self.applied, position):
-                for event in events[1:]:
-                    self._raise_floor(event)
-                if len(self._floors) > FLOORS_MAX:
-                    self._forget(position.seq)
-            else:
+            elif log.first_nonce != self._nonce or not log.is_whole:
                 self._distrust(position)
         else:
             self._distrust(position)
         self.applied, self._nonce = position.seq, position.nonce
 
+    async def _apply_events(self, first: int, position: Position) -> "_Log":
+        """Raise the floors of what changed after `first`, up to the position. Floors that rise too early harm nobody:
+        whether the log was whole is told at the end."""
+        log = _Log(first)
+        async for page in self._database.read_events(first, position.seq, EVENTS_PAGE):
+            for event in page:
+                log.add(event)
+                if event.seq > first:
+                    self._raise_floor(event)
+            if len(self._floors) > FLOORS_MAX:
+                self._forget(position.seq)
+            if log.count > EVENTS_MAX + 1:
+                log.has_more = True
+                break
+        log.end(position)
+        return log
+
     def _raise_floor(self, event: Event) -> None:
         if event.digest is not None:
-            self._floors[event.digest] = max(event.seq, self._general_floor)  # the latter is higher after _distrust
+            floor = self._floors.get(event.digest, self._general_floor)
+            self._floors[event.digest] = max(event.seq, floor)  # the latter is higher after _distrust
             self._memory.drop(event.digest, below=event.seq)
+            self._connections.doubt(event.digest)
 
     def _forget(self, floor: int) -> None:
         """Empty memory; whatever a tier read before the seq `floor` does not count any more."""
         self._memory.clear()
         self._floors.clear()
         self._general_floor = floor
+        self._connections.doubt_all()
 
     def _distrust(self, position: Position) -> None:
         """The database is not the one that was polled before, or lost changes: nothing seen so far counts."""
@@ -242,10 +327,35 @@ class Freshness:
                 await self._redis.nudged.wait()
         if self._redis.nudged.is_set():
             self._redis.nudged.clear()
-            await asyncio.sleep(NUDGE_GAP)
+            rest = self._polled_at + self._poll_seconds - self._clock()  # a storm of changes gets half of the time
+            await asyncio.sleep(max(NUDGE_GAP, rest))
 
 
-def _is_whole(events: Sequence[Event], first: int, position: Position) -> bool:
-    """Whether the events tell of every seq from `first` to the position, and end at its nonce."""
-    seqs = sorted({event.seq for event in events})
-    return seqs == list(range(first, position.seq + 1)) and events[-1].nonce == position.nonce
+class _Log:
+    """What a reading of the change log amounted to. `first`: the seq that it begins with.
+
+    `is_whole`: it tells of every seq from the first to the position, and ends at its nonce. `has_more`: it was not read
+    to its end. `first_nonce`: of the first seq, `None` where its event is not there.
+    """
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._last = first - 1
+        self._last_nonce: int | None = None
+        self._gap = False
+        self.count = 0
+        self.first_nonce: int | None = None
+        self.is_whole = False
+        self.has_more = False
+
+    def add(self, event: Event) -> None:
+        """The next event, in order."""
+        if event.seq == self._first:
+            self.first_nonce = event.nonce
+        self._gap |= event.seq - self._last > 1
+        self._last, self._last_nonce = event.seq, event.nonce
+        self.count += 1
+
+    def end(self, position: Position) -> None:
+        """There are no more up to the position."""
+        self.is_whole = not self._gap and (self._last, self._last_nonce) == (position.seq, position.nonce)

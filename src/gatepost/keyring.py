@@ -2,32 +2,45 @@
 
 import asyncio
 import math
+import os
 import re
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from gatepost import secret as secret_text
 from gatepost.catalogue import DAM, Catalogue
+from gatepost.clock import Clock, boot_clock
 from gatepost.decision import decide, of_another_project
-from gatepost.errors import BadInputError, ConfigurationError, KeyNotFoundError, UnavailableError
+from gatepost.errors import (
+    BadInputError,
+    ConfigurationError,
+    KeyNotFoundError,
+    StillSpreadingError,
+    UnavailableError,
+)
 from gatepost.models import (
     ACTOR_MAX,
     DESCRIPTION_MAX,
     PROJECT_MAX,
     APIKey,
+    EditedKey,
     ImportedKey,
     Issued,
     Outcome,
     Page,
+    Propagation,
     Receipt,
     Verdict,
+    Worker,
 )
 from gatepost.record import Absent, Record
 from gatepost.secret import DIGEST_BYTES, ID_CHARS, SecretFormat, check_prefix, new_id
+from gatepost.status import Answer, Status, WorkerAnswers
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -37,10 +50,15 @@ if TYPE_CHECKING:
     from gatepost.database.schema import SchemaStatus
     from gatepost.database.source import Database
     from gatepost.freshness import Freshness
+    from gatepost.guard import Guard
     from gatepost.lookup import Lookup
+    from gatepost.propagation import Propagations
     from gatepost.tiers.redis import RedisTier
 
 T = TypeVar("T")
+
+Wait = Literal["everywhere", "commit"]
+"""What a verb that takes something away waits for: that every worker acts on it, or only that it is committed."""
 
 DEFAULT_DATABASE = "sqlite:///gatepost.db"
 PAGE_MAX = 500
@@ -136,12 +154,15 @@ class APIKeys:
         self._memory_entries = memory_entries
         self._prefix = check_prefix(prefix)
         self._server_keys = None if server_keys is None else tuple(server_keys)
+        self._clock: Clock = boot_clock
         self._opening = asyncio.Lock()
         self._open: _Open | None = None
         self._failure: tuple[float, str] | None = None
         self.recall: Callable[[bytes], Record | None] = _recall_nothing
         """The key of a secret that this process remembers and that may be used now; `None` = ask `judge`. No I/O. An
         attribute, so that a memory hit is one call: `Lookup.recall` while the keys are open."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that the keys were opened in; `None` while they are closed."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -173,6 +194,8 @@ class APIKeys:
                 self._failure = (time.monotonic(), str(failure))
                 raise
             self.recall = self._open.lookup.recall
+            self.loop = self._open.loop
+            _FORGOTTEN_IN_CHILDREN.add(self)
             return True
 
     async def close(self) -> None:
@@ -180,6 +203,7 @@ class APIKeys:
         async with self._opening:
             opened, self._open = self._open, None
             self.recall = _recall_nothing
+            self.loop = None
             if opened is not None and not opened.loop.is_closed():
                 await opened.close()
 
@@ -197,6 +221,60 @@ class APIKeys:
     async def schema_status(self) -> "SchemaStatus":
         """Which revision the database is at, and which one this code needs."""
         return await self._with_database(_read_status)
+
+    async def status(self) -> Status:
+        """What this process believes, and how all that it needs does: for people, programs and `gatepost doctor`.
+
+        Works whether the keys are open or not; a system that is down is reported, not raised. Up to five round trips
+        to the database, each at most `read_timeout`, and one to Redis meanwhile. Raises `BadInputError`,
+        `MissingExtraError` for a URL that cannot be used.
+        """
+        from gatepost.checkup import look  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+        if self._open is not None and self.is_open:
+            opened = self._open
+            return await look(opened.database, opened.redis, opened.freshness, opened.lookup)
+        redis = self._new_redis()
+        try:
+            return await self._with_database(lambda database: look(database, redis, None, None))
+        finally:
+            if redis is not None:
+                await redis.close()
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long what is remembered here may be believed without a word from the database; 0 = not at all."""
+        return 0.0 if self._open is None else self._open.freshness.lease_seconds()
+
+    @property
+    def worker(self) -> Worker | None:
+        """This process's place among the workers; `None` while it has none."""
+        return None if self._open is None else self._open.freshness.worker
+
+    async def ping(self) -> None:
+        """Return when the database has answered. One round trip. Raises `UnavailableError`, and `ConfigurationError`
+        where the keys are closed."""
+        await self._database.read_position()
+
+    async def testify(self, digests: Sequence[bytes]) -> WorkerAnswers:
+        """How requests with the secrets of these digests (32 bytes each) would be answered, had they begun now: by the
+        same memory, Redis and database, in the same order and under the same lease. For the auditor, which has no
+        secrets. At most the I/O of a request each. Raises `UnavailableError` where this worker cannot begin to serve.
+        """
+        await self.serve()
+        opened = self._opened()
+        freshness, lookup = opened.freshness, opened.lookup
+        worker, applied, lease = freshness.worker, freshness.applied, freshness.lease_seconds()
+        results = await asyncio.gather(*map(lookup.find, digests), return_exceptions=True)
+        answers = {}
+        for digest, found in zip(digests, results, strict=True):
+            if isinstance(found, UnavailableError):
+                answers[digest] = Answer(Outcome.UNAVAILABLE, None)
+            elif isinstance(found, BaseException):
+                raise found
+            else:
+                answers[digest] = Answer(decide(found, freshness.database_now()), found.as_of)
+        return WorkerAnswers(worker, freshness.max_staleness, applied, lease, answers)
 
     async def create(
         self,
@@ -221,7 +299,7 @@ class APIKeys:
             await change.begin()
             _check_in_future(expires_at, change.now)
             await change.insert_keys([row], "created")
-        await self._announce(change)
+        await self._announce(change.digests)
         return Issued(_key_of(row, change.now), secret)
 
     async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | None = None) -> Sequence[APIKey]:
@@ -254,7 +332,7 @@ class APIKeys:
                 first = min(numbers[digest] for digest in known)
                 raise BadInputError(f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)")
             await change.insert_keys(rows, "imported")
-        await self._announce(change)
+        await self._announce(change.digests)
         return [_key_of(row, change.now) for row in rows]
 
     async def get(self, key_id: str) -> APIKey:
@@ -303,11 +381,16 @@ class APIKeys:
         permissions: Iterable[str] | None = None,
         expires_at: datetime | _Unset | None = UNSET,
         actor: str | None = None,
-    ) -> APIKey:
+        wait: Wait = "everywhere",
+        timeout: float | None = None,
+    ) -> EditedKey:
         """Edit a key; what is not named stays as it is. `expires_at=None`: never.
 
-        Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One transaction.
+        An edit that takes a permission away or lets the key expire earlier waits as `deactivate` does; `wait` and
+        `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`,
+        `UnavailableError`, `StillSpreadingError`. One transaction.
         """
+        patience = self._patience(wait, timeout)
         _check_id(key_id)
         values: dict[str, Any] = {}
         detail: dict[str, Any] = {}
@@ -325,32 +408,64 @@ class APIKeys:
             _check_in_future(values.get("expires_at"), change.now)
             if not await change.states([key_id]):
                 raise KeyNotFoundError([key_id])
+            before = await change.read_key(key_id)
             await change.update_key(key_id, values, detail)
             key = await change.read_key(key_id)
-        await self._announce(change)
-        return key
+        if not _takes_away(before, key):
+            patience = replace(patience, everywhere=False)
+        return await self._settled(change, patience, lambda spread: _edited(key, spread))
 
-    async def activate(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
-        """Switch one key or many on. As `deactivate`."""
-        return await self._switch(ids, active=True, actor=actor)
+    async def activate(
+        self,
+        ids: str | Iterable[str],
+        *,
+        actor: str | None = None,
+        wait: Wait = "commit",
+        timeout: float | None = None,
+    ) -> Receipt:
+        """Switch one key or many on. As `deactivate`, but it does not wait for other workers unless told to: until they
+        know of it, they refuse the key."""
+        return await self._switch(ids, active=True, actor=actor, patience=self._patience(wait, timeout))
 
-    async def deactivate(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
-        """Switch one key or many off, in one transaction. When the call returns, this process refuses them.
+    async def deactivate(
+        self,
+        ids: str | Iterable[str],
+        *,
+        actor: str | None = None,
+        wait: Wait = "everywhere",
+        timeout: float | None = None,
+    ) -> Receipt:
+        """Switch one key or many off, in one transaction. When the call returns, no worker anywhere lets a request in
+        with them that begins later. Within milliseconds where a Redis passes the word on, else within `poll_interval`;
+        where a worker is dead or cut off, after its `max_staleness`: by then it believes nothing from before.
 
-        Other workers refuse them as soon as they poll: within milliseconds where a Redis passes the nudge on, else
-        within `poll_interval`, and after `max_staleness` at the latest, whatever failed.
+        `wait="commit"`: do not wait; the receipt tells by when it will be true. `timeout`: seconds from the call after
+        which to stop waiting, with `StillSpreadingError`: the change is committed then, and its message tells by when
+        it holds; `None` = wait for as long as it takes.
 
-        A single unknown id raises `KeyNotFoundError`; of many, the unknown ones are named in the receipt. Raises
-        `UnavailableError` where the database failed.
+        A single unknown id raises `KeyNotFoundError`; of many, the unknown ones are named in the receipt. A key that
+        was off already is waited for too. Raises `UnavailableError` where the database failed and nothing was changed,
+        `UncertainCommitError` where it went away in the commit. A call that is cancelled while it waits has changed the
+        keys: the cancellation carries a note that says so.
         """
-        return await self._switch(ids, active=False, actor=actor)
+        return await self._switch(ids, active=False, actor=actor, patience=self._patience(wait, timeout))
 
-    async def rotate(self, key_id: str, *, grace: float, actor: str | None = None) -> Issued:
+    async def rotate(
+        self,
+        key_id: str,
+        *,
+        grace: float,
+        actor: str | None = None,
+        wait: Wait = "everywhere",
+        timeout: float | None = None,
+    ) -> Issued:
         """Give a key a new secret. The one before goes on working for `grace` seconds; 0 kills it at once.
 
-        A key has two secrets at most: one that an earlier rotation left dies now. Raises `KeyNotFoundError`,
-        `BadInputError`, `UnavailableError`. One transaction.
+        A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
+        `wait` and `timeout` as there; the new secret is in the error's `result` then. Raises `KeyNotFoundError`,
+        `BadInputError`, `UnavailableError`, `StillSpreadingError`. One transaction.
         """
+        patience = self._patience(wait, timeout)
         if not 0 <= grace <= GRACE_MAX:
             raise BadInputError(f"grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {grace}")
         _check_id(key_id)
@@ -366,12 +481,19 @@ class APIKeys:
                 timedelta(seconds=grace),
             )
             key = await change.read_key(key_id)
-        await self._announce(change)
-        return Issued(key, secret)
+        return await self._settled(change, patience, lambda spread: Issued(key, secret, spread))
 
-    async def delete(self, ids: str | Iterable[str], *, actor: str | None = None) -> Receipt:
+    async def delete(
+        self,
+        ids: str | Iterable[str],
+        *,
+        actor: str | None = None,
+        wait: Wait = "everywhere",
+        timeout: float | None = None,
+    ) -> Receipt:
         """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
         otherwise."""
+        patience = self._patience(wait, timeout)
         wanted = _checked_ids(ids)
         async with self._database.change(_checked_actor(actor)) as change:
             await change.begin()
@@ -379,23 +501,32 @@ class APIKeys:
             changed = [key_id for key_id in wanted if key_id in states]
             if changed:
                 await change.delete_keys(changed)
-        await self._announce(change)
-        unknown = _unknown(ids, wanted, states)
-        return Receipt(change.seq if changed else None, changed, (), unknown)
+        seq = change.seq if changed else None
+        unknown = [key_id for key_id in wanted if key_id not in states]
+        receipt = await self._settled(
+            change,
+            patience,
+            lambda spread: Receipt(seq, changed, (), unknown, spread),
+            changed=bool(changed),
+            known=bool(states),
+        )
+        return _checked_receipt(ids, receipt)
 
-    async def verify(self, secret: str, *, project: str | None = None) -> Verdict:
+    async def verify(self, secret: str, *, project: str | None = None, fresh: bool = False) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `project`: the one that the request belongs to;
-        `None` = not asked. Raises `UnavailableError` where the truth could not be read. No I/O where memory knows it.
+        `None` = not asked. `fresh`: on the database's word of now, whatever is remembered; one round trip. Raises
+        `UnavailableError` where the truth could not be read. No I/O where memory knows it.
         """
         if not isinstance(secret, str):
             raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
-        outcome, key = await self.judge(secret.encode("utf-8", "surrogatepass"))
+        outcome, key = await self.judge(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
         if outcome is Outcome.VALID and key is not None and project is not None:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
         return Verdict(outcome, key)
 
-    async def judge(self, secret: bytes) -> tuple[Outcome, Record | None]:
-        """What `secret` opens, with whatever I/O it takes: none for a text that was never made here.
+    async def judge(self, secret: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
+        """What `secret` opens, with whatever I/O it takes: none for a text that was never made here. `fresh`: read from
+        the database after this call, whatever is remembered.
 
         Raises `UnavailableError`.
         """
@@ -404,22 +535,32 @@ class APIKeys:
         if not 0 < len(secret) <= SECRET_MAX or not (self.foreign_secrets or opened.format.is_genuine(secret)):
             return Outcome.INVALID, None
         await self.serve()
-        found = await opened.lookup.find(secret_text.digest(secret))
+        digest = secret_text.digest(secret)
+        found = await (opened.lookup.find_fresh(digest) if fresh else opened.lookup.find(digest))
         return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
 
+    def attend(self, secret: bytes, key: Record, end: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have `end` called, once, when a connection that `secret` opened as `key` must not go on: because of a change,
+        an expiry, or because nobody can vouch for the key any more (`Outcome.UNAVAILABLE`). It must return at once.
+
+        What is returned is to be called when the connection is over. Keys that are closed, or were opened in another
+        event loop, end nothing. No I/O.
+        """
+        if self._open is None or self.loop is not asyncio.get_running_loop():
+            return _do_nothing
+        return self._open.guard.attend(secret_text.digest(secret.strip(b" ")), key, end)
+
     async def _connect(self) -> "_Open":
-        from gatepost.database.source import Database  # noqa: PLC0415 - SQLAlchemy, only where keys are opened
-        from gatepost.freshness import Freshness  # noqa: PLC0415
+        from gatepost.connections import Connections  # noqa: PLC0415
+        from gatepost.freshness import Freshness  # noqa: PLC0415 - SQLAlchemy, only where keys are opened
+        from gatepost.guard import Guard  # noqa: PLC0415
         from gatepost.lookup import Lookup  # noqa: PLC0415
+        from gatepost.propagation import Propagations  # noqa: PLC0415
         from gatepost.tiers.memory import MemoryTier  # noqa: PLC0415
 
         seconds = self._seconds
-        redis = None
-        if self._redis_given is not None:
-            from gatepost.tiers.redis import RedisTier  # noqa: PLC0415 - redis-py, only where there is a Redis
-
-            redis = RedisTier(self._redis_given, ttl=seconds["redis_ttl"], timeout=seconds["redis_timeout"])
-        database = Database(self._database_given, timeout=seconds["read_timeout"])
+        redis = self._new_redis()
+        database = self._new_database()
         await database.open()
         try:
             settings = await database.read_settings()
@@ -429,12 +570,15 @@ class APIKeys:
             await database.close()
             raise
         memory = MemoryTier(self._memory_entries)
+        connections = Connections()
         freshness = Freshness(
             database,
             memory,
             redis,
             max_staleness=seconds["max_staleness"],
             poll_interval=seconds["poll_interval"],
+            connections=connections,
+            clock=self._clock,
         )
         lookup = Lookup(
             database,
@@ -443,10 +587,34 @@ class APIKeys:
             freshness,
             memory_ttl=seconds["memory_ttl"],
             absent_ttl=seconds["absent_ttl"],
+            clock=self._clock,
         )
+        guard = Guard(connections, lookup, freshness, clock=self._clock)
+        propagations = Propagations(database, clock=self._clock)
         server_keys = self._server_keys or (settings["server_key"],)
         secret_format = SecretFormat(server_keys, self._prefix)
-        return _Open(asyncio.get_running_loop(), database, secret_format, redis, freshness, lookup)
+        loop = asyncio.get_running_loop()
+        return _Open(loop, database, secret_format, redis, freshness, lookup, guard, propagations)
+
+    def _new_database(self) -> "Database":
+        from gatepost.database.source import Database  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+        return Database(self._database_given, timeout=self._seconds["read_timeout"])
+
+    def _new_redis(self) -> "RedisTier | None":
+        if self._redis_given is None:
+            return None
+        from gatepost.tiers.redis import RedisTier  # noqa: PLC0415 - redis-py, only where there is a Redis
+
+        return RedisTier(self._redis_given, ttl=self._seconds["redis_ttl"], timeout=self._seconds["redis_timeout"])
+
+    def _forget_in_child(self) -> None:
+        """In a process that was forked: its parent's connections and place among the workers are not its own. It has to
+        open the keys for itself, and nothing that was remembered counts until it has."""
+        self._open = None
+        self.recall = _recall_nothing
+        self.loop = None
+        self._opening = asyncio.Lock()
 
     def _opened(self) -> "_Open":
         if self._open is None or not self.is_open:
@@ -459,11 +627,9 @@ class APIKeys:
 
     async def _with_database(self, use: Callable[["Database"], Awaitable[T]]) -> T:
         """Run `use` on the database, connected for the time where the keys are not open."""
-        from gatepost.database.source import Database  # noqa: PLC0415 - SQLAlchemy, only where it is needed
-
         if self._open is not None:
             return await use(self._open.database)
-        database = Database(self._database_given, timeout=self._seconds["read_timeout"])
+        database = self._new_database()
         database.connect()
         try:
             return await use(database)
@@ -498,7 +664,9 @@ class APIKeys:
         row = self._row(new_id(), key.description, key.permissions, key.project, key.expires_at, active=key.active)
         return row | {"digest": key.digest, "hint": key.hint}
 
-    async def _switch(self, ids: str | Iterable[str], *, active: bool, actor: str | None) -> Receipt:
+    async def _switch(
+        self, ids: str | Iterable[str], *, active: bool, actor: str | None, patience: "_Patience"
+    ) -> Receipt:
         wanted = _checked_ids(ids)
         async with self._database.change(_checked_actor(actor)) as change:
             await change.begin()
@@ -506,19 +674,76 @@ class APIKeys:
             changed = [key_id for key_id in wanted if states.get(key_id) is (not active)]
             if changed:
                 await change.set_active(changed, active)
-        await self._announce(change)
-        unknown = _unknown(ids, wanted, states)
+        seq = change.seq if changed else None
         unchanged = [key_id for key_id in wanted if states.get(key_id) is active]
-        return Receipt(change.seq if changed else None, changed, unchanged, unknown)
+        unknown = [key_id for key_id in wanted if key_id not in states]
+        receipt = await self._settled(
+            change,
+            patience,
+            lambda spread: Receipt(seq, changed, unchanged, unknown, spread),
+            changed=bool(changed),
+            known=bool(states),
+        )
+        return _checked_receipt(ids, receipt)
 
-    async def _announce(self, change: "Change") -> None:
+    def _patience(self, wait: str, timeout: float | None) -> "_Patience":
+        if wait not in ("everywhere", "commit"):
+            raise BadInputError(f'wait must be "everywhere" or "commit", not {wait!r}')
+        if timeout is not None and not 0 <= timeout < math.inf:
+            raise BadInputError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r}")
+        begun = self._clock()
+        return _Patience(wait == "everywhere", begun, None if timeout is None else begun + timeout)
+
+    async def _settled(
+        self,
+        change: "Change",
+        patience: "_Patience",
+        result: Callable[[Propagation], T],
+        *,
+        changed: bool = True,
+        known: bool = True,
+    ) -> T:
+        """What a verb answers once its change is committed, and every worker acts on it if that is wanted. A key found
+        as it was wanted may have been changed by another a moment ago, so what came before is waited for all the same,
+        unless no key was `known`."""
+        from gatepost.propagation import Spread  # noqa: PLC0415
+
+        now = self._clock()
+        seq = change.seq if changed else change.seq - 1
+        spread = Spread(seq, now, change.now + timedelta(seconds=now - patience.begun))
+        opened = self._opened()
+        waits = patience.everywhere and known
+        until = patience.until if waits else now
+        try:
+            await self._announce(change.digests)
+            own = opened.freshness.worker
+            propagation = await opened.propagations.follow(spread, own, until=until)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"gatepost: change {seq} is committed; nobody has seen whether every worker acts on it")
+            raise
+        answer = result(propagation)
+        if waits and not propagation.complete:
+            raise StillSpreadingError(_still_spreading(seq, propagation), answer)
+        return answer
+
+    async def _announce(self, digests: set[bytes]) -> None:
         """Let every worker know of a committed change. This one has applied it when the call returns, and also what
         others had changed before: a key found deactivated already is refused here from now on too."""
         opened = self._opened()
-        if opened.redis is not None and change.digests:
-            opened.redis.drop(change.digests)
+        if opened.redis is not None and digests:
+            opened.redis.drop(digests)
             await opened.redis.nudge()
         await opened.freshness.catch_up()
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long a verb waits. `everywhere`: for every worker. `begun`: own clock at the call. `until`: own clock after
+    which not to wait any longer, `None` = no limit."""
+
+    everywhere: bool
+    begun: float
+    until: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,14 +756,31 @@ class _Open:
     redis: "RedisTier | None"
     freshness: "Freshness"
     lookup: "Lookup"
+    guard: "Guard"
+    propagations: "Propagations"
 
     async def close(self) -> None:
         async with AsyncExitStack() as stack:  # each is closed whatever happens to those before it
             stack.push_async_callback(self.database.close)
             if self.redis is not None:
                 stack.push_async_callback(self.redis.close)
+            stack.push_async_callback(self.propagations.close)
             stack.push_async_callback(self.lookup.close)
+            stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
+
+
+_FORGOTTEN_IN_CHILDREN: "weakref.WeakSet[APIKeys]" = weakref.WeakSet()
+"""Keys that have been opened in this process."""
+
+
+def _after_fork_in_child() -> None:
+    for keys in _FORGOTTEN_IN_CHILDREN:
+        keys._forget_in_child()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where there is no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 async def _upgrade(database: "Database") -> None:
@@ -551,6 +793,10 @@ async def _read_status(database: "Database") -> "SchemaStatus":
 
 def _recall_nothing(_secret: bytes) -> None:
     """What is remembered while the keys are closed."""
+
+
+def _do_nothing() -> None:
+    """What ends the watch over a connection that nobody watches."""
 
 
 def _key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
@@ -624,9 +870,28 @@ def _check_id(key_id: str) -> None:
         raise KeyNotFoundError([key_id])
 
 
-def _unknown(ids: str | Iterable[str], wanted: Sequence[str], states: Mapping[str, bool]) -> Sequence[str]:
-    """The ids that no key has. Raises `KeyNotFoundError` where only one was asked for, as a plain text."""
-    unknown = [key_id for key_id in wanted if key_id not in states]
-    if unknown and isinstance(ids, str):
-        raise KeyNotFoundError(unknown)
-    return unknown
+def _takes_away(before: APIKey, after: APIKey) -> bool:
+    """Whether an edit lets a key do less, or for a shorter time."""
+    if not before.permissions <= after.permissions:
+        return True
+    return after.expires_at is not None and (before.expires_at is None or after.expires_at < before.expires_at)
+
+
+def _edited(key: APIKey, propagation: Propagation) -> EditedKey:
+    return EditedKey(**{each.name: getattr(key, each.name) for each in fields(key)}, propagation=propagation)
+
+
+def _checked_receipt(ids: str | Iterable[str], receipt: Receipt) -> Receipt:
+    """The receipt. Raises `KeyNotFoundError` where only one was asked for, as a plain text, and is unknown."""
+    if receipt.unknown and isinstance(ids, str):
+        raise KeyNotFoundError(receipt.unknown)
+    return receipt
+
+
+def _still_spreading(seq: int, propagation: Propagation) -> str:
+    waiting = ", ".join(worker.name for worker in propagation.waiting) or "they could not be read"
+    by = "" if propagation.holds_from is None else f"; it holds everywhere from {propagation.holds_from.isoformat()} on"
+    return (
+        f"Change {seq} is committed, but after {propagation.seconds:.1f} s not every worker has confirmed it "
+        f"({waiting}){by}"
+    )

@@ -7,7 +7,7 @@ Each step down is taken where the one above knows nothing that still counts (`Fr
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,10 @@ import orjson
 from gatepost.clock import Clock, boot_clock
 from gatepost.coalescing import Coalescer
 from gatepost.database.source import READ_MAX, Database
-from gatepost.freshness import Freshness
+from gatepost.errors import UnavailableError
+from gatepost.freshness import FLOORS_MAX, Freshness
 from gatepost.record import Found, Record, decode
+from gatepost.status import LookupCounts, MemoryStatus
 from gatepost.tiers.memory import MemoryTier
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Lookup:
         self._absent_ttl = absent_ttl
         self._clock = clock
         self._remembered = memory.records.get
+        self.counts = LookupCounts()
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
 
@@ -77,21 +80,55 @@ class Lookup:
         Raises `UnavailableError` where the database, needed, does not answer.
         """
         freshness = self._freshness
+        counts = self.counts
+        counts.lookups += 1
         now = self._clock()
         if now < freshness.until:
             found = self._memory.get(digest, now)
             if found is not None:
+                counts.from_memory += 1
                 return found
             if self._redis is not None and self._redis.healthy:
                 found = await self._from_redis.ask_or_join(digest)
                 if found is not None and freshness.covers(digest, found):
+                    counts.from_redis += 1
                     return found
             reading = self._from_database.join(digest)
             if reading is not None:
-                found = await reading
+                found = await self._counted(reading)
                 if freshness.covers(digest, found):
+                    counts.from_database += 1
                     return found
-        return await self._from_database.ask(digest)
+        found = await self._counted(self._from_database.ask(digest))
+        counts.from_database += 1
+        return found
+
+    async def find_fresh(self, digest: bytes) -> Found:
+        """What the database says of `digest` (32 bytes), read after this call, whatever the tiers hold. One round trip,
+        shared with others that ask in the same turn. Raises `UnavailableError`."""
+        self.counts.lookups += 1
+        found = await self._counted(self._from_database.ask(digest))
+        self.counts.from_database += 1
+        return found
+
+    def sizes(self) -> MemoryStatus:
+        """What this process remembers."""
+        keys, absent = self._memory.records, self._memory.absent
+        return MemoryStatus(
+            keys=len(keys),
+            keys_max=keys.entries,
+            absent=len(absent),
+            absent_max=absent.entries,
+            floors=self._freshness.floors,
+            floors_max=FLOORS_MAX,
+        )
+
+    async def _counted(self, reading: Awaitable[Found]) -> Found:
+        try:
+            return await reading
+        except UnavailableError:
+            self.counts.unanswered += 1
+            raise
 
     async def close(self) -> None:
         """End what is under way."""
@@ -101,6 +138,9 @@ class Lookup:
     async def _fetch_from_redis(self, digests: Sequence[bytes]) -> Mapping[bytes, Found | None]:
         payloads = await self._redis.get(digests) if self._redis is not None else {}
         answers: dict[bytes, Found | None] = dict.fromkeys(digests)
+        self.counts.gets += 1
+        self.counts.gets_digests += len(digests)
+        self.counts.gets_found += len(payloads)
         lives = self._lives()
         for digest, payload in payloads.items():
             as_of, *row = orjson.loads(payload)
@@ -110,6 +150,9 @@ class Lookup:
     async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
         reading = await self._database.read_records(digests)
         answers = {}
+        self.counts.reads += 1
+        self.counts.reads_digests += len(digests)
+        self.counts.reads_found += len(reading.rows)
         lives = self._lives()
         for digest in digests:
             row = reading.rows.get(digest)

@@ -2,23 +2,28 @@
 
 import inspect
 import logging
+from asyncio import AbstractEventLoop, CancelledError, current_task
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
+from types import MethodType
+from typing import Any
 
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.context import current_scope
+from gatepost.context import Served, current_served
 from gatepost.decision import of_another_project
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError
-from gatepost.exempt import Exemption, Exemptions
+from gatepost.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.keyring import APIKeys
 from gatepost.lifespan import Lifespan
 from gatepost.models import Outcome
 from gatepost.record import Credentials, Record
 from gatepost.responses import Problem, challenge, checked_realm
 from gatepost.sources import Bearer, Extractor, Header, Source, shown
+from gatepost.streams import ConnectionEndedError, Socket, send_watched
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -37,7 +42,15 @@ class APIKeyMiddleware:
     `strip`: take what carried the secret out of the scope. `project`: the one that requests belong to, or a function of
     the scope that tells it; a key of another project is refused; `None` = every key is let in. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
-    response; may be async.
+    response; may be async. `fresh`: paths, as for `exempt`, where the key is judged on the database's word (one round
+    trip), whatever is remembered of it; a path that an app might take for one of them is one.
+
+    `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
+    would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
+    for the key: the database is cut off), and the app receives `websocket.disconnect`. A response that has more to come
+    is cut: the app's task is cancelled, and the server drops the connection. What the app sends then raises an
+    `OSError`; a sync generator that runs in a thread ends at its next item. A response that begins is watched over from
+    its first chunk on, and one of server-sent events from its start.
 
     Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
     and `auth` (Starlette's). What stood there under these names is replaced. Raises `BadInputError` for options that
@@ -56,6 +69,8 @@ class APIKeyMiddleware:
         project: str | Callable[[Scope], str | None] | None = None,
         realm: str = "api",
         on_error: OnError | None = None,
+        fresh: Sequence[Exemption] = (),
+        end_connections: bool = True,
     ) -> None:
         if not isinstance(keys, APIKeys):
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
@@ -63,6 +78,8 @@ class APIKeyMiddleware:
         self.keys = keys
         self._take = Extractor(sources, strip=strip).take
         self._exempt = Exemptions(exempt) if exempt else None
+        self._fresh = FreshPaths(fresh) if fresh else None
+        self._end_connections = end_connections
         self._optional = optional
         self._project = project
         self._realm = checked_realm(realm)
@@ -70,61 +87,113 @@ class APIKeyMiddleware:
         self._on_error = on_error
         self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(  # noqa: C901, PLR0912 - in one piece: a call more costs every request 5 %
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
             await self._serve_other(scope, receive, send)
             return
-        raw = self._take(scope)
+        raw: Any = self._take(scope)
         key: Record | None = None
         if self._exempt is not None and self._exempt.match(scope):
             pass
         elif isinstance(raw, bytes):
-            key = self.keys.recall(raw)
+            if self._fresh is None or not (fresh := self._fresh.match(scope)):
+                fresh, key = False, self.keys.recall(raw)
             if key is None:
-                key = await self._admit(raw, scope, receive, send)
-                if key is None:
+                judged = await self._judge(raw, fresh=fresh)
+                if isinstance(judged, Problem):
+                    await self._refuse(judged, scope, receive, send)
                     return
+                key = judged
             if self._project is not None and self._is_of_another_project(key, scope):
                 await self._refuse(Problem(Outcome.PROJECT_DENIED), scope, receive, send)
                 return
         elif not (self._optional and raw is Outcome.MISSING):
-            await self._refuse(self._unauthenticated(raw), scope, receive, send)
+            await self._refuse(self._refusal(raw), scope, receive, send)
             return
 
         if key is not None:
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
+            if not self._end_connections:
+                served: Served = [scope, self, raw, None]
+            elif kind == "http":
+                served = [scope, self, raw, key, send, current_task(self.keys.loop), None]
+                send = MethodType(send_watched, served)
+            else:
+                await self._serve_socket(key, raw, scope, receive, send)
+                return
         else:
             scope["api_key"] = None
             scope["user"] = _NOBODY
             scope["permissions"] = _NO_PERMISSIONS
             scope["auth"] = _NO_CREDENTIALS
-        token = current_scope.set(scope)
+            served = [scope, self, None, None]
+        token = current_served.set(served)
         try:
             await self.app(scope, receive, send)
+        except (CancelledError, ConnectionEndedError) as raised:
+            if served[-1] is None or not served[-1].absorbs(raised):
+                raise
         finally:
-            current_scope.reset(token)
+            current_served.reset(token)
+            if served[-1] is not None:
+                served[-1].leave()
 
-    async def _admit(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> Record | None:
-        """The key of a secret that memory does not know as usable, or `None` once the caller has been refused."""
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The event loop that the keys belong to. Raises `ConfigurationError` while they are closed."""
+        if self.keys.loop is None:
+            raise ConfigurationError("The keys have been closed while a request was being served")
+        return self.keys.loop
+
+    async def renew(self, raw: bytes, *scopes: Scope) -> Problem | None:
+        """Judge a caller that was let in with the secret `raw` anew, on the database's word: the refusal, or `None`
+        once the scopes tell of them as they are now. One round trip."""
+        judged = await self._judge(raw, fresh=True)
+        if isinstance(judged, Problem):
+            return judged
+        if self._project is not None and judged.project != scopes[0]["api_key"].project:
+            return Problem(Outcome.PROJECT_DENIED)  # the same secret, made a key of another project
+        for scope in scopes:
+            scope["api_key"] = scope["user"] = judged
+            scope["permissions"] = judged.permissions
+            scope["auth"] = judged.auth
+        return None
+
+    async def _serve_socket(self, key: Record, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        async def refuse(outcome: Outcome, receive: Receive) -> None:
+            await self._refuse(self._refusal(outcome), scope, receive, send)
+
+        socket = Socket(receive, send, partial(self.keys.attend, raw, key), refuse)
+        token = current_served.set([scope, self, raw, None])
+        try:
+            await self.app(scope, socket.receive, socket.send)
+        except ConnectionEndedError:
+            if socket.outcome is None:  # of another connection
+                raise
+        finally:
+            current_served.reset(token)
+            await socket.leave()
+
+    async def _judge(self, raw: bytes, *, fresh: bool) -> Record | Problem:
+        """The key of a secret that memory does not know as usable, or is not to be asked for; or the refusal."""
         try:
             if not self.keys.is_open:  # a server without lifespan
                 await self.keys.open()
-            outcome, key = await self.keys.judge(raw)
+            outcome, key = await self.keys.judge(raw, fresh=fresh)
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
-            retry_after = (b"retry-after", str(failure.retry_after).encode())
-            await self._refuse(Problem(Outcome.UNAVAILABLE, headers=(retry_after,)), scope, receive, send)
-            return None
-        if outcome is Outcome.VALID:
-            return key
-        await self._refuse(self._unauthenticated(outcome), scope, receive, send)
-        return None
+            return self._refusal(Outcome.UNAVAILABLE, failure.retry_after)
+        return key if outcome is Outcome.VALID and key is not None else self._refusal(outcome)
 
-    def _unauthenticated(self, outcome: Outcome) -> Problem:
+    def _refusal(self, outcome: Outcome, retry_after: int = 1) -> Problem:
+        if outcome is Outcome.UNAVAILABLE:
+            return Problem(outcome, headers=((b"retry-after", str(retry_after).encode()),))
         problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
         if problem.status != HTTPStatus.UNAUTHORIZED:
             return problem

@@ -1,7 +1,7 @@
 """The values that users meet: keys, what making one gives, pages, verdicts, receipts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 
@@ -66,11 +66,60 @@ class APIKey(BaseUser):
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """One process that serves requests. `id`: random, new each time that keys are opened. `name`: its host and process
+    id, for people."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propagation:
+    """How far a change has come: whether every worker acts on it.
+
+    `complete`: every worker does, and will. `holds_from`: aware, UTC, the database's clock: since when, or where not
+    `complete` by when at the latest; `None` where that could not be learnt. `seconds`: from the commit to the return.
+
+    The workers there were when the change was committed, each in one place: `acknowledged`: said that they have applied
+    it; `left`: went away; `expired`: said nothing, but may believe nothing from before the change any more; `waiting`:
+    none of these yet.
+    """
+
+    complete: bool
+    holds_from: datetime | None
+    seconds: float
+    acknowledged: Sequence[Worker] = ()
+    left: Sequence[Worker] = ()
+    expired: Sequence[Worker] = ()
+    waiting: Sequence[Worker] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
-    """A key together with its new secret, which is told only here and only now. The repr hides it."""
+    """A key together with its new secret, which is told only here and only now. The repr hides it.
+
+    `propagation`: after a rotation, how far the end of the old secret has come; `None` for a new key.
+    """
 
     key: APIKey
     secret: str = field(repr=False)
+    propagation: Propagation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EditedKey(APIKey):
+    """A key as an edit left it. `propagation`: how far the edit has come. Equal to the plain key."""
+
+    propagation: Propagation = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Keys are compared by what they are, not by how they were got."""
+        if not isinstance(other, APIKey):
+            return NotImplemented
+        return all(getattr(self, each.name) == getattr(other, each.name) for each in fields(APIKey))
+
+    __hash__ = APIKey.__hash__
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +149,14 @@ class Receipt:
 
     `seq`: number of the committed change, `None` where nothing had to change. `changed`: ids now as asked for;
     `unchanged`: were so already; `unknown`: ids that no key has. Each in the order given, without repeats.
+    `propagation`: whether every worker acts on it.
     """
 
     seq: int | None
     changed: Sequence[str]
     unchanged: Sequence[str]
     unknown: Sequence[str]
+    propagation: Propagation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

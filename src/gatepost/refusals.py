@@ -1,10 +1,11 @@
 """A refusal as each framework wants it from a handler. No framework is imported that the app does not use."""
 
+import asyncio
 import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from starlette.exceptions import HTTPException, WebSocketException
@@ -12,9 +13,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocketState
 
-from gatepost.context import current_scope
-from gatepost.errors import PermissionDeniedError
-from gatepost.responses import DENIAL_EXTENSION, WEBSOCKET_FORBIDDEN, Problem
+from gatepost.context import Served, current_served
+from gatepost.errors import ConfigurationError, PermissionDeniedError, UnavailableError
+from gatepost.models import Outcome
+from gatepost.responses import DENIAL_EXTENSION, Problem
 from gatepost.sources import Scope
 
 _FRAMEWORKS = ("starlette", "litestar", "django", "quart", "datasette")
@@ -34,13 +36,15 @@ class Call:
     """One call of a guarded handler.
 
     `connection`: the request or WebSocket object among the arguments, the arguments of an ASGI app, or `None`. `scope`:
-    the connection's; else the one being served; `None` where there is no middleware.
+    the connection's; else the one being served; `None` where there is no middleware. `served`: what the middleware let
+    in last, here; it holds the secret.
     """
 
     handler: Callable[..., Any]
     arguments: tuple[Any, ...]
     connection: Any
     scope: Scope | None
+    served: Served | None = field(repr=False)
 
     @classmethod
     def of(cls, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "Call":
@@ -50,13 +54,59 @@ class Call:
         with a field called `scope`.
         """
         arguments = (*args, *kwargs.values())
+        served = current_served.get()
         for argument in arguments:
             if framework_of(argument) is not None:
                 scope = getattr(argument, "scope", None)
                 if isinstance(scope, dict) and hasattr(argument, "headers"):  # endpoint classes have only the former
-                    return cls(handler, arguments, argument, scope)
+                    return cls(handler, arguments, argument, scope, served)
         bare = _bare_of(args, kwargs)
-        return cls(handler, arguments, bare, current_scope.get() if bare is None else bare.scope)
+        scope = bare.scope if bare is not None else served[0] if served is not None else None
+        return cls(handler, arguments, bare, scope, served)
+
+    async def renew(self) -> Problem | None:
+        """Have the caller judged anew on the database's word, and the scope tell of them as they are now. The refusal
+        where the key is not usable any more or the database does not answer; `None` also where nobody has
+        authenticated. One round trip.
+
+        Raises `ConfigurationError` where the caller that was let in cannot be told for certain.
+        """
+        served = self._authenticated()
+        if served is None or self.scope is None:
+            return None
+        scope, judge, raw, *_ = served
+        problem: Problem | None = await judge.renew(raw, scope, self.scope)
+        return problem
+
+    def renew_from_thread(self) -> Problem | None:
+        """As `renew`, for a sync handler in a thread of its own, which it blocks meanwhile.
+
+        Raises `ConfigurationError` in the thread of an event loop: that would wait for itself.
+        """
+        served = self._authenticated()
+        if served is None:
+            return None
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run_coroutine_threadsafe(self.renew(), served[1].loop).result()
+        raise ConfigurationError(
+            f"requires(fresh=True) on the sync function {getattr(self.handler, '__qualname__', self.handler)} must "
+            "wait for the database, but it runs on the event loop: write 'async def', or have the framework run it in "
+            "a thread (Litestar: sync_to_thread=True)"
+        )
+
+    def _authenticated(self) -> Served | None:
+        """What the middleware let in, if it is who this call is for; `None` where nobody has authenticated."""
+        if self.scope is None or self.scope.get("api_key") is None:
+            return None
+        served = self.served
+        if served is None or served[2] is None or served[0].get("api_key") is not self.scope["api_key"]:
+            raise ConfigurationError(
+                "requires(fresh=True) does not see the request that the middleware let in: it was called outside of "
+                "it, in another request's task, or in a thread without the request's context (contextvars)"
+            )
+        return served
 
     async def refuse(self, problem: Problem) -> Any:
         """Refuse from an async handler: what it must return, once what must be sent has been sent."""
@@ -83,7 +133,7 @@ class Call:
         media_type = headers.pop("content-type")
         if framework == "litestar":
             if self._is_websocket or self._is_handler_of("route_handler") is False:
-                self._raise_in_litestar(problem)
+                self._raise_in_litestar(problem, headers)
             return sys.modules["litestar"].Response(
                 problem.body, status_code=problem.status, headers=headers, media_type=media_type
             )
@@ -99,6 +149,8 @@ class Call:
             return sys.modules["datasette"].Response(
                 problem.body, status=problem.status, headers=headers, content_type=media_type
             )
+        if problem.outcome is Outcome.UNAVAILABLE:
+            raise UnavailableError(problem.body.decode())
         raise PermissionDeniedError(problem.body.decode())
 
     @property
@@ -132,19 +184,21 @@ class Call:
 
     def _raise_in_starlette(self, problem: Problem, headers: Mapping[str, str]) -> NoReturn:
         if self._is_websocket:
-            raise WebSocketException(WEBSOCKET_FORBIDDEN, problem.outcome.value)
+            raise WebSocketException(problem.close_code, problem.outcome.value)
         raise HTTPException(problem.status, problem.body.decode(), headers)
 
-    def _raise_in_litestar(self, problem: Problem) -> NoReturn:
+    def _raise_in_litestar(self, problem: Problem, headers: Mapping[str, str]) -> NoReturn:
         exceptions = sys.modules["litestar.exceptions"]
         if self._is_websocket:
-            raise exceptions.WebSocketException(detail=problem.outcome.value, code=WEBSOCKET_FORBIDDEN)
-        raise exceptions.PermissionDeniedException(detail=problem.members["detail"], extra=problem.members)
+            raise exceptions.WebSocketException(detail=problem.outcome.value, code=problem.close_code)
+        raise exceptions.HTTPException(
+            status_code=problem.status, detail=problem.members["detail"], headers=dict(headers), extra=problem.members
+        )
 
     async def _refuse_quart_websocket(self, problem: Problem) -> Any:
         if DENIAL_EXTENSION in ((self.scope or {}).get("extensions") or {}):
             return self.respond(problem)
-        await sys.modules["quart"].websocket.close(WEBSOCKET_FORBIDDEN, problem.outcome.value)
+        await sys.modules["quart"].websocket.close(problem.close_code, problem.outcome.value)
         return None
 
     async def _refuse_websocket(self, problem: Problem) -> Any:
@@ -154,7 +208,7 @@ class Call:
         if websocket is None or self._is_handler_of(entry) is False:
             return self.respond(problem)
         if _is_accepted(websocket):
-            await websocket.close(WEBSOCKET_FORBIDDEN, problem.outcome.value)
+            await websocket.close(problem.close_code, problem.outcome.value)
         else:
             await problem(websocket.scope, websocket.receive, websocket.send)
         return None

@@ -16,12 +16,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def requires(*permissions: str, any_of: Iterable[str] = ()) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires(
+    *permissions: str, any_of: Iterable[str] = (), fresh: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a route be used only with the permissions named: all of `permissions`, and one of `any_of` if any are.
 
     Goes directly on the handler, below the framework's own decorator. For sync and async functions, methods of
     endpoint classes, WebSocket endpoints, and bare ASGI functions; Starlette, FastAPI, Litestar, Quart, Django. A
     caller who lacks one is answered 403 (`permission_denied`) and the handler does not run.
+
+    `fresh`: judge the key anew on the database's word, one round trip, whatever is remembered of it, and check the
+    permissions that it has now: for what must not happen even in the moment that a change takes to spread. A key that
+    is not usable any more is answered 401, a database that does not answer 503. Sync handlers must run in a thread (all
+    the frameworks above do that, Litestar with `sync_to_thread=True`), else `ConfigurationError` is raised.
 
     Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name
     or on something that cannot be wrapped: at once, when the route is decorated.
@@ -40,7 +47,7 @@ def requires(*permissions: str, any_of: Iterable[str] = ()) -> Callable[[Callabl
             @functools.wraps(handler)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 call = Call.of(handler, args, kwargs)
-                problem = check.judge(call.scope)
+                problem = (await call.renew() if fresh else None) or check.judge(call.scope)
                 if problem is not None:
                     return await call.refuse(problem)
                 return await cast("Awaitable[Any]", handler(*args, **kwargs))
@@ -50,7 +57,7 @@ def requires(*permissions: str, any_of: Iterable[str] = ()) -> Callable[[Callabl
             @functools.wraps(handler)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 call = Call.of(handler, args, kwargs)
-                problem = check.judge(call.scope)
+                problem = (call.renew_from_thread() if fresh else None) or check.judge(call.scope)
                 if problem is not None:
                     return call.respond(problem)
                 return handler(*args, **kwargs)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gatepost.errors import BadInputError
 from gatepost.models import Outcome
@@ -75,6 +75,11 @@ class Problem:
         return int(_TABLE[self.outcome].status)
 
     @property
+    def close_code(self) -> int:
+        """The close code for a WebSocket."""
+        return _TABLE[self.outcome].close_code
+
+    @property
     def members(self) -> dict[str, Any]:
         """What the body says: `title`, `status`, `detail`, `code`, and `extra`."""
         line = _TABLE[self.outcome]
@@ -110,12 +115,16 @@ class Problem:
         if DENIAL_EXTENSION in (scope.get("extensions") or {}):
             await self._respond(send, "websocket.http", with_body=True)
         else:
-            close = {"type": "websocket.close", "code": _TABLE[self.outcome].close_code, "reason": self.outcome.value}
-            await send(close)
+            await send(close_message(self.outcome))
 
     async def _respond(self, send: Send, kind: str, *, with_body: bool) -> None:
         await send({"type": f"{kind}.response.start", "status": self.status, "headers": self.all_headers})
         await send({"type": f"{kind}.response.body", "body": self.body if with_body else b""})
+
+
+def close_message(outcome: Outcome) -> Message:
+    """What ends a WebSocket: the outcome's close code, and its value as the reason."""
+    return {"type": "websocket.close", "code": _TABLE[outcome].close_code, "reason": outcome.value}
 
 
 def challenge(outcome: Outcome, realm: str, scheme: str) -> tuple[bytes, bytes]:

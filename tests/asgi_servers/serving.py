@@ -60,9 +60,10 @@ COMMANDS: dict[str, Sequence[str]] = {
 
 
 @contextmanager
-def serving(name: str, *options: str) -> Iterator[Serving]:
-    """Start one of the programs of `COMMANDS` with an empty SQLite database; stop it at the end."""
+def serving(name: str, *options: str, app: str = APP) -> Iterator[Serving]:
+    """Start one of the programs of `COMMANDS` with an empty SQLite database, to serve `app`; stop it at the end."""
     port = _free_port()
+    command = [app if part == APP else part for part in COMMANDS[name]]
     address = f"127.0.0.1:{port}" if name == "hypercorn" else str(port)
     with server_folder(name) as folder:
         database = f"sqlite:///{folder}/keys.db"
@@ -72,7 +73,7 @@ def serving(name: str, *options: str) -> Iterator[Serving]:
             f"GATEPOST_TEST_POLL_SECONDS={POLL_SECONDS}",
         ]
         process = ServerProcess(
-            ["env", *environment, sys.executable, "-m", *COMMANDS[name], address, *options],
+            ["env", *environment, sys.executable, "-m", *command, address, *options],
             folder,
         )
         process.wait_until(lambda: _answers(port))

@@ -66,6 +66,8 @@ def test_the_verbs_are_all_there() -> None:
         *(f"keys {verb}" for verb in keys),
         "db upgrade",
         "db status",
+        "doctor",
+        "audit",
         "permissions",
         "demo",
     }

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from gatepost import APIKeys, Issued
-from tests.frameworks.contract import Contract, SocketContract, ran
+from tests.frameworks.contract import Contract, FreshContract, SocketContract, ran
 
 
 class Issuance(NamedTuple):
@@ -68,6 +68,15 @@ async def keys(database: str) -> AsyncIterator[APIKeys]:
         yield keys
 
 
+@pytest.fixture
+async def blind(database: str) -> AsyncIterator[APIKeys]:
+    """Open on the same file in the place of another worker, with a lease that outlasts the test, and polls that do
+    not come before its end."""
+    async with APIKeys(database, poll_interval=30, max_staleness=60) as keys:
+        await keys.serve()
+        yield keys
+
+
 @pytest.fixture(autouse=True)
 def nothing_ran() -> Iterator[None]:
     ran.clear()
@@ -81,5 +90,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if "guarded" in metafunc.fixturenames and issubclass(metafunc.cls, Contract):
         metafunc.parametrize("guarded", metafunc.cls.guarded)
+    if "fresh" in metafunc.fixturenames and issubclass(metafunc.cls, FreshContract):
+        metafunc.parametrize("fresh", metafunc.cls.fresh)
     if "socket" in metafunc.fixturenames and issubclass(metafunc.cls, SocketContract):
         metafunc.parametrize("socket", metafunc.cls.sockets)

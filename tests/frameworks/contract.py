@@ -1,11 +1,14 @@
 """What holds around every framework: one suite, which each framework's module runs over an app of its own."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx2
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
 from gatepost import APIKeyMiddleware, APIKeys, ConfigurationError
@@ -162,6 +165,83 @@ class Contract:
             assert (await connection.take())["body"] == b"one"
             gate.set()
             assert (await connection.take())["body"] == b"two"
+
+
+class FreshContract(Contract):
+    """The same, and each of `fresh` (method and path) needs FILE_UPLOAD by `requires(..., fresh=True)`, and notes in
+    `ran` that it ran. `stale` (method and path) needs it without."""
+
+    fresh: ClassVar[Sequence[str]]
+    stale: ClassVar[str]
+
+    async def test_a_fresh_route_goes_by_the_database_and_another_by_what_may_be_believed(
+        self, blind: APIKeys, keys: APIKeys, issuance: "Issuance", fresh: str
+    ) -> None:
+        """`blind` has a lease and does not look for changes while the test lasts: the rule believes what it holds."""
+        headers = bearer(issuance.uploader.secret)
+        async with client_of(APIKeyMiddleware(self.app(), blind)) as client:
+            for route in (self.stale, fresh):
+                response = await client.request(*route.split(), headers=headers)
+                assert response.status_code in {200, 201}, response.text
+            await keys.deactivate(issuance.uploader.key.id, wait="commit")
+            ran.clear()
+            response = await client.request(*self.stale.split(), headers=headers)
+            assert response.status_code in {200, 201}, "the lease holds: is this test about anything?"
+            ran.clear()
+            response = await client.request(*fresh.split(), headers=headers)
+        assert ran == []
+        assert (response.status_code, response.json()["code"]) == (401, "key_deactivated")
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["www-authenticate"].startswith('Bearer realm="api", error="invalid_token"')
+
+    async def test_a_fresh_route_goes_by_the_permissions_that_the_key_has_now(
+        self, blind: APIKeys, keys: APIKeys, issuance: "Issuance", fresh: str
+    ) -> None:
+        headers = bearer(issuance.reader.secret)
+        async with client_of(APIKeyMiddleware(self.app(), blind)) as client:
+            assert_denied(await client.request(*fresh.split(), headers=headers))
+            await keys.update(issuance.reader.key.id, permissions=["FILE_UPLOAD"], wait="commit")
+            response = await client.request(*fresh.split(), headers=headers)
+            assert response.status_code in {200, 201}, response.text
+            ran.clear()
+            await keys.update(issuance.reader.key.id, permissions=[], wait="commit")
+            assert_denied(await client.request(*fresh.split(), headers=headers))
+
+    async def test_a_fresh_route_answers_503_where_the_database_does_not(
+        self, blind: APIKeys, issuance: "Issuance", fresh: str
+    ) -> None:
+        headers = bearer(issuance.uploader.secret)
+        async with client_of(APIKeyMiddleware(self.app(), blind)) as client:
+            assert (await client.request(*self.stale.split(), headers=headers)).status_code in {200, 201}
+            ran.clear()
+            with unreadable(blind):
+                response = await client.request(*fresh.split(), headers=headers)
+        assert ran == []
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert int(response.headers["retry-after"]) > 0
+
+    async def test_a_fresh_route_without_a_caller_is_refused(self, keys: APIKeys, fresh: str) -> None:
+        method, path = fresh.split()
+        async with client_of(APIKeyMiddleware(self.app(), keys, optional=True)) as client:
+            assert_denied(await client.request(method, path))
+        async with client_of(self.app()) as bare:
+            assert (await bare.request(method, path)).status_code == 500
+        assert ran == []
+
+
+@contextmanager
+def unreadable(keys: APIKeys) -> Iterator[None]:
+    """The database answers no more."""
+    engine = keys._database.engine.sync_engine
+
+    def fail(*_: Any) -> None:
+        raise OperationalError("SELECT", None, OSError("gone"))
+
+    event.listen(engine, "before_cursor_execute", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", fail)
 
 
 class SocketContract(Contract):

@@ -4,12 +4,12 @@ import asyncio
 
 import orjson
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, ConfigurationError, requires
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, ask, bearer, http_scope
-from tests.frameworks.contract import SocketContract, ran, report
+from tests.frameworks.contract import FreshContract, SocketContract, ran, report
 
 
 async def respond(send: Send, body: bytes) -> None:
@@ -19,6 +19,12 @@ async def respond(send: Send, body: bytes) -> None:
 
 @requires("FILE_UPLOAD")
 async def upload(scope: Scope, receive: Receive, send: Send) -> None:
+    ran.append(scope["path"])
+    await respond(send, b"uploaded")
+
+
+@requires("FILE_UPLOAD", fresh=True)
+async def fresh_upload(scope: Scope, receive: Receive, send: Send) -> None:
     ran.append(scope["path"])
     await respond(send, b"uploaded")
 
@@ -55,6 +61,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await stream(scope, receive, send)
         case "/upload":
             await upload(scope, receive, send)
+        case "/fresh":
+            await fresh_upload(scope, receive, send)
         case "/upload-by-keywords":
             await upload(scope=scope, receive=receive, send=send)
         case "/class":
@@ -63,7 +71,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await echo(scope, receive, send)
 
 
-class TestContract(SocketContract):
+class TestContract(FreshContract, SocketContract):
+    fresh = ("GET /fresh",)
+    stale = "GET /upload"
     guarded = ("GET /upload", "GET /upload-by-keywords", "GET /class")
     sockets = ("/socket",)
 
@@ -79,19 +89,33 @@ async def test_a_guarded_function_can_be_the_whole_app(keys: APIKeys, issuance: 
 
 
 async def test_messages_pass_through_as_the_very_same_objects(keys: APIKeys, issuance: Issuance) -> None:
-    """Neither body nor response is wrapped, copied or held back: the app gets the server's own functions."""
+    """Neither body nor response is copied or held back. What is not watched over gets the server's own functions."""
     seen: list[object] = []
+    sent: list[object] = []
+    messages: list[Message] = [
+        {"type": "http.response.start", "status": 200},
+        {"type": "http.response.body", "body": b"all"},
+    ]
 
     async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
         seen.extend([scope, receive, send])
+        for message in messages:
+            await send(message)
 
     async def receive() -> dict[str, object]:
         return {}
 
-    async def send(message: object) -> None: ...
+    async def send(message: object) -> None:
+        sent.append(message)
 
     scope = http_scope("/", bearer(issuance.reader.secret))
     await APIKeyMiddleware(keeping, keys)(scope, receive, send)
+    assert seen[0] is scope
+    assert seen[1] is receive
+    assert [given is got for given, got in zip(messages, sent, strict=True)] == [True] * 2
+    seen.clear()
+    scope = http_scope("/", bearer(issuance.reader.secret))
+    await APIKeyMiddleware(keeping, keys, end_connections=False)(scope, receive, send)
     assert [given is got for given, got in zip([scope, receive, send], seen, strict=True)] == [True] * 3
 
 

@@ -13,7 +13,7 @@ from django.views import View  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
 from gatepost import requires
-from tests.frameworks.contract import Contract, ran, report
+from tests.frameworks.contract import FreshContract, ran, report
 
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="for tests", USE_TZ=True, LOGGING_CONFIG=None)
 django.setup()
@@ -51,6 +51,18 @@ def upload_in_a_thread(request: HttpRequest, folder: str) -> HttpResponse:
     return HttpResponse(folder)
 
 
+@requires("FILE_UPLOAD", fresh=True)
+async def fresh_upload(request: HttpRequest) -> HttpResponse:
+    ran.append(request.path)
+    return HttpResponse("uploaded")
+
+
+@requires("FILE_UPLOAD", fresh=True)
+def fresh_upload_in_a_thread(request: HttpRequest) -> HttpResponse:
+    ran.append(request.path)
+    return HttpResponse("uploaded")
+
+
 class Uploads(View):  # type: ignore[misc]
     @requires("FILE_UPLOAD")
     async def get(self, request: HttpRequest) -> HttpResponse:
@@ -75,12 +87,16 @@ urlpatterns = [
     path("stream", stream),
     path("upload", upload),
     path("upload/<str:folder>", upload_in_a_thread),
+    path("fresh", fresh_upload),
+    path("fresh-in-a-thread", fresh_upload_in_a_thread),
     path("class", Uploads.as_view()),
     path("sync-class", SyncUploads.as_view()),
 ]
 
 
-class TestContract(Contract):
+class TestContract(FreshContract):
+    fresh = ("GET /fresh", "GET /fresh-in-a-thread")
+    stale = "GET /upload"
     guarded = ("GET /upload", "POST /upload/cats", "GET /class", "POST /class", "GET /sync-class")
 
     @staticmethod

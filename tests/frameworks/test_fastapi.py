@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gatepost import APIKeyMiddleware, APIKeys, requires
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, bearer, client_of, websocket_scope
-from tests.frameworks.contract import SocketContract, assert_denied, ran, report
+from tests.frameworks.contract import FreshContract, SocketContract, assert_denied, ran, report
 
 router = APIRouter()
 
@@ -58,6 +58,20 @@ async def upload() -> str:
 @requires("FILE_UPLOAD")
 def upload_in_a_thread() -> str:
     ran.append("/upload-in-a-thread")
+    return "uploaded"
+
+
+@router.post("/fresh")
+@requires("FILE_UPLOAD", fresh=True)
+async def fresh_upload() -> str:
+    ran.append("/fresh")
+    return "uploaded"
+
+
+@router.post("/fresh-in-a-thread")
+@requires("FILE_UPLOAD", fresh=True)
+def fresh_upload_in_a_thread() -> str:
+    ran.append("/fresh-in-a-thread")
     return "uploaded"
 
 
@@ -138,7 +152,9 @@ def make_app() -> FastAPI:
     return app
 
 
-class TestContract(SocketContract):
+class TestContract(FreshContract, SocketContract):
+    fresh = ("POST /fresh", "POST /fresh-in-a-thread")
+    stale = "POST /upload"
     guarded = ("POST /upload", "POST /upload-in-a-thread", "POST /upload-with-request", "POST /modelled")
     sockets = ("/socket",)
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from gatepost import APIKeyMiddleware, APIKeys, requires
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, ask, bearer, client_of, http_scope, websocket_scope
-from tests.frameworks.contract import SocketContract, assert_denied, ran, report
+from tests.frameworks.contract import FreshContract, SocketContract, assert_denied, ran, report
 
 
 @get("/me")
@@ -51,6 +51,27 @@ def upload_inline() -> dict[str, str]:
 @requires("FILE_UPLOAD")
 def upload_in_a_thread() -> str:
     ran.append("/upload-in-a-thread")
+    return "uploaded"
+
+
+@post("/fresh")
+@requires("FILE_UPLOAD", fresh=True)
+async def fresh_upload() -> str:
+    ran.append("/fresh")
+    return "uploaded"
+
+
+@post("/fresh-in-a-thread", sync_to_thread=True)
+@requires("FILE_UPLOAD", fresh=True)
+def fresh_upload_in_a_thread() -> str:
+    ran.append("/fresh-in-a-thread")
+    return "uploaded"
+
+
+@post("/fresh-inline", sync_to_thread=False)
+@requires("FILE_UPLOAD", fresh=True)
+def fresh_upload_inline() -> str:
+    ran.append("/fresh-inline")
     return "uploaded"
 
 
@@ -148,6 +169,9 @@ HANDLERS: list[Any] = [
     upload,
     upload_inline,
     upload_in_a_thread,
+    fresh_upload,
+    fresh_upload_in_a_thread,
+    fresh_upload_inline,
     upload_with_request,
     upload_with_scope,
     Uploads,
@@ -164,7 +188,9 @@ def make_app(**options: Any) -> Litestar:
     return Litestar(HANDLERS, **options)
 
 
-class TestContract(SocketContract):
+class TestContract(FreshContract, SocketContract):
+    fresh = ("POST /fresh", "POST /fresh-in-a-thread")
+    stale = "POST /upload"
     guarded = (
         "POST /upload",
         "POST /upload-inline",
@@ -217,6 +243,18 @@ async def test_a_listener_serves_who_has_the_permission(protected: ASGIApp, issu
         connection.give("websocket.receive", text="ping")
         assert (await connection.take())["text"] == "pong"
         connection.give("websocket.disconnect", code=1000)
+
+
+async def test_a_fresh_check_on_the_event_loop_is_an_error_that_says_what_to_do(
+    protected: ASGIApp, issuance: Issuance, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = APIKeyMiddleware(make_app(debug=True), protected.keys)  # type: ignore[attr-defined,arg-type]
+    async with client_of(app) as client:
+        response = await client.post("/fresh-inline", headers=bearer(issuance.uploader.secret))
+    assert response.status_code == 500
+    assert "sync_to_thread=True" in response.text
+    assert issuance.uploader.secret not in response.text + caplog.text
+    assert ran == []
 
 
 async def test_it_can_be_one_of_litestars_middlewares(keys: APIKeys, issuance: Issuance) -> None:

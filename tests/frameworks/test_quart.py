@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from gatepost import APIKeyMiddleware, APIKeys, requires
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, bearer, client_of, websocket_scope
-from tests.frameworks.contract import SocketContract, ran, report
+from tests.frameworks.contract import FreshContract, SocketContract, ran, report
 
 
 class Uploads(MethodView):
@@ -26,7 +26,7 @@ class Uploads(MethodView):
         return "posted"
 
 
-def make_app() -> Quart:
+def make_app() -> Quart:  # noqa: C901 - a list of routes
     app = Quart(__name__)
 
     @app.get("/me")
@@ -56,6 +56,18 @@ def make_app() -> Quart:
         ran.append("/upload-in-a-thread")
         return "uploaded"
 
+    @app.post("/fresh")
+    @requires("FILE_UPLOAD", fresh=True)
+    async def fresh_upload() -> str:
+        ran.append("/fresh")
+        return "uploaded"
+
+    @app.post("/fresh-in-a-thread")
+    @requires("FILE_UPLOAD", fresh=True)
+    def fresh_upload_in_a_thread() -> str:
+        ran.append("/fresh-in-a-thread")
+        return "uploaded"
+
     @app.post("/upload/<folder>")
     @requires("FILE_UPLOAD")
     async def upload_into(folder: str) -> str:
@@ -83,7 +95,9 @@ async def after_accept() -> None:
     ran.append("after accept")
 
 
-class TestContract(SocketContract):
+class TestContract(FreshContract, SocketContract):
+    fresh = ("POST /fresh", "POST /fresh-in-a-thread")
+    stale = "POST /upload"
     guarded = ("POST /upload", "POST /upload-in-a-thread", "POST /upload/cats", "GET /class", "POST /class")
     sockets = ("/socket",)
 

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gatepost import APIKeyMiddleware, APIKeys, requires
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, bearer, client_of, websocket_scope
-from tests.frameworks.contract import SocketContract, assert_denied, ran, report
+from tests.frameworks.contract import FreshContract, SocketContract, assert_denied, ran, report
 
 
 async def me(request: Request) -> Response:
@@ -48,6 +48,19 @@ async def upload(request: Request) -> Response:
 @requires("FILE_UPLOAD")
 def upload_in_a_thread(anything_but_request: Request) -> Response:
     ran.append(anything_but_request.url.path)
+    return PlainTextResponse("uploaded")
+
+
+@requires("FILE_UPLOAD", fresh=True)
+async def fresh_upload(request: Request) -> Response:
+    assert request.user is request["api_key"]
+    ran.append(request.url.path)
+    return PlainTextResponse("uploaded")
+
+
+@requires("FILE_UPLOAD", fresh=True)
+def fresh_upload_in_a_thread(request: Request) -> Response:
+    ran.append(request.url.path)
     return PlainTextResponse("uploaded")
 
 
@@ -115,6 +128,15 @@ class GuardedMessages(WebSocketEndpoint):
         await websocket.send_text("pong")
 
 
+class FreshMessages(WebSocketEndpoint):
+    encoding = "text"
+
+    @requires("FILE_UPLOAD", fresh=True)
+    async def on_receive(self, websocket: WebSocket, data: str) -> None:
+        assert data == "ping"
+        await websocket.send_text("pong")
+
+
 @requires("FILE_UPLOAD")
 async def after_accept(websocket: WebSocket) -> None:
     ran.append("after accept")
@@ -131,7 +153,10 @@ ROUTES = [
     Route("/upload", upload, methods=["POST"]),
     Route("/upload-in-a-thread", upload_in_a_thread, methods=["POST"]),
     Route("/upload-and-either", upload_and_either, methods=["POST"]),
+    Route("/fresh", fresh_upload, methods=["POST"]),
+    Route("/fresh-in-a-thread", fresh_upload_in_a_thread, methods=["POST"]),
     Route("/class", Uploads),
+    WebSocketRoute("/fresh-messages", FreshMessages),
     Route("/object", requires("FILE_UPLOAD")(Uploader())),
     Route("/method", Uploader().method),
     Route("/partial", functools.partial(upload)),
@@ -144,7 +169,9 @@ ROUTES = [
 ]
 
 
-class TestContract(SocketContract):
+class TestContract(FreshContract, SocketContract):
+    fresh = ("POST /fresh", "POST /fresh-in-a-thread")
+    stale = "POST /upload"
     guarded = (
         "POST /upload",
         "POST /upload-in-a-thread",

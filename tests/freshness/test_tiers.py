@@ -198,7 +198,7 @@ async def test_a_value_in_redis_of_before_the_last_change_is_not_believed_by_any
         (name,) = await client.keys("*")
         old = await client.get(name)
         assert old is not None
-        await first.deactivate(issued.key.id)
+        await first.deactivate(issued.key.id, wait="commit")
         await settled(first)
         await client.set(name, old)  # a failover to a copy from before the change
 
@@ -218,7 +218,7 @@ async def test_a_restarted_worker_still_believes_redis_about_keys_that_did_not_c
     other = await first.create("other")
     await first.verify(steady.secret)
     await settled(first)
-    await first.deactivate(other.key.id)
+    await first.deactivate(other.key.id, wait="commit")
     restarted = await worker(redis_url)
     with counted_statements(restarted) as counts:
         assert (await restarted.verify(steady.secret)).valid

@@ -49,7 +49,7 @@ async def test_a_nudge_over_redis_makes_other_workers_poll_at_once(worker: MakeW
     await asyncio.sleep(0.2)  # both listen
     for keys in (here, there):
         assert (await keys.verify(issued.secret)).valid
-    await here.deactivate(issued.key.id)
+    await here.deactivate(issued.key.id, wait="commit")
     await outcome_within(there, issued.secret, Outcome.DEACTIVATED, 2.0)
 
 
@@ -98,7 +98,7 @@ async def test_a_request_does_not_join_a_read_from_before_a_change_that_its_work
     here, there = await worker(), await worker()
     issued = await here.create("a key")
     held, _earlier = await held_read(there, issued.secret)
-    await here.deactivate(issued.key.id)
+    await here.deactivate(issued.key.id, wait="commit")
     await there._opened().freshness.poll()
 
     later = asyncio.create_task(there.verify(issued.secret))
@@ -116,7 +116,7 @@ async def test_a_read_from_before_a_known_change_does_not_get_into_memory(worker
     here, there = await worker(), await worker()
     issued = await here.create("a key")
     held, earlier = await held_read(there, issued.secret)
-    await here.deactivate(issued.key.id)
+    await here.deactivate(issued.key.id, wait="commit")
     await there._opened().freshness.poll()
     held.release.set()
     assert (await earlier).valid, "it began before the change"
@@ -131,7 +131,7 @@ async def test_a_request_that_joined_a_read_does_not_believe_it_once_the_lease_h
     freshness = there._opened().freshness
     freshness._task.cancel()  # cut off: it polls no more
     await freshness.poll()
-    await here.deactivate(issued.key.id)
+    await here.deactivate(issued.key.id, wait="commit")
     joined = asyncio.create_task(there.verify(issued.secret))
     await asyncio.sleep(0.02)
     assert freshness.holds()
@@ -150,7 +150,7 @@ async def test_a_request_that_joined_a_read_checks_it_when_it_is_answered(worker
     held, _earlier = await held_read(there, issued.secret)
     joined = asyncio.create_task(there.verify(issued.secret))
     await asyncio.sleep(0.02)
-    await here.deactivate(issued.key.id)
+    await here.deactivate(issued.key.id, wait="commit")
     await there._opened().freshness.poll()
     held.release.set()
     assert (await joined).outcome is Outcome.DEACTIVATED
@@ -180,7 +180,7 @@ async def test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and
     assert (await far.verify(issued.secret)).valid
     proxy.stall()
     stalled = time.monotonic()
-    await near.deactivate(issued.key.id)
+    await near.deactivate(issued.key.id, wait="commit")
     outcomes: list[object] = []
     while time.monotonic() - stalled < 2.2:
         try:
@@ -232,10 +232,11 @@ async def backed_up(keys: APIKeys, folder: Path) -> Path:
 async def put_back(keys: APIKeys, backup: Path) -> None:
     """Replace the database by the copy, under the feet of the worker."""
     source = backup.with_name("keys.db")
-    await keys._database.engine.dispose()
-    for tail in ("-wal", "-shm"):
-        source.with_name(source.name + tail).unlink(missing_ok=True)
-    shutil.copy(backup, source)
+    async with keys._opened().freshness._polling:  # no connection is in use meanwhile
+        await keys._database.engine.dispose()
+        for tail in ("-wal", "-shm"):
+            source.with_name(source.name + tail).unlink(missing_ok=True)
+        shutil.copy(backup, source)
 
 
 async def test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_everything_is_read_again(
@@ -304,7 +305,7 @@ async def test_a_gap_in_the_events_is_noticed(worker: MakeWorker, caplog: pytest
     issued = await there.create("a key")
     await here._opened().freshness.poll()
     assert (await here.verify(issued.secret)).valid
-    await there.deactivate(issued.key.id)
+    await there.deactivate(issued.key.id, wait="commit")
     await there.create("another")
     async with there._database.engine.begin() as connection:
         await connection.exec_driver_sql("DELETE FROM gatepost_events WHERE seq = 2")
@@ -325,7 +326,7 @@ async def test_more_changes_than_are_kept_empty_memory_instead_of_being_missed(
         assert (await here.verify(issued.secret)).valid
     await settled(here)
     monkeypatch.setattr(f"gatepost.freshness.{limit}", 3)
-    await there.deactivate([issued.key.id for issued in made[:5]])
+    await there.deactivate([issued.key.id for issued in made[:5]], wait="commit")
     await here._opened().freshness.poll()
     assert here.recall(made[5].secret.encode()) is None
     for issued in made[:5]:
@@ -350,8 +351,8 @@ async def test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paus
     clock = Clock()
 
     class SlowDatabase(HeldDatabase):
-        async def read_position(self) -> Any:
-            position = await super().read_position()
+        async def read_position(self, worker_id: str | None = None) -> Any:
+            position = await super().read_position(worker_id)
             clock.now += 3.0
             return position
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gatepost import APIKeys
+from gatepost.database.source import Event
 
 
 @pytest.fixture
@@ -21,3 +22,8 @@ async def sqlite_keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
     """Open keys in a fresh SQLite file, where the database makes no difference."""
     async with APIKeys(sqlite_url, poll_interval=0.1, max_staleness=5) as keys:
         yield keys
+
+
+async def logged(keys: APIKeys, first: int, last: int) -> list[Event]:
+    """The events of seqs `first` (its first one only) to `last`, as workers read them, two at a time."""
+    return [event async for page in keys._database.read_events(first, last, 2) for event in page]

@@ -27,8 +27,8 @@ async def test_deactivating_what_another_has_deactivated_already_refuses_it_here
     here, there = pair
     issued = await here.create("a key")
     assert (await here.verify(issued.secret)).valid
-    await there.deactivate(issued.key.id)
-    receipt = await here.deactivate(issued.key.id)
+    await there.deactivate(issued.key.id, wait="commit")
+    receipt = await here.deactivate(issued.key.id, wait="commit")
     assert list(receipt.unchanged) == [issued.key.id]
     assert (await here.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
@@ -37,9 +37,9 @@ async def test_deleting_what_another_has_deleted_already_refuses_it_here_too(pai
     here, there = pair
     issued = await here.create("a key")
     assert (await here.verify(issued.secret)).valid
-    await there.delete(issued.key.id)
+    await there.delete(issued.key.id, wait="commit")
     with pytest.raises(KeyNotFoundError):
-        await here.delete(issued.key.id)
+        await here.delete(issued.key.id, wait="commit")
     assert (await here.verify(issued.secret)).outcome is Outcome.INVALID
 
 

@@ -16,6 +16,7 @@ from gatepost import (
     Outcome,
     UnknownPermissionError,
 )
+from tests.keyring.conftest import logged
 
 
 async def test_a_created_key_is_read_back_as_it_was_given_and_its_secret_verifies(keys: APIKeys) -> None:
@@ -101,7 +102,7 @@ async def test_many_ids_are_switched_in_one_change_and_unknown_ones_are_named(ke
         assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
     position = await keys._database.read_position()
     assert position.seq == receipt.seq
-    events = await keys._database.read_events(position.seq - 1, position.seq, 100)
+    events = await logged(keys, position.seq - 1, position.seq)
     assert len({event.digest for event in events if event.seq == receipt.seq}) == 4
 
 
@@ -216,7 +217,7 @@ async def test_a_deleted_key_is_gone_and_its_events_stay(keys: APIKeys) -> None:
     with pytest.raises(KeyNotFoundError):
         await keys.get(issued.key.id)
     assert receipt.seq is not None
-    events = await keys._database.read_events(0, receipt.seq, 100)
+    events = await logged(keys, 0, receipt.seq)
     digest = hashlib.sha256(issued.secret.encode()).digest()
     assert [event.seq for event in events if event.digest == digest] == [1, 2]
 
@@ -372,7 +373,7 @@ async def test_changes_made_at_the_same_time_get_seqs_without_gaps(keys: APIKeys
     await asyncio.gather(*(keys.create(f"key {n}") for n in range(20)))
     position = await keys._database.read_position()
     assert position.seq == before + 20
-    events = await keys._database.read_events(before, position.seq, 1000)
+    events = await logged(keys, before, position.seq)
     assert [event.seq for event in events] == list(range(before, position.seq + 1))
     assert events[-1].nonce == position.nonce
 

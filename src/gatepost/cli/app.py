@@ -8,13 +8,15 @@ from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
 from gatepost.cli import database, keys
+from gatepost.cli.audit import audit
+from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import ExitCode, report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.options import CatalogueOption, load_catalogue
 from gatepost.cli.output import print_json, print_line, print_rows
 from gatepost.errors import MissingExtraError
 
-_ORDER = ("keys", "db", "permissions", "demo")
+_ORDER = ("keys", "db", "doctor", "audit", "permissions", "demo")
 
 
 class _Root(TyperGroup):
@@ -50,6 +52,13 @@ app = Typer(
 )
 app.add_typer(keys.app, name="keys", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
+app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)
+app.command(
+    epilog=examples(
+        "gatepost audit --worker http://10.0.0.5:8000/_gatepost --json",
+        "gatepost audit --worker http://127.0.0.1:8000/_gatepost --once",
+    )
+)(audit)
 
 
 def _print_version(wanted: bool) -> None:

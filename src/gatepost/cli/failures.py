@@ -14,7 +14,9 @@ from gatepost.errors import (
     KeyNotFoundError,
     MissingExtraError,
     SchemaError,
+    StillSpreadingError,
     UnavailableError,
+    UncertainCommitError,
     UnknownPermissionError,
 )
 
@@ -31,6 +33,10 @@ class ExitCode(IntEnum):
     """An id that no key has. What was asked for the other ids is done."""
     SCHEMA = 4
     """The tables are missing, or of another revision."""
+    UNANSWERED = 5
+    """An audit saw nothing wrong, but the database or a worker did not answer."""
+    STILL_SPREADING = 6
+    """The change is committed; the wait for the workers was ended by `--timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,9 @@ _FAILURES: Sequence[tuple[type[GatepostError], str, ExitCode]] = (
     (KeyNotFoundError, "key_not_found", ExitCode.UNKNOWN_KEY),
     (SchemaError, "schema", ExitCode.SCHEMA),
     (MissingExtraError, "missing_extra", ExitCode.FAILED),
+    (UncertainCommitError, "uncertain_commit", ExitCode.FAILED),
     (UnavailableError, "unavailable", ExitCode.FAILED),
+    (StillSpreadingError, "still_spreading", ExitCode.STILL_SPREADING),
     (GatepostError, "failed", ExitCode.FAILED),
 )
 """The first class that fits decides."""

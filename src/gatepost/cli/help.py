@@ -10,7 +10,9 @@ EXIT_CODES = """[bold]Exit codes[/]
 1  failed: the database cannot be reached, an extra is not installed, ...
 2  bad input or usage; nothing was changed
 3  an id that no key has; the other ids are done
-4  tables missing or of another revision: run gatepost db upgrade"""
+4  tables missing or of another revision: run gatepost db upgrade
+5  audit: nothing wrong seen, but the database or a worker did not answer
+6  committed, but --timeout came before every worker had confirmed it"""
 
 
 def examples(*lines: str) -> str:

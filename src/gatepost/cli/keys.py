@@ -14,8 +14,8 @@ from gatepost.cli.options import ChangeOptions, KeysOptions
 from gatepost.cli.output import is_terminal, print_json, print_line, print_note, print_rows
 from gatepost.cli.verb import verb
 from gatepost.cli.views import LIST_HEADS, key_json, key_row, print_issued, print_key, print_receipt
-from gatepost.errors import BadInputError, KeyNotFoundError
-from gatepost.keyring import PAGE_MAX, UNSET, APIKeys
+from gatepost.errors import BadInputError, KeyNotFoundError, StillSpreadingError
+from gatepost.keyring import PAGE_MAX, UNSET, APIKeys, Wait
 from gatepost.models import APIKey, Receipt
 
 CONFIRM_SHOWN = 10
@@ -36,6 +36,13 @@ Expires = Annotated[
     Option("--expires", metavar="WHEN", help="90d, 12h, 2030-01-31, 2030-01-31T18:00Z; UTC where no zone is named."),
 ]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
+NoWait = Annotated[bool, Option("--no-wait", help="Return once it is committed; tell by when every worker acts on it.")]
+Timeout = Annotated[
+    float | None,
+    Option(
+        "--timeout", metavar="SECONDS", min=0, help="Longest wait for the workers; then exit with 6. Default: none."
+    ),
+]
 
 
 @app.command(
@@ -163,6 +170,8 @@ async def edit(
     ] = None,
     expires: Expires = None,
     never_expires: Annotated[bool, Option("--never-expires", help="Let it live for ever.")] = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = None,
 ) -> None:
     """Change a key. What is not named stays as it is."""
     if expires is not None and never_expires:
@@ -178,6 +187,8 @@ async def edit(
             permissions=split_names(permission) if permission else None,
             expires_at=moment,
             actor=options.actor_name(),
+            wait=_wait(no_wait),
+            timeout=timeout,
         )
         print_key(key, keys.catalogue, as_json=options.as_json)
 
@@ -199,11 +210,11 @@ async def activate(options: ChangeOptions, ids: KeyIds) -> None:
     )
 )
 @verb
-async def deactivate(options: ChangeOptions, ids: KeyIds) -> None:
-    """Switch keys off, in one transaction: who uses them gets an error."""
+async def deactivate(options: ChangeOptions, ids: KeyIds, *, no_wait: NoWait = False, timeout: Timeout = None) -> None:
+    """Switch keys off, in one transaction: who uses them gets an error, on every worker once this returns."""
     options.check_file()
     async with options.keys() as keys:
-        receipt = await keys.deactivate(read_ids(ids), actor=options.actor_name())
+        receipt = await keys.deactivate(read_ids(ids), actor=options.actor_name(), wait=_wait(no_wait), timeout=timeout)
     _tell(receipt, "deactivated", options)
 
 
@@ -219,16 +230,27 @@ async def rotate(
     grace: Annotated[
         str, Option("--grace", metavar="SPAN", help="How long the old secret still works: 1h, 2d, seconds, or 0.")
     ],
+    *,
     quiet: Quiet = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = None,
 ) -> None:
     """Give a key a new secret, and show it: now, and never again."""
     _check_one_form(quiet, options.as_json)
     seconds = parse_grace(grace)
     options.check_file()
     async with options.keys() as keys:
-        issued = await keys.rotate(key_id, grace=seconds, actor=options.actor_name())
+        late = None
+        try:
+            issued = await keys.rotate(
+                key_id, grace=seconds, actor=options.actor_name(), wait=_wait(no_wait), timeout=timeout
+            )
+        except StillSpreadingError as error:  # the secret is told now or never
+            issued, late = error.result, error
         note = f"The old one works for {format_span(seconds)} more." if seconds else "The old one is dead."
         print_issued(issued, keys.catalogue, note, as_json=options.as_json, quiet=quiet)
+    if late is not None:
+        raise late
 
 
 @app.command(
@@ -241,7 +263,10 @@ async def rotate(
 async def delete(
     options: ChangeOptions,
     ids: KeyIds,
+    *,
     yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = None,
 ) -> None:
     """Remove keys for good, in one transaction. The change log remembers them."""
     options.check_file()
@@ -251,7 +276,7 @@ async def delete(
     async with options.keys() as keys:
         if not yes:
             await _confirm_delete(keys, wanted)
-        receipt = await keys.delete(wanted, actor=options.actor_name())
+        receipt = await keys.delete(wanted, actor=options.actor_name(), wait=_wait(no_wait), timeout=timeout)
     _tell(receipt, "deleted", options)
 
 
@@ -278,6 +303,10 @@ def _confirmed(question: str) -> bool:
         return confirm(question, err=True)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _wait(no_wait: bool) -> Wait:
+    return "commit" if no_wait else "everywhere"
 
 
 def _check_one_form(quiet: bool, as_json: bool) -> None:

@@ -1,12 +1,13 @@
 """What is told of a key and of a change, to people and to programs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from gatepost.catalogue import Catalogue
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
-from gatepost.models import APIKey, Issued, Receipt
+from gatepost.models import APIKey, Issued, Propagation, Receipt
 
 LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
 
@@ -102,6 +103,7 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
                 "changed": receipt.changed,
                 "unchanged": receipt.unchanged,
                 "unknown": receipt.unknown,
+                "propagation": propagation_json(receipt.propagation),
             }
         )
         return
@@ -112,8 +114,30 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
     ]
     if rows:
         print_rows(("id", STATUS), rows)
+        if text := propagation_text(receipt.propagation):
+            print_note(text)
     else:
         print_note("No ids were given, nothing was changed")
+
+
+def propagation_json(propagation: Propagation) -> Mapping[str, Any]:
+    """How far a change has come, for programs. Workers as {id, name}."""
+    return {each.name: getattr(propagation, each.name) for each in fields(propagation)}
+
+
+def propagation_text(propagation: Propagation) -> str:
+    """How far a change has come, in a sentence; empty where no worker is running."""
+    said, over = len(propagation.acknowledged), len(propagation.expired)
+    count = said + over + len(propagation.left) + len(propagation.waiting)
+    took = f"{propagation.seconds * 1000:.0f} ms" if propagation.seconds < 1 else f"{propagation.seconds:.1f} s"
+    if not count and propagation.complete:
+        return ""
+    if propagation.complete:
+        rest = f", {over} silent and past {'its' if over == 1 else 'their'} lease" if over else ""
+        return f"Every worker acts on it: {said} of {count} confirmed{rest}, after {took}"
+    moment = propagation.holds_from
+    by = "" if moment is None else f"; all act on it from {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC on"
+    return f"Committed; {said} of {count} workers have confirmed it{by}"
 
 
 def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:

@@ -28,7 +28,7 @@ class Change:
     """What is being changed. Used by one task, inside `Database.change`.
 
     `timeout`: seconds that each statement may take. `seq`, `now`: the change's number and its moment by the database's
-    clock, once it has begun.
+    clock, once it has begun. `nonce`: of that seq, 63 random bits.
     """
 
     def __init__(self, connection: AsyncConnection, actor: str | None, timeout: float) -> None:
@@ -36,23 +36,24 @@ class Change:
         self._timeout = timeout
         self._actor = actor
         self._events: list[dict[str, Any]] = []
-        self._nonce = randomness.randbits(63)
+        self.nonce = randomness.randbits(63)
         self.seq = 0
         self.now = datetime.min.replace(tzinfo=UTC)
 
     async def begin(self) -> None:
         """Take the next seq. Waits for a change that is under way elsewhere."""
-        await self._execute(update(counter).values(seq=counter.c.seq + 1, nonce=self._nonce))
+        await self._execute(update(counter).values(seq=counter.c.seq + 1, nonce=self.nonce))
         position = (await self._execute(select(counter.c.seq, database_now().label("now")))).one()
         self.seq = position.seq
         self.now = datetime.fromtimestamp(float(position.now), UTC)
 
-    async def commit(self) -> None:
-        """Write the events and commit; without any, roll back, so that the counter stays where it was."""
-        if not self._events:
-            await self._connection.rollback()
-            return
+    async def write_events(self) -> bool:
+        """Write the events; answers whether there are any: without, the counter must stay where it was."""
         await self._insert(events, self._events)
+        return bool(self._events)
+
+    async def commit(self) -> None:
+        """Make it true. Raises what the driver raises, also where it was made and only the answer got lost."""
         async with asyncio.timeout(self._timeout):
             await self._connection.commit()
 
@@ -152,7 +153,7 @@ class Change:
             {
                 "seq": self.seq,
                 "n": len(self._events),
-                "nonce": self._nonce,
+                "nonce": self.nonce,
                 "digest": digest,
                 "key_id": key_id,
                 "kind": kind,

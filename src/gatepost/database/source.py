@@ -10,21 +10,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CompoundSelect, and_, bindparam, null, or_, select, type_coerce
+from sqlalchemy import CompoundSelect, bindparam, null, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.database import schema
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
+from gatepost.database.commit import CommitLostError, commit, was_committed
 from gatepost.database.engine import changing, make_engine, mapped_errors
 from gatepost.database.rows import KEYS, as_key, as_plain
-from gatepost.database.tables import counter, events, keys, secrets, settings
-from gatepost.errors import BadInputError, ConfigurationError, UnavailableError
+from gatepost.database.tables import counter, events, keys, secrets, settings, workers
+from gatepost.database.workers import Workers
+from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
 from gatepost.models import APIKey
 from gatepost.record import Row
 
 SEQ_DIGITS = 18
 """Most decimal digits of a seq: what every database's BIGINT holds."""
+
+N_MAX = 2**31 - 1
+"""Highest number of an event inside a change: the column's type has 32 bits."""
 
 READ_MAX = 512
 """Most digests in one statement."""
@@ -32,11 +37,13 @@ READ_MAX = 512
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read."""
+    """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read.
+    `is_member`: whether the worker that asked has its row."""
 
     seq: int
     nonce: int
     now: float
+    is_member: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +87,15 @@ def _records_statement() -> CompoundSelect[Any]:
 
 
 _RECORDS = _records_statement()
-_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"))
+_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id).join_from(
+    counter, workers, workers.c.id == bindparam("worker"), isouter=True
+)
 _EVENTS = (
-    select(events.c.seq, events.c.nonce, events.c.digest)
+    select(events.c.seq, events.c.n, events.c.nonce, events.c.digest)
     .where(
-        or_(
-            and_(events.c.seq > bindparam("after"), events.c.seq <= bindparam("to")),
-            and_(events.c.seq == bindparam("after"), events.c.n == 0),
-        )
+        events.c.seq >= bindparam("first"),
+        events.c.seq <= bindparam("to"),
+        or_(events.c.seq > bindparam("first"), events.c.n.between(bindparam("lowest"), bindparam("highest"))),
     )
     .order_by(events.c.seq, events.c.n)
     .limit(bindparam("most"))
@@ -104,6 +112,7 @@ class Database:
         self._given = database
         self._timeout = timeout
         self._engine: AsyncEngine | None = None
+        self.workers = Workers(self._reading)
 
     @property
     def _reads(self) -> AsyncEngine:
@@ -174,17 +183,24 @@ class Database:
             rows = await connection.execute(select(settings.c.name, settings.c.value))
             return {name: bytes.fromhex(value) for name, value in rows}
 
-    async def read_position(self) -> Position:
-        """The counter and the database's clock. One round trip."""
+    async def read_position(self, worker_id: str | None = None) -> Position:
+        """The counter, the database's clock, and whether this worker has its row. One round trip, two rows by key."""
         async with self._reading("Polling the counter") as connection:
-            seq, nonce, now = (await connection.execute(_POSITION)).one()
-            return Position(seq, nonce, float(now))
+            seq, nonce, now, row_id = (await connection.execute(_POSITION, {"worker": worker_id})).one()
+            return Position(seq, nonce, float(now), row_id is not None)
 
-    async def read_events(self, after: int, to: int, most: int) -> Sequence[Event]:
-        """The first event of seq `after`, then all of later seqs up to `to`, in order; at most `most` rows."""
-        async with self._reading("Reading the events") as connection:
-            rows = await connection.execute(_EVENTS, {"after": after, "to": to, "most": most})
-            return [Event(seq, nonce, digest) for seq, nonce, digest in rows]
+    async def read_events(self, first: int, to: int, page: int) -> AsyncIterator[Sequence[Event]]:
+        """The first event of seq `first`, then all of later seqs up to `to`, in order, `page` of them at a time. A
+        round trip a page."""
+        lowest = highest = 0
+        while True:
+            place = {"first": first, "to": to, "lowest": lowest, "highest": highest, "most": page}
+            async with self._reading("Reading the events") as connection:
+                rows = (await connection.execute(_EVENTS, place)).all()
+            yield [Event(row.seq, row.nonce, row.digest) for row in rows]
+            if len(rows) < page:
+                return
+            first, lowest, highest = rows[-1].seq, rows[-1].n + 1, N_MAX
 
     async def read_oldest_seq(self, above: int) -> int | None:
         """The lowest seq above `above` that the event log still holds, or `None`."""
@@ -246,13 +262,28 @@ class Database:
     @asynccontextmanager
     async def change(self, actor: str | None) -> AsyncIterator[Change]:
         """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing.
-        Raises `UnavailableError`, also where a statement of it takes longer than `timeout`."""
-        with mapped_errors("Changing keys (nothing was changed)"):
-            async with changing(self.engine).connect() as connection:
-                change = Change(connection, actor, self._timeout)
-                yield change
-                with mapped_errors("Committing a change (read the keys to see whether it was made)"):
-                    await change.commit()
+
+        Raises `UnavailableError` where nothing was changed, also where a statement of it takes longer than `timeout`;
+        `UncertainCommitError` where the database went away in the commit and does not tell within `timeout`.
+        """
+        try:
+            with mapped_errors("Changing keys (nothing was changed)"):
+                async with changing(self.engine).connect() as connection:
+                    change = Change(connection, actor, self._timeout)
+                    yield change
+                    await commit(connection, change)
+        except CommitLostError as lost:
+            made = await was_committed(changing(self.engine), change, self._timeout)
+            if made is None:
+                raise UncertainCommitError(
+                    f"The database went away while change {change.seq} was being committed, and cannot be asked "
+                    "whether it was made: do it again",
+                    change.seq,
+                ) from lost
+            if not made:
+                raise UnavailableError(
+                    "The database went away in the commit (nothing was changed): try again"
+                ) from lost
 
 
 def _parse_place(after: str) -> tuple[int, str]:

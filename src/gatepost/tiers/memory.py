@@ -26,6 +26,11 @@ class Bounded(dict[bytes, V], Generic[V]):
         self._entries = entries
         self._batch = max(1, entries // 100)
 
+    @property
+    def entries(self) -> int:
+        """Most entries."""
+        return self._entries
+
     def put(self, digest: bytes, value: V) -> None:
         """Remember `value`; an older value of the same digest is replaced in its place."""
         if len(self) >= self._entries and digest not in self:

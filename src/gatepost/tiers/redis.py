@@ -67,6 +67,7 @@ class RedisTier:
         self._seal_key = b""
         self._name = b""
         self._healthy = False
+        self._fault: BaseException | None = None
         self._closed = False
         self._pending: dict[bytes, tuple[bytes, float] | None] = {}
         self._wake_writer = asyncio.Event()
@@ -107,6 +108,17 @@ class RedisTier:
     def healthy(self) -> bool:
         """Whether Redis is being asked; false while the breaker skips it."""
         return self._healthy
+
+    @property
+    def fault(self) -> str | None:
+        """Why the breaker skips it, in a line; `None` while it does not."""
+        return None if self._fault is None else _line(self._fault)
+
+    async def check(self) -> str | None:
+        """Ask it now: why it does not answer, in a line, or `None`. Changes nothing; works before `open` too. One
+        exchange."""
+        fault = await self._ping()
+        return None if fault is None else _line(fault)
 
     async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
@@ -161,7 +173,7 @@ class RedisTier:
         """What keeps Redis from answering, or `None`."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._mget([self._name + b"probe"])
+                await self._mget([(self._name or b"gatepost:") + b"probe"])
         except _FAULTS as fault:
             return fault
         return None
@@ -178,6 +190,7 @@ class RedisTier:
     def _trip(self, fault: BaseException) -> None:
         """Skip Redis from now on, and probe it in the background."""
         self._healthy = False
+        self._fault = fault
         self._pending.clear()
         if self._probe is None and not self._closed:
             logger.warning("Redis does not answer (%s: %s): going on without it", type(fault).__name__, fault)
@@ -194,7 +207,7 @@ class RedisTier:
                 logger.exception("Probing Redis failed")
             pause = min(2 * pause, longest)
         logger.warning("Redis answers again")
-        self._probe = None
+        self._probe = self._fault = None
         self._healthy = True
 
     async def _write(self) -> None:
@@ -256,6 +269,11 @@ class RedisTier:
                     return
                 if message["type"] == "message":
                     yield message
+
+
+def _line(fault: BaseException) -> str:
+    """redis-py's own timeouts have no text."""
+    return " ".join(f"{type(fault).__name__}: {fault}".split()).rstrip(".: ")
 
 
 def _client_of(url: str, timeout: float) -> Redis:

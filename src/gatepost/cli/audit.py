@@ -1,0 +1,303 @@
+"""`gatepost audit`: ask the workers, after each change, whether they answer as the database says."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+from rich.console import Console
+from rich.status import Status
+from typer import Exit, Option
+
+from gatepost.audit.endpoint import checked_token
+from gatepost.cli.failures import ExitCode
+from gatepost.cli.options import DatabaseOptions
+from gatepost.cli.output import is_terminal, print_line, print_note, print_pairs
+from gatepost.cli.verb import verb
+from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
+
+if TYPE_CHECKING:
+    from gatepost.audit.auditor import Auditor, Round, Violation
+    from gatepost.audit.metrics import Metrics
+
+TOKEN = "GATEPOST_AUDIT_TOKEN"  # noqa: S105 - the variable's name
+"""Environment variable with the shared token. Never an argument: those are seen by everybody on the machine."""
+
+RECENT = 1_000
+"""How many changes back `--once` looks where it is not told."""
+
+_DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
+
+
+@verb
+async def audit(
+    options: DatabaseOptions,
+    *,
+    worker: Annotated[
+        list[str],
+        Option("--worker", metavar="URL", help="Where a worker's AuditEndpoint is mounted. Once for each worker."),
+    ],
+    since: Annotated[
+        int | None, Option("--since", metavar="SEQ", min=0, help="Ask about the changes after this one, too.")
+    ] = None,
+    seconds: Annotated[
+        float | None, Option("--for", metavar="SECONDS", min=0, help="End after this time. Default: never.")
+    ] = None,
+    once: Annotated[
+        bool, Option("--once", help="Ask about the last 1,000 changes (or those since SEQ), and end.")
+    ] = False,
+    every: Annotated[
+        float, Option("--every", metavar="SECONDS", min=0.05, max=60, help="Pause between two looks at the log.")
+    ] = 1.0,
+    metrics_file: Annotated[
+        Path | None,
+        Option("--metrics", metavar="FILE", help="Write Prometheus metrics there after each look (*.prom)."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        Option("--metrics-port", metavar="N", min=1, max=65535, help="Answer Prometheus on 127.0.0.1 at this port."),
+    ] = None,
+) -> None:
+    """Follow the change log, and ask every worker after each change how it answers for that key now.
+
+    An answer is a violation if a secret is let in, refused or judged by an old record although the worker had to know
+    of the change: it said so, or its max_staleness has gone by. Needs the shared token in GATEPOST_AUDIT_TOKEN, and no
+    secret. Ctrl-C ends it, with the summary.
+    """
+    try:
+        from gatepost.audit.asking import Asking  # noqa: PLC0415 - need the extra
+        from gatepost.audit.auditor import Auditor  # noqa: PLC0415
+        from gatepost.audit.metrics import Metrics  # noqa: PLC0415
+        from gatepost.database.source import Database  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        library = str(missing.name).partition(".")[0]
+        if library == "gatepost":
+            raise
+        raise MissingExtraError(_DISTRIBUTIONS.get(library, library), "audit") from missing
+    token = os.environ.get(TOKEN, "")
+    try:
+        checked_token(token)
+    except BadInputError as wrong:
+        raise BadInputError(f"{TOKEN}: {wrong}") from None
+    options.check_file()
+    database = Database(options.database, timeout=5.0)
+    async with AsyncExitStack() as stack:
+        workers = [await stack.enter_async_context(Asking(url, token)) for url in dict.fromkeys(worker)]
+        try:
+            await database.open()
+        except UnavailableError as failure:
+            print_note(f"Error: {failure}")
+            raise Exit(ExitCode.UNANSWERED) from None
+        stack.push_async_callback(database.close)
+        auditor = Auditor(database, workers)
+        metrics = Metrics(each.url for each in workers)
+        if metrics_port is not None:
+            _serve(metrics, metrics_port)
+        watch = _Watch(auditor, metrics, metrics_file, as_json=options.as_json)
+        stop = _stopped_by_signals()
+        await watch.run(
+            since=(-RECENT if once and since is None else since),
+            until=None if seconds is None else time.monotonic() + seconds,
+            every=every,
+            once=once,
+            stop=stop,
+        )
+    raise Exit(watch.exit_code())
+
+
+def _serve(metrics: "Metrics", port: int) -> None:
+    try:
+        metrics.serve(port)
+    except OSError as failure:
+        raise BadInputError(f"--metrics-port {port}: {failure.strerror or failure}") from None
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    """Set by Ctrl-C and SIGTERM, so that what was seen is told at the end."""
+    stop = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread that is not main
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    return stop
+
+
+class _Watch:
+    """Rounds, and what is told of them."""
+
+    def __init__(self, auditor: "Auditor", metrics: "Metrics", file: Path | None, *, as_json: bool) -> None:
+        self._auditor = auditor
+        self._metrics = metrics
+        self._file = file
+        self._as_json = as_json
+        self._live = is_terminal() and not as_json
+        self._down: dict[str, str] = {}
+        self._ever_answered = True
+        self._counts = {
+            "changes": 0,
+            "answers": 0,
+            "old": 0,
+            "undecided": 0,
+            "violations": 0,
+            "unanswered": 0,
+            "given_up": 0,
+            "database_failures": 0,
+        }
+
+    async def run(
+        self, *, since: int | None, until: float | None, every: float, once: bool, stop: asyncio.Event
+    ) -> None:
+        """Look again and again, until told to end."""
+        with Console(highlight=False).status("") if self._live else contextlib.nullcontext() as line:
+            begun = False
+            while not stop.is_set():
+                try:
+                    if not begun:
+                        await self._begin(since)
+                        begun = True
+                    done = await self._auditor.round()
+                except UnavailableError as failure:
+                    self._note_failure(str(failure))
+                else:
+                    self._note(done)
+                self._write()
+                if line is not None:
+                    self._update(line)
+                if once and begun and not self._auditor.open_checks:
+                    return
+                rest = every if until is None else min(every, until - time.monotonic())
+                if rest <= 0:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(rest):
+                        await stop.wait()
+
+    def exit_code(self) -> ExitCode:
+        """Tell the summary, and how to exit."""
+        summary = {**self._counts, "open": self._auditor.open_checks, "seq": self._auditor.seq}
+        unheard = [each.name for each in self._auditor.unheard]
+        if self._as_json:
+            _print_json_line({"event": "summary", **summary, "unheard": unheard, "down": self._down})
+        else:
+            self._print_summary(summary, unheard)
+        if self._counts["violations"]:
+            return ExitCode.FAILED
+        incomplete = self._down or self._counts["given_up"] or self._auditor.seq is None
+        return ExitCode.UNANSWERED if incomplete else ExitCode.DONE
+
+    def _print_summary(self, summary: dict[str, Any], unheard: Sequence[str]) -> None:
+        if self._live:
+            print_line("")
+        print_pairs(
+            [
+                ("followed to change", str(summary["seq"])),
+                ("keys' changes", str(summary["changes"])),
+                ("answers", str(summary["answers"])),
+                ("allowed to be old", str(summary["old"])),
+                ("could not tell", str(summary["undecided"])),
+                ("violations", str(summary["violations"])),
+                ("questions unanswered", str(summary["unanswered"])),
+                ("answers given up", str(summary["given_up"])),
+                ("asked not to the end", str(summary["open"])),
+                *(("does not answer", f"{url}: {reason}") for url, reason in self._down.items()),
+                *(("never heard", f"{name}: lives, but was not asked; give its --worker") for name in unheard),
+            ]
+        )
+
+    async def _begin(self, since: int | None) -> None:
+        if since is not None and since < 0:
+            since = max(0, await self._auditor.begin() + since)
+        first = await self._auditor.begin(since)
+        if not self._as_json:
+            print_note(f"Asking about every change after {first}. Ctrl-C ends it.")
+
+    def _note(self, done: "Round") -> None:
+        counts = self._counts
+        counts["changes"] += done.changes
+        counts["answers"] += sum(done.answers.values())
+        for (_, judgement), count in done.answers.items():
+            if judgement.value in {"old", "undecided"}:
+                counts[judgement.value] += count
+        counts["violations"] += len(done.violations)
+        counts["unanswered"] += len(done.unanswered)
+        counts["given_up"] += done.given_up
+        self._metrics.note(done, self._auditor)
+        if done.restarted:
+            self._tell(
+                {"event": "restarted", "seq": self._auditor.seq},
+                "The change log does not go on where it was: the database was restored, replaced or failed over. "
+                f"Going on after change {self._auditor.seq}",
+            )
+        for violation in done.violations:
+            if self._as_json:
+                _print_json_line({"event": "violation", **asdict(violation)})
+            else:
+                print_line(_sentence(violation), "bold red")
+        for url, reason in done.unanswered.items():
+            if url not in self._down:
+                self._tell({"event": "unanswered", "url": url, "reason": reason}, f"{url} does not answer: {reason}")
+        for url in self._down:
+            if url not in done.unanswered:
+                self._tell({"event": "answers", "url": url}, f"{url} answers again")
+        self._down = done.unanswered
+
+    def _note_failure(self, message: str) -> None:
+        message = " ".join(message.split())
+        self._counts["database_failures"] += 1
+        self._metrics.note_failure()
+        self._tell({"event": "database", "reason": message}, message)
+
+    def _tell(self, event: dict[str, Any], text: str) -> None:
+        if self._as_json:
+            _print_json_line(event)
+        else:
+            print_note(text)
+
+    def _write(self) -> None:
+        if self._file is not None:
+            try:
+                self._metrics.write(self._file)
+            except OSError as failure:
+                raise BadInputError(f"--metrics {self._file}: {failure.strerror or failure}") from None
+
+    def _update(self, line: Status) -> None:
+        counts = self._counts
+        line.update(
+            f"change {self._auditor.seq} · {self._auditor.open_checks} being asked about · "
+            f"{counts['answers']} answers · {counts['violations']} violations · {len(self._down)} workers down"
+        )
+
+
+_DID = {"accepted": "lets in", "refused": "refuses", "outdated": "goes by an old record of"}
+_BECAUSE = {
+    "applied": "although it says that it has applied that",
+    "acknowledged": "although its row says that it has applied that",
+    "gone": "although it has no row, so that nobody waits for it",
+    "late": "longer than its max_staleness allows",
+}
+
+
+def _sentence(violation: "Violation") -> str:
+    """One line for one violation."""
+    name = "a worker" if violation.worker is None else violation.worker.name
+    key = "a deleted key" if violation.key_id is None else f"key {violation.key_id}"
+    return (
+        f"{violation.at:%Y-%m-%dT%H:%M:%SZ} VIOLATION {violation.kind.value}: {name} ({violation.url}) "
+        f"{_DID[violation.kind.value]} {key}, which the database says is {violation.truth.value} since change "
+        f"{violation.seq}, {violation.age:.1f} s ago, {_BECAUSE[violation.bound.value]} "
+        f"(it answers {violation.answer.value} as of {violation.as_of}, has applied {violation.applied_seq}; "
+        f"digest {violation.digest}…)"
+    )
+
+
+def _print_json_line(event: dict[str, Any]) -> None:
+    """One JSON object a line, told at once, so that a program can follow."""
+    sys.stdout.write(orjson.dumps(event, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE).decode())
+    sys.stdout.flush()

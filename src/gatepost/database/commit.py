@@ -1,0 +1,68 @@
+"""Committing a change, so that its caller learns how it ended whatever happens in between.
+
+A task that is cancelled while COMMIT is under way waits for its answer. Where the answer is lost with the connection,
+the database is asked on another one: the counter's row stays locked until the lost transaction has ended, so who gets
+that lock sees either its event or that there never will be one.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gatepost.database.changes import Change
+from gatepost.database.tables import counter, events
+
+ASK_AGAIN_SECONDS = 0.05
+"""Pause between two tries to ask a database that does not answer."""
+
+
+class CommitLostError(Exception):
+    """COMMIT was sent, and its answer did not come."""
+
+
+async def commit(connection: AsyncConnection, change: Change) -> None:
+    """Commit, or roll back what wrote no event. Raises `CommitLostError`; the connection is then closed.
+
+    A cancellation is passed on when the answer is there, with a note of what became of the change.
+    """
+    if not await change.write_events():
+        await connection.rollback()
+        return
+    committing = asyncio.create_task(change.commit())
+    cancelled: asyncio.CancelledError | None = None
+    while not committing.done():
+        try:
+            await asyncio.wait({committing})
+        except asyncio.CancelledError as ask:
+            cancelled = ask
+    failure = asyncio.CancelledError() if committing.cancelled() else committing.exception()
+    if failure is not None:
+        with suppress(SQLAlchemyError, OSError):
+            await connection.invalidate()
+    if cancelled is not None:
+        became = "is committed" if failure is None else "may be committed: its connection was lost"
+        cancelled.add_note(f"gatepost: change {change.seq} {became}")
+        raise cancelled
+    if failure is not None:
+        raise CommitLostError from failure
+
+
+async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> bool | None:
+    """Whether a change whose commit got no answer was made; `None` where `timeout` seconds did not suffice to tell."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline), engine.connect() as connection:
+                await connection.execute(update(counter).values(seq=counter.c.seq))
+                of_change = (events.c.seq == change.seq, events.c.n == 0)
+                nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
+                await connection.rollback()
+                return bool(nonce == change.nonce)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            if loop.time() >= deadline:
+                return None
+            await asyncio.sleep(ASK_AGAIN_SECONDS)

@@ -1,0 +1,104 @@
+"""The rows of the workers: who may hold a lease, and what each has applied.
+
+Nothing here reads a wall clock: whether a worker lives is told by its `beat`, which each renewal raises, and by how
+long an observer has seen it unchanged on a clock of its own (docs/decisions/0005).
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatepost.database.tables import events, workers
+from gatepost.models import Worker
+
+NEVER_ACKED = -1
+"""`acked_seq` of a worker that has not applied anything yet."""
+
+NAME_MAX = 200
+"""Characters: the width of the column."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """One row. `acked_seq`: the worker has applied every change up to here. `max_staleness`: seconds that its lease
+    lasts at most. `seen_at`: its last renewal, for people. `beat`: counts its renewals."""
+
+    worker: Worker
+    acked_seq: int
+    max_staleness: float
+    seen_at: datetime
+    beat: int
+
+
+class Workers:
+    """The table of workers. Every method is one statement, and raises `UnavailableError`."""
+
+    def __init__(self, connection: Callable[[str], AbstractAsyncContextManager[AsyncConnection]]) -> None:
+        self._connection = connection
+
+    async def join(self, worker: Worker, max_staleness: float, seen_at: datetime) -> None:
+        """Add a row."""
+        row = {
+            "id": worker.id,
+            "name": worker.name[:NAME_MAX],
+            "seen_at": seen_at,
+            "beat": 0,
+            "acked_seq": NEVER_ACKED,
+            "max_staleness": max_staleness,
+        }
+        await self._write("Joining the workers", insert(workers).values(row))
+
+    async def renew(self, worker_id: str, seq: int, nonce: int, seen_at: datetime) -> bool:
+        """Say that the worker lives and has applied every change up to `seq`. Answers whether its row is there *and*
+        the log holds that very change (its nonce): an answer of another timeline must not count for this one."""
+        is_ours = exists().where(events.c.seq == seq, events.c.n == 0, events.c.nonce == nonce)
+        statement = (
+            update(workers)
+            .where(workers.c.id == worker_id, is_ours)
+            .values(acked_seq=seq, beat=workers.c.beat + 1, seen_at=seen_at)
+        )
+        return await self._write("Acknowledging changes", statement) == 1
+
+    async def leave(self, worker_id: str) -> None:
+        """Remove a row, whose worker's lease has ended."""
+        await self._write("Leaving the workers", delete(workers).where(workers.c.id == worker_id))
+
+    async def remove(self, row: WorkerRow) -> None:
+        """Remove the row of a worker that is gone, unless it has renewed since `row` was read."""
+        statement = delete(workers).where(workers.c.id == row.worker.id, workers.c.beat == row.beat)
+        await self._write("Removing a worker that is gone", statement)
+
+    async def read_all(self) -> Sequence[WorkerRow]:
+        """Every row."""
+        return await self._read(select(workers).order_by(workers.c.id))
+
+    async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
+        """The rows that follow `worker_id` in a ring by id, without its own; at most `most`."""
+        statement = (
+            select(workers)
+            .where(workers.c.id != worker_id)
+            .order_by(case((workers.c.id > worker_id, 0), else_=1), workers.c.id)
+            .limit(most)
+        )
+        return await self._read(statement)
+
+    async def _read(self, statement: Any) -> Sequence[WorkerRow]:
+        async with self._connection("Reading the workers") as connection:
+            rows = await connection.execute(statement)
+            return [
+                WorkerRow(Worker(row.id, row.name), row.acked_seq, row.max_staleness, row.seen_at, row.beat)
+                for row in rows
+            ]
+
+    async def _write(self, doing: str, statement: Any) -> int:
+        """Run one statement in a transaction of its own; answers how many rows it changed."""
+        async with self._connection(doing) as connection:
+            changed: int = (await connection.execute(statement)).rowcount
+            if connection.dialect.name == "sqlite":  # the others commit by themselves, see `Database._reads`
+                await connection.commit()
+            return changed

@@ -1,0 +1,1 @@
+"""Open connections are ended when their key dies, and only then."""

@@ -1,0 +1,470 @@
+"""What the app and the server see of an end, message by message; and what is not ended."""
+
+import asyncio
+import gc
+import logging
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost import APIKeyMiddleware, APIKeys, Outcome
+from gatepost.guard import ROUND_SECONDS
+from tests.connections.conftest import MakeWorker
+from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
+from tests.servers.proxy import Proxy, proxied
+
+BOUND_SECONDS = ROUND_SECONDS + 2.0
+PATIENCE_SECONDS = 10.0
+
+
+def open_in(keys: APIKeys) -> int:
+    """How many connections are watched over."""
+    return len(keys._opened().guard._connections)
+
+
+async def chunk(send: Send, body: bytes = b"tick", *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def start(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+async def ticking(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Streams for ever, one chunk at once and no other."""
+    await start(send)
+    await chunk(send)
+    await asyncio.Event().wait()
+
+
+async def echo(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Echoes until the disconnect, which it sends to nobody but notes in the scope."""
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+    _scope["noted"].append(message)
+    with pytest.raises(OSError, match=r"key_|unavailable"):
+        await send({"type": "websocket.send", "text": "too late"})
+
+
+async def opened_stream(connection: Connection) -> None:
+    connection.give("http.request")
+    assert (await connection.take())["type"] == "http.response.start"
+    assert (await connection.take())["body"] == b"tick"
+
+
+async def opened_socket(connection: Connection) -> None:
+    connection.give("websocket.connect")
+    assert (await connection.take())["type"] == "websocket.accept"
+
+
+async def news(keys: APIKeys) -> None:
+    """Poll, and let the guard act on it."""
+    await keys._opened().freshness.poll()
+    await asyncio.sleep(0)
+
+
+async def test_an_app_that_waits_is_woken_with_a_disconnect_and_the_server_told_to_close(
+    here: APIKeys, there: APIKeys
+) -> None:
+    issued = await here.create("a key")
+    noted: list[Any] = []
+    scope = websocket_scope("/", bearer(issued.secret), noted=noted)
+    async with Connection(APIKeyMiddleware(echo, there), scope) as connection:
+        await opened_socket(connection)
+        assert open_in(there) == 1
+        await here.deactivate(issued.key.id)
+        close = {"type": "websocket.close", "code": 3000, "reason": "key_deactivated"}
+        assert await connection.take() == close
+        await connection.end()
+    assert noted == [close | {"type": "websocket.disconnect"}]
+    assert open_in(there) == 0
+
+
+async def test_a_handshake_that_the_app_has_not_answered_is_denied(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    waits = asyncio.Event()
+
+    async def slow(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        waits.set()
+        assert (await receive())["type"] == "websocket.disconnect"
+        await send({"type": "websocket.accept"})
+
+    async with Connection(APIKeyMiddleware(slow, there), websocket_scope("/", bearer(issued.secret))) as connection:
+        connection.give("websocket.connect")
+        await waits.wait()
+        await here.deactivate(issued.key.id)
+        response = await connection.answer()
+        assert (response.status_code, response.json()["code"]) == (401, "key_deactivated")
+        await connection.end()
+
+
+async def test_a_stream_is_cut_and_left_incomplete(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    async with Connection(APIKeyMiddleware(ticking, there), http_scope("/", bearer(issued.secret))) as connection:
+        await opened_stream(connection)
+        assert open_in(there) == 1
+        await here.delete(issued.key.id)
+        await connection.end()
+        assert connection._from_app.empty()
+    assert open_in(there) == 0
+
+
+class Between(BaseHTTPMiddleware):
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+
+async def endless(_request: Request) -> Response:
+    async def ticks() -> AsyncIterator[str]:
+        yield "tick"
+        await asyncio.Event().wait()
+
+    return StreamingResponse(ticks())
+
+
+@pytest.mark.parametrize("spec", ["2.3", "2.4"])
+@pytest.mark.parametrize("between", [[], [Middleware(Between)]])
+async def test_a_stream_that_starlette_runs_in_tasks_of_its_own_is_cut(
+    here: APIKeys, there: APIKeys, spec: str, between: list[Middleware]
+) -> None:
+    issued = await here.create("a key")
+    app = APIKeyMiddleware(Starlette(routes=[Route("/", endless)], middleware=between), there)
+    scope = http_scope("/", bearer(issued.secret), asgi={"version": "3.0", "spec_version": spec})
+    async with Connection(app, scope) as connection:
+        await opened_stream(connection)
+        await here.deactivate(issued.key.id)
+        await connection.end()
+    assert open_in(there) == 0
+
+
+async def test_an_app_that_swallows_the_cancellation_cannot_send(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    seen: list[object] = []
+
+    async def stubborn(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await chunk(send)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as cancelled:
+            seen.append(cancelled)
+        with pytest.raises(OSError, match="key_deactivated"):
+            await chunk(send)
+
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        await APIKeyMiddleware(stubborn, there)(scope, receive, send)
+        task = asyncio.current_task()
+        assert task is not None
+        seen.append(task.cancelling())
+
+    async with Connection(server, http_scope("/", bearer(issued.secret))) as connection:
+        await opened_stream(connection)
+        await here.deactivate(issued.key.id)
+        await connection.end()
+    assert [type(each) for each in seen] == [asyncio.CancelledError, int]
+    assert seen[1] == 0
+
+
+async def cancelled_meanwhile(
+    app: ASGIApp, scope: Scope, opened: Callable[[Connection], Awaitable[None]], there: APIKeys
+) -> None:
+    """End a connection, and cancel its task from elsewhere in the same turn of the loop."""
+    async with Connection(app, scope) as connection:
+        await opened(connection)
+        guard = there._opened().guard
+        (digest,) = guard._connections.digests()
+        (held,) = guard._connections.of(digest)
+        held.end(Outcome.DEACTIVATED)
+        connection._task.cancel()
+        await asyncio.wait({connection._task}, timeout=PATIENCE_SECONDS)
+        assert connection._task.cancelled()
+
+
+async def test_another_cancellation_at_the_same_time_is_not_swallowed(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    headers = bearer(issued.secret)
+    await cancelled_meanwhile(APIKeyMiddleware(ticking, there), http_scope("/", headers), opened_stream, there)
+    scope = websocket_scope("/", headers, noted=[])
+    await cancelled_meanwhile(APIKeyMiddleware(echo, there), scope, opened_socket, there)
+
+
+async def test_what_runs_after_the_response_is_not_cut(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    go_on, done = asyncio.Event(), asyncio.Event()
+
+    async def afterwards() -> None:
+        await go_on.wait()
+        done.set()
+
+    async def respond(_request: Request) -> Response:
+        async def chunks() -> AsyncIterator[str]:
+            yield "one"
+            yield "two"
+
+        return StreamingResponse(chunks(), background=BackgroundTask(afterwards))
+
+    app = APIKeyMiddleware(Starlette(routes=[Route("/", respond)]), there)
+    scope = http_scope("/", bearer(issued.secret), asgi={"version": "3.0", "spec_version": "2.4"})
+    async with Connection(app, scope) as connection:
+        connection.give("http.request")
+        assert (await connection.answer()).text == "onetwo"
+        assert open_in(there) == 0
+        await here.deactivate(issued.key.id)
+        await news(there)
+        go_on.set()
+        await connection.end()
+    assert done.is_set()
+
+
+async def test_a_slow_response_in_one_piece_is_not_cut(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    go_on, waits = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: Request) -> Response:
+        waits.set()
+        await go_on.wait()
+        return PlainTextResponse("let in before")
+
+    app = APIKeyMiddleware(Starlette(routes=[Route("/", slow)]), there)
+    async with Connection(app, http_scope("/", bearer(issued.secret))) as connection:
+        connection.give("http.request")
+        await waits.wait()
+        await here.deactivate(issued.key.id)
+        await news(there)
+        go_on.set()
+        assert (await connection.answer()).text == "let in before"
+
+
+async def test_a_change_between_the_let_in_and_the_first_chunk_is_not_missed(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    go_on, waits = asyncio.Event(), asyncio.Event()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        waits.set()
+        await go_on.wait()
+        await ticking(scope, receive, send)
+
+    async with Connection(APIKeyMiddleware(late, there), http_scope("/", bearer(issued.secret))) as connection:
+        await waits.wait()
+        await here.deactivate(issued.key.id)
+        await news(there)
+        assert open_in(there) == 0
+        go_on.set()
+        async with asyncio.timeout(BOUND_SECONDS):
+            await connection.end()
+
+
+async def test_changes_that_leave_the_secret_usable_leave_its_connections_open(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key", ["FILE_UPLOAD"])
+    scope = websocket_scope("/", bearer(issued.secret), noted=[])
+    async with Connection(APIKeyMiddleware(echo, there), scope) as connection:
+        await opened_socket(connection)
+        await here.activate(issued.key.id)
+        await here.update(issued.key.id, description="another", permissions=[])
+        await here.rotate(issued.key.id, grace=60, wait="commit")
+        await asyncio.sleep(0.3)
+        connection.give("websocket.receive", text="still there?")
+        assert (await connection.take())["text"] == "still there?"
+        assert open_in(there) == 1
+        connection.give("websocket.disconnect", code=1000)
+
+
+async def test_an_expiry_that_is_set_put_off_or_taken_away_counts_for_open_connections(
+    here: APIKeys, there: APIKeys
+) -> None:
+    issued = await here.create("a key", expires_at=datetime.now(UTC) + timedelta(seconds=1))
+    async with Connection(APIKeyMiddleware(ticking, there), http_scope("/", bearer(issued.secret))) as connection:
+        await opened_stream(connection)
+        await here.update(issued.key.id, expires_at=None)
+        await asyncio.sleep(1 + ROUND_SECONDS)
+        assert open_in(there) == 1
+        soon = datetime.now(UTC) + timedelta(seconds=0.5)
+        await here.update(issued.key.id, expires_at=soon)
+        async with asyncio.timeout(0.5 + BOUND_SECONDS):
+            await connection.end()
+        assert datetime.now(UTC) >= soon
+
+
+async def test_end_connections_can_be_turned_off(here: APIKeys, there: APIKeys) -> None:
+    issued = await here.create("a key")
+    headers = bearer(issued.secret)
+    socket_app = APIKeyMiddleware(echo, there, end_connections=False)
+    stream_app = APIKeyMiddleware(ticking, there, end_connections=False)
+    async with (
+        Connection(socket_app, websocket_scope("/", headers, noted=[])) as socket,
+        Connection(stream_app, http_scope("/", headers)) as stream,
+    ):
+        await opened_socket(socket)
+        await opened_stream(stream)
+        await here.deactivate(issued.key.id)
+        await news(there)
+        await asyncio.sleep(0.2)
+        socket.give("websocket.receive", text="still there?")
+        assert (await socket.take())["text"] == "still there?"
+        assert not stream._task.done()
+        assert open_in(there) == 0
+
+
+async def test_the_guard_outlives_a_fault_and_ends_the_others(
+    here: APIKeys, there: APIKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    issued = await here.create("a key")
+    assert (await there.verify(issued.secret)).valid
+    key = there.recall(issued.secret.encode())
+    assert key is not None
+    ended = asyncio.Event()
+
+    def broken(_outcome: object) -> None:
+        raise ValueError("a fault")
+
+    for end in (broken, lambda _outcome: ended.set(), broken):
+        there.attend(issued.secret.encode(), key, end)
+    with caplog.at_level(logging.ERROR):
+        await here.deactivate(issued.key.id)
+        async with asyncio.timeout(BOUND_SECONDS):
+            await ended.wait()
+    assert "could not be ended" in caplog.text
+    assert issued.secret not in caplog.text
+    assert open_in(there) == 0
+
+
+async def test_thousands_of_connections_come_and_go_and_leave_nothing(worker: MakeWorker) -> None:
+    keys = await worker()
+    issued = [await keys.create(f"key {n}") for n in range(3)]
+
+    async def short(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await chunk(send)
+        await asyncio.sleep(0)
+        await chunk(send, b"", more=False)
+
+    stream_app, socket_app = APIKeyMiddleware(short, keys), APIKeyMiddleware(echo, keys)
+
+    async def stream(n: int) -> None:
+        assert (await ask(stream_app, http_scope("/", bearer(issued[n % 3].secret)))).text == "tick"
+
+    async def socket(n: int) -> None:
+        scope = websocket_scope("/", bearer(issued[n % 3].secret), noted=[])
+        async with Connection(socket_app, scope) as connection:
+            await opened_socket(connection)  # and cancelled, as by a server that shuts down
+
+    async def come_and_go(count: int) -> None:
+        for begin in range(0, count, 100):
+            await asyncio.gather(*(stream(n) if n % 2 else socket(n) for n in range(begin, begin + 100)))
+
+    await come_and_go(200)
+    tasks = len(asyncio.all_tasks())
+    gc.collect()
+    tracemalloc.start()
+    try:
+        held = []
+        for _ in range(3):  # the first fills what is kept once, such as statements' plans and empty lists
+            await come_and_go(1000)
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    connections = keys._opened().guard._connections
+    assert (len(connections), connections._open, connections._expiring, connections._doubted) == (0, {}, set(), set())
+    assert held[2] - held[0] < 50_000, f"bytes held after each 1,000 connections: {held}"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110 - a poll may be under way
+            await asyncio.sleep(0.01)
+
+
+async def test_three_thousand_open_connections_end_together(here: APIKeys, there: APIKeys) -> None:
+    issued = [await here.create(f"key {n}") for n in range(30)]
+    app = APIKeyMiddleware(ticking, there)
+    open_ones = []
+    for n in range(3000):
+        connection = Connection(app, http_scope("/", bearer(issued[n % 30].secret)))
+        await connection.__aenter__()
+        open_ones.append(connection)
+    for connection in open_ones:
+        await opened_stream(connection)
+    assert open_in(there) == 3000
+    await here.deactivate([each.key.id for each in issued[:15]])
+    async with asyncio.timeout(BOUND_SECONDS):
+        while open_in(there) > 1500:  # noqa: ASYNC110 - counted, nothing to wait for
+            await asyncio.sleep(0.01)
+    for n, connection in enumerate(open_ones):
+        if n % 30 < 15:
+            await connection.end()
+        assert connection._task.done() is (n % 30 < 15)
+        await connection.__aexit__(None, None, None)
+    assert open_in(there) == 0
+
+
+@pytest.fixture
+async def cut_off(postgres_url: str) -> AsyncIterator[tuple[APIKeys, Proxy, APIKeys]]:
+    """A worker over PostgreSQL through a proxy that can stall: (keys, proxy, keys that are not cut off)."""
+    url = make_url(postgres_url)
+    async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
+        through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
+        near = APIKeys(postgres_url)
+        await near.create_schema()
+        far = APIKeys(through, poll_interval=0.1, max_staleness=1.0, read_timeout=0.5)
+        async with near, far:
+            await far.serve()
+            yield far, proxy, near
+            proxy.flow()
+
+
+async def test_connections_end_when_nobody_can_vouch_for_their_key_any_more(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    issued = await near.create("a key")
+    clock = asyncio.get_running_loop().time
+    async with (
+        Connection(APIKeyMiddleware(echo, far), websocket_scope("/", bearer(issued.secret), noted=[])) as socket,
+        Connection(APIKeyMiddleware(ticking, far), http_scope("/", bearer(issued.secret))) as stream,
+    ):
+        await opened_socket(socket)
+        await opened_stream(stream)
+        proxy.stall()
+        stalled = clock()
+        async with asyncio.timeout(1.0 + ROUND_SECONDS + 3 * 0.5 + 1.0):
+            close = await socket.take()
+            await stream.end()
+        assert clock() - stalled > 0.8, "the lease ended early"
+        assert (close["type"], close["code"], close["reason"]) == ("websocket.close", 1013, "unavailable")
+    assert open_in(far) == 0
+
+
+async def test_without_a_lease_connections_go_on_while_the_database_vouches_for_their_key(
+    here: APIKeys, worker: MakeWorker
+) -> None:
+    there = await worker(poll_interval=0.1, max_staleness=0.3)
+    issued, dying = await here.create("a key"), await here.create("another")
+    freshness = there._opened().freshness
+    async with (
+        Connection(APIKeyMiddleware(ticking, there), http_scope("/", bearer(issued.secret))) as kept,
+        Connection(APIKeyMiddleware(ticking, there), http_scope("/", bearer(dying.secret))) as ended,
+    ):
+        await opened_stream(kept)
+        await opened_stream(ended)
+        async with freshness._polling:  # no poll comes through: no news, and no lease
+            await asyncio.sleep(0.3 + ROUND_SECONDS + 0.5)
+            assert not freshness.holds()
+            assert open_in(there) == 2
+            await here.deactivate(dying.key.id, wait="commit")
+            async with asyncio.timeout(BOUND_SECONDS):
+                await ended.end()
+            assert open_in(there) == 1
+            assert not kept._task.done()

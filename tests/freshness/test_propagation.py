@@ -1,0 +1,436 @@
+"""When a verb that takes something away returns, no worker accepts it any more; and what callers are told else."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, text
+
+from gatepost import APIKeys, Outcome, StillSpreadingError, UnavailableError, UncertainCommitError
+from gatepost.database.changes import Change
+from gatepost.membership import certainly_over
+from tests.servers.proxy import proxied
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """`await start(url, redis=None, serving=True, **options)`: open keys over a database with tables."""
+    async with AsyncExitStack() as stack:
+
+        async def make(url: str, redis: str | None = None, *, serving: bool = True, **options: Any) -> APIKeys:
+            options = {"poll_interval": 0.1, "max_staleness": 2.0, "redis_timeout": 0.5} | options
+            keys = APIKeys(url, redis, **options)
+            await keys.create_schema()
+            await stack.enter_async_context(keys)
+            if serving:
+                await keys.serve()
+            return keys
+
+        yield make
+
+
+def name_of(keys: APIKeys) -> str:
+    """The worker's id."""
+    worker = keys._opened().freshness.worker
+    assert worker is not None
+    return worker.id
+
+
+async def cut_off(keys: APIKeys) -> str:
+    """End a worker as SIGKILL would, as far as others can tell: it says and reads nothing any more. Its id."""
+    worker_id = name_of(keys)
+    freshness = keys._opened().freshness
+    async with freshness._polling:
+        assert freshness._task is not None
+        freshness._task.cancel()
+        freshness._membership.worker = None  # nor does it leave when it is closed
+    return worker_id
+
+
+async def rows_of(keys: APIKeys) -> set[str]:
+    """The ids of the workers that the table tells of."""
+    return {row.worker.id for row in await keys._database.workers.read_all()}
+
+
+async def switched_off(keys: APIKeys, key_id: str) -> None:
+    """Wait until the change of a key to "off" is committed."""
+    for _ in range(500):
+        if not (await keys.get(key_id)).active:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("still on after five seconds")
+
+
+@pytest.mark.parametrize("with_redis", [False, True], ids=["no redis", "redis"])
+@pytest.mark.parametrize("verb", ["deactivate", "delete", "rotate", "update"])
+async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
+    start: Start, database_url: str, verb: str, with_redis: bool, request: pytest.FixtureRequest
+) -> None:
+    redis = request.getfixturevalue("redis_url") if with_redis else None
+    admin = await start(database_url, redis, serving=False)
+    workers = [await start(database_url, redis) for _ in range(3)]
+    issued = await admin.create("a key", ["FILE_UPLOAD", "OBJECTS_LIST"])
+    for _ in range(2):
+        for keys in workers:
+            verdict = await keys.verify(issued.secret)
+            assert verdict.valid
+            assert verdict.key is not None
+            assert "FILE_UPLOAD" in verdict.key.permissions
+
+    match verb:
+        case "update":
+            propagation = (await admin.update(issued.key.id, permissions=["OBJECTS_LIST"])).propagation
+        case "rotate":
+            propagation = (await admin.rotate(issued.key.id, grace=0)).propagation
+        case _:
+            propagation = (await getattr(admin, verb)([issued.key.id])).propagation
+
+    for keys in workers:
+        remembered = keys.recall(issued.secret.encode())
+        assert remembered is None or "FILE_UPLOAD" not in remembered.permissions
+        verdict = await keys.verify(issued.secret)
+        if verb == "update":
+            assert verdict.key is not None
+            assert verdict.key.permissions == {"OBJECTS_LIST"}
+        else:
+            assert verdict.outcome is (Outcome.DEACTIVATED if verb == "deactivate" else Outcome.INVALID)
+    assert propagation is not None
+    assert propagation.complete
+    assert {worker.id for worker in propagation.acknowledged} == {name_of(keys) for keys in workers}
+    assert not propagation.expired
+    assert propagation.seconds < 1.5
+    assert propagation.holds_from is not None
+    assert abs(propagation.holds_from - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_an_edit_that_takes_nothing_away_does_not_wait(start: Start, sqlite_url: str) -> None:
+    admin, dead = await start(sqlite_url, serving=False), await start(sqlite_url, max_staleness=20.0)
+    issued = await admin.create("a key", ["OBJECTS_LIST"])
+    await cut_off(dead)
+    begin = time.monotonic()
+    await admin.update(issued.key.id, description="another", permissions=["OBJECTS_LIST", "FILE_UPLOAD"])
+    edited = await admin.update(issued.key.id, expires_at=None)
+    assert time.monotonic() - begin < 1.0
+    assert not edited.propagation.complete
+    assert edited == await admin.get(issued.key.id)
+    soon = datetime.now(UTC) + timedelta(days=1)
+    with pytest.raises(StillSpreadingError):
+        await admin.update(issued.key.id, expires_at=soon, timeout=0.1)
+
+
+async def test_a_dead_worker_is_waited_for_until_its_lease_has_run_out_and_no_longer(
+    start: Start, database_url: str
+) -> None:
+    admin, alive = await start(database_url, serving=False), await start(database_url)
+    dead = await start(database_url, max_staleness=1.0)
+    issued = await admin.create("a key")
+    assert (await dead.verify(issued.secret)).valid
+    dead_id = await cut_off(dead)
+    begin = time.monotonic()
+    propagation = (await admin.deactivate(issued.key.id)).propagation
+    took = time.monotonic() - begin
+    assert dead.recall(issued.secret.encode()) is None
+    assert certainly_over(1.0) <= took < certainly_over(1.0) + 1.0
+    assert [worker.id for worker in propagation.expired] == [dead_id]
+    assert [worker.id for worker in propagation.acknowledged] == [name_of(alive)]
+    assert propagation.complete
+
+
+async def test_a_worker_that_has_closed_is_not_waited_for(start: Start, sqlite_url: str) -> None:
+    admin, worker = await start(sqlite_url, serving=False), await start(sqlite_url, max_staleness=20.0)
+    issued = await admin.create("a key")
+    worker_id = name_of(worker)
+    assert await rows_of(admin) == {worker_id}
+    await worker.close()
+    assert await rows_of(admin) == set()
+    assert (await admin.deactivate(issued.key.id)).propagation.seconds < 1.0
+
+
+async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start: Start, sqlite_url: str) -> None:
+    admin = await start(sqlite_url, serving=False)
+    worker = await start(sqlite_url, poll_interval=10.0, max_staleness=20.0)
+    issued = await admin.create("a key")
+    worker_id = name_of(worker)
+    waiting = asyncio.create_task(admin.deactivate(issued.key.id))
+    await switched_off(admin, issued.key.id)
+    await worker.close()
+    assert [each.id for each in (await waiting).propagation.left] == [worker_id]
+
+
+async def test_wait_commit_returns_at_once_and_tells_by_when_it_holds(start: Start, sqlite_url: str) -> None:
+    admin = await start(sqlite_url, serving=False)
+    worker = await start(sqlite_url, poll_interval=5.0, max_staleness=10.0)
+    issued = await admin.create("a key")
+    begin = time.monotonic()
+    propagation = (await admin.deactivate(issued.key.id, wait="commit")).propagation
+    assert time.monotonic() - begin < 1.0
+    assert not propagation.complete
+    assert [each.id for each in propagation.waiting] == [name_of(worker)]
+    assert propagation.holds_from is not None
+    assert 9.0 < (propagation.holds_from - datetime.now(UTC)).total_seconds() < 11.5
+
+
+async def test_a_timeout_raises_an_error_that_says_that_it_is_committed_and_by_when_it_holds(
+    start: Start, sqlite_url: str
+) -> None:
+    admin = await start(sqlite_url, serving=False)
+    worker = await start(sqlite_url, poll_interval=5.0, max_staleness=10.0)
+    issued = await admin.create("a key")
+    begin = time.monotonic()
+    with pytest.raises(StillSpreadingError, match=r"is committed.*holds everywhere from 20") as raised:
+        await admin.rotate(issued.key.id, grace=0, timeout=0.3)
+    assert 0.3 <= time.monotonic() - begin < 2.0
+    rotated = raised.value.result
+    assert rotated.secret not in str(raised.value)
+    assert rotated.secret not in repr(raised.value)
+    assert rotated.propagation.waiting
+    assert (await worker.verify(rotated.secret)).valid
+    for wrong in ({"timeout": -1}, {"wait": "never"}, {"timeout": float("nan")}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            await admin.deactivate(issued.key.id, **wrong)
+    assert (await admin.get(issued.key.id)).active
+
+
+async def test_a_key_found_off_already_is_waited_for_as_well(start: Start, sqlite_url: str) -> None:
+    first, second = await start(sqlite_url, serving=False), await start(sqlite_url, serving=False)
+    worker = await start(sqlite_url, poll_interval=1.0)
+    issued = await first.create("a key")
+    await worker._opened().freshness.poll()
+    assert (await worker.verify(issued.secret)).valid
+    await first.deactivate(issued.key.id, wait="commit")
+    receipt = await second.deactivate(issued.key.id)
+    assert list(receipt.unchanged) == [issued.key.id]
+    assert worker.recall(issued.secret.encode()) is None
+    assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+async def test_a_call_cancelled_while_it_waits_has_changed_the_key_and_says_so(start: Start, sqlite_url: str) -> None:
+    admin = await start(sqlite_url, serving=False)
+    await start(sqlite_url, poll_interval=10.0, max_staleness=20.0)
+    issued = await admin.create("a key")
+    waiting = asyncio.create_task(admin.deactivate(issued.key.id))
+    await switched_off(admin, issued.key.id)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError) as raised:
+        await waiting
+    assert any("is committed" in note for note in raised.value.__notes__)
+
+
+async def test_a_call_cancelled_in_the_commit_ends_when_the_commit_has_and_says_what_became_of_it(
+    start: Start, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await start(database_url, serving=False)
+    issued = await admin.create("a key")
+    committing = asyncio.Event()
+    real = Change.commit
+
+    async def slow(change: Change) -> None:
+        committing.set()
+        await asyncio.sleep(0.1)
+        await real(change)
+
+    monkeypatch.setattr(Change, "commit", slow)
+    call = asyncio.create_task(admin.deactivate(issued.key.id))
+    await committing.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError) as raised:
+        await call
+    assert any("is committed" in note for note in raised.value.__notes__)
+    assert not (await admin.get(issued.key.id)).active
+
+
+async def test_a_commit_whose_answer_is_lost_is_found_to_have_been_made(
+    start: Start, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await start(database_url, serving=False)
+    issued = await admin.create("a key")
+    real = Change.commit
+
+    async def lose_answer(change: Change) -> None:
+        await real(change)
+        raise ConnectionResetError("the answer to COMMIT was lost")
+
+    monkeypatch.setattr(Change, "commit", lose_answer)
+    receipt = await admin.deactivate(issued.key.id)
+    assert list(receipt.changed) == [issued.key.id]
+    assert not (await admin.get(issued.key.id)).active
+
+
+async def test_a_commit_that_was_lost_is_found_not_to_have_been_made(
+    start: Start, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await start(database_url, serving=False)
+    issued = await admin.create("a key")
+
+    async def lose(_change: Change) -> None:
+        raise ConnectionResetError("COMMIT never arrived")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Change, "commit", lose)
+        with pytest.raises(UnavailableError, match="nothing was changed") as raised:
+            await admin.deactivate(issued.key.id)
+    assert not isinstance(raised.value, UncertainCommitError)
+    assert (await admin.get(issued.key.id)).active
+    await admin.deactivate(issued.key.id)
+    assert not (await admin.get(issued.key.id)).active
+
+
+async def test_a_commit_that_nobody_can_tell_of_is_an_error_that_says_so(
+    start: Start, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_url(postgres_url)
+    near = await start(postgres_url, serving=False)
+    issued = await near.create("a key")
+    async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
+        through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
+        far = await start(through, serving=False, read_timeout=0.5)
+        real = Change.commit
+
+        async def commit_into_silence(change: Change) -> None:
+            proxy.stall()
+            await real(change)
+
+        monkeypatch.setattr(Change, "commit", commit_into_silence)
+        begin = time.monotonic()
+        with pytest.raises(UncertainCommitError, match="do it again"):
+            await far.deactivate(issued.key.id)
+        assert time.monotonic() - begin < 5.0
+        proxy.cut()
+        proxy.flow()
+
+
+async def test_a_worker_whose_row_was_removed_believes_nothing_until_it_has_joined_anew(
+    start: Start, database_url: str
+) -> None:
+    admin, worker = await start(database_url, serving=False), await start(database_url, poll_interval=0.5)
+    issued = await admin.create("a key")
+    await worker._opened().freshness.poll()
+    assert (await worker.verify(issued.secret)).valid
+    before = name_of(worker)
+    async with admin._database.engine.connect() as connection:
+        await connection.execute(text("DELETE FROM gatepost_workers"))
+        if connection.dialect.name == "sqlite":
+            await connection.commit()
+    freshness = worker._opened().freshness
+    await freshness.poll()
+    assert worker.recall(issued.secret.encode()) is None
+    assert not freshness.holds()
+    await freshness.poll()
+    assert freshness.holds()
+    assert name_of(worker) != before
+
+
+async def test_an_acknowledgement_of_another_past_of_the_database_does_not_count(
+    start: Start, database_url: str
+) -> None:
+    admin, worker = await start(database_url, serving=False), await start(database_url)
+    await admin.create("a key")
+    position = await admin._database.read_position()
+    now = datetime.now(UTC)
+    rows = admin._database.workers
+    assert not await rows.renew(name_of(worker), position.seq, position.nonce ^ 1, now)
+    assert not await rows.renew(name_of(worker), position.seq + 1, position.nonce, now)
+    assert await rows.renew(name_of(worker), position.seq, position.nonce, now)
+
+
+async def test_the_row_of_a_dead_worker_is_removed_by_another_but_not_while_its_lease_may_hold(
+    start: Start, database_url: str
+) -> None:
+    alive = await start(database_url, max_staleness=0.5)
+    dead = await start(database_url, max_staleness=1.5)
+    begin = time.monotonic()
+    dead_id = await cut_off(dead)
+    until = dead._opened().freshness.until
+    while dead_id in await rows_of(alive):
+        assert time.monotonic() - begin < 10.0
+        await asyncio.sleep(0.02)
+    assert alive._opened().freshness._clock() > until
+    assert time.monotonic() - begin > 2.8, "removed before twice its max_staleness had gone by"
+    assert await rows_of(alive) == {name_of(alive)}
+
+
+async def test_a_database_that_cannot_be_written_to_is_served_from_without_remembering(
+    start: Start, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = await start(postgres_url, serving=False)
+    issued = await admin.create("a key")
+    name = make_url(postgres_url).database
+    async with admin._database.engine.connect() as connection:
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    standby = await start_read_only(postgres_url)
+    try:
+        assert (await standby.verify(issued.secret)).valid
+        assert standby.recall(issued.secret.encode()) is None
+        assert "remembers nothing" in caplog.text
+        with pytest.raises(UnavailableError, match="nothing was changed"):
+            await standby.deactivate(issued.key.id)
+    finally:
+        await standby.close()
+
+
+async def start_read_only(url: str) -> APIKeys:
+    """Open keys over a database that refuses to be written to."""
+    keys = APIKeys(url, poll_interval=0.1, max_staleness=2.0)
+    await keys.open()
+    await keys.serve()
+    return keys
+
+
+async def test_a_forked_child_has_nothing_of_its_parents_lease(start: Start, sqlite_url: str) -> None:
+    worker = await start(sqlite_url)
+    issued = await worker.create("a key")
+    assert (await worker.verify(issued.secret)).valid
+    assert worker.recall(issued.secret.encode()) is not None
+    child = os.fork()
+    if child == 0:
+        forgot = worker.recall(issued.secret.encode()) is None and not worker.is_open
+        os._exit(0 if forgot else 1)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert worker.recall(issued.secret.encode()) is not None
+
+
+async def test_waits_that_run_at_the_same_time_share_their_looks(start: Start, sqlite_url: str) -> None:
+    admin = await start(sqlite_url, serving=False)
+    worker = await start(sqlite_url, poll_interval=0.5)
+    made = [await admin.create(f"key {n}") for n in range(5)]
+    looks = 0
+    real = admin._database.workers.read_all
+
+    async def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return await real()
+
+    admin._database.workers.read_all = counted
+    receipts = await asyncio.gather(*(admin.deactivate(issued.key.id) for issued in made))
+    assert all(receipt.propagation.complete for receipt in receipts)
+    for issued in made:
+        assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+    assert looks < 200
+
+
+async def test_a_database_that_fails_while_workers_are_waited_for_is_asked_again(start: Start, sqlite_url: str) -> None:
+    admin, _worker = await start(sqlite_url, serving=False), await start(sqlite_url)
+    issued = await admin.create("a key")
+    real = admin._database.workers.read_all
+    failures = 3
+
+    async def failing() -> Any:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise UnavailableError("gone for a moment")
+        return await real()
+
+    admin._database.workers.read_all = failing
+    receipt = await admin.deactivate(issued.key.id)
+    assert receipt.propagation.complete
+    assert failures == 0

@@ -1,0 +1,139 @@
+"""What `keys.status()` tells, of everything that can be down."""
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+import gatepost
+from gatepost import APIKeys
+from tests.servers.redis import RedisServer
+
+
+def codes(status: gatepost.Status) -> set[str]:
+    return {finding.code for finding in status.findings if finding.severity != "note"}
+
+
+async def test_a_serving_worker_tells_of_lease_lag_and_itself(database_url: str) -> None:
+    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=5)
+    await keys.create_schema()
+    async with keys:
+        issued = await keys.create("x")
+        assert (await keys.verify(issued.secret)).valid
+        assert keys.recall(issued.secret.encode()) is not None
+        status = await keys.status()
+    assert status.ready
+    assert codes(status) == set()
+    assert status.version == gatepost.__version__
+    assert (status.database.reachable, status.database.fits, status.database.seq) == (True, True, 1)
+    assert status.database.seconds is not None
+    assert 0 < status.database.seconds < 5
+    assert abs(status.database.clock_ahead or 0) < 2
+    serving = status.serving
+    assert serving is not None
+    assert (serving.applied_seq, serving.lag, serving.lease_holds) == (1, 0, True)
+    assert 0 < serving.lease_seconds <= 5
+    assert 0 <= serving.polled_ago < 5
+    assert status.workers is not None
+    (worker,) = status.workers
+    assert (worker.is_this, worker.state, worker.behind, worker.acked_seq) == (True, "up to date", 0, 1)
+    assert status.memory is not None
+    assert (status.memory.keys, status.memory.keys_max) == (1, 100_000)
+    assert status.lookups is not None
+    assert (status.lookups.lookups, status.lookups.from_database) == (1, 1), "a memory hit is not counted"
+    assert (status.lookups.reads_digests, status.lookups.reads_found) == (1, 1)
+    assert issued.secret not in repr(status)
+    assert orjson.loads(orjson.dumps(status.as_dict()))["workers"][0]["state"] == "up to date"
+
+
+async def test_a_process_that_does_not_serve_and_closed_keys_tell_of_the_others(sqlite_url: str) -> None:
+    async with APIKeys(sqlite_url) as worker:
+        await worker.serve()
+        closed = APIKeys(sqlite_url)
+        for_shell = await closed.status()
+        assert not closed.is_open
+        async with closed:
+            opened = await closed.status()
+    for status in (for_shell, opened):
+        assert (status.ready, status.serving, codes(status)) == (True, None, set())
+        assert status.workers is not None
+        assert [each.is_this for each in status.workers] == [False]
+    assert (for_shell.is_open, opened.is_open) == (False, True)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+async def test_a_database_that_is_down_is_reported_without_its_password(scheme: str) -> None:
+    status = await APIKeys(f"{scheme}://someone:hunter2@127.0.0.1:1/x").status()
+    assert (status.ready, status.database.reachable, codes(status)) == (False, False, {"database_down"})
+    assert "hunter" not in repr(status)
+
+
+async def test_missing_and_foreign_tables_are_a_finding_with_the_command(postgres_url: str) -> None:
+    keys = APIKeys(postgres_url)
+    missing = await keys.status()
+    assert (missing.ready, missing.database.revision, codes(missing)) == (False, None, {"schema"})
+    assert "gatepost db upgrade" in missing.findings[0].remedy
+    await keys.create_schema()
+    async with keys:
+        async with keys._database.engine.connect() as connection:
+            await connection.execute(text("UPDATE gatepost_version SET version_num = '0001'"))
+        old = await keys.status()
+    assert codes(old) == {"schema"}
+    assert "0001" in old.findings[0].sentence
+
+
+async def test_a_redis_that_is_down_is_a_warning_with_its_reason(sqlite_url: str, redis_server: RedisServer) -> None:
+    redis_server.start()
+    async with APIKeys(sqlite_url, redis_server.url) as keys:
+        up = await keys.status()
+        assert up.redis.state == "reachable"
+        assert up.redis.seconds is not None
+        redis_server.stop()
+        down = await keys.status()
+        assert (down.redis.state, codes(down), down.ready) == ("unreachable", {"redis_down"}, True)
+        await keys.create("x")  # its nudge finds out
+        skipped = await keys.status()
+        assert skipped.redis.state == "skipped"
+        assert "Error" in (skipped.redis.reason or "")
+    redis_server.start()
+    shell = await APIKeys(sqlite_url, redis_server.url, redis_timeout=1).status()
+    assert shell.redis.state == "reachable"
+
+
+async def test_what_redis_held_is_counted(sqlite_url: str, redis_url: str) -> None:
+    async with APIKeys(sqlite_url, redis_url, memory_entries=0, redis_timeout=1) as keys:
+        issued = await keys.create("x")
+        await keys.verify(issued.secret)
+        async with Redis.from_url(redis_url) as client:
+            while not await client.dbsize():
+                pass
+        await keys.verify(issued.secret)
+        counts = (await keys.status()).lookups
+    assert counts is not None
+    assert (counts.lookups, counts.from_redis, counts.from_database) == (2, 1, 1)
+    assert (counts.gets, counts.redis_hit_rate) == (2, 0.5)
+
+
+async def test_silent_and_late_workers_are_findings(sqlite_url: str) -> None:
+    async with APIKeys(sqlite_url) as worker:
+        await worker.serve()
+        for seq in range(3):
+            await worker.create(f"key {seq}")
+        await worker._opened().freshness.stop()
+        rows = worker._database.workers
+        now = (await worker._database.read_position()).now
+        moment = datetime.fromtimestamp(now, UTC)
+        for name, ago in (("late", 8), ("silent", 7200)):
+            await rows.join(gatepost.Worker(name * 4, name), 10.0, moment - timedelta(seconds=ago))
+        async with worker._database.engine.begin() as connection:
+            await connection.execute(text("UPDATE gatepost_workers SET acked_seq = 1"))
+        status = await APIKeys(sqlite_url).status()
+    assert [finding.code for finding in status.findings if finding.severity == "warning"] == [
+        "worker_behind",
+        "worker_silent",
+    ]
+    assert "2 hours" in " ".join(finding.sentence for finding in status.findings)
+    assert "2 changes" in " ".join(finding.sentence for finding in status.findings)
+    assert status.ready
