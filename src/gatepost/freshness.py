@@ -123,6 +123,7 @@ class Freshness:
         """End the background polling and the lease for good, forget everything, and then leave the workers."""
         async with self._polling:  # not in the middle of a statement: the driver would lose the connection
             self._stopped = True
+            self.until = 0.0  # from here on no poll applies a change, so nothing may be believed
             task, self._task = self._task, None
             if task is not None:
                 task.cancel()

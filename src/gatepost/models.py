@@ -104,7 +104,7 @@ class Issued:
 
     key: APIKey
     secret: str = field(repr=False)
-    propagation: Propagation | None = None
+    propagation: Propagation | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

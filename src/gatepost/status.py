@@ -115,8 +115,8 @@ class LookupCounts:
     """Lookups since the keys were opened that had to leave the fastest path, and what answered them.
 
     What the middleware lets in straight from memory is *not* counted: counting it would cost every request. So there is
-    no hit rate of memory here: it is what is left of the requests that your server counts, less `lookups` and those that
-    were refused without one.
+    no hit rate of memory here: its hits are what is left of the requests that your server counts, less `lookups` and
+    those that were refused without one.
 
     `lookups`: all of these. `from_memory`: a refusal that was remembered, or anything that `verify` found there.
     `from_redis`: a value in Redis that counted. `from_database`: a read of the database, own or shared. `unanswered`:

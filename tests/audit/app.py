@@ -24,7 +24,7 @@ def keep(_memory: MemoryTier, digest: bytes, below: int) -> None:
 
 
 if broken == "drop":
-    MemoryTier.drop = keep  # type: ignore[method-assign]
+    MemoryTier.drop = keep  # type: ignore[assignment, method-assign]
 
 
 async def me(_request: Request) -> Response:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from gatepost import APIKeys, Outcome, Worker
 from gatepost.audit.auditor import Auditor
 from gatepost.audit.judgement import Judgement
+from gatepost.database.source import Reading
 from gatepost.status import Answer, WorkerAnswers
 
 
@@ -57,6 +58,24 @@ async def test_an_answer_is_judged_only_by_a_truth_that_held_before_and_after_it
     (violation,) = (await auditor.round()).violations
     assert (violation.kind, violation.seq) == (Judgement.REFUSED, 3)
     assert auditor.open_checks == 0
+
+
+async def test_a_change_that_came_just_before_the_truth_was_read_is_judged_as_that_change(
+    keys: APIKeys, claiming: tuple[Auditor, Claiming], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auditor, worker = claiming
+    key_id = (await keys.create("x")).key.id
+    read = keys._database.read_records
+
+    async def read_late(digests: Sequence[bytes]) -> Reading:
+        await keys.deactivate(key_id)
+        return await read(digests)
+
+    monkeypatch.setattr(keys._database, "read_records", read_late)
+    done = await auditor.round()
+    assert (done.violations, done.answers) == ([], {})
+    assert auditor.seq == 2
+    assert [(each.seq, each.url) for each in (await auditor.round()).violations] == [(2, worker.url)]
 
 
 async def test_a_violation_is_told_once_for_a_change(keys: APIKeys, claiming: tuple[Auditor, Claiming]) -> None:

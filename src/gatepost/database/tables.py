@@ -141,7 +141,7 @@ workers = Table(
     Column("seen_at", UTCDateTime, nullable=False),
     Column("acked_seq", BigInteger, nullable=False, comment="this worker has applied every change up to here"),
     Column("max_staleness", Float, nullable=False, comment="seconds: its lease lasts no longer"),
-    Column("beat", BigInteger, nullable=False, server_default="0", comment="counts renewals"),
+    Column("beat", BigInteger, nullable=False, server_default="0", comment="random, new with each renewal"),
     Column("name", String(200), nullable=False, server_default="", comment="host and process, for people"),
     **_in_mysql,
 )

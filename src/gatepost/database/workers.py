@@ -1,9 +1,11 @@
 """The rows of the workers: who may hold a lease, and what each has applied.
 
-Nothing here reads a wall clock: whether a worker lives is told by its `beat`, which each renewal raises, and by how
-long an observer has seen it unchanged on a clock of its own (docs/decisions/0005).
+Nothing here reads a wall clock: whether a worker lives is told by its `beat`, which each renewal changes, and by how
+long an observer has seen it unchanged on a clock of its own (docs/decisions/0005). A beat is random, not counted: in a
+database that was put back to an older state a count would repeat, and a live worker look like a dead one.
 """
 
+import secrets as randomness
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from gatepost.models import Worker
 NEVER_ACKED = -1
 """`acked_seq` of a worker that has not applied anything yet."""
 
+BEAT_BITS = 63
+"""What a signed BIGINT holds."""
+
 NAME_MAX = 200
 """Characters: the width of the column."""
 
@@ -26,7 +31,7 @@ NAME_MAX = 200
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
     """One row. `acked_seq`: the worker has applied every change up to here. `max_staleness`: seconds that its lease
-    lasts at most. `seen_at`: its last renewal, for people. `beat`: counts its renewals."""
+    lasts at most. `seen_at`: its last renewal, for people. `beat`: 63 random bits, new with each renewal."""
 
     worker: Worker
     acked_seq: int
@@ -47,7 +52,7 @@ class Workers:
             "id": worker.id,
             "name": worker.name[:NAME_MAX],
             "seen_at": seen_at,
-            "beat": 0,
+            "beat": randomness.randbits(BEAT_BITS),
             "acked_seq": NEVER_ACKED,
             "max_staleness": max_staleness,
         }
@@ -60,7 +65,7 @@ class Workers:
         statement = (
             update(workers)
             .where(workers.c.id == worker_id, is_ours)
-            .values(acked_seq=seq, beat=workers.c.beat + 1, seen_at=seen_at)
+            .values(acked_seq=seq, beat=randomness.randbits(BEAT_BITS), seen_at=seen_at)
         )
         return await self._write("Acknowledging changes", statement) == 1
 

@@ -11,7 +11,7 @@ def upgrade() -> None:
     """Add the columns. No version before this one wrote rows into the table."""
     op.add_column(
         "gatepost_workers",
-        sa.Column("beat", sa.BigInteger, nullable=False, server_default="0", comment="counts renewals"),
+        sa.Column("beat", sa.BigInteger, nullable=False, server_default="0", comment="random, new with each renewal"),
     )
     op.add_column(
         "gatepost_workers",
