@@ -1,6 +1,6 @@
 """Looks at everything once, for `APIKeys.status`. Whatever is down is reported, not raised.
 
-revision (2 round trips) ──fits?──> counter ──> workers ──> triggers;  meanwhile: one exchange with Redis
+revision, triggers (3 round trips) ──fits?──> counter ──> workers;  meanwhile: one exchange with Redis
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatepost.database.schema import REVISIONS
 from gatepost.database.source import Database
@@ -64,16 +64,10 @@ async def _look_at_database(
             clock_ahead=position.now - time.time(),
         )
         rows = await database.workers.read_all()
-        triggers = await _read_triggers(database)
     except UnavailableError as failure:
         return replace(found, error=_line(failure)), None
     workers = [_worker(row, position.seq, position.now, own) for row in rows]
-    return replace(found, triggers=triggers), sorted(workers, key=lambda worker: (worker.silent, worker.name))
-
-
-async def _read_triggers(database: Any) -> bool | None:
-    read = getattr(database, "has_triggers", None)
-    return None if read is None else bool(await read())
+    return replace(found, triggers=schema.triggers), sorted(workers, key=lambda worker: (worker.silent, worker.name))
 
 
 async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:

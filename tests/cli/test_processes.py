@@ -47,6 +47,20 @@ async def test_a_database_without_tables_exits_4_until_they_are_made(
         assert (await keys.verify(secret)).outcome is Outcome.VALID
 
 
+async def test_an_upgrade_tells_of_triggers_that_it_made_again(
+    shell: Shell, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEPOST_DATABASE", postgres_url)
+    shell("db", "upgrade")
+    engine = create_async_engine(postgres_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TRIGGER gatepost_keys_update ON gatepost_keys"))
+    await engine.dispose()
+    assert "has no triggers" in shell("doctor").stdout
+    assert shell("db", "upgrade").stdout.startswith("Made the triggers in postgresql+asyncpg://")
+    assert shell("db", "upgrade").stdout.startswith("Nothing to do")
+
+
 def test_json_of_the_upgrade_tells_from_which_revision_to_which(shell: Shell, mariadb_url: str) -> None:
     first, second = (orjson.loads(shell("db", "upgrade", "--database", mariadb_url, "--json").stdout) for _ in range(2))
     assert (first["before"], second["before"]) == (None, first["after"])

@@ -14,7 +14,7 @@ app = Typer(help="Make, migrate and check the database's tables.")
 @app.command(epilog=examples("gatepost db upgrade --database postgresql://user@host/name"))
 @verb
 async def upgrade(options: DatabaseOptions) -> None:
-    """Make or migrate the tables. Does nothing where they fit already."""
+    """Make or migrate the tables, and make triggers that are missing. Does nothing where all fits already."""
     options.sqlite_file()
     keys = APIKeys(options.database)
     before = await keys.schema_status()
@@ -25,6 +25,8 @@ async def upgrade(options: DatabaseOptions) -> None:
         print_json({"database": name, "before": before.current, "after": after.current})
     elif before.current is None:
         print_line(f"Made the tables in {name}, at revision {after.current}")
+    elif before.current == after.current and after.triggers and not before.triggers:
+        print_line(f"Made the triggers in {name} that notice keys changed by hand in SQL")
     elif before.current == after.current:
         print_line(f"Nothing to do: the tables in {name} are at revision {after.current} already")
     else:

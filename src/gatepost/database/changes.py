@@ -2,6 +2,9 @@
 
 The counter's row is taken first and held to the commit, so changes happen one after another: seq has no gaps and is in
 commit order, a later change sees all that earlier ones did, and two changes cannot deadlock.
+
+Every row that a change makes or changes bears its nonce in `changed_nonce`, and is changed once: the triggers take all
+else for a change by hand (docs/decisions/0003).
 """
 
 import asyncio
@@ -12,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.clock import database_now
@@ -77,16 +80,14 @@ class Change:
                     "created_at": self.now,
                     "updated_at": self.now,
                     "created_seq": self.seq,
+                    "changed_nonce": self.nonce,
                 }
                 for row in rows
             ],
         )
         await self._insert(
             secrets,
-            [
-                {"digest": row["digest"], "key_id": row["id"], "hint": row["hint"], "created_at": self.now}
-                for row in rows
-            ],
+            [self._secret(row["digest"], row["id"], row["hint"]) for row in rows],
         )
         for row in rows:
             detail = {"description": row["description"], "permissions": row["permissions"].split()}
@@ -103,19 +104,19 @@ class Change:
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
         for chunk in _chunks(ids):
-            await self._execute(update(keys).where(keys.c.id.in_(chunk)).values(active=active, updated_at=self.now))
+            await self._update_keys(keys.c.id.in_(chunk), {"active": active})
         await self._note_keys("activated" if active else "deactivated", ids)
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
         """Remove keys with their secrets. The events stay."""
         await self._note_keys("deleted", ids)
         for chunk in _chunks(ids):
-            await self._execute(delete(secrets).where(secrets.c.key_id.in_(chunk)))
+            await self._delete_secrets(secrets.c.key_id.in_(chunk))
             await self._execute(delete(keys).where(keys.c.id.in_(chunk)))
 
     async def update_key(self, key_id: str, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         """Set columns of one key."""
-        await self._execute(update(keys).where(keys.c.id == key_id).values(**values, updated_at=self.now))
+        await self._update_keys(keys.c.id == key_id, values)
         await self._note_keys("updated", [key_id], detail)
 
     async def rotate_secret(self, key_id: str, digest: bytes, hint: str, grace: timedelta) -> None:
@@ -124,18 +125,36 @@ class Change:
         Without any grace the old secret's row goes, so that it is unknown at once.
         """
         await self._note_keys("rotated", [key_id], {"grace_seconds": grace.total_seconds()})
-        older = delete(secrets).where(secrets.c.key_id == key_id)
-        if grace:
-            older = older.where(secrets.c.expires_at.is_not(None))
-        await self._execute(older)
-        await self._execute(update(secrets).where(secrets.c.key_id == key_id).values(expires_at=self.now + grace))
-        await self._insert(secrets, [{"digest": digest, "key_id": key_id, "hint": hint, "created_at": self.now}])
-        await self._execute(update(keys).where(keys.c.id == key_id).values(updated_at=self.now))
+        of_key = secrets.c.key_id == key_id
+        await self._delete_secrets(and_(of_key, secrets.c.expires_at.is_not(None)) if grace else of_key)
+        older = update(secrets).where(of_key)
+        await self._execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
+        await self._insert(secrets, [self._secret(digest, key_id, hint)])
+        await self._update_keys(keys.c.id == key_id, {})
         self._note("rotated", key_id, digest, {"new": True})
 
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it."""
         return as_key((await self._execute(KEYS.where(keys.c.id == key_id))).one())
+
+    def _secret(self, digest: bytes, key_id: str, hint: str) -> dict[str, Any]:
+        """A new row of `gatepost_secrets`."""
+        return {
+            "digest": digest,
+            "key_id": key_id,
+            "hint": hint,
+            "created_at": self.now,
+            "changed_nonce": self.nonce,
+        }
+
+    async def _update_keys(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> None:
+        statement = update(keys).where(which).values(**values, updated_at=self.now, changed_nonce=self.nonce)
+        await self._execute(statement)
+
+    async def _delete_secrets(self, which: ColumnElement[bool]) -> None:
+        """Two statements: what is deleted by hand has not been marked before."""
+        await self._execute(update(secrets).where(which).values(changed_nonce=-1 - self.nonce))
+        await self._execute(delete(secrets).where(which))
 
     async def _execute(self, statement: Any, rows: Any = None) -> CursorResult[Any]:
         """One statement, which may take `timeout`, waiting for another's change included."""

@@ -1,5 +1,6 @@
 """Making and migrating the tables, and telling whether they fit this code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,41 @@ from gatepost.errors import SchemaError
 VERSION_TABLE = "gatepost_version"
 """Alembic's table for us, apart from the one that the app may have."""
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every migration in order. The last one is what this code needs; a test compares them with the scripts."""
+
+_TRIGGERS_REVISION = "0003"
+"""The migration that makes the triggers."""
+
+_FOR_EACH_ROW = frozenset(
+    f"gatepost_{table}_{event}" for table in ("keys", "secrets") for event in ("insert", "update", "delete")
+)
+TRIGGERS: Mapping[str, frozenset[str]] = {
+    "sqlite": _FOR_EACH_ROW,
+    "mysql": _FOR_EACH_ROW,
+    "mariadb": _FOR_EACH_ROW,
+    "postgresql": frozenset(
+        {
+            "gatepost_keys_lock",
+            "gatepost_keys_update",
+            "gatepost_secrets_delete",
+            "gatepost_secrets_insert",
+            "gatepost_secrets_lock",
+            "gatepost_secrets_truncate",
+            "gatepost_secrets_update",
+        }
+    ),
+}
+"""The names of the triggers by SQLAlchemy's name of the dialect."""
+
+_FIND_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": (
+        "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')"
+        " AND tgrelid IN (to_regclass('gatepost_keys'), to_regclass('gatepost_secrets'))"
+    ),
+    "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+}
 
 _LOCK_SECONDS = 60
 _LOCK_NUMBER = 0x67617465706F7374  # "gatepost" in ASCII, as a 64-bit number
@@ -22,10 +56,14 @@ _LOCK_NUMBER = 0x67617465706F7374  # "gatepost" in ASCII, as a 64-bit number
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """`current`: the revision that the database is at, `None` without our tables; `needed`: what this code needs."""
+    """`current`: the revision that the database is at, `None` without our tables; `needed`: what this code needs.
+
+    `triggers`: whether all of them that notice changes made by hand in SQL are there and enabled. MariaDB and MySQL show
+    them only to users who may make some: to others it looks as if there were none."""
 
     current: str | None
     needed: str
+    triggers: bool
 
     @property
     def fits(self) -> bool:
@@ -34,7 +72,7 @@ class SchemaStatus:
 
 
 async def read_status(engine: AsyncEngine) -> SchemaStatus:
-    """Which revision the database is at. Two round trips."""
+    """Which revision the database is at. Three round trips."""
     async with engine.connect() as connection:
         return await connection.run_sync(_status)
 
@@ -58,6 +96,7 @@ def check(status: SchemaStatus) -> None:
 
 async def upgrade(engine: AsyncEngine) -> SchemaStatus:
     """Make or migrate the tables, whoever else tries the same at the same time; answers the status from before.
+    Triggers that are missing are made; where the database does not let us, the log says so.
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
@@ -69,6 +108,8 @@ async def upgrade(engine: AsyncEngine) -> SchemaStatus:
                 check(before)
             if not before.fits:
                 await connection.run_sync(_run_migrations)
+            elif not before.triggers:
+                await connection.run_sync(_make_triggers)
             await connection.commit()
         finally:
             if connection.dialect.name in {"mysql", "mariadb"}:  # not tied to the transaction, so only after its end
@@ -93,7 +134,21 @@ def _status(connection: Connection) -> SchemaStatus:
     current = None
     if inspect(connection).has_table(VERSION_TABLE):
         current = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608 - a constant
-    return SchemaStatus(current, REVISIONS[-1])
+    return SchemaStatus(current, REVISIONS[-1], TRIGGERS[connection.dialect.name] <= _present_triggers(connection))
+
+
+def _present_triggers(connection: Connection) -> frozenset[str]:
+    backend = connection.dialect.name
+    query = _FIND_TRIGGERS["mysql" if backend == "mariadb" else backend]
+    return frozenset(connection.scalars(text(query)))
+
+
+def _make_triggers(connection: Connection) -> None:
+    """Make those that are missing, though the migration ran already."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to import, and needed only here
+
+    script = ScriptDirectory.from_config(alembic_config()).get_revision(_TRIGGERS_REVISION)
+    script.module.install(connection, _present_triggers(connection))
 
 
 def _run_migrations(connection: Connection) -> None:

@@ -64,6 +64,9 @@ def _exact(length: int) -> String:
 
 _digest = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 _key_id = _exact(12)
+_CHANGED_NONCE = "nonce of the library's change that wrote the row last; -1 - nonce = it is about to delete it"
+"""What the triggers tell changes by hand from: those leave the column as it was."""
+
 _in_mysql: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
@@ -90,6 +93,7 @@ keys = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, comment="null = never"),
     Column("created_seq", BigInteger, nullable=False, comment="the seq that made the key: lists are ordered by it"),
+    Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
     Index(None, "created_seq", "id"),
     Index(None, "project", "created_seq", "id"),
     **_in_mysql,
@@ -105,6 +109,7 @@ secrets = Table(
     Column(
         "expires_at", UTCDateTime, comment="null = the current secret; else it was rotated out and lives until then"
     ),
+    Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
     Index(None, "key_id"),
     **_in_mysql,
 )
