@@ -37,7 +37,15 @@ EVENTS_MAX = 50_000
 """Most events applied one by one; past it memory is emptied instead, which is cheaper and as right."""
 
 EVENTS_PAGE = 2_000
-"""Events read and applied at once: some milliseconds, between which requests are served."""
+"""Events read and applied at once before the first request: it waits for them."""
+
+GENTLE_PAGE = 100
+GENTLE_PAUSE = 0.012
+"""The same while requests are served, and the seconds until the next page: well below a millisecond of work, and some
+5 % of the time in all, for several workers of a machine have the same to do at the same moment."""
+
+GENTLE_PART = 0.2
+"""Of `max_staleness`, how long to be gentle, since the lease runs on; the rest is read without a pause."""
 
 NUDGE_GAP = 0.002
 """Least seconds between a nudge and the poll: nudges that come together cost one poll."""
@@ -174,10 +182,10 @@ class Freshness:
 
         It always polls: a seq alone does not tell whether a change was applied, if the database lost some in between.
         """
-        if not self.started:
-            return
         try:
-            await self.poll()
+            async with self._polling:  # the first poll may be under way, and have read the counter before
+                if self.started:
+                    await self._poll()
         except BaseException as failure:
             self.until = 0.0
             if not isinstance(failure, UnavailableError):
@@ -245,46 +253,54 @@ class Freshness:
         oldest = await self._database.read_oldest_seq(max(-1, position.seq - EVENTS_MAX))
         first = position.seq if oldest is None else min(oldest, position.seq)
         self._forget(first)
-        log = await self._apply_events(first, position)
+        log = await self._apply_events(first, position, gently=False)
         if not log.is_whole or log.has_more:
             self._forget(position.seq)
         self.applied, self._nonce = position.seq, position.nonce
 
     async def _apply_news(self, position: Position) -> None:
         if position.seq > self.applied:
-            log = await self._apply_events(self.applied, position)
+            log = await self._apply_events(self.applied, position, gently=True)
+            if log.is_invalidated:
+                logger.warning("Somebody has invalidated all that is remembered: it is read again")
             if log.first_nonce == self._nonce and log.has_more:
                 logger.warning("More than %d changes at once: everything remembered is read again", EVENTS_MAX)
                 self._forget(position.seq)
-            elif log.first_nonce != self._nonce or not log.is_whole:
+            elif not log.is_whole or (log.first_nonce != self._nonce and not log.is_invalidated):
                 self._distrust(position)
         else:
             self._distrust(position)
         self.applied, self._nonce = position.seq, position.nonce
 
-    async def _apply_events(self, first: int, position: Position) -> "_Log":
+    async def _apply_events(self, first: int, position: Position, *, gently: bool) -> "_Log":
         """Raise the floors of what changed after `first`, up to the position. Floors that rise too early harm nobody:
-        whether the log was whole is told at the end."""
+        whether the log was whole is told at the end. `gently`: leave time for requests."""
         log = _Log(first)
-        async for page in self._database.read_events(first, position.seq, EVENTS_PAGE):
+        size = GENTLE_PAGE if gently else EVENTS_PAGE
+        hurry_at = self._clock() + self._max_staleness * GENTLE_PART
+        async for page in self._database.read_events(first, position.seq, size):
             for event in page:
                 log.add(event)
-                if event.seq > first:
-                    self._raise_floor(event)
+                if event.seq <= first:
+                    continue
+                if event.digest is None:
+                    self._forget(event.seq)
+                else:
+                    self._raise_floor(event.digest, event.seq)
             if len(self._floors) > FLOORS_MAX:
                 self._forget(position.seq)
             if log.count > EVENTS_MAX + 1:
                 log.has_more = True
                 break
+            if gently and len(page) == size:
+                await asyncio.sleep(GENTLE_PAUSE if self._clock() < hurry_at else 0)
         log.end(position)
         return log
 
-    def _raise_floor(self, event: Event) -> None:
-        if event.digest is not None:
-            floor = self._floors.get(event.digest, self._general_floor)
-            self._floors[event.digest] = max(event.seq, floor)  # the latter is higher after _distrust
-            self._memory.drop(event.digest, below=event.seq)
-            self._connections.doubt(event.digest)
+    def _raise_floor(self, digest: bytes, seq: int) -> None:
+        self._floors[digest] = max(seq, self._floors.get(digest, self._general_floor))  # higher after _distrust
+        self._memory.drop(digest, below=seq)
+        self._connections.doubt(digest)
 
     def _forget(self, floor: int) -> None:
         """Empty memory; whatever a tier read before the seq `floor` does not count any more."""
@@ -297,7 +313,8 @@ class Freshness:
         """The database is not the one that was polled before, or lost changes: nothing seen so far counts."""
         logger.error(
             "The database's change log does not continue what this worker has seen (seq %d, now %d): it was restored, "
-            "failed over and lost changes, or was replaced. Everything remembered is read again",
+            "failed over and lost changes, or was replaced. Nothing is remembered until seq has passed both: run "
+            "'gatepost db invalidate', which also sees to what Redis holds",
             self.applied,
             position.seq,
         )
@@ -335,8 +352,9 @@ class Freshness:
 class _Log:
     """What a reading of the change log amounted to. `first`: the seq that it begins with.
 
-    `is_whole`: it tells of every seq from the first to the position, and ends at its nonce. `has_more`: it was not read
-    to its end. `first_nonce`: of the first seq, `None` where its event is not there.
+    `is_invalidated`: an event after the first ends the trust in all before it. `is_whole`: it tells of every seq from
+    the first, or from that event, to the position, and ends at its nonce. `has_more`: it was not read to its end.
+    `first_nonce`: of the first seq, `None` where its event is not there.
     """
 
     def __init__(self, first: int) -> None:
@@ -346,6 +364,7 @@ class _Log:
         self._gap = False
         self.count = 0
         self.first_nonce: int | None = None
+        self.is_invalidated = False
         self.is_whole = False
         self.has_more = False
 
@@ -353,7 +372,11 @@ class _Log:
         """The next event, in order."""
         if event.seq == self._first:
             self.first_nonce = event.nonce
-        self._gap |= event.seq - self._last > 1
+        if event.digest is None and event.seq > self._first:
+            self.is_invalidated = True
+            self._gap = False
+        else:
+            self._gap |= event.seq - self._last > 1
         self._last, self._last_nonce = event.seq, event.nonce
         self.count += 1
 

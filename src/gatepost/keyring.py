@@ -512,6 +512,24 @@ class APIKeys:
         )
         return _checked_receipt(ids, receipt)
 
+    async def invalidate(
+        self, *, actor: str | None = None, wait: Wait = "everywhere", timeout: float | None = None
+    ) -> Propagation:
+        """Have every worker forget all that it remembers, and distrust all that Redis holds: to be called once the
+        database was put back to an older state (a backup, a failover that lost commits), since what was read from the
+        lost one must not be believed. Workers that start later heed it too. Changes no key, and costs nothing but speed
+        for a moment.
+
+        Waits as `deactivate` does, with `wait` and `timeout` as there. The counter goes on at the microseconds since
+        the epoch by the database's clock, above all that was lost. Raises `UnavailableError`, `StillSpreadingError`.
+        One transaction.
+        """
+        patience = self._patience(wait, timeout)
+        async with self._database.change(_checked_actor(actor)) as change:
+            await change.begin()
+            await change.invalidate()
+        return await self._settled(change, patience, lambda spread: spread)
+
     async def verify(self, secret: str, *, project: str | None = None, fresh: bool = False) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `project`: the one that the request belongs to;
         `None` = not asked. `fresh`: on the database's word of now, whatever is remembered; one round trip. Raises
@@ -730,7 +748,7 @@ class APIKeys:
         """Let every worker know of a committed change. This one has applied it when the call returns, and also what
         others had changed before: a key found deactivated already is refused here from now on too."""
         opened = self._opened()
-        if opened.redis is not None and digests:
+        if opened.redis is not None:
             opened.redis.drop(digests)
             await opened.redis.nudge()
         await opened.freshness.catch_up()

@@ -66,6 +66,7 @@ def test_the_verbs_are_all_there() -> None:
         *(f"keys {verb}" for verb in keys),
         "db upgrade",
         "db status",
+        "db invalidate",
         "doctor",
         "audit",
         "permissions",

@@ -61,6 +61,21 @@ async def test_an_upgrade_tells_of_triggers_that_it_made_again(
     assert shell("db", "upgrade").stdout.startswith("Nothing to do")
 
 
+async def test_an_invalidation_waits_for_the_workers_and_says_so(
+    shell: Shell, keys: APIKeys, postgres_url: str
+) -> None:
+    await keys.create_schema()
+    async with keys:
+        issued = await keys.create("a key")
+        assert (await keys.verify(issued.secret)).valid
+        done = await asyncio.to_thread(shell, "db", "invalidate", "--database", postgres_url)
+        assert (done.returncode, done.stdout) == (0, "Nothing read before is believed any more\n")
+        assert done.stderr.startswith("Every worker acts on it: 1 of 1 confirmed")
+        assert keys.recall(issued.secret.encode()) is None
+        told = await asyncio.to_thread(shell, "db", "invalidate", "--database", postgres_url, "--json")
+        assert orjson.loads(told.stdout)["propagation"]["complete"] is True
+
+
 def test_json_of_the_upgrade_tells_from_which_revision_to_which(shell: Shell, mariadb_url: str) -> None:
     first, second = (orjson.loads(shell("db", "upgrade", "--database", mariadb_url, "--json").stdout) for _ in range(2))
     assert (first["before"], second["before"]) == (None, first["after"])

@@ -54,7 +54,7 @@ MUTANTS = [
     Mutant(
         "M9 memory kept on news",
         "freshness.py",
-        "self._memory.drop(event.digest, below=event.seq)",
+        "self._memory.drop(digest, below=seq)",
         "pass",
         f"{WORKERS}::test_another_worker_refuses_a_deactivated_key_after_its_next_poll",
     ),
@@ -89,8 +89,8 @@ MUTANTS = [
     Mutant(
         "no floors at the start",
         "freshness.py",
-        "        log = await self._apply_events(first, position)\n",
-        "        log = await self._apply_events(first, position)\n        self._floors.clear()\n",
+        "        log = await self._apply_events(first, position, gently=False)\n",
+        "        log = await self._apply_events(first, position, gently=False)\n        self._floors.clear()\n",
         f"{TIERS}::test_a_value_in_redis_of_before_the_last_change_is_not_believed_by_anyone",
     ),
     Mutant(
@@ -103,14 +103,14 @@ MUTANTS = [
     Mutant(
         "a floor below the general one",
         "freshness.py",
-        "max(event.seq, floor)",
-        "event.seq",
+        "self._floors[digest] = max(seq, self._floors.get(digest, self._general_floor))",
+        "self._floors[digest] = seq",
         f"{WORKERS}::test_values_of_a_lost_timeline_are_not_believed_after_a_change_in_the_new_one",
     ),
     Mutant(
         "nonces not compared",
         "freshness.py",
-        "elif log.first_nonce != self._nonce or not log.is_whole:",
+        "elif not log.is_whole or (log.first_nonce != self._nonce and not log.is_invalidated):",
         "elif not log.is_whole:",
         f"{WORKERS}::test_a_database_whose_lost_changes_were_made_up_for_by_others_is_noticed",
     ),

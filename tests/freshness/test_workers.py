@@ -281,6 +281,66 @@ async def test_values_of_a_lost_timeline_are_not_believed_after_a_change_in_the_
         assert (await keys.verify(kept.secret)).outcome is Outcome.DEACTIVATED
 
 
+async def test_a_worker_that_noticed_a_restored_database_remembers_again_once_it_is_invalidated(
+    worker: MakeWorker, tmp_path: Path
+) -> None:
+    keys = await worker(poll_interval=2.0, max_staleness=20.0)
+    kept = await keys.create("kept")
+    backup = await backed_up(keys, tmp_path)
+    for n in range(4):
+        await keys.create(f"lost {n}")
+    await put_back(keys, backup)
+    await keys._opened().freshness.poll()
+    for _ in range(2):
+        assert (await keys.verify(kept.secret)).valid
+        assert keys.recall(kept.secret.encode()) is None
+    assert (await keys.invalidate()).complete
+    assert (await keys.verify(kept.secret)).valid
+    assert keys.recall(kept.secret.encode()) is not None
+
+
+async def test_nothing_read_before_an_invalidation_is_believed_however_often_the_same_backup_is_restored(
+    worker: MakeWorker, sqlite_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    keys = await worker(redis_url, poll_interval=2.0, max_staleness=20.0)
+    issued = await keys.create("off in the backup")
+    await keys.deactivate(issued.key.id)
+    backup = await backed_up(keys, tmp_path)
+    for n in range(2):
+        await keys.activate(issued.key.id)
+        for m in range(5 - 2 * n):
+            await keys.create(f"lost {m}")
+        assert (await keys.verify(issued.secret)).valid
+        await settled(keys)
+        await put_back(keys, backup)
+        await keys.invalidate()
+        async with APIKeys(sqlite_url, redis_url, redis_timeout=0.5) as newcomer:
+            for each in (keys, newcomer):
+                for _ in range(2):
+                    assert (await each.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+@pytest.mark.parametrize("waiting", ["everywhere", "commit"])
+async def test_an_invalidation_empties_every_workers_memory(database_url: str, waiting: Any) -> None:
+    here, there = (APIKeys(database_url, poll_interval=0.05, max_staleness=5.0) for _ in range(2))
+    await here.create_schema()
+    async with here, there:
+        issued = await here.create("a key")
+        assert (await there.verify(issued.secret)).valid
+        assert there.recall(issued.secret.encode()) is not None
+        told = await here.invalidate(wait=waiting, actor="me")
+        if waiting == "everywhere":
+            assert told.complete
+            assert there.recall(issued.secret.encode()) is None
+        with counted_statements(there) as counts:
+            for _ in range(100):
+                await asyncio.sleep(0.01)
+                assert (await there.verify(issued.secret)).valid
+        assert counts["records"] == 1
+        await here.deactivate(issued.key.id)
+        assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
 async def test_a_database_whose_lost_changes_were_made_up_for_by_others_is_noticed(
     worker: MakeWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -292,7 +352,8 @@ async def test_a_database_whose_lost_changes_were_made_up_for_by_others_is_notic
         await connection.exec_driver_sql("UPDATE gatepost_events SET nonce = nonce + 1 WHERE seq = 2")
         await connection.exec_driver_sql("UPDATE gatepost_counter SET seq = 3, nonce = 7")
         await connection.exec_driver_sql(
-            "INSERT INTO gatepost_events (seq, n, nonce, kind, at) VALUES (3, 0, 7, 'other', '2026-01-01 00:00:00')"
+            "INSERT INTO gatepost_events (seq, n, nonce, digest, kind, at) "
+            "VALUES (3, 0, 7, zeroblob(32), 'other', '2026-01-01 00:00:00')"
         )
     with caplog.at_level(logging.ERROR):
         await keys._opened().freshness.poll()

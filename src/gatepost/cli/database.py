@@ -3,9 +3,10 @@
 from typer import Typer
 
 from gatepost.cli.help import examples
-from gatepost.cli.options import DatabaseOptions
-from gatepost.cli.output import STATUS, print_json, print_line, print_pairs
+from gatepost.cli.options import ChangeOptions, DatabaseOptions
+from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
+from gatepost.cli.views import propagation_json, propagation_text
 from gatepost.keyring import APIKeys
 
 app = Typer(help="Make, migrate and check the database's tables.")
@@ -54,3 +55,19 @@ async def status(options: DatabaseOptions) -> None:
             ]
         )
     check(found)
+
+
+@app.command(epilog=examples("gatepost db invalidate --database postgresql://user@host/name"))
+@verb
+async def invalidate(options: ChangeOptions) -> None:
+    """Have every worker forget what it remembers. Run it once after the database was restored from a backup, or failed
+    over to a copy that lacked changes. Changes no key."""
+    options.check_file()
+    async with options.keys() as keys:
+        propagation = await keys.invalidate(actor=options.actor_name())
+    if options.as_json:
+        print_json({"database": options.database_name(), "propagation": propagation_json(propagation)})
+    else:
+        print_line("Nothing read before is believed any more")
+        if told := propagation_text(propagation):
+            print_note(told)

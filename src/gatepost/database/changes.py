@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, func, insert, literal, over, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.clock import database_now
@@ -31,7 +31,7 @@ class Change:
     """What is being changed. Used by one task, inside `Database.change`.
 
     `timeout`: seconds that each statement may take. `seq`, `now`: the change's number and its moment by the database's
-    clock, once it has begun. `nonce`: of that seq, 63 random bits.
+    clock, once it has begun. `nonce`: of that seq, 63 random bits. `digests`: the secrets whose keys were changed.
     """
 
     def __init__(self, connection: AsyncConnection, actor: str | None, timeout: float) -> None:
@@ -39,6 +39,8 @@ class Change:
         self._timeout = timeout
         self._actor = actor
         self._events: list[dict[str, Any]] = []
+        self._count = 0
+        self.digests: set[bytes] = set()
         self.nonce = randomness.randbits(63)
         self.seq = 0
         self.now = datetime.min.replace(tzinfo=UTC)
@@ -51,19 +53,15 @@ class Change:
         self.now = datetime.fromtimestamp(float(position.now), UTC)
 
     async def write_events(self) -> bool:
-        """Write the events; answers whether there are any: without, the counter must stay where it was."""
+        """Write the events that are not written yet; answers whether there are any: without, the counter must stay
+        where it was."""
         await self._insert(events, self._events)
-        return bool(self._events)
+        return self._count > 0
 
     async def commit(self) -> None:
         """Make it true. Raises what the driver raises, also where it was made and only the answer got lost."""
         async with asyncio.timeout(self._timeout):
             await self._connection.commit()
-
-    @property
-    def digests(self) -> set[bytes]:
-        """The secrets whose keys were changed."""
-        return {event["digest"] for event in self._events}
 
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest` and `hint`."""
@@ -133,6 +131,13 @@ class Change:
         await self._update_keys(keys.c.id == key_id, {})
         self._note("rotated", key_id, digest, {"new": True})
 
+    async def invalidate(self) -> None:
+        """Have every worker distrust all that was read before this change, whatever past of the database it is of: the
+        counter goes on at the number of microseconds since the epoch, above every seq that any past can have had."""
+        self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
+        await self._execute(update(counter).values(seq=self.seq))
+        self._note("invalidated", None, None, None)
+
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it."""
         return as_key((await self._execute(KEYS.where(keys.c.id == key_id))).one())
@@ -163,24 +168,38 @@ class Change:
             return result
 
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
-        statement = select(secrets.c.digest, secrets.c.key_id)
-        async for row in self._select(statement, secrets.c.key_id, ids):
-            self._note(kind, row.key_id, bytes(row.digest), detail)
+        """Write an event for each secret that the keys have now: inside the database, since there may be very many."""
+        for chunk in _chunks(ids):
+            found = await self._execute(select(secrets.c.digest).where(secrets.c.key_id.in_(chunk)))
+            digests = {bytes(digest) for digest in found.scalars()}
+            n = over(func.row_number(), order_by=secrets.c.digest) + (self._count - 1)
+            event = self._event(kind, detail) | {"n": n, "digest": secrets.c.digest, "key_id": secrets.c.key_id}
+            values = [
+                value if isinstance(value, ColumnElement) else literal(value, events.c[name].type)
+                for name, value in event.items()
+            ]
+            of_chunk = select(*values).where(secrets.c.key_id.in_(chunk))
+            await self._execute(insert(events).from_select(list(event), of_chunk))
+            self.digests |= digests
+            self._count += len(digests)
 
-    def _note(self, kind: str, key_id: str, digest: bytes, detail: Mapping[str, Any] | None) -> None:
-        self._events.append(
-            {
-                "seq": self.seq,
-                "n": len(self._events),
-                "nonce": self.nonce,
-                "digest": digest,
-                "key_id": key_id,
-                "kind": kind,
-                "actor": self._actor,
-                "at": self.now,
-                "detail": None if detail is None else orjson.dumps(detail).decode(),
-            }
-        )
+    def _note(self, kind: str, key_id: str | None, digest: bytes | None, detail: Mapping[str, Any] | None) -> None:
+        """An event to be written with the commit."""
+        self._events.append(self._event(kind, detail) | {"n": self._count, "digest": digest, "key_id": key_id})
+        self._count += 1
+        if digest is not None:
+            self.digests.add(digest)
+
+    def _event(self, kind: str, detail: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the events of a change have in common."""
+        return {
+            "seq": self.seq,
+            "nonce": self.nonce,
+            "kind": kind,
+            "actor": self._actor,
+            "at": self.now,
+            "detail": None if detail is None else orjson.dumps(detail).decode(),
+        }
 
     async def _select(self, statement: Any, column: Any, values: Sequence[Any]) -> Any:
         for chunk in _chunks(values):

@@ -58,8 +58,8 @@ _LOCK_NUMBER = 0x67617465706F7374  # "gatepost" in ASCII, as a 64-bit number
 class SchemaStatus:
     """`current`: the revision that the database is at, `None` without our tables; `needed`: what this code needs.
 
-    `triggers`: whether all of them that notice changes made by hand in SQL are there and enabled. MariaDB and MySQL show
-    them only to users who may make some: to others it looks as if there were none."""
+    `triggers`: whether all that notice changes made by hand in SQL are there and enabled. MariaDB and MySQL show them
+    only to users who may make some: to others it looks as if there were none."""
 
     current: str | None
     needed: str

@@ -48,7 +48,8 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of the change log, as far as freshness needs it."""
+    """One row of the change log, as far as freshness needs it. `digest`: 32 bytes; `None` = it is about no key: nothing
+    that was read before it counts."""
 
     seq: int
     nonce: int

@@ -1,0 +1,255 @@
+"""Defects, each put into the real code for a while: the simulation must find every one of them.
+
+Most are a line of one function that is replaced in its source, compiled again in its own module; so a defect is exactly
+what a wrong edit would be, and a line that is not there any more is noticed.
+"""
+
+import contextlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gatepost.freshness import Freshness
+from gatepost.keyring import APIKeys
+from gatepost.lookup import Lookup
+from gatepost.membership import Membership
+from gatepost.propagation import Spread
+from tests.simulation.database import Server
+from tests.simulation.scenario import WEATHERS
+from tests.simulation.world import Process
+
+WORLDS = 20
+"""In so many a defect must be found."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In the source of the method `name` of `owner`, `text` becomes `broken`."""
+
+    owner: type
+    name: str
+    text: str
+    broken: str
+
+    def applied(self) -> Callable[..., Any]:
+        """The broken function. Raises `ValueError` where the text is not in the source any more."""
+        function = getattr(self.owner, self.name)
+        source = getattr(function, "source", None) or inspect.getsource(function)
+        if self.text not in source:
+            raise ValueError(f"{self.owner.__name__}.{self.name} does not hold {self.text!r} any more")
+        space: dict[str, Any] = {}
+        code = textwrap.dedent(source.replace(self.text, self.broken, 1))
+        exec(compile(code, f"<broken {self.name}>", "exec"), function.__globals__, space)
+        broken: Any = space[self.name]
+        broken.source = code  # for a second edit
+        return cast("Callable[..., Any]", broken)
+
+
+@dataclass(frozen=True)
+class Swap:
+    """The attribute `name` of `owner` becomes `value`."""
+
+    owner: Any
+    name: str
+    value: Any
+
+    def applied(self) -> Any:
+        """What it becomes."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Break:
+    """A defect. `weather`, `past`: in which worlds it shows, see `scenario.plan`."""
+
+    name: str
+    edits: tuple[Edit | Swap, ...]
+    weather: int = 0
+    past: str = ""
+
+    @property
+    def numbers(self) -> range:
+        """Of the plans in which it must be found."""
+        return range(self.weather, WEATHERS * WORLDS, WEATHERS)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """The code is broken meanwhile."""
+        with contextlib.ExitStack() as stack:
+            for edit in self.edits:
+                whole = edit.owner.__dict__[edit.name]
+                setattr(edit.owner, edit.name, edit.applied())
+                stack.callback(setattr, edit.owner, edit.name, whole)
+            yield
+
+
+_LEASE = "self.until = sent + self._max_staleness"
+
+_POLLS_NOTHING = """
+            nudged = self._redis is None or self._redis.nudged.is_set()
+            await self._wait_for_turn()
+            if not nudged:
+                self.until = self._clock() + self._max_staleness
+                continue
+"""
+
+BREAKS = (
+    Break(
+        "the floor is not checked on what Redis says",
+        (
+            Edit(
+                Lookup,
+                "find",
+                "found is not None and freshness.covers(digest, found)",
+                "found is not None and freshness.holds()",
+            ),
+        ),
+    ),
+    Break(
+        "the floor is not checked on a joined read",
+        (
+            Edit(
+                Lookup,
+                "find",
+                "                if freshness.covers(digest, found):",
+                "                if freshness.holds():",
+            ),
+        ),
+        weather=6,
+    ),
+    Break(
+        "the lease is not asked for beyond memory",
+        (
+            Edit(Freshness, "covers", "self._clock() < self.until and ", ""),
+            Edit(Lookup, "find", "if now < freshness.until:", "if True:"),
+        ),
+    ),
+    Break("the lease is not checked on memory", (Edit(Lookup, "recall", "now < freshness.until and ", ""),)),
+    Break(
+        "the lease counts from the answer",
+        (Edit(Freshness, "_poll", _LEASE, _LEASE.replace("sent", "received")),),
+        weather=2,
+    ),
+    Break(
+        "what memory takes in is not checked",
+        (Edit(Lookup, "_remember", "self._freshness.not_below_floor(digest, found)", "True"),),
+    ),
+    Break(
+        "memory is not dropped on news",
+        (Edit(Freshness, "_raise_floor", "self._memory.drop(digest, below=seq)", "pass"),),
+    ),
+    Break("nobody is waited for", (Edit(Spread, "told", "self.waiting is not None and not self.waiting", "True"),)),
+    Break(
+        "the members are read before the commit",
+        (
+            Edit(
+                APIKeys,
+                "_switch",
+                "            await change.begin()\n",
+                "            await change.begin()\n"
+                "            rows = await self._database.workers.read_all()\n"
+                "            change.members = {row.worker.id: row for row in rows}\n",
+            ),
+            Edit(
+                APIKeys,
+                "_settled",
+                "        opened = self._opened()\n",
+                "        opened = self._opened()\n        spread.waiting = getattr(change, 'members', None)\n",
+            ),
+        ),
+        weather=7,
+    ),
+    Break(
+        "what is acknowledged has not been applied yet",
+        (
+            Edit(
+                Freshness,
+                "_poll",
+                "        if self._nonce is None:\n",
+                "        if self._nonce is not None:\n"
+                "            await self._attend(self._acknowledge(position))\n"
+                "        if self._nonce is None:\n",
+            ),
+        ),
+        weather=4,
+    ),
+    Break(
+        "the lease is renewed before the events are applied",
+        (
+            Edit(
+                Freshness,
+                "_poll",
+                "        if self._nonce is None:\n",
+                f"        if self._nonce is not None and position.is_member:\n            {_LEASE}\n"
+                "        if self._nonce is None:\n",
+            ),
+        ),
+        weather=2,
+    ),
+    Break(
+        "nudges are trusted to come",
+        (Edit(Freshness, "_keep_polling", "            await self._wait_for_turn()\n", _POLLS_NOTHING.lstrip("\n")),),
+    ),
+    Break(
+        "a lease without a row",
+        (
+            Edit(Freshness, "_poll", "if not position.is_member:", "if False:"),
+            Edit(Freshness, "_poll", "elif self._membership.protects(sent):", "else:"),
+        ),
+        weather=9,
+    ),
+    Break(
+        "a lease although the row may be removed meanwhile",
+        (Edit(Membership, "protects", "sent - self._sign_at <= self._max_staleness * (KEEP_FACTOR - 1)", "True"),),
+        weather=9,
+    ),
+    Break(
+        "joining anew does not end the lease",
+        (Edit(Freshness, "_rejoin_later", "self.until = 0.0", "pass"),),
+        weather=8,
+    ),
+    Break(
+        "rows are removed too early",
+        (Edit(Membership, "watch", "row.max_staleness * KEEP_FACTOR", "row.max_staleness * 0.1"),),
+    ),
+    Break(
+        "a log with a gap is taken for whole",
+        (Edit(Freshness, "_distrust", "self._forget(", "(lambda _: None)("),),
+        weather=1,
+    ),
+    Break(
+        "an invalidation is not heeded",
+        (Edit(Freshness, "_apply_events", "self._forget(event.seq)", "pass"),),
+        past="r",
+    ),
+    Break(
+        "requests are served from tiers before the first poll",
+        (
+            Edit(
+                Freshness,
+                "start",
+                "        asked = self._clock()\n",
+                "        asked = self._clock()\n        self.until = self.until or asked + self._max_staleness\n",
+            ),
+            Edit(APIKeys, "judge", "await self.serve()", "asyncio.get_running_loop().create_task(self.serve())"),
+        ),
+        weather=5,
+    ),
+    Break("records and counter are read in two statements", (Swap(Server, "counter_apart", True),), weather=4),
+    Break("the wall clock measures the lease", (Swap(Process, "clock", Process.wall),)),
+)
+
+FIRST_POLL_MISSED = Break(
+    "what a process changes before its first poll has ended is taken for applied",
+    (
+        Edit(
+            Freshness,
+            "catch_up",
+            "        try:\n            async with self._polling:",
+            "        if not self.started:\n            return\n        try:\n            async with self._polling:",
+        ),
+    ),
+)
+"""Too rare to be met by chance: a scene of its own shows it."""

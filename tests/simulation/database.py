@@ -1,0 +1,534 @@
+"""A database that behaves as PostgreSQL would, in memory: what the code asks of `gatepost.database.source.Database`.
+
+What is kept of PostgreSQL:
+
+- A change takes the row lock of the counter first and holds it to its end, so changes come one after another. Who waits
+  for the lock waits in the server. A transaction whose client went away is rolled back once the server notices.
+- What a change does is seen by nobody else before COMMIT has reached the server, and by everybody from then on: also
+  while the answer is on its way, or lost.
+- A read or a single write is one statement in autocommit: one snapshot at one moment between call and answer. It may
+  also take effect after its caller has given up. Statements of one process may overtake each other (a pool).
+- `UPDATE ... WHERE` decides and changes at one moment, and tells how many rows it was.
+
+What is not: anything that needs SQL. A restore puts everything back to an earlier moment and breaks all connections.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from gatepost.database.source import Event, Position, Reading
+from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
+from gatepost.errors import UnavailableError, UncertainCommitError
+from gatepost.models import APIKey, Worker
+from gatepost.record import Row
+from tests.simulation.invariant import Ledger, State
+from tests.simulation.network import Network
+from tests.simulation.world import CLOCK_RATES, Process, World
+
+T = TypeVar("T")
+
+EPOCH = 1_700_000_000.0
+"""The database's clock when the world begins: seconds since the epoch."""
+
+ASK_AGAIN_SECONDS = 0.05
+"""As in `gatepost.database.commit`."""
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """A row of `gatepost_keys`."""
+
+    id: str
+    project: str | None
+    description: str
+    permissions: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SecretRow:
+    """A row of `gatepost_secrets`."""
+
+    key_id: str
+    hint: str
+    expires_at: datetime | None = None
+
+
+@dataclass
+class Tables:
+    """Everything that is committed. Rows are never changed in place, so a copy of the dicts is a snapshot."""
+
+    seq: int = 0
+    nonce: int = 0
+    keys: dict[str, KeyRow] = field(default_factory=dict)
+    secrets: dict[bytes, SecretRow] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    workers: dict[str, WorkerRow] = field(default_factory=dict)
+
+    def copy(self) -> "Tables":
+        """A snapshot."""
+        return Tables(self.seq, self.nonce, dict(self.keys), dict(self.secrets), list(self.events), dict(self.workers))
+
+
+class Server:
+    """The database's server. `network`: the ways to it. Tells the ledger what is true, the moment it becomes so."""
+
+    counter_apart = False
+    """A defect to be found: the counter read after the records, in a statement of its own."""
+
+    events_apart = False
+    """A defect to be found: events written by a transaction of their own, after the change's."""
+
+    def __init__(self, world: World, network: Network, ledger: Ledger) -> None:
+        self.world = world
+        self.network = network
+        self.ledger = ledger
+        self.tables = Tables(nonce=world.rng.getrandbits(63))
+        self.settings = {"server_key": world.rng.randbytes(32), "seal_key": world.rng.randbytes(32)}
+        self._holder: Transaction | None = None
+        self._queue: deque[tuple[Transaction, Callable[[], None]]] = deque()
+        self._rate = world.rng.uniform(*CLOCK_RATES)
+        self._committed_at: dict[int, float] = {}
+
+    def now(self) -> float:
+        """The database's clock: seconds since the epoch."""
+        return EPOCH + self.world.time() * self._rate
+
+    def world_time(self, moment: datetime) -> float:
+        """The world's time at a moment of the database's clock."""
+        return (moment.timestamp() - EPOCH) / self._rate
+
+    def lock(self, transaction: "Transaction", then: Callable[[], None]) -> None:
+        """Take the counter's row lock, now or when it is this one's turn."""
+        self._queue.append((transaction, then))
+        self._grant()
+
+    def end(self, transaction: "Transaction") -> None:
+        """A transaction is over, or its client gone: its lock is free."""
+        transaction.is_over = True
+        if self._holder is transaction:
+            self._holder = None
+        self._grant()
+
+    def commit(self, transaction: "Transaction") -> None:
+        """What the transaction did becomes true, for everybody."""
+        if transaction.is_over:
+            raise UnavailableError("COMMIT: the connection was lost before")
+        tables = self.tables
+        tables.seq, tables.nonce = transaction.seq, transaction.nonce
+        self._committed_at[tables.nonce] = self.world.time()
+        tables.keys, tables.secrets = transaction.keys, transaction.secrets
+        if self.events_apart:
+            self.world.outside.after(self.world.rng.uniform(0, 0.5), tables.events.extend, transaction.events)
+        else:
+            tables.events.extend(transaction.events)
+        states = {event.digest: self.state(event.digest) for event in transaction.events if event.digest is not None}
+        self.ledger.committed(transaction.seq, states, transaction.actor)
+        self.world.tell(f"database: change {transaction.seq} committed, by {transaction.actor}")
+        self.end(transaction)
+
+    def state(self, digest: bytes) -> State | None:
+        """What the tables say of a digest."""
+        secret = self.tables.secrets.get(digest)
+        if secret is None:
+            return None
+        key = self.tables.keys[secret.key_id]
+        ends = [moment.timestamp() for moment in (key.expires_at, secret.expires_at) if moment is not None]
+        return State(key.active, frozenset(key.permissions.split()), min(ends, default=float("inf")))
+
+    def prune(self, age: float) -> None:
+        """Somebody removes events that are older than `age` seconds, the newest included if it is."""
+        before = self.world.time() - age
+        self.tables.events = [event for event in self.tables.events if self._committed_at[event.nonce] >= before]
+
+    def restore(self, tables: Tables) -> None:
+        """Everything as it was; every connection is broken."""
+        if self._holder is not None:
+            self._holder.is_over = True
+        self._holder = None
+        for transaction, _ in self._queue:
+            transaction.is_over = True
+        self._queue.clear()
+        self.tables = tables.copy()
+        self.ledger.restored(tables.seq, {digest: self.state(digest) for digest in self.ledger.digests()})
+        self.world.tell(f"database: restored to change {self.tables.seq}")
+
+    def _grant(self) -> None:
+        while self._holder is None and self._queue:
+            transaction, then = self._queue.popleft()
+            if not transaction.is_over:
+                self._holder = transaction
+                then()
+
+
+class Transaction:
+    """A change under way, on a connection of its own: what the verbs use of `gatepost.database.changes.Change`."""
+
+    def __init__(self, database: "Database", actor: str) -> None:
+        self._database = database
+        self._server = database.server
+        self.actor = actor
+        self.nonce = secrets.randbits(63)
+        self.seq = 0
+        self.now = datetime.min.replace(tzinfo=UTC)
+        self.keys: dict[str, KeyRow] = {}
+        self.secrets: dict[bytes, SecretRow] = {}
+        self.events: list[Event] = []
+        self.is_over = False
+
+    @property
+    def digests(self) -> set[bytes]:
+        """The secrets whose keys were changed."""
+        return {event.digest for event in self.events if event.digest is not None}
+
+    async def begin(self) -> None:
+        """Take the lock, then see what is committed."""
+
+        def look() -> tuple[int, float]:
+            tables = self._server.tables
+            self.keys, self.secrets = dict(tables.keys), dict(tables.secrets)
+            return tables.seq + 1, self._server.now()
+
+        self.seq, now = await self._database.locked(self, "UPDATE gatepost_counter", look)
+        self.now = datetime.fromtimestamp(now, UTC)
+
+    async def insert_keys(self, rows: Sequence[Mapping[str, Any]], _kind: str) -> None:
+        """Add keys."""
+
+        def insert() -> None:
+            for row in rows:
+                columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
+                self.keys[row["id"]] = KeyRow(
+                    **columns, created_at=self.now, updated_at=self.now, expires_at=row["expires_at"]
+                )
+                self.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
+                self._note(row["digest"])
+
+        await self._do("INSERT", insert)
+
+    async def states(self, ids: Sequence[str]) -> Mapping[str, bool]:
+        """Whether each key is active."""
+        return await self._do("SELECT", lambda: {each: self.keys[each].active for each in ids if each in self.keys})
+
+    async def set_active(self, ids: Sequence[str], active: bool) -> None:
+        """Switch keys on or off."""
+
+        def switch() -> None:
+            for key_id in ids:
+                self.keys[key_id] = replace(self.keys[key_id], active=active, updated_at=self.now)
+                self._note_key(key_id)
+
+        await self._do("UPDATE", switch)
+
+    async def delete_keys(self, ids: Sequence[str]) -> None:
+        """Remove keys with their secrets."""
+
+        def delete() -> None:
+            for key_id in ids:
+                self._note_key(key_id)
+                del self.keys[key_id]
+                self.secrets = {each: row for each, row in self.secrets.items() if row.key_id != key_id}
+
+        await self._do("DELETE", delete)
+
+    async def update_key(self, key_id: str, values: Mapping[str, Any], _detail: Mapping[str, Any]) -> None:
+        """Set columns of one key."""
+
+        def update() -> None:
+            self.keys[key_id] = replace(self.keys[key_id], **values, updated_at=self.now)
+            self._note_key(key_id)
+
+        await self._do("UPDATE", update)
+
+    async def rotate_secret(self, key_id: str, digest: bytes, hint: str, grace: timedelta) -> None:
+        """Give a key a new secret."""
+
+        def rotate() -> None:
+            self._note_key(key_id)
+            for each, row in list(self.secrets.items()):
+                if row.key_id == key_id:
+                    if not grace or row.expires_at is not None:
+                        del self.secrets[each]
+                    else:
+                        self.secrets[each] = replace(row, expires_at=self.now + grace)
+            self.secrets[digest] = SecretRow(key_id, hint)
+            self._note(digest)
+
+        await self._do("UPDATE", rotate)
+
+    async def invalidate(self) -> None:
+        """Have every worker distrust what was read before."""
+
+        def raise_counter() -> None:
+            self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
+            self.events.append(Event(self.seq, self.nonce, None))
+
+        await self._do("UPDATE", raise_counter)
+
+    async def read_key(self, key_id: str) -> APIKey:
+        """The key as this change leaves it."""
+        return await self._do("SELECT", lambda: _as_key(self.keys[key_id], self.secrets))
+
+    async def _do(self, kind: str, effect: Callable[[], T]) -> T:
+        def guarded() -> T:
+            if self.is_over:
+                raise UnavailableError(f"{kind}: the connection was lost")
+            return effect()
+
+        return await self._database.exchange(kind, guarded)
+
+    def _note_key(self, key_id: str) -> None:
+        for digest, row in self.secrets.items():
+            if row.key_id == key_id:
+                self._note(digest)
+
+    def _note(self, digest: bytes) -> None:
+        self.events.append(Event(self.seq, self.nonce, digest))
+
+
+class Database:
+    """One process's view of the server. `timeout`: seconds that one statement may take."""
+
+    def __init__(self, server: Server, process: Process, timeout: float) -> None:
+        self.server = server
+        self._process = process
+        self._timeout = timeout
+        self._transactions: set[Transaction] = set()
+        self.workers = Workers(self)
+        process.on_death.append(self._break)
+
+    async def exchange(self, kind: str, effect: Callable[[], T]) -> T:
+        """One statement. Raises `UnavailableError`."""
+        return await self.server.network.exchange(self._process, kind, effect, self._timeout)
+
+    async def locked(self, transaction: Transaction, kind: str, effect: Callable[[], T]) -> T:
+        """One statement that needs the counter's row lock, which is held from then on."""
+
+        def arrive(answer: Callable[[Callable[[], T]], None]) -> None:
+            if not transaction.is_over:
+                self.server.lock(transaction, lambda: answer(effect))
+
+        return await self.server.network.post(self._process, kind, arrive, self._timeout)
+
+    async def open(self) -> None:
+        """Connect."""
+        await self.exchange("SELECT version", lambda: None)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def read_settings(self) -> Mapping[str, bytes]:
+        """The installation's keys."""
+        return await self.exchange("SELECT settings", lambda: dict(self.server.settings))
+
+    async def read_position(self, worker_id: str | None = None) -> Position:
+        """The counter, the clock, and whether the worker has its row."""
+
+        def read() -> Position:
+            tables = self.server.tables
+            return Position(tables.seq, tables.nonce, self.server.now(), worker_id in tables.workers)
+
+        return await self.exchange("SELECT counter", read)
+
+    async def read_events(self, first: int, to: int, page: int) -> AsyncIterator[Sequence[Event]]:
+        """The first event of seq `first`, then all of later ones up to `to`; each page is a snapshot of its own."""
+        done = 0
+
+        def read() -> list[Event]:
+            log = self.server.tables.events
+            wanted = [event for event in log if first < event.seq <= to]
+            begin = [event for event in log if event.seq == first][:1]
+            return [*begin, *wanted][done : done + page]
+
+        while True:
+            rows = await self.exchange("SELECT events", read)
+            yield rows
+            if len(rows) < page:
+                return
+            done += page
+
+    async def read_oldest_seq(self, above: int) -> int | None:
+        """The lowest seq above `above` in the log."""
+        return await self.exchange(
+            "SELECT events", lambda: next((each.seq for each in self.server.tables.events if each.seq > above), None)
+        )
+
+    async def read_records(self, digests: Sequence[bytes]) -> Reading:
+        """Rows and seq, of one snapshot."""
+
+        def read() -> Reading:
+            tables = self.server.tables
+            rows: dict[bytes, Row] = {}
+            for digest in digests:
+                secret = tables.secrets.get(digest)
+                if secret is not None:
+                    rows[digest] = _as_row(tables.keys[secret.key_id], secret)
+            return Reading(tables.seq, rows)
+
+        reading = await self.exchange("SELECT records", read)
+        if self.server.counter_apart:
+            position = await self.exchange("SELECT counter", lambda: self.server.tables.seq)
+            return Reading(position, reading.rows)
+        return reading
+
+    async def get_key(self, key_id: str) -> APIKey | None:
+        """The key with this id."""
+
+        def read() -> APIKey | None:
+            row = self.server.tables.keys.get(key_id)
+            return None if row is None else _as_key(row, self.server.tables.secrets)
+
+        return await self.exchange("SELECT keys", read)
+
+    @asynccontextmanager
+    async def change(self, actor: str | None) -> AsyncIterator[Transaction]:
+        """One transaction; as `gatepost.database.source.Database.change` and `gatepost.database.commit`."""
+        transaction = Transaction(self, actor or "nobody")
+        self._transactions.add(transaction)
+        try:
+            yield transaction
+            if transaction.events:
+                await self._commit(transaction)
+        finally:
+            self._transactions.discard(transaction)
+            self._drop(transaction)
+
+    async def _commit(self, transaction: Transaction) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await self.exchange("COMMIT", lambda: self.server.commit(transaction))
+        except UnavailableError as failure:
+            lost = failure
+        else:
+            return
+        self._drop(transaction)
+        self.server.world.counts["commits without an answer"] += 1
+        deadline = loop.time() + self._timeout
+        while loop.time() < deadline:
+            asking = Transaction(self, "who asks")
+            try:
+                made = await self.locked(asking, "SELECT own event", lambda: self._holds(transaction))
+            except UnavailableError:
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+            else:
+                if made:
+                    return
+                raise UnavailableError("The database went away in the commit (nothing was changed)") from lost
+            finally:
+                self._drop(asking)
+        raise UncertainCommitError("Cannot tell whether the change was made", transaction.seq) from lost
+
+    def _holds(self, transaction: Transaction) -> bool:
+        made = (transaction.seq, transaction.nonce)
+        return any((event.seq, event.nonce) == made for event in self.server.tables.events)
+
+    def _drop(self, transaction: Transaction) -> None:
+        """The connection is closed or given back; the server notices a little later."""
+        self.server.world.outside.after(self.server.world.rng.uniform(0, 0.01), self.server.end, transaction)
+
+    def _break(self) -> None:
+        for transaction in sorted(self._transactions, key=lambda each: each.nonce):
+            self.server.world.outside.after(self.server.world.rng.uniform(0, 2), self.server.end, transaction)
+
+
+class Workers:
+    """The table of workers, as `gatepost.database.workers.Workers`: every method is one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def _rows(self) -> dict[str, WorkerRow]:
+        return self._database.server.tables.workers
+
+    async def join(self, worker: Worker, max_staleness: float, seen_at: datetime) -> None:
+        """Add a row."""
+
+        def insert() -> None:
+            self._rows[worker.id] = WorkerRow(worker, NEVER_ACKED, max_staleness, seen_at, _beat())
+
+        await self._database.exchange("INSERT workers", insert)
+
+    async def renew(self, worker_id: str, seq: int, nonce: int, seen_at: datetime) -> bool:
+        """Draw a new beat and say what has been applied, where the row and the very event are there."""
+
+        def update() -> bool:
+            row = self._rows.get(worker_id)
+            first = next((event for event in self._database.server.tables.events if event.seq == seq), None)
+            if row is None or first is None or first.nonce != nonce:
+                return False
+            self._rows[worker_id] = WorkerRow(row.worker, seq, row.max_staleness, seen_at, _beat())
+            return True
+
+        return await self._database.exchange("UPDATE workers", update)
+
+    async def leave(self, worker_id: str) -> None:
+        """Remove a row."""
+        await self._database.exchange("DELETE workers", lambda: self._rows.pop(worker_id, None))
+
+    async def remove(self, row: WorkerRow) -> None:
+        """Remove a row whose beat is still the one seen."""
+
+        def delete() -> None:
+            held = self._rows.get(row.worker.id)
+            if held is not None and held.beat == row.beat:
+                del self._rows[row.worker.id]
+
+        await self._database.exchange("DELETE workers", delete)
+
+    async def read_all(self) -> Sequence[WorkerRow]:
+        """Every row."""
+        return await self._database.exchange(
+            "SELECT workers", lambda: [self._rows[each] for each in sorted(self._rows)]
+        )
+
+    async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
+        """The next rows in the ring."""
+
+        def read() -> Sequence[WorkerRow]:
+            ring = sorted((each for each in self._rows if each != worker_id), key=lambda each: (each < worker_id, each))
+            return [self._rows[each] for each in ring[:most]]
+
+        return await self._database.exchange("SELECT workers", read)
+
+
+def _beat() -> int:
+    return secrets.randbits(BEAT_BITS)
+
+
+def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow]) -> APIKey:
+    hint = next((each.hint for each in all_secrets.values() if each.key_id == row.id and each.expires_at is None), None)
+    return APIKey(
+        id=row.id,
+        project=row.project,
+        description=row.description,
+        permissions=frozenset(row.permissions.split()),
+        active=row.active,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        expires_at=row.expires_at,
+        hint=hint,
+    )
+
+
+def _as_row(key: KeyRow, secret: SecretRow) -> Row:
+    return (
+        key.id,
+        key.project,
+        key.description,
+        key.permissions.strip(),
+        key.active,
+        key.created_at.timestamp(),
+        key.updated_at.timestamp(),
+        None if key.expires_at is None else key.expires_at.timestamp(),
+        None if secret.expires_at is None else secret.expires_at.timestamp(),
+    )

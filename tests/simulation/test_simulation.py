@@ -1,0 +1,85 @@
+"""The promise holds in every world that is tried, and the worlds are not dull."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.scenario import WEATHERS, plan, play
+
+ROOT = Path(__file__).parents[2]
+
+RUNS = 3 * WEATHERS
+"""Of worlds where the database's past stays what it is: three of each kind of weather."""
+
+RESTORED_RUNS = WEATHERS
+
+HAPPENED = {
+    "recalled from memory": 10_000,
+    "found in Redis": 5_000,
+    "reads": 2_000,
+    "joined reads": 200,
+    "values below their floor": 1_000,
+    "values resurrected": 1_000,
+    "values that outlived the lease": 5,
+    "leases lost with the row": 10,
+    "pasts that did not continue": 5,
+    "waits by acknowledgement alone": 100,
+    "waits that needed a lease to run out": 20,
+    "workers that had left": 20,
+    "promises for later": 100,
+    "verbs told: still spreading": 5,
+    "verbs told: nothing changed": 5,
+    "commits without an answer": 5,
+    "nudges lost": 500,
+    "fault pause": 10,
+    "fault kill": 10,
+    "fault cut": 10,
+    "fault prune": 10,
+    "fault restore": 5,
+    "outcome unavailable": 100,
+}
+"""What must have been seen at least so often, in all runs together: a quiet world proves nothing."""
+
+
+@pytest.mark.timeout(300)
+def test_no_key_is_let_in_after_it_was_taken_away_and_no_good_key_is_refused_whatever_fails(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts: Counter[str] = Counter()
+    requests = 0
+    for number, past in [
+        *((number, "") for number in range(RUNS)),
+        *((number, "r") for number in range(RESTORED_RUNS)),
+    ]:
+        report = play(plan(number, past))
+        assert report.violation is None, (
+            f"seed {report.seed}: {report.violation}\n{report.trace}\n"
+            f"Replay it: .venv/bin/python -m tests.simulation --seed {report.seed}"
+        )
+        counts += report.counts
+        requests += report.requests
+    faults = sum(count for what, count in counts.items() if what.startswith("fault"))
+    with capsys.disabled():
+        print(f"\n{RUNS + RESTORED_RUNS} worlds, {requests} requests, {faults} faults: no promise broken")
+    dull = {what: counts[what] for what, least in HAPPENED.items() if counts[what] < least}
+    assert not dull, dull
+
+
+def test_a_seed_makes_the_same_world_in_any_process() -> None:
+    script = "from tests.simulation.scenario import plan, play; print(play(plan(1, 'r')).fingerprint)"
+    prints = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        prints.add(done.stdout)
+    assert prints == {play(plan(1, "r")).fingerprint + "\n"}
+
+
+def test_another_seed_makes_another_world() -> None:
+    assert play(plan(1)).fingerprint != play(plan(10)).fingerprint
