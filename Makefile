@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench soak model clean
+.PHONY: help demo test check fix bench campaign soak model clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -40,6 +40,9 @@ fix: .venv/dev ## format and mend what can be mended
 
 bench: .venv/dev ## the benchmarks, as ratios
 	@$(BIN)/python benchmarks/memory_hit.py
+
+campaign: .venv/dev ## revocation on real processes that fail: faults, latency, bulk, polling
+	@$(BIN)/python -m benchmarks.revocation $(ARGS)
 
 soak: .venv/dev ## the simulation, on new seeds, for SECONDS=600
 	@$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600)

@@ -1,10 +1,13 @@
-"""A TCP proxy in front of a server, which can go silent or cut its connections, as networks do."""
+"""A TCP proxy in front of a server, which can go silent, cut its connections or be slow, as networks do."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 CHUNK = 65536
+
+UNDER_WAY = 100
+"""Most chunks that are being delayed each way."""
 
 
 class Proxy:
@@ -18,8 +21,8 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._refusing = False
+        self._delay_seconds = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
     def stall(self) -> None:
@@ -37,22 +40,45 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def delay(self, seconds: float) -> None:
+        """Pass each byte on that much later, either way; what is under way arrives as it was to."""
+        self._delay_seconds = seconds
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
         if self._refusing:
             writer.transport.abort()
             return
-        if isinstance(self._target, str):
-            there_reader, there_writer = await asyncio.open_unix_connection(self._target)
-        else:
-            there_reader, there_writer = await asyncio.open_connection(*self._target)
+        try:
+            if isinstance(self._target, str):
+                there_reader, there_writer = await asyncio.open_unix_connection(self._target)
+            else:
+                there_reader, there_writer = await asyncio.open_connection(*self._target)
+        except OSError:  # the server is down
+            writer.transport.abort()
+            return
         self._writers |= {writer, there_writer}
         await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(UNDER_WAY)
+        writing = asyncio.create_task(self._write(chunks, writer))
+        loop = asyncio.get_running_loop()
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                await self._flowing.wait()
+                await chunks.put((loop.time() + self._delay_seconds, data))
+        await chunks.put((0.0, b""))
+        await writing
+
+    async def _write(self, chunks: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, data = await chunks.get()
+            if not data:
+                break
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            await self._flowing.wait()
+            with suppress(OSError):  # what comes for one that is gone is read all the same, and lost
                 writer.write(data)
                 await writer.drain()
         self._writers.discard(writer)

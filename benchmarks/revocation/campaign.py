@@ -1,0 +1,176 @@
+"""All faults, one after another, while keys are switched and requests are sent; then what every answer was."""
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.revocation.faults import FAULTS, Fault
+from benchmarks.revocation.hands import Ledger, Taken, delete, permit, rotate, switch
+from benchmarks.revocation.site import Plan, Site, running
+from benchmarks.revocation.truth import NO_ANSWER, Finding, Request
+
+SETTINGS: Mapping[str, Any] = {"max_staleness": 2.0, "poll_interval": 0.25, "read_timeout": 1.0}
+"""Of the workers: short, so that a lease runs out in each fault that can make it."""
+
+FAULT_SECONDS = 5.0
+SETTLE_SECONDS = 1.0
+WARM_SECONDS = 2.0
+STEADY_KEYS = 4
+SHOWN_MAX = 20
+PAUSE_SECONDS = 0.16
+"""Between two requests of one connection, beside those that come right after a verb."""
+
+
+@dataclass(slots=True)
+class Phase:
+    """One fault, from its beginning to that of the next; `lasted`: until its end. Nanoseconds of CLOCK_MONOTONIC.
+    `recovered`: seconds after its end until every worker held a lease and used Redis, `None` = it did not happen."""
+
+    fault: Fault
+    begun: int
+    lasted: int = 0
+    ended: int = 0
+    recovered: float | None = None
+    findings: Counter[Finding] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def report(self) -> Mapping[str, Any]:
+        """For the JSON and the table. Times in milliseconds, but `recovered`: seconds."""
+        found = self.findings
+        return {
+            "system": self.fault.system,
+            "fault": self.fault.name,
+            "requests": found.total(),
+            "checked": {
+                "must_be_refused": found[Finding.RIGHTLY_REFUSED] + found[Finding.WRONG_PASS],
+                "must_be_let_in": found[Finding.RIGHTLY_LET_IN] + found[Finding.WRONG_REFUSAL],
+            },
+            "wrong_passes": found[Finding.WRONG_PASS],
+            "wrong_refusals": found[Finding.WRONG_REFUSAL],
+            "unavailable": found[Finding.UNAVAILABLE],
+            "unavailable_expected": self.fault.unavailable,
+            "no_answer": found[Finding.NO_ANSWER],
+            "request_ms": quantiles(self.seconds),
+            "taken": len(self.taken),
+            "taken_ms": quantiles([taken.seconds for taken in self.taken]),
+            "workers": {
+                how: sum(getattr(taken, how) for taken in self.taken) for how in ("acknowledged", "expired", "left")
+            },
+            "verb_errors": dict(self.errors),
+            "recovered_seconds": None if self.recovered is None else round(self.recovered, 2),
+            "wrong": self.wrong,
+        }
+
+
+def quantiles(seconds: Sequence[float]) -> Mapping[str, float] | None:
+    """Median, 99th percentile and maximum, in milliseconds; `None` for nothing."""
+    if not seconds:
+        return None
+    ordered = sorted(seconds)
+    values = {"median": statistics.median(ordered), "p99": ordered[int(len(ordered) * 0.99)], "worst": ordered[-1]}
+    return {name: round(1000 * value, 2) for name, value in values.items()}
+
+
+async def campaign(
+    faults: Iterable[Fault] = FAULTS,
+    *,
+    plan: Plan | None = None,
+    seconds: float = FAULT_SECONDS,
+    tell: Callable[[Phase], None] | None = None,
+) -> tuple[Sequence[Phase], str]:
+    """Run the faults, each for `seconds`; what was seen in each, and what the workers logged of bugs.
+
+    `tell` is called after each fault. Raises ProgramMissingError, ServerError.
+    """
+    async with running(plan or Plan(settings=SETTINGS)) as site:
+        ledger = Ledger(site)
+        await site.tell_load(pause=PAUSE_SECONDS)
+        for _ in range(STEADY_KEYS):
+            await ledger.create(weight=2)
+        hands = [asyncio.create_task(hand) for hand in _hands(ledger, site)]
+        try:
+            await _watched(asyncio.sleep(WARM_SECONDS), hands)
+            phases = []
+            for fault in faults:
+                if fault.needs_clock and not site.clocks:
+                    continue
+                phases.append(phase := Phase(fault, time.monotonic_ns()))
+                await _watched(_run(site, phase, seconds), hands)
+                _judge(site, ledger, phases)
+                if tell is not None:
+                    tell(phase)
+            await asyncio.sleep(SETTLE_SECONDS)
+        finally:
+            for hand in hands:
+                hand.cancel()
+            await asyncio.gather(*hands, return_exceptions=True)
+        _judge(site, ledger, phases, last=True)
+        servers = [*site.workers, site.admin]
+        return phases, "".join(server.log() for server in servers if "Traceback" in server.log())
+
+
+def _hands(ledger: Ledger, site: Site) -> Iterable[Any]:
+    admin, worker = site.admin, site.workers[-1]
+    yield switch(ledger, admin, 1)
+    yield switch(ledger, admin, 1)
+    yield switch(ledger, worker, 1)
+    yield switch(ledger, admin, 5)
+    yield rotate(ledger, admin)
+    yield permit(ledger, admin)
+    yield permit(ledger, worker)
+    yield delete(ledger, admin)
+
+
+async def _run(site: Site, phase: Phase, seconds: float) -> None:
+    await phase.fault.run(site, seconds)
+    phase.lasted = time.monotonic_ns()
+    phase.recovered = await site.recovered()
+    await asyncio.sleep(SETTLE_SECONDS)
+    phase.ended = time.monotonic_ns()
+
+
+async def _watched(action: Any, hands: Sequence[asyncio.Task[None]]) -> None:
+    """Do it, while no hand may fail."""
+    task = asyncio.ensure_future(action)
+    done, _ = await asyncio.wait({task, *hands}, return_when=asyncio.FIRST_COMPLETED)
+    if task not in done:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    for each in done:
+        each.result()
+
+
+def _judge(site: Site, ledger: Ledger, phases: Sequence[Phase], *, last: bool = False) -> None:
+    """Judge every answer that came so far, but for those whose truth a verb under way may still tell."""
+    kept: list[Request] = []
+    for request in site.requests:
+        finding = ledger.truths.judge(request)
+        if finding is Finding.UNCHECKED and not last:
+            kept.append(request)
+            continue
+        phase = next((each for each in reversed(phases) if each.begun <= request.began), None)
+        if phase is None:  # of before the first
+            continue
+        phase.findings[finding] += 1
+        if finding in {Finding.WRONG_PASS, Finding.WRONG_REFUSAL} and len(phase.wrong) < SHOWN_MAX:
+            phase.wrong.append(
+                f"{finding.value}: worker {request.worker}, secret {request.secret}, route {request.route}, "
+                f"status {request.status}, {(request.began - phase.begun) / 1e9:.3f} s into the fault"
+            )
+        during = request.began < (phase.lasted or request.began + 1)
+        if during and request.status != NO_ANSWER and request.worker != phase.fault.hit:
+            phase.seconds.append((request.ended - request.began) / 1e9)
+    site.requests[:] = kept
+    for phase in phases:
+        until = phase.ended or time.monotonic_ns()
+        phase.taken = [taken for taken in ledger.taken if phase.begun <= taken.at < until]
+        phase.errors = Counter(name for at, name in ledger.errors if phase.begun <= at < until)

@@ -1,0 +1,231 @@
+"""Every fault of the campaign: what is done to the servers, the network, a worker or a clock, and undone again."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from benchmarks.revocation.site import STEPPED_WORKER, Site
+
+Run = Callable[[Site, float], Awaitable[None]]
+"""Make the fault, keep it for so many seconds, and end it."""
+
+BUSY_SECONDS = 0.03
+"""Between two disturbances of Redis, where they go on."""
+
+SLOW_SECONDS = 0.03
+"""How much later a slow network delivers, each way: a round trip stays below Redis' timeout."""
+
+HANGING_SECONDS = 0.2
+"""The same above Redis' timeout."""
+
+STEP_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`system`: what fails. `unavailable`: whether requests may be answered 503 (also by a worker whose read of the
+    database was under way when it was paused: its timeout is over when it goes on). `hit`: the only worker that it
+    touches, `None` = all. `needs_clock`: it needs wall clocks that can be stepped."""
+
+    name: str
+    system: str
+    run: Run
+    unavailable: bool = False
+    hit: int | None = None
+    needs_clock: bool = False
+
+
+async def _nothing(_site: Site, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+async def _redis_killed(site: Site, seconds: float) -> None:
+    site.redis.stop()
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(site.redis.start)
+
+
+async def _redis_paused(site: Site, seconds: float) -> None:
+    site.redis.pause()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        site.redis.resume()
+
+
+async def _redis_flushed(site: Site, seconds: float) -> None:
+    async with site.redis_client() as client:
+        await _again_and_again(client.flushall, seconds)
+
+
+async def _redis_full(site: Site, seconds: float) -> None:
+    async with site.redis_client() as client:
+        await client.config_set("maxmemory-policy", "noeviction")
+        await client.config_set("maxmemory", "1mb")
+        await asyncio.sleep(seconds)
+        await client.config_set("maxmemory", "0")
+
+
+async def _redis_restored(site: Site, seconds: float) -> None:
+    """Its state is saved, changes go on, it dies, and comes back with what it had saved."""
+    for _ in range(2):
+        async with site.redis_client() as client:
+            await client.save()
+        await asyncio.sleep(seconds / 3)
+        site.redis.stop()
+        await asyncio.to_thread(site.redis.start)
+    await asyncio.sleep(seconds / 3)
+    site.redis.dump.unlink()
+
+
+def _cut_off(proxies: str, verb: str) -> Run:
+    """Everything or some workers are cut off from a server."""
+
+    async def run(site: Site, seconds: float) -> None:
+        await site.tell_network(proxies, verb)
+        await asyncio.sleep(seconds)
+        await site.tell_network(proxies, "flow")
+
+    return run
+
+
+def _slow(proxies: str, delay: float) -> Run:
+    async def run(site: Site, seconds: float) -> None:
+        await site.tell_network(proxies, "delay", delay)
+        await asyncio.sleep(seconds)
+        await site.tell_network(proxies, "delay", 0.0)
+
+    return run
+
+
+async def _redis_lies(site: Site, seconds: float) -> None:
+    """Old values come back under their names, and stand under others'; some are garbage."""
+    remembered: dict[Any, list[Any]] = {}
+    turn = 0
+
+    async def lie() -> None:
+        nonlocal turn
+        turn += 1
+        names = [name async for name in client.scan_iter("gatepost:*", count=1000, _type="string")]
+        values = await client.mget(names) if names else []
+        for name, value in zip(names, values, strict=True):
+            if value is not None and value not in remembered.setdefault(name, []):
+                remembered[name].append(value)
+        every = list(remembered)
+        for number, (name, old) in enumerate(remembered.items()):
+            lies = [old[0], old[turn % len(old)], remembered[every[number - 1]][0], b"garbage", old[-1][:20]]
+            await client.set(name, lies[(turn + number) % len(lies)], px=60_000)
+
+    async with site.redis_client() as client:
+        await _again_and_again(lie, seconds)
+        await client.flushall()
+
+
+async def _again_and_again(action: Callable[[], Awaitable[Any]], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:  # no timeout around it: redis-py 8.1 can lose a cancellation
+        with contextlib.suppress(RedisError):
+            await action()
+        await asyncio.sleep(BUSY_SECONDS)
+
+
+async def _database_killed(site: Site, seconds: float) -> None:
+    await asyncio.to_thread(site.postgres.kill)
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(site.start_database)
+
+
+async def _database_restarted(site: Site, seconds: float) -> None:
+    """Killed again and again, and started at once."""
+    for _ in range(3):
+        await asyncio.to_thread(site.postgres.kill)
+        await asyncio.to_thread(site.start_database)
+        await asyncio.sleep(seconds / 3)
+
+
+async def _database_paused(site: Site, seconds: float) -> None:
+    site.postgres.pause()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        site.postgres.resume()
+
+
+async def _worker_paused(site: Site, seconds: float) -> None:
+    process = site.workers[STEPPED_WORKER].running()
+    process.pause()
+    await asyncio.sleep(seconds)
+    process.resume()
+
+
+async def _worker_paused_shortly(site: Site, seconds: float) -> None:
+    """Again and again, for less than its lease and for about as long."""
+    process = site.workers[STEPPED_WORKER].running()
+    staleness = site.plan.settings["max_staleness"]
+    for part in (0.3, 0.6, 0.9, 1.1):
+        process.pause()
+        await asyncio.sleep(part * staleness)
+        process.resume()
+        await asyncio.sleep(seconds / 10)
+
+
+async def _worker_killed(site: Site, seconds: float) -> None:
+    """Paused first, so that verbs wait for it when it dies."""
+    server = site.workers[STEPPED_WORKER]
+    server.running().pause()
+    await asyncio.sleep(seconds / 8)
+    server.running().kill()
+    await asyncio.sleep(seconds)
+    await site.start_server(server)
+
+
+def _clock_stepped(name: str) -> Run:
+    """The wall clock jumps an hour ahead, and then to an hour behind."""
+
+    async def run(site: Site, seconds: float) -> None:
+        for step in (STEP_SECONDS, -STEP_SECONDS):
+            site.clocks[name].step(step)
+            await asyncio.sleep(seconds / 2)
+        site.clocks[name].step(0.0)
+
+    return run
+
+
+async def _redis_lost_and_worker_cut_off(site: Site, seconds: float) -> None:
+    site.redis.stop()
+    await _cut_off(f"database-{STEPPED_WORKER}", "stall")(site, seconds)
+    await asyncio.to_thread(site.redis.start)
+
+
+_ONE = f"-{STEPPED_WORKER}"
+
+FAULTS = (
+    Fault("none", "none", _nothing),
+    Fault("killed", "redis", _redis_killed),
+    Fault("paused", "redis", _redis_paused),
+    Fault("flushed all the time", "redis", _redis_flushed),
+    Fault("full", "redis", _redis_full),
+    Fault("restarted from an old dump", "redis", _redis_restored),
+    Fault("silent for all workers", "redis", _cut_off("redis", "stall")),
+    Fault("cut off from one worker", "redis", _cut_off("redis" + _ONE, "cut"), hit=STEPPED_WORKER),
+    Fault("slow", "redis", _slow("redis", SLOW_SECONDS)),
+    Fault("slower than its timeout", "redis", _slow("redis", HANGING_SECONDS)),
+    Fault("lying", "redis", _redis_lies),
+    Fault("killed", "database", _database_killed, unavailable=True),
+    Fault("killed and restarted thrice", "database", _database_restarted, unavailable=True),
+    Fault("paused", "database", _database_paused, unavailable=True),
+    Fault("silent for one worker", "database", _cut_off("database" + _ONE, "stall"), True, STEPPED_WORKER),
+    Fault("cut off from one worker", "database", _cut_off("database" + _ONE, "cut"), True, STEPPED_WORKER),
+    Fault("slow", "database", _slow("database", SLOW_SECONDS)),
+    Fault("paused and resumed", "worker", _worker_paused, True, STEPPED_WORKER),
+    Fault("paused for about its lease", "worker", _worker_paused_shortly, True, STEPPED_WORKER),
+    Fault("killed while waited for", "worker", _worker_killed, hit=STEPPED_WORKER),
+    Fault("wall clock stepped", "worker", _clock_stepped("worker"), hit=STEPPED_WORKER, needs_clock=True),
+    Fault("wall clock stepped", "database", _clock_stepped("database"), needs_clock=True),
+    Fault("redis down, database silent for one", "both", _redis_lost_and_worker_cut_off, True, STEPPED_WORKER),
+)

@@ -1,0 +1,190 @@
+"""Who switches keys off and on, all the time, and notes what must be true from when on."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx2
+
+from benchmarks.revocation.site import Server, Site
+from benchmarks.revocation.truth import READ, WRITE, Truth, Truths
+
+BOTH = ["FILE_UPLOAD", "OBJECTS_LIST"]
+DWELL_SECONDS = 0.3
+"""Between two verbs, for requests to show what holds."""
+
+AGAIN_SECONDS = 0.2
+RETIRED_MAX = 20
+"""Secrets that are gone for good and still tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One verb that took something away and returned. `at`, `seconds`: from call to return; `at` = its beginning, on
+    CLOCK_MONOTONIC, nanoseconds. `acknowledged`, `expired`, `left`: how many workers got there how."""
+
+    at: int
+    verb: str
+    seconds: float
+    spread_seconds: float
+    acknowledged: int
+    expired: int
+    left: int
+
+
+class Ledger:
+    """What the hands share: the truth, and what their verbs answered. `errors`: (moment, name) of those that failed."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.truths = Truths()
+        self.taken: list[Taken] = []
+        self.errors: list[tuple[int, str]] = []
+        self.texts: dict[int, str] = {}
+        self._numbers = count()
+        self._retired: list[int] = []
+
+    async def create(self, *, weight: int) -> tuple[int, str]:
+        """Make a key that all let in; the number of its secret, and its id."""
+        made = await self.site.call(self.site.admin, "create", "campaign", BOTH)
+        while "error" in made:
+            await asyncio.sleep(AGAIN_SECONDS)
+            made = await self.site.call(self.site.admin, "create", "campaign", BOTH)
+        return await self.add(made, weight=weight), made["id"]
+
+    async def add(self, made: Mapping[str, Any], *, weight: int) -> int:
+        """A secret that has just been made, and is good from `ended` on."""
+        number = next(self._numbers)
+        self.texts[number] = made["secret"]
+        self.truths.note(number, made["ended"], Truth.LET_IN)
+        await self.site.tell_load(secret=number, text=made["secret"], weight=weight)
+        return number
+
+    async def retire(self, number: int) -> None:
+        """A secret that is gone for good: tried less often, and at last not any more."""
+        await self.site.tell_load(secret=number, text=self.texts[number], weight=1)
+        self._retired.append(number)
+        if len(self._retired) > RETIRED_MAX:
+            await self.site.tell_load(forget=self._retired.pop(0))
+
+    async def take(
+        self, by: Server, secrets: Sequence[int], routes: Sequence[int], verb: str, *args: Any, **kwargs: Any
+    ) -> Mapping[str, Any]:
+        """Run a verb that takes something away until it succeeds; from its return on the secrets must be refused."""
+        done = await self._run(by, secrets, routes, Truth.REFUSED, verb, *args, **kwargs)
+        if "error" in done:
+            return done
+        self.taken.append(
+            Taken(
+                done["began"],
+                verb,
+                (done["ended"] - done["began"]) / 1e9,
+                done["seconds"],
+                done["acknowledged"],
+                done["expired"],
+                done["left"],
+            )
+        )
+        return done
+
+    async def give(
+        self,
+        by: Server,
+        secrets: Sequence[int],
+        routes: Sequence[int],
+        verb: str,
+        *args: Any,
+        then: Truth = Truth.LET_IN,
+        **kwargs: Any,
+    ) -> Mapping[str, Any]:
+        """Run a verb that gives something until it succeeds; from its return on `then` holds of the secrets."""
+        return await self._run(by, secrets, routes, then, verb, *args, **kwargs)
+
+    async def _run(
+        self,
+        by: Server,
+        secrets: Sequence[int],
+        routes: Sequence[int],
+        then: Truth,
+        verb: str,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Mapping[str, Any]:
+        before = [[self.truths.of(number, route).last for route in routes] for number in secrets]
+        while True:
+            self._note(secrets, routes, time.monotonic_ns(), Truth.OPEN)
+            try:
+                done = await self.site.call(by, verb, *args, **kwargs)
+            except httpx2.TransportError as failure:
+                done = {"ended": time.monotonic_ns(), "error": type(failure).__name__}
+            if "error" not in done:
+                break
+            self.errors.append((done["ended"], done["error"]))
+            if done["error"] == "KeyNotFoundError":  # deleted by a try whose end nobody told: never judged
+                return done
+            if done["error"] != "UnavailableError":  # that one says that nothing was changed
+                before = [[Truth.OPEN for _ in routes] for _ in secrets]
+            for number, truths in zip(secrets, before, strict=True):
+                for route, truth in zip(routes, truths, strict=True):
+                    self.truths.note(number, done["ended"], truth, route)
+            await asyncio.sleep(AGAIN_SECONDS)
+        if then is not Truth.OPEN and not done.get("complete", True):
+            raise RuntimeError(f"{verb} returned before every worker acts on it")
+        self._note(secrets, routes, done["ended"], then)
+        for number in secrets:
+            await self.site.tell_load(probe=number)
+        return done
+
+    def _note(self, secrets: Sequence[int], routes: Sequence[int], at: int, truth: Truth) -> None:
+        for number in secrets:
+            self.truths.note(number, at, truth, *routes)
+
+
+async def switch(ledger: Ledger, by: Server, keys: int) -> None:
+    """Deactivate and activate keys, several with one call, for ever."""
+    made = [await ledger.create(weight=4) for _ in range(keys)]
+    numbers, ids = [number for number, _ in made], [key_id for _, key_id in made]
+    while True:
+        await _dwell()
+        await ledger.take(by, numbers, (READ, WRITE), "deactivate", ids)
+        await _dwell()
+        await ledger.give(by, numbers, (READ, WRITE), "activate", ids, wait="everywhere")
+
+
+async def rotate(ledger: Ledger, by: Server) -> None:
+    """Rotate a key with no grace, for ever."""
+    number, key_id = await ledger.create(weight=4)
+    while True:
+        await _dwell()
+        done = await ledger.take(by, [number], (READ, WRITE), "rotate", key_id, grace=0)
+        await ledger.retire(number)
+        number = await ledger.add(done, weight=4)
+
+
+async def delete(ledger: Ledger, by: Server) -> None:
+    """Make a key and delete it, for ever."""
+    while True:
+        number, key_id = await ledger.create(weight=4)
+        await _dwell()
+        await ledger.take(by, [number], (READ, WRITE), "delete", key_id)
+        await ledger.retire(number)
+
+
+async def permit(ledger: Ledger, by: Server) -> None:
+    """Take a permission away and give it back, for ever; the other route goes on."""
+    number, key_id = await ledger.create(weight=4)
+    while True:
+        await _dwell()
+        await ledger.take(by, [number], (WRITE,), "update", key_id, permissions=BOTH[1:])
+        await _dwell()
+        # An edit that gives does not wait for the workers; a verb that changes nothing and waits does it for it.
+        await ledger.give(by, [number], (WRITE,), "update", key_id, permissions=BOTH, then=Truth.OPEN)
+        await ledger.give(by, [number], (WRITE,), "activate", key_id, wait="everywhere")
+
+
+async def _dwell() -> None:
+    await asyncio.sleep(DWELL_SECONDS * random.uniform(0.5, 1.5))

@@ -1,0 +1,176 @@
+"""How long `deactivate()` takes from call to return, with workers that serve meanwhile: one key, and very many."""
+
+import asyncio
+import os
+import random
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+from benchmarks.revocation.campaign import quantiles
+from benchmarks.revocation.site import Plan, Site, running
+from benchmarks.revocation.truth import Request
+from gatepost import APIKeys, ImportedKey
+
+PERMISSIONS = ["FILE_UPLOAD", "OBJECTS_LIST"]
+GOOD_KEYS = 20
+QUIET_PAUSE = 0.8
+"""Seconds between two requests of one connection where single calls are timed: some ten requests a second to each
+worker, so that all hold leases and what is timed is gatepost."""
+
+BUSY_PAUSE = 0.08
+"""The same where what is timed are the requests."""
+
+CHUNK = 500
+"""Keys that are made, or remembered by the workers, at a time."""
+
+GAP_SECONDS = (0.02, 0.15)
+"""Between two calls, where they do not follow at once."""
+
+BULK_MEASURED_SECONDS = 4.0
+"""How long the good keys are watched before each round."""
+
+PLAN = Plan(proxied=False, bare=False, clocks=False, settings={"foreign_secrets": True})
+"""Default settings, nothing between workers and servers. Keys are imported: very many are made at once then."""
+
+
+async def single(calls: int, source: Path | None = None) -> Mapping[str, Any]:
+    """`calls` deactivations of one key each, with pauses between them; then as many, each right after the last."""
+    async with running(replace(PLAN, source=source)) as site:
+        await _serve_good_keys(site, QUIET_PAUSE)
+        answers = {}
+        for name, gaps in (("spaced", GAP_SECONDS), ("one after another", (0.0, 0.0))):
+            taken = []
+            for key_id in (await _make(site, calls)).values():
+                await asyncio.sleep(random.uniform(*gaps))
+                taken.append(await site.call(site.admin, "deactivate", key_id))
+            answers[name] = _told(taken)
+        return answers
+
+
+async def bulk(keys: int, rounds: int, source: Path | None = None) -> Mapping[str, Any]:
+    """`keys` deactivated in one call, and the requests of other keys before, and from the call to its return: with the
+    database, Redis and the caller on the same cores as the workers, and on a core apart, as if on another machine. And
+    what any other programs that keep the cores busy do to the same requests."""
+    async with running(replace(PLAN, source=source)) as site:
+        await _serve_good_keys(site, BUSY_PAUSE)
+        answers = {
+            "same cores": await _bulk_rounds(site, keys, rounds),
+            **{f"only {n} other busy programs": await _disturbed(site, n) for n in (1, 2)},
+        }
+        if (os.cpu_count() or 1) > 1:
+            _set_apart(site)
+            answers["a core apart"] = await _bulk_rounds(site, keys, rounds)
+        return {"keys": keys, **answers}
+
+
+async def _bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
+    answers = []
+    for _ in range(rounds):
+        ids = list((await _make(site, keys)).values())
+        await asyncio.sleep(1.0)
+        site.requests.clear()
+        await asyncio.sleep(BULK_MEASURED_SECONDS)
+        done = await site.call(site.admin, "deactivate", ids)
+        await asyncio.sleep(1.0)
+        before = [request for request in site.requests if request.ended < done["began"]]
+        during = [r for r in site.requests if r.ended >= done["began"] and r.began <= done["ended"]]
+        answers.append(
+            {
+                "seconds": round((done["ended"] - done["began"]) / 1e9, 3),
+                "from_commit_seconds": round(done["seconds"], 3),
+                "acknowledged": done["acknowledged"],
+                "expired": done["expired"],
+                "good_before_ms": _times(before),
+                "good_during_ms": _times(during),
+                "good_refused": sum(request.status != 200 for request in site.requests),
+            }
+        )
+    p99 = [answer["good_during_ms"]["p99"] / answer["good_before_ms"]["p99"] for answer in answers]
+    return {
+        "seconds_median": statistics.median(answer["seconds"] for answer in answers),
+        "seconds_worst": max(answer["seconds"] for answer in answers),
+        "good_p99_ratio_median": round(statistics.median(p99), 2),
+        "rounds": answers,
+    }
+
+
+async def _disturbed(site: Site, programs: int) -> Mapping[str, Any]:
+    """The good keys' requests with nothing going on, and beside so many endless loops."""
+    site.requests.clear()
+    await asyncio.sleep(BULK_MEASURED_SECONDS)
+    before = _times(site.requests)
+    loop = (sys.executable, "-c", "while True: pass")
+    loops = [await asyncio.create_subprocess_exec(*loop) for _ in range(programs)]
+    try:
+        await asyncio.sleep(0.5)
+        site.requests.clear()
+        await asyncio.sleep(BULK_MEASURED_SECONDS)
+        during = _times(site.requests)
+    finally:
+        for process in loops:
+            process.kill()
+            await process.wait()
+    return {
+        "good_before_ms": before,
+        "good_during_ms": during,
+        "good_p99_ratio": round(during["p99"] / before["p99"], 2),
+    }
+
+
+def _set_apart(site: Site) -> None:
+    """Keep the last core for all that would be on other machines: the database, Redis, who changes keys, and we."""
+    last = max(os.sched_getaffinity(0))
+    others = os.sched_getaffinity(0) - {last}
+    for pid in [*site.postgres.pids(), site.redis.pid, site.admin.running().pid, os.getpid()]:
+        os.sched_setaffinity(pid, {last})
+    for pid in [*(worker.running().pid for worker in site.workers), *site.load_pids()]:
+        os.sched_setaffinity(pid, others)
+
+
+async def _serve_good_keys(site: Site, pause: float) -> None:
+    """Keys that nobody changes, used all the time."""
+    await site.tell_load(pause=pause)
+    for number, secret in enumerate(await _make(site, GOOD_KEYS)):
+        await site.tell_load(secret=number, text=secret, weight=1)
+    await asyncio.sleep(1.0)
+    if await site.recovered() is None:
+        raise RuntimeError("the workers did not begin to serve")
+
+
+async def _make(site: Site, keys: int) -> Mapping[str, str]:
+    """So many new keys, all in one transaction: their secrets and ids. The workers know all secrets then."""
+    secrets = [token_urlsafe(32) for _ in range(keys)]
+    imported = [
+        ImportedKey(digest=sha256(secret.encode()).digest(), description="campaign", permissions=PERMISSIONS)
+        for secret in secrets
+    ]
+    async with APIKeys(site.database_url(), foreign_secrets=True) as admin:
+        made = await admin.import_digests(imported)
+    for first in range(0, keys, CHUNK):
+        if await site.prime(some := secrets[first : first + CHUNK]) < len(some):
+            raise RuntimeError("a worker does not know a new key")
+    return {secret: key.id for secret, key in zip(secrets, made, strict=True)}
+
+
+def _told(taken: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Times in milliseconds."""
+    whole = [(done["ended"] - done["began"]) / 1e9 for done in taken]
+    return {
+        "calls": len(taken),
+        "call_to_return_ms": quantiles(whole),
+        "call_to_commit_ms": quantiles([all_ - done["seconds"] for all_, done in zip(whole, taken, strict=True)]),
+        "commit_to_return_ms": quantiles([done["seconds"] for done in taken]),
+        "acknowledged": sum(done["acknowledged"] for done in taken),
+        "expired": sum(done["expired"] for done in taken),
+    }
+
+
+def _times(requests: Sequence[Request]) -> Mapping[str, float]:
+    answer = quantiles([(request.ended - request.began) / 1e9 for request in requests])
+    return {"requests": len(requests), **(answer or {})}

@@ -1,0 +1,143 @@
+"""Four uvicorn workers, PostgreSQL and Redis, while keys are switched off and on and one thing after another fails."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from benchmarks.revocation.campaign import SETTINGS, Phase, campaign
+from benchmarks.revocation.faults import FAULTS, Fault
+from benchmarks.revocation.site import Plan
+from benchmarks.revocation.truth import Finding
+
+from tests.servers.programs import ProgramMissingError
+
+ROOT = Path(__file__).parents[2]
+FAULT_SECONDS = 3.0
+CHECKED_LEAST = 100
+"""Requests of each fault whose only right answer is known, of each kind: ten times as many on an idle machine."""
+
+SLACK_SECONDS = 2.0
+"""What a busy machine may add to a wait that ends with a lease."""
+
+BY_NAME: Mapping[str, Fault] = {f"{fault.system}: {fault.name}": fault for fault in FAULTS}
+CHOSEN = [
+    "redis: killed",
+    "redis: restarted from an old dump",
+    "redis: lying",
+    "database: killed",
+    "database: silent for one worker",
+    "worker: paused and resumed",
+    "worker: killed while waited for",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a campaign gave: each fault's phase by name, and what the processes logged of bugs."""
+
+    phases: Mapping[str, Phase]
+    tracebacks: str
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    """One campaign over the chosen faults, for all tests of this module."""
+    try:
+        phases, tracebacks = asyncio.run(campaign([BY_NAME[name] for name in CHOSEN], seconds=FAULT_SECONDS))
+    except ProgramMissingError as error:
+        pytest.skip(str(error))
+    return Seen({f"{phase.fault.system}: {phase.fault.name}": phase for phase in phases}, tracebacks)
+
+
+@pytest.mark.timeout(240)  # the first of them runs the campaign
+@pytest.mark.parametrize("name", CHOSEN)
+def test_no_request_is_let_in_after_its_key_was_taken_away_nor_refused_before(seen: Seen, name: str) -> None:
+    phase = seen.phases[name]
+    assert phase.wrong == []
+    assert phase.findings[Finding.RIGHTLY_REFUSED] > CHECKED_LEAST
+    assert phase.findings[Finding.RIGHTLY_LET_IN] > CHECKED_LEAST
+    assert phase.taken
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", CHOSEN)
+def test_what_is_up_serves_and_what_was_down_is_used_again_by_itself(seen: Seen, name: str) -> None:
+    phase = seen.phases[name]
+    assert phase.recovered is not None
+    if not phase.fault.unavailable:
+        assert phase.findings[Finding.UNAVAILABLE] == 0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", [name for name in CHOSEN if not name.startswith("database: killed")])
+def test_a_wait_for_all_workers_ends_with_the_longest_lease(seen: Seen, name: str) -> None:
+    longest = max(taken.seconds for taken in seen.phases[name].taken)
+    assert longest < SETTINGS["max_staleness"] + SLACK_SECONDS
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", [name for name in CHOSEN if name.startswith("redis")])
+def test_requests_do_not_wait_for_a_dead_redis_one_by_one(seen: Seen, name: str) -> None:
+    waits = sorted(seen.phases[name].seconds)
+    assert waits[int(0.99 * len(waits))] < 0.5
+
+
+@pytest.mark.timeout(240)
+def test_no_process_logs_a_traceback_in_any_fault(seen: Seen) -> None:
+    assert seen.tracebacks == ""
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """`text` in `file` becomes `broken`; then the fault shows it."""
+
+    name: str
+    file: str
+    text: str
+    broken: str
+    fault: str
+
+
+DEFECTS = [
+    Defect(
+        "the wait skipped",
+        "propagation.py",
+        "complete = self.waiting is not None and not self.waiting",
+        "complete = True",
+        "redis: killed",
+    ),
+    Defect(
+        "memory not dropped",
+        "freshness.py",
+        "self._memory.drop(digest, below=seq)",
+        "pass",
+        "none: none",
+    ),
+    Defect(
+        "the lease not heeded",
+        "lookup.py",
+        "if now < freshness.until and now < record.until",
+        "if now < record.until",
+        "database: cut off from one worker",
+    ),
+]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_the_campaign_finds_wrong_answers_of_a_gatepost_with(defect: Defect, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src" / "gatepost", source / "gatepost", ignore=shutil.ignore_patterns("__pycache__"))
+    file = source / "gatepost" / defect.file
+    text = file.read_text()
+    assert text.count(defect.text) == 1
+    file.write_text(text.replace(defect.text, defect.broken))
+    plan = Plan(settings=SETTINGS, source=source)
+    try:
+        [phase], _ = asyncio.run(campaign([BY_NAME[defect.fault]], plan=plan, seconds=FAULT_SECONDS))
+    except ProgramMissingError as error:
+        pytest.skip(str(error))
+    assert phase.findings[Finding.WRONG_PASS] > 0
