@@ -3,9 +3,13 @@
     digest ─┬ recall: memory hit, usable, lease holds ──> the key, with no await
             └ find:   memory ─> Redis (one MGET for all) ─> another's read under way ─> own read (one SELECT for all)
 
-Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`).
+Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`). A database that has
+let a read wait is not asked again until it answers a probe: meanwhile nobody waits for it.
 """
 
+import asyncio
+import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Mapping, Sequence
 from hashlib import sha256
@@ -15,7 +19,7 @@ import orjson
 
 from gatepost.clock import Clock, boot_clock
 from gatepost.coalescing import Coalescer
-from gatepost.database.source import READ_MAX, Database
+from gatepost.database.source import READ_MAX, Database, Reading
 from gatepost.errors import UnavailableError
 from gatepost.freshness import FLOORS_MAX, Freshness
 from gatepost.record import Found, Record, decode
@@ -25,9 +29,20 @@ from gatepost.tiers.memory import MemoryTier
 if TYPE_CHECKING:
     from gatepost.tiers.redis import RedisTier  # redis-py is loaded only where there is a Redis
 
+logger = logging.getLogger("gatepost.lookup")
+
 REDIS_AT_ONCE = 4
 DATABASE_AT_ONCE = 4
 """Statements at the same time: below the five connections of SQLAlchemy's pool, so that a change always finds one."""
+
+HANGING_SECONDS = 0.25
+"""A read that failed after so long has waited in vain, and so would others. One refused at once costs nothing."""
+
+PROBE_SECONDS = 0.25
+"""Between two probes of a database that did not answer."""
+
+PROBE_TIMEOUT = 1.0
+"""Seconds that a probe may take."""
 
 JITTER = 0.1
 """TTLs vary by this part, so that workers started together do not read all their keys again together."""
@@ -62,6 +77,7 @@ class Lookup:
         self.counts = LookupCounts()
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
+        self._probing: asyncio.Task[None] | None = None
 
     def recall(self, secret: bytes) -> Record | None:
         """The key of `secret`, if memory holds it, it may still be believed, and the key may be used now; else `None`:
@@ -77,7 +93,7 @@ class Lookup:
     async def find(self, digest: bytes) -> Found:
         """What is known of `digest` (32 bytes), from the first place where that still counts.
 
-        Raises `UnavailableError` where the database, needed, does not answer.
+        Raises `UnavailableError` where the database, needed, does not answer; at once, where it is being probed.
         """
         freshness = self._freshness
         counts = self.counts
@@ -132,6 +148,9 @@ class Lookup:
 
     async def close(self) -> None:
         """End what is under way."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
         await self._from_redis.close()
         await self._from_database.close()
 
@@ -148,7 +167,7 @@ class Lookup:
         return answers
 
     async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
-        reading = await self._database.read_records(digests)
+        reading = await self._read(digests)
         answers = {}
         self.counts.reads += 1
         self.counts.reads_digests += len(digests)
@@ -161,6 +180,32 @@ class Lookup:
                 payload = orjson.dumps([reading.as_of, *(row or ())])
                 self._redis.put(digest, payload, None if row else self._absent_ttl)
         return answers
+
+    async def _read(self, digests: Sequence[bytes]) -> Reading:
+        if self._probing is not None:
+            raise UnavailableError("Looking up a key: the database does not answer, and is being probed")
+        begun = self._clock()
+        try:
+            return await self._database.read_records(digests)
+        except UnavailableError:
+            if self._clock() - begun > HANGING_SECONDS and self._probing is None:
+                logger.warning("The database lets reads wait: not asking it until it answers a probe")
+                self._probing = asyncio.create_task(self._probe())
+            raise
+
+    async def _probe(self) -> None:
+        answers = False
+        while not answers:
+            await asyncio.sleep(PROBE_SECONDS * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - spreads load
+            try:
+                with contextlib.suppress(UnavailableError, TimeoutError):
+                    async with asyncio.timeout(PROBE_TIMEOUT):
+                        await self._database.read_position()
+                    answers = True
+            except Exception:  # the task must outlive a fault of ours: without it the database is never asked again
+                logger.exception("Probing the database failed")
+        logger.warning("The database answers again")
+        self._probing = None
 
     def _lives(self) -> tuple[float, float]:
         """Until when memory may hold keys, and unknown digests, that are read now (boot clock). One pair a batch: what

@@ -227,6 +227,13 @@ MUTANTS = [
         '        """Skip Redis from now on, and probe it in the background."""\n',
         "tests/freshness/test_redis_faults.py::test_a_redis_that_goes_away_costs_one_timeout_at_most_and_no_wrong_answer",
     ),
+    Mutant(
+        "a hanging database asked again and again",
+        "lookup.py",
+        "        if self._probing is not None:\n            raise",
+        "        if False:\n            raise",
+        f"{WORKERS}::test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_again_once_it_answers",
+    ),
 ]
 
 

@@ -210,6 +210,46 @@ async def test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and
     assert (await far.verify(unseen.secret)).valid
 
 
+async def test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_again_once_it_answers(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    unseen = [await near.create(f"never seen {n}") for n in range(30)]
+    proxy.stall()
+    begun = time.monotonic()
+    for issued in unseen:
+        for fresh in (False, True):
+            with pytest.raises(UnavailableError):
+                await far.verify(issued.secret, fresh=fresh)
+    assert time.monotonic() - begun < 1.5, "60 requests, of which only the first may wait for read_timeout (0.5 s)"
+    for interrupt in (proxy.flow, proxy.cut):
+        interrupt()
+    proxy.flow()
+    begun = time.monotonic()
+    while True:
+        try:
+            assert (await far.verify(unseen[0].secret)).valid
+            break
+        except UnavailableError:
+            assert time.monotonic() - begun < 3.0
+            await asyncio.sleep(0.02)
+
+
+async def test_a_database_that_refuses_at_once_is_asked_by_every_request(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    issued = await near.create("never seen")
+    proxy.cut()
+    begun = time.monotonic()
+    for _ in range(10):
+        with pytest.raises(UnavailableError):
+            await far.verify(issued.secret)
+    assert time.monotonic() - begun < 1.0
+    proxy.flow()
+    assert (await far.verify(issued.secret)).valid
+
+
 async def test_a_change_that_cannot_be_committed_is_a_clear_error_and_changes_nothing(
     cut_off: tuple[APIKeys, Proxy, APIKeys],
 ) -> None:
