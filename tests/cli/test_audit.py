@@ -1,14 +1,19 @@
 """`gatepost audit` as a process, over workers that are processes too."""
 
 import asyncio
+import contextlib
+import signal
+import subprocess
 from pathlib import Path
 
+import httpx2
 import orjson
 import pytest
 
 from gatepost import APIKeys
 from tests.audit.serving import TOKEN, serving
-from tests.cli.conftest import Run, Shell
+from tests.cli.conftest import COMMAND, Run, Shell, environment
+from tests.servers.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +52,38 @@ async def test_a_quiet_system_exits_0_and_a_violation_1_with_its_metrics(
     for shown in (done.stdout, people.stdout, people.stderr, written):
         assert TOKEN not in shown
         assert issued.secret not in shown
+
+
+async def test_prometheus_is_answered_at_a_port_while_it_watches_until_ctrl_c(database: str) -> None:
+    port = free_port()
+    async with APIKeys(database, memory_entries=0) as keys:
+        with serving(database, "") as worker:
+            command = [*COMMAND, "audit", "--worker", worker.url, "--every", "0.1", "--metrics-port", str(port)]
+            watching = await asyncio.create_subprocess_exec(
+                *command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            try:
+                await _metrics_say(port, "gatepost_audit_changes_total 0.0")
+                await keys.create("x")
+                await _metrics_say(port, "gatepost_audit_changes_total 1.0")
+                second = await asyncio.to_thread(subprocess.run, command, env=environment(), capture_output=True)
+                assert second.returncode == 2
+                assert f"--metrics-port {port}".encode() in second.stderr
+            finally:
+                watching.send_signal(signal.SIGINT)
+                out, err = await watching.communicate()
+            assert watching.returncode == 0, err
+            assert b"followed to change\t1\n" in out
+
+
+async def _metrics_say(port: int, line: str) -> None:
+    """Wait until they do."""
+    async with httpx2.AsyncClient() as client, asyncio.timeout(20):
+        text = ""
+        while line not in text.splitlines():
+            await asyncio.sleep(0.1)
+            with contextlib.suppress(httpx2.TransportError):
+                text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
 
 
 def test_a_worker_or_a_database_that_does_not_answer_exits_5(shell: Shell, run: Run) -> None:
