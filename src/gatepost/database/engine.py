@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
@@ -77,7 +77,28 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
         raise MissingExtraError(f"The database driver {missing.name}", extra) from None
     if is_sqlite:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    if url.drivername == "postgresql+asyncpg":
+        event.listen(engine.sync_engine, "do_connect", _end_in_background)
     return engine
+
+
+def _end_in_background(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+    """SQLAlchemy closes a connection whose statement was given up with a grace of two seconds, and waits for that: far
+    beyond the timeout that the statement had. The grace is kept, so that the server hears of it, but not the wait."""
+    from asyncpg import Connection  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+
+    class Impatient(Connection):  # type: ignore[misc]
+        async def close(self, *, timeout: float | None = None) -> None:
+            if timeout is None:
+                await super().close()
+            else:
+                self._ending = asyncio.create_task(self._end(timeout))
+
+        async def _end(self, timeout: float) -> None:
+            with suppress(Exception):  # it was to be dropped in any case
+                await super().close(timeout=timeout)
+
+    options.setdefault("connection_class", Impatient)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
