@@ -116,28 +116,33 @@ class Freshness:
         to those who waited for it meanwhile."""
         asked = self._clock()
         async with self._polling:
-            if self._task is not None or self._stopped:
+            if self._task is not None or (self._stopped and self._nonce is not None):
                 return
             if self._failed_at > asked:
                 raise UnavailableError("The first poll of the counter failed")
+            if self._stopped:  # the database's clock was never learnt, so expiry cannot be judged
+                raise UnavailableError("The keys are being closed")
             try:
                 await self._poll()
             except UnavailableError:
                 self._failed_at = self._clock()
                 raise
-            self._task = asyncio.create_task(self._keep_polling())
+            if not self._stopped:
+                self._task = asyncio.create_task(self._keep_polling())
 
     async def stop(self) -> None:
         """End the background polling and the lease for good, forget everything, and then leave the workers."""
-        async with self._polling:  # not in the middle of a statement: the driver would lose the connection
-            self._stopped = True
-            self.until = 0.0  # from here on no poll applies a change, so nothing may be believed
-            task, self._task = self._task, None
+        self._stopped = True
+        self.until = 0.0  # from here on no poll applies a change, so nothing may be believed
+        task, self._task = self._task, None
+        try:
+            async with self._polling:  # not in the middle of a statement: the driver would lose the connection
+                pass
+        finally:
             if task is not None:
                 task.cancel()
         if task is not None:
             await asyncio.gather(task, return_exceptions=True)
-        self.until = 0.0
         self._memory.clear()
         with contextlib.suppress(UnavailableError):  # the others notice it after a while
             await self._membership.leave()
@@ -184,7 +189,7 @@ class Freshness:
         """
         try:
             async with self._polling:  # the first poll may be under way, and have read the counter before
-                if self.started:
+                if self.started and not self._stopped:
                     await self._poll()
         except BaseException as failure:
             self.until = 0.0
@@ -215,9 +220,13 @@ class Freshness:
             self.offset = position.now - (sent + received) / 2
         if not position.is_member:
             await self._rejoin_later()
-        elif self._membership.protects(sent):
+        elif self._membership.protects(sent) and not self._stopped:
             self.until = sent + self._max_staleness
         await self._attend(self._acknowledge(position))
+        try:
+            await self._membership.watch()
+        except UnavailableError as failure:
+            logger.info("%s; the rows of workers that are gone stay for now", failure)
         self._polled_at = self._clock()
         self._poll_seconds = self._polled_at - begin
 
@@ -227,7 +236,6 @@ class Freshness:
             position.seq, position.nonce, self.database_now()
         ):
             await self._rejoin_later()
-        await self._membership.watch()
 
     async def _rejoin_later(self) -> None:
         """Nobody waits for this worker any more, so it may believe nothing until it has joined anew."""
@@ -306,7 +314,7 @@ class Freshness:
         """Empty memory; whatever a tier read before the seq `floor` does not count any more."""
         self._memory.clear()
         self._floors.clear()
-        self._general_floor = floor
+        self._general_floor = max(floor, self._general_floor)  # higher after _distrust
         self._connections.doubt_all()
 
     def _distrust(self, position: Position) -> None:
@@ -346,7 +354,7 @@ class Freshness:
         if self._redis.nudged.is_set():
             self._redis.nudged.clear()
             rest = self._polled_at + self._poll_seconds - self._clock()  # a storm of changes gets half of the time
-            await asyncio.sleep(max(NUDGE_GAP, rest))
+            await asyncio.sleep(max(NUDGE_GAP, min(rest, self._poll_interval)))
 
 
 class _Log:

@@ -442,7 +442,8 @@ class APIKeys:
 
         `wait="commit"`: do not wait; the receipt tells by when it will be true. `timeout`: seconds from the call after
         which to stop waiting, with `StillSpreadingError`: the change is committed then, and its message tells by when
-        it holds; `None` = wait for as long as it takes.
+        it holds; `None` = wait for as long as it takes. Either way this process itself applies the change first: a
+        poll, and the one under way if there is one.
 
         A single unknown id raises `KeyNotFoundError`; of many, the unknown ones are named in the receipt. A key that
         was off already is waited for too. Raises `UnavailableError` where the database failed and nothing was changed,
@@ -737,8 +738,8 @@ class APIKeys:
             await self._announce(change.digests)
             own = opened.freshness.worker
             propagation = await opened.propagations.follow(spread, own, until=until)
-        except asyncio.CancelledError as cancelled:
-            cancelled.add_note(f"gatepost: change {seq} is committed; nobody has seen whether every worker acts on it")
+        except (asyncio.CancelledError, ConfigurationError) as ended:  # the latter: the keys were closed meanwhile
+            ended.add_note(f"gatepost: change {seq} is committed; nobody has seen whether every worker acts on it")
             raise
         answer = result(propagation)
         if waits and not propagation.complete:

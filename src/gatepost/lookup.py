@@ -39,10 +39,7 @@ HANGING_SECONDS = 0.25
 """A read that failed after so long has waited in vain, and so would others. One refused at once costs nothing."""
 
 PROBE_SECONDS = 0.25
-"""Between two probes of a database that did not answer."""
-
-PROBE_TIMEOUT = 1.0
-"""Seconds that a probe may take."""
+"""Between two probes of a database that did not answer; each may take as long as a read."""
 
 JITTER = 0.1
 """TTLs vary by this part, so that workers started together do not read all their keys again together."""
@@ -78,6 +75,7 @@ class Lookup:
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
         self._probing: asyncio.Task[None] | None = None
+        self._hung_at = 0.0
 
     def recall(self, secret: bytes) -> Record | None:
         """The key of `secret`, if memory holds it, it may still be believed, and the key may be used now; else `None`:
@@ -148,11 +146,11 @@ class Lookup:
 
     async def close(self) -> None:
         """End what is under way."""
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.gather(self._probing, return_exceptions=True)
         await self._from_redis.close()
         await self._from_database.close()
+        if self._probing is not None:  # only now: a read that was under way may have begun it
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
 
     async def _fetch_from_redis(self, digests: Sequence[bytes]) -> Mapping[bytes, Found | None]:
         payloads = await self._redis.get(digests) if self._redis is not None else {}
@@ -182,30 +180,37 @@ class Lookup:
         return answers
 
     async def _read(self, digests: Sequence[bytes]) -> Reading:
-        if self._probing is not None:
+        if self._is_probing() and not self._has_answered():
             raise UnavailableError("Looking up a key: the database does not answer, and is being probed")
         begun = self._clock()
         try:
             return await self._database.read_records(digests)
         except UnavailableError:
-            if self._clock() - begun > HANGING_SECONDS and self._probing is None:
-                logger.warning("The database lets reads wait: not asking it until it answers a probe")
-                self._probing = asyncio.create_task(self._probe())
+            now = self._clock()
+            if now - begun > HANGING_SECONDS:
+                self._hung_at = now
+                if not self._is_probing():
+                    logger.warning("The database lets reads wait: not asking it until it answers a probe or a poll")
+                    self._probing = asyncio.create_task(self._probe())
             raise
 
+    def _is_probing(self) -> bool:
+        return self._probing is not None and not self._probing.done()
+
+    def _has_answered(self) -> bool:
+        """Whether a poll has succeeded since a read waited in vain."""
+        return self._freshness.polled_ago() < self._clock() - self._hung_at
+
     async def _probe(self) -> None:
-        answers = False
-        while not answers:
-            await asyncio.sleep(PROBE_SECONDS * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - spreads load
+        while True:
             try:
-                with contextlib.suppress(UnavailableError, TimeoutError):
-                    async with asyncio.timeout(PROBE_TIMEOUT):
-                        await self._database.read_position()
-                    answers = True
+                with contextlib.suppress(UnavailableError):
+                    await self._database.read_position()
+                    break
             except Exception:  # the task must outlive a fault of ours: without it the database is never asked again
                 logger.exception("Probing the database failed")
+            await asyncio.sleep(PROBE_SECONDS * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - spreads load
         logger.warning("The database answers again")
-        self._probing = None
 
     def _lives(self) -> tuple[float, float]:
         """Until when memory may hold keys, and unknown digests, that are read now (boot clock). One pair a batch: what

@@ -68,6 +68,13 @@ class Spread:
                 continue
             del self.waiting[worker_id]
 
+    def lapse(self, now: float) -> None:
+        """Where the workers were read once, those whose lease has run out need not be heard of again."""
+        for worker_id, row in list((self.waiting or {}).items()):
+            if self.waiting is not None and now >= self.over_at(row):
+                self.expired.append(row.worker)
+                del self.waiting[worker_id]
+
     def over_at(self, row: WorkerRow) -> float:
         """Own clock at which a lease that this worker took before the commit has run out."""
         return self.committed_at + certainly_over(row.max_staleness)
@@ -114,11 +121,12 @@ class Propagations:
                     logger.warning("Change %d is committed; waiting for the workers: %s", spread.seq, failure)
                 failing = True
             now = self._clock()
+            spread.lapse(now)
             propagation = spread.told(now)
             if propagation.complete or (until is not None and now >= until):
                 return propagation
             ends = [pause, *(spread.over_at(row) - now for row in (spread.waiting or {}).values())]
-            await asyncio.sleep(max(0.0, min(ends if until is None else [*ends, until - now])))
+            await asyncio.sleep(max(FIRST_PAUSE, min(ends if until is None else [*ends, until - now])))
             pause = min(pause * PAUSE_FACTOR, LONGEST_PAUSE)
 
     async def _look(self, spread: Spread, own: Worker | None, until: float | None) -> None:

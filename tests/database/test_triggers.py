@@ -14,7 +14,7 @@ from sqlalchemy import Connection, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gatepost import APIKeys, ImportedKey, Outcome, UnavailableError
+from gatepost import APIKeys, ImportedKey, KeyNotFoundError, Outcome, UnavailableError
 from gatepost.database.engine import changing
 from gatepost.database.schema import TRIGGERS, alembic_config
 from gatepost.database.tables import counter, events
@@ -377,6 +377,27 @@ async def test_a_trigger_that_is_gone_is_told_and_made_again(
     await poll(keys)
     assert not (await keys.verify(issued.secret)).valid
     assert len(await sql_events(engine)) == 1
+
+
+async def test_triggers_that_somebody_has_disabled_are_told_and_made_again(postgres_url: str) -> None:
+    keys = APIKeys(postgres_url)
+    await keys.create_schema()
+    engine = create_async_engine(postgres_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE gatepost_keys DISABLE TRIGGER USER"))
+    assert not (await keys.schema_status()).triggers
+    await keys.create_schema()
+    assert (await keys.schema_status()).triggers
+    await engine.dispose()
+
+
+async def test_a_key_whose_secrets_were_deleted_by_hand_is_unknown_to_the_verbs(keys: APIKeys, by_hand: ByHand) -> None:
+    issued = await keys.create("a key")
+    await by_hand("DELETE FROM gatepost_secrets")
+    for verb in (keys.deactivate, keys.delete):
+        assert (await verb([issued.key.id])).unknown == [issued.key.id]
+    with pytest.raises(KeyNotFoundError):
+        await keys.update(issued.key.id, description="x")
 
 
 @pytest.mark.parametrize("table", ["gatepost_keys CASCADE", "gatepost_secrets"])

@@ -108,6 +108,13 @@ MUTANTS = [
         f"{WORKERS}::test_values_of_a_lost_timeline_are_not_believed_after_a_change_in_the_new_one",
     ),
     Mutant(
+        "the general floor goes down",
+        "freshness.py",
+        "self._general_floor = max(floor, self._general_floor)",
+        "self._general_floor = floor",
+        f"{WORKERS}::test_what_a_restored_database_lost_is_not_believed_after_very_many_changes_in_the_new_one",
+    ),
+    Mutant(
         "nonces not compared",
         "freshness.py",
         "elif not log.is_whole or (log.first_nonce != self._nonce and not log.is_invalidated):",
@@ -230,8 +237,8 @@ MUTANTS = [
     Mutant(
         "a hanging database asked again and again",
         "lookup.py",
-        "        if self._probing is not None:\n            raise",
-        "        if False:\n            raise",
+        "if self._is_probing() and not self._has_answered():",
+        "if False:",
         f"{WORKERS}::test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_again_once_it_answers",
     ),
 ]

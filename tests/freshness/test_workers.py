@@ -5,6 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import make_url
 from gatepost import APIKeys, Outcome, UnavailableError
 from gatepost.database.source import Database, Reading
 from gatepost.freshness import Freshness
-from gatepost.record import decode
+from gatepost.record import Absent, decode
 from gatepost.tiers.memory import MemoryTier
 from tests.freshness.conftest import MakeWorker, counted_statements, settled
 from tests.servers.proxy import Proxy, proxied
@@ -250,6 +251,62 @@ async def test_a_database_that_refuses_at_once_is_asked_by_every_request(
     assert (await far.verify(issued.secret)).valid
 
 
+async def test_a_poll_that_succeeds_ends_the_distrust_of_a_database_whose_probe_is_still_waiting(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    issued = await near.create("never seen")
+    proxy.stall()
+    with pytest.raises(UnavailableError):
+        await far.verify(issued.secret)
+    lookup = far._opened().lookup
+
+    async def wait_for_ever() -> None:
+        await asyncio.Event().wait()
+
+    assert lookup._probing is not None
+    lookup._probing.cancel()
+    lookup._probing = asyncio.create_task(wait_for_ever())
+    with pytest.raises(UnavailableError, match="probed"):
+        await far.verify(issued.secret)
+    proxy.flow()
+    await asyncio.sleep(0.7)
+    await far._opened().freshness.poll()
+    assert (await far.verify(issued.secret)).valid
+
+
+async def test_keys_closed_while_the_database_hangs_leave_no_task_behind(
+    cut_off: tuple[APIKeys, Proxy, APIKeys],
+) -> None:
+    far, proxy, near = cut_off
+    issued = await near.create("never seen")
+    proxy.stall()
+    asking = asyncio.create_task(far.verify(issued.secret))
+    await asyncio.sleep(0.1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(far.close(), 0.01)
+    with pytest.raises(UnavailableError):
+        await asking
+    await asyncio.sleep(0.7)
+    left = [task.get_coro() for task in asyncio.all_tasks()]
+    assert not [
+        coro for coro in left if getattr(coro, "__qualname__", "") in {"Lookup._probe", "Freshness._keep_polling"}
+    ]
+    proxy.flow()
+
+
+async def test_a_request_in_a_process_that_is_closing_before_its_first_poll_is_not_judged_by_a_clock_it_does_not_know(
+    worker: MakeWorker, sqlite_url: str
+) -> None:
+    await worker()
+    beginner = APIKeys(sqlite_url)
+    async with beginner:
+        issued = await beginner.create("a key")
+        await beginner._opened().freshness.stop()
+        with pytest.raises(UnavailableError, match="closed"):
+            await beginner.verify(issued.secret)
+
+
 async def test_a_change_that_cannot_be_committed_is_a_clear_error_and_changes_nothing(
     cut_off: tuple[APIKeys, Proxy, APIKeys],
 ) -> None:
@@ -337,6 +394,26 @@ async def test_a_worker_that_noticed_a_restored_database_remembers_again_once_it
     assert (await keys.invalidate()).complete
     assert (await keys.verify(kept.secret)).valid
     assert keys.recall(kept.secret.encode()) is not None
+
+
+async def test_what_a_restored_database_lost_is_not_believed_after_very_many_changes_in_the_new_one(
+    worker: MakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = await worker(poll_interval=2.0, max_staleness=20.0)
+    kept = [await keys.create(f"kept {n}") for n in range(4)]
+    backup = await backed_up(keys, tmp_path)
+    for n in range(20):
+        await keys.create(f"lost {n}")
+    await put_back(keys, backup)
+    freshness = keys._opened().freshness
+    await freshness.poll()
+    lost = Absent(as_of=24, until=freshness.until)
+    digest = sha256(kept[0].secret.encode()).digest()
+    assert not freshness.covers(digest, lost)
+    monkeypatch.setattr("gatepost.freshness.FLOORS_MAX", 2)
+    await keys.deactivate([issued.key.id for issued in kept])
+    assert freshness.floors == 0, "there were too many"
+    assert not freshness.covers(digest, lost)
 
 
 async def test_nothing_read_before_an_invalidation_is_believed_however_often_the_same_backup_is_restored(

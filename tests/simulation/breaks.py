@@ -196,7 +196,7 @@ BREAKS = (
         "a lease without a row",
         (
             Edit(Freshness, "_poll", "if not position.is_member:", "if False:"),
-            Edit(Freshness, "_poll", "elif self._membership.protects(sent):", "else:"),
+            Edit(Freshness, "_poll", "elif self._membership.protects(sent) and not self._stopped:", "else:"),
         ),
         weather=9,
     ),

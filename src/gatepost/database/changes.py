@@ -15,12 +15,13 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, func, insert, literal, over, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, literal, over, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
 from gatepost.database.tables import counter, events, keys, secrets
+from gatepost.errors import KeyNotFoundError
 from gatepost.models import APIKey
 
 CHUNK = 500
@@ -96,8 +97,10 @@ class Change:
         return {bytes(row.digest) async for row in self._select(select(secrets.c.digest), secrets.c.digest, digests)}
 
     async def states(self, ids: Sequence[str]) -> Mapping[str, bool]:
-        """Whether each of the keys is active; an unknown id is not in the answer."""
-        return {row.id: row.active async for row in self._select(select(keys.c.id, keys.c.active), keys.c.id, ids)}
+        """Whether each of the keys is active; an unknown id is not in the answer, nor is that of a key whose secrets
+        somebody has deleted by hand: nothing can be done with it, and a change of it would have no event."""
+        with_secret = select(keys.c.id, keys.c.active).where(exists().where(secrets.c.key_id == keys.c.id))
+        return {row.id: row.active async for row in self._select(with_secret, keys.c.id, ids)}
 
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
@@ -139,8 +142,11 @@ class Change:
         self._note("invalidated", None, None, None)
 
     async def read_key(self, key_id: str) -> APIKey:
-        """The key as this change leaves it."""
-        return as_key((await self._execute(KEYS.where(keys.c.id == key_id))).one())
+        """The key as this change leaves it. Raises `KeyNotFoundError`."""
+        row = (await self._execute(KEYS.where(keys.c.id == key_id))).one_or_none()
+        if row is None:
+            raise KeyNotFoundError([key_id])
+        return as_key(row)
 
     def _secret(self, digest: bytes, key_id: str, hint: str) -> dict[str, Any]:
         """A new row of `gatepost_secrets`."""

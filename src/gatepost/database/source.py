@@ -274,7 +274,11 @@ class Database:
                     yield change
                     await commit(connection, change)
         except CommitLostError as lost:
-            made = await was_committed(changing(self.engine), change, self._timeout)
+            try:
+                made = await was_committed(changing(self.engine), change, self._timeout)
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note(f"gatepost: change {change.seq} may be committed: its connection was lost")
+                raise
             if made is None:
                 raise UncertainCommitError(
                     f"The database went away while change {change.seq} was being committed, and cannot be asked "

@@ -19,7 +19,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
 from gatepost.errors import BadInputError, ConfigurationError
 
@@ -48,7 +48,7 @@ JITTER = 0.1
 
 _NO_URL = "redis is not a URL. Examples: redis://host:6379/0, rediss://user:password@host/0, unix:///run/redis.sock"
 
-_FAULTS = (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError)
+_FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 RedisClient = Redis | RedisCluster
 
@@ -223,6 +223,10 @@ class RedisTier:
                         refusal = await self._send_batch()
                 except _FAULTS as fault:
                     self._trip(fault)
+                    refusal = None
+                except Exception:  # the task must outlive a fault of ours: without it nothing is written any more
+                    logger.exception("Writing to Redis failed")
+                    self._pending.clear()
                     refusal = None
                 finally:
                     self._writing = False

@@ -224,7 +224,8 @@ def statements(dialect: str, present: Set[str] = frozenset()) -> list[str]:
     if dialect == "postgresql":
         functions = [FUNCTION.format(name=name, body=body) for name, body in FUNCTIONS.items()]
         missing = {name: what for name, what in IN_POSTGRESQL.items() if name not in present}
-        return functions + [f"CREATE TRIGGER {name} {what}" for name, what in missing.items()]
+        disabled = [f"DROP TRIGGER IF EXISTS {name} ON {'_'.join(name.split('_')[:2])}" for name in missing]
+        return functions + disabled + [f"CREATE TRIGGER {name} {what}" for name, what in missing.items()]
     template = SQLITE if dialect == "sqlite" else MYSQL
     return [
         template.format(name=name, moment=moment, condition=condition, secrets=secrets)
