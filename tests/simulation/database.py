@@ -92,12 +92,13 @@ class Server:
         self.world = world
         self.network = network
         self.ledger = ledger
-        self.tables = Tables(nonce=world.rng.getrandbits(63))
+        nonce = world.rng.getrandbits(63)
+        self.tables = Tables(nonce=nonce, events=[Event(0, nonce, None)])
         self.settings = {"server_key": world.rng.randbytes(32), "seal_key": world.rng.randbytes(32)}
         self._holder: Transaction | None = None
         self._queue: deque[tuple[Transaction, Callable[[], None]]] = deque()
         self._rate = world.rng.uniform(*CLOCK_RATES)
-        self._committed_at: dict[int, float] = {}
+        self._committed_at: dict[int, float] = {nonce: 0.0}
 
     def now(self) -> float:
         """The database's clock: seconds since the epoch."""
