@@ -6,14 +6,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import make_url, text
 
 from gatepost import APIKeys, Outcome, StillSpreadingError, UnavailableError, UncertainCommitError
+from gatepost.clock import boot_clock
 from gatepost.database.changes import Change
+from gatepost.database.workers import WorkerRow
 from gatepost.membership import certainly_over
+from gatepost.models import Worker
+from gatepost.propagation import Propagations, Spread
 from tests.servers.proxy import proxied
 
 Start = Callable[..., Any]
@@ -434,3 +438,30 @@ async def test_a_database_that_fails_while_workers_are_waited_for_is_asked_again
     receipt = await admin.deactivate(issued.key.id)
     assert receipt.propagation.complete
     assert failures == 0
+
+
+async def test_a_wait_whose_leases_have_run_out_ends_though_the_database_is_gone() -> None:
+    row = WorkerRow(Worker("far", "far"), 0, 0.2, datetime.now(UTC), 1)
+    looks = 0
+
+    class Refusing:
+        """Tells of the workers once, and is gone then."""
+
+        @property
+        def workers(self) -> "Refusing":
+            return self
+
+        async def read_all(self) -> list[WorkerRow]:
+            nonlocal looks
+            looks += 1
+            if looks > 1:
+                raise UnavailableError("gone")
+            return [row]
+
+    propagations = Propagations(cast("Any", Refusing()))
+    spread = Spread(1, boot_clock(), datetime.now(UTC))
+    async with asyncio.timeout(2):
+        told = await propagations.follow(spread, None, until=None)
+    assert told.complete
+    assert told.expired == (row.worker,)
+    assert looks < 50

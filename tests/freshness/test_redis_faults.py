@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from gatepost import APIKeys, BadInputError, ConfigurationError, Outcome
 from tests.conftest import started
@@ -201,7 +203,6 @@ def test_a_client_that_decodes_responses_is_refused_with_the_reason() -> None:
 
 
 async def test_a_redis_cluster_client_works(worker: MakeWorker, own_redis: RedisServer) -> None:
-    from redis.asyncio import RedisCluster  # noqa: PLC0415
 
     own_redis.stop()
     own_redis.start(cluster_enabled="yes")
@@ -226,3 +227,19 @@ async def test_a_redis_cluster_client_works(worker: MakeWorker, own_redis: Redis
         assert (await first.verify(made[0].secret)).outcome is Outcome.DEACTIVATED
         await first.close()
         await second.close()
+
+
+async def test_a_redis_cluster_that_cannot_be_reached_costs_nothing_but_speed(sqlite_url: str) -> None:
+    nowhere = RedisCluster(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+    async with APIKeys(sqlite_url, nowhere) as keys:
+        tier = keys._opened().redis
+        assert tier is not None
+        assert not tier.healthy
+        tier._healthy = True  # as if it had gone away just now
+        issued = await keys.create("a key")
+        tier._healthy = True
+        assert (await keys.verify(issued.secret)).valid
+        await keys.deactivate(issued.key.id)
+        assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+        assert all(not task.done() for task in tier._tasks)
+    await nowhere.aclose()
