@@ -1,7 +1,10 @@
 """The one tree of exceptions. Outcomes of verifying a secret are values (`Outcome`), never exceptions."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gatepost.models import APIKey
 
 ID_SHOWN_MAX = 12
 """The length of an id."""
@@ -12,7 +15,14 @@ class GatepostError(Exception):
 
 
 class BadInputError(GatepostError, ValueError):
-    """An argument cannot be used; the message names it and says what to do. Nothing was changed."""
+    """An argument cannot be used; the message names it and says what to do. Nothing was changed.
+
+    `field`: the argument's name, `None` where the fault is not in a single one.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class UnknownPermissionError(BadInputError):
@@ -23,7 +33,7 @@ class UnknownPermissionError(BadInputError):
 
     def __init__(self, name: str, catalogue: str, nearest: str | None) -> None:
         hint = f" Did you mean {nearest!r}?" if nearest else ""
-        super().__init__(f"No permission {name!r} in {catalogue}.{hint}")
+        super().__init__(f"No permission {name!r} in {catalogue}.{hint}", "permissions")
         self.name = name
         self.nearest = nearest
 
@@ -43,6 +53,37 @@ def _shown(key_id: str) -> str:
     return (
         f"{key_id[:ID_SHOWN_MAX]!r}... (an id has {ID_SHOWN_MAX} characters; a secret has it between its underscores)"
     )
+
+
+class AccessDeniedError(GatepostError):
+    """The actor may not do this; nothing was changed. `missing`: the permissions that would be needed."""
+
+    def __init__(self, message: str, missing: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.missing = frozenset(missing)
+
+
+class ForceNeededError(GatepostError):
+    """An actor is about to weaken the key that it uses itself: say `force` if that is meant. Nothing was changed."""
+
+
+class StaleKeyError(GatepostError):
+    """The key is not what the caller took it for (`if_version=`): somebody changed it in between. Nothing was changed.
+
+    `key`: the key as it is now.
+    """
+
+    def __init__(self, key: "APIKey") -> None:
+        super().__init__(f"Key {key.id} was changed in between, at {key.updated_at.isoformat()}: look at it again")
+        self.key = key
+
+
+class IdempotencyError(GatepostError):
+    """An idempotency key was used before, for another request, too long ago, or for a key changed since."""
+
+
+class SecretNotStoredError(GatepostError):
+    """The secret cannot be shown again: none is stored that could be read back; the message says why."""
 
 
 class UnavailableError(GatepostError):

@@ -1,33 +1,53 @@
 """`APIKeys`: puts the parts together, and holds the verbs."""
 
 import asyncio
+import hmac
 import math
 import os
-import re
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from gatepost import secret as secret_text
+from gatepost.authority import Authority, Subject
 from gatepost.catalogue import DAM, Catalogue
 from gatepost.clock import Clock, boot_clock
 from gatepost.decision import decide, of_another_project
 from gatepost.errors import (
+    AccessDeniedError,
     BadInputError,
     ConfigurationError,
+    ForceNeededError,
+    IdempotencyError,
     KeyNotFoundError,
+    MissingExtraError,
+    SecretNotStoredError,
+    StaleKeyError,
     StillSpreadingError,
     UnavailableError,
 )
+from gatepost.inputs import (
+    NOBODY,
+    check_id,
+    check_in_future,
+    checked_actor,
+    checked_description,
+    checked_idempotency_key,
+    checked_ids,
+    checked_moment,
+    checked_project,
+    checked_text,
+    is_id,
+)
 from gatepost.models import (
-    ACTOR_MAX,
     DESCRIPTION_MAX,
-    PROJECT_MAX,
+    Actor,
     APIKey,
+    ChangeEvent,
     EditedKey,
     ImportedKey,
     Issued,
@@ -39,14 +59,18 @@ from gatepost.models import (
     Worker,
 )
 from gatepost.record import Absent, Record
-from gatepost.secret import DIGEST_BYTES, ID_CHARS, SecretFormat, check_prefix, new_id
+from gatepost.secret import DIGEST_BYTES, SecretFormat, check_prefix, derived_seed, new_id
+from gatepost.sources import Bearer, Header, Source
 from gatepost.status import Answer, Status, WorkerAnswers
+from gatepost.vault import Vault
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from starlette.types import ASGIApp
 
-    from gatepost.database.changes import Change
+    from gatepost.admin.page.entrance import Authorize
+    from gatepost.database.changes import Change, Creation, Standing
     from gatepost.database.schema import SchemaStatus
     from gatepost.database.source import Database
     from gatepost.freshness import Freshness
@@ -70,11 +94,11 @@ SECRET_MAX = 512
 GRACE_MAX = 10 * 365 * 86400.0
 """Longest grace of a rotation, in seconds: ten years."""
 
-YEAR_MIN, YEAR_MAX = 1, 9999
-"""Moments near the ends of the calendar overflow in other time zones."""
+IDEMPOTENCY_SECONDS = 86400.0
+"""For how long a request with an idempotency key may be repeated."""
 
-_ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
 _HINT_MAX = 40
+_PLACE_DIGITS_MAX = 18
 
 
 class _Unset:
@@ -103,7 +127,13 @@ class APIKeys:
 
     `prefix`: how secrets begin. `server_keys`: the keys of the secrets' HMAC, 32 bytes or more each; the first makes,
     all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look
-    up texts that are not of gatepost's format; needed for keys imported by digest.
+    up texts that are not of gatepost's format; needed for keys imported by digest. `vault_keys`: Fernet keys (32 bytes
+    in url-safe base64; the first seals, all open) with which secrets are stored encrypted too, so that `reveal` gives
+    them back; `None` = nothing recoverable is stored.
+
+    Verbs take an `actor`: a name for the audit log, or an `Actor` that may be limited (`gatepost.authority`). They
+    raise `AccessDeniedError` or `ForceNeededError` where it may not do what is asked, and know only keys that it
+    reaches.
 
     Raises `BadInputError` for values that cannot be used.
     """
@@ -125,6 +155,7 @@ class APIKeys:
         prefix: str = secret_text.DEFAULT_PREFIX,
         server_keys: Sequence[bytes] | None = None,
         foreign_secrets: bool = False,
+        vault_keys: Sequence[str | bytes] | None = None,
     ) -> None:
         seconds = {
             "max_staleness": max_staleness,
@@ -155,6 +186,7 @@ class APIKeys:
         self._memory_entries = memory_entries
         self._prefix = check_prefix(prefix)
         self._server_keys = None if server_keys is None else tuple(server_keys)
+        self._vault = None if vault_keys is None else Vault(vault_keys)
         self._clock: Clock = boot_clock
         self._opening = asyncio.Lock()
         self._open: _Open | None = None
@@ -242,6 +274,43 @@ class APIKeys:
             if redis is not None:
                 await redis.close()
 
+    def admin(
+        self,
+        *,
+        authorize: "Authorize | None" = None,
+        sources: Sequence[Source] = (Bearer(), Header("X-API-Key")),
+        presets: Mapping[str, Iterable[str]] | None = None,
+        session_seconds: float = 1800.0,
+        title: str = "API keys",
+        realm: str = "api",
+    ) -> "ASGIApp":
+        """An ASGI app where people and programs manage these keys: a page at its root, a REST API below `/api`. Mount
+        it anywhere (`Mount("/settings/api-keys", keys.admin())`), or serve it by itself.
+
+        Nobody gets in without a usable key: the API takes it from the headers that `sources` name; people sign in to
+        the page with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds` since the last use (12
+        hours at most), unless `authorize(request)` says who they are: an `Actor`, or `None` for nobody who may.
+        `presets`: sets of permissions to pick at once, by title; `None` = some that fit most catalogues. `title`: the
+        page's heading. `realm`: for the challenge of a 401.
+
+        Raises `MissingExtraError`, `ConfigurationError` for a catalogue without the two permissions, `BadInputError`.
+        """
+        try:
+            from gatepost.admin.app import Admin  # noqa: PLC0415 - upwards, for who asks for it: .importlinter
+        except ModuleNotFoundError as missing:
+            if str(missing.name).partition(".")[0] == "gatepost":
+                raise
+            raise MissingExtraError(str(missing.name), "admin") from missing
+        return Admin(
+            self,
+            authorize=authorize,
+            sources=sources,
+            presets=presets,
+            session_seconds=session_seconds,
+            title=title,
+            realm=realm,
+        )
+
     @property
     def lease_seconds(self) -> float:
         """For how long what is remembered here may be believed without a word from the database; 0 = not at all."""
@@ -277,33 +346,65 @@ class APIKeys:
                 answers[digest] = Answer(decide(found, freshness.database_now()), found.as_of)
         return WorkerAnswers(worker, freshness.max_staleness, applied, lease, answers)
 
+    @property
+    def has_vault(self) -> bool:
+        """Whether secrets are stored so that `reveal` can give them back."""
+        return self._vault is not None
+
+    def derived_keys(self, purpose: str) -> Sequence[bytes]:
+        """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
+        that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
+        label = b"gatepost key\0" + purpose.encode()
+        return [hmac.digest(key, label, "sha256") for key in self._opened().format.server_keys]
+
     async def create(
         self,
         description: str,
         permissions: Iterable[str] = (),
         *,
-        project: str | None = None,
+        project: str | _Unset | None = UNSET,
         expires_at: datetime | None = None,
-        actor: str | None = None,
+        active: bool = True,
+        idempotency_key: str | None = None,
+        actor: str | Actor | None = None,
     ) -> Issued:
         """Make a key; its secret is told in the answer and never again.
 
         `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters;
-        `None` = every project. `expires_at`: aware; `None` = never. `actor`: who does it, for the change log.
-        Raises `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One transaction, five round trips.
+        `None` = every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be
+        used from the start. `idempotency_key`: 16 to 200 random characters; the same call with it within 24 hours makes
+        no second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`,
+        `AccessDeniedError`, `IdempotencyError` where the idempotency key was used for something else,
+        `UnavailableError`. One transaction, six round trips.
         """
-        key_id = new_id()
-        row = self._row(key_id, description, permissions, project, expires_at, active=True)
-        secret = self._opened().format.make(key_id)
-        row |= {"digest": secret_text.digest(secret.encode()), "hint": secret_text.hint(secret)}
-        async with self._database.change(_checked_actor(actor)) as change:
-            await change.begin()
-            _check_in_future(expires_at, change.now)
+        actor = checked_actor(actor)
+        authority = Authority(actor)
+        authority.check_manage()
+        if isinstance(project, _Unset):
+            project = actor.project if authority.is_limited else None
+        row = self._row(description, permissions, project, expires_at, active=active)
+        seeds: Sequence[_Seed] = [(new_id(), None, self._opened().format)]
+        if idempotency_key is not None:
+            seeds = self._seeds(actor, checked_idempotency_key(idempotency_key))
+        key_id, random, secret_format = seeds[0]
+        secret = secret_format.make(key_id, random)
+        row |= {"id": key_id, **self._secret_columns(secret)}
+        async with self._change(actor) as change:
+            authority = await self._begin(change, actor)
+            authority.check_project(row["project"])
+            authority.check_grant(frozenset(row["permissions"].split()))
+            made = None if idempotency_key is None else await change.creation_of([seed[0] for seed in seeds])
+            if made is not None:
+                secrets = {seed[0]: seed[2].make(*seed[:2]) for seed in seeds}
+                return await self._made_before(change, made, row, secrets[made.key_id], authority)
+            check_in_future(expires_at, change.now)
             await change.insert_keys([row], "created")
         await self._announce(change.digests)
         return Issued(_key_of(row, change.now), secret)
 
-    async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | None = None) -> Sequence[APIKey]:
+    async def import_digests(
+        self, keys: Iterable[ImportedKey], *, actor: str | Actor | None = None
+    ) -> Sequence[APIKey]:
         """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
 
         Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for a digest
@@ -311,36 +412,45 @@ class APIKeys:
         """
         if not self.foreign_secrets:
             raise BadInputError("imported keys would never be looked up: make APIKeys(..., foreign_secrets=True) first")
+        actor = checked_actor(actor)
+        Authority(actor).check_manage()
         rows: list[dict[str, Any]] = []
         numbers: dict[bytes, int] = {}
         for number, key in enumerate(keys):
             try:
                 rows.append(self._imported_row(key))
             except BadInputError as wrong:
-                raise BadInputError(f"keys[{number}]: {wrong}") from None
+                raise BadInputError(f"keys[{number}]: {wrong}", f"keys[{number}]") from None
             if key.digest in numbers:
-                raise BadInputError(f"keys[{number}]: digest stands at keys[{numbers[key.digest]}] already")
+                first = numbers[key.digest]
+                raise BadInputError(f"keys[{number}]: digest stands at keys[{first}] already", f"keys[{number}]")
             numbers[key.digest] = number
         if not rows:
             return []
-        async with self._database.change(_checked_actor(actor)) as change:
-            await change.begin()
+        async with self._change(actor) as change:
+            authority = await self._begin(change, actor)
             for number, row in enumerate(rows):
+                authority.check_project(row["project"])
+                authority.check_grant(frozenset(row["permissions"].split()))
                 if row["expires_at"] is not None and row["expires_at"] <= change.now:
-                    raise BadInputError(f"keys[{number}]: expires_at has passed already")
+                    raise BadInputError(f"keys[{number}]: expires_at has passed already", f"keys[{number}]")
             known = await change.known_digests(list(numbers))
             if known:
                 first = min(numbers[digest] for digest in known)
-                raise BadInputError(f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)")
+                raise BadInputError(
+                    f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)", f"keys[{first}]"
+                )
             await change.insert_keys(rows, "imported")
         await self._announce(change.digests)
         return [_key_of(row, change.now) for row in rows]
 
-    async def get(self, key_id: str) -> APIKey:
+    async def get(self, key_id: str, *, actor: str | Actor | None = None) -> APIKey:
         """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
-        _check_id(key_id)
+        authority = Authority(checked_actor(actor))
+        authority.check_look(key_id)
+        check_id(key_id)
         key = await self._database.get_key(key_id)
-        if key is None:
+        if key is None or not authority.reaches(key):
             raise KeyNotFoundError([key_id])
         return key
 
@@ -351,28 +461,66 @@ class APIKeys:
         active: bool | None = None,
         permission: str | None = None,
         search: str | None = None,
+        sort: str = "-created",
         after: str | None = None,
         limit: int = 50,
-    ) -> Page:
-        """One page of keys, newest first. Filters of `None` do not filter.
+        actor: str | Actor | None = None,
+    ) -> Page[APIKey]:
+        """One page of keys. Filters of `None` do not filter.
 
-        `permission`: keys that have it. `search`: a part of the description, any case (of ASCII
-        letters), or a whole id. `after`: the
-        `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
-        `UnavailableError`. One round trip, whatever the page.
+        `permission`: keys that have it. `search`: words in any case, each of which begins a word of the description or
+        is the beginning of the id. `sort`: `created`, `updated` or `description`, with `-` in front for descending.
+        `after`: the `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
+        `UnavailableError`. One round trip, three with `permission` or `search`; milliseconds, whatever the page and
+        however many keys there are (docs/decisions/0007).
         """
-        if not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
-            raise BadInputError(f"limit must be a whole number, 1 to {PAGE_MAX}, not {limit!r}")
-        if project is not None:
-            project = _checked_text("project", project, PROJECT_MAX)
-        if search is not None:
-            search = _checked_text("search", search, DESCRIPTION_MAX)
+        from gatepost.database.listing import Listing, Place, Sort  # noqa: PLC0415 - SQLAlchemy, only where needed
+
+        authority = Authority(checked_actor(actor))
+        authority.check_look()
+        order = Sort.parse(sort)
+        project = checked_project(project)
         if permission is not None:
             self.catalogue.check([permission])
-        items, place = await self._database.list_keys(
-            project=project, active=active, permission=permission, search=search, after=after, limit=limit
+        own = authority.actor.project if authority.is_limited else None
+        listing = Listing(
+            project=project if own is None else own,
+            active=active,
+            permission=permission,
+            search=None if search is None else checked_text("search", search, DESCRIPTION_MAX),
+            sort=order,
+            place=None if after is None else Place.parse(after, order),
+            limit=_checked_limit(limit),
         )
-        return Page(items, place)
+        if own is not None and project not in (None, own):
+            return Page((), None)
+        return Page(*await self._database.list_keys(listing))
+
+    async def events(
+        self,
+        key_id: str | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+        actor: str | Actor | None = None,
+    ) -> Page[ChangeEvent]:
+        """One page of the audit log, newest first: of one key, also a deleted one, or of all that the actor reaches.
+        `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there has never been,
+        `BadInputError`, `UnavailableError`. One round trip."""
+        authority = Authority(checked_actor(actor))
+        authority.check_look(key_id)
+        if key_id is not None:
+            check_id(key_id)
+        found = await self._database.list_events(
+            key_id=key_id,
+            project=authority.actor.project if authority.is_limited else None,
+            after=None if after is None else _parse_place(after),
+            limit=_checked_limit(limit) + 1,
+        )
+        if key_id is not None and not found and after is None:
+            raise KeyNotFoundError([key_id])
+        last = found[limit - 1] if len(found) > limit else None
+        return Page(found[:limit], None if last is None else f"{last.seq}.{last.n}")
 
     async def update(
         self,
@@ -381,58 +529,75 @@ class APIKeys:
         description: str | None = None,
         permissions: Iterable[str] | None = None,
         expires_at: datetime | _Unset | None = UNSET,
-        actor: str | None = None,
+        if_version: str | None = None,
+        force: bool = False,
+        actor: str | Actor | None = None,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> EditedKey:
-        """Edit a key; what is not named stays as it is. `expires_at=None`: never.
+        """Edit a key; what is not named stays as it is. `expires_at=None`: never. `if_version`: only while the key's
+        `version` is still that one. `force`: also where it weakens the key that the actor uses.
 
         An edit that takes a permission away or lets the key expire earlier waits as `deactivate` does; `wait` and
-        `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`,
-        `UnavailableError`, `StillSpreadingError`. One transaction.
+        `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `StaleKeyError`,
+        `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
         """
         patience = self._patience(wait, timeout)
-        _check_id(key_id)
-        values: dict[str, Any] = {}
-        detail: dict[str, Any] = {}
+        actor = checked_actor(actor)
+        Authority(actor).check_manage()
+        check_id(key_id)
+        wanted: dict[str, Any] = {}
         if description is not None:
-            values["description"] = detail["description"] = _checked_text("description", description, DESCRIPTION_MAX)
+            wanted["description"] = checked_description(description)
         if permissions is not None:
-            names = sorted(self.catalogue.check(permissions))
-            values["permissions"], detail["permissions"] = _joined(names), names
+            wanted["permissions"] = self.catalogue.check(permissions)
         if not isinstance(expires_at, _Unset):
-            values["expires_at"] = detail["expires_at"] = _checked_moment(expires_at)
-        if not values:
+            wanted["expires_at"] = checked_moment(expires_at)
+        if not wanted:
             raise BadInputError("nothing to update: name description, permissions or expires_at")
-        async with self._database.change(_checked_actor(actor)) as change:
-            await change.begin()
-            _check_in_future(values.get("expires_at"), change.now)
-            if not await change.states([key_id]):
-                raise KeyNotFoundError([key_id])
-            before = await change.read_key(key_id)
-            await change.update_key(key_id, values, detail)
-            key = await change.read_key(key_id)
+        async with self._change(actor) as change:
+            authority = await self._begin(change, actor)
+            check_in_future(wanted.get("expires_at"), change.now)
+            before = key = await self._found(change, authority, key_id, if_version)
+            after = replace(before, **wanted)
+            authority.check_grant(_given(before, after))
+            if _takes_away(before, after):
+                authority.check_own(before, force=force)
+            changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
+            if changed:
+                detail = {
+                    name: {"old": _plain(getattr(before, name)), "new": _plain(changed[name])} for name in changed
+                }
+                columns = dict(changed)
+                if "permissions" in columns:
+                    columns["permissions"] = _joined(sorted(columns["permissions"]))
+                await change.update_key(after, columns, detail)
+                key = await change.read_key(key_id)
         if not _takes_away(before, key):
             patience = replace(patience, everywhere=False)
-        return await self._settled(change, patience, lambda spread: _edited(key, spread))
+        return await self._settled(change, patience, lambda spread: _edited(key, spread), changed=bool(changed))
 
     async def activate(
         self,
         ids: str | Iterable[str],
         *,
-        actor: str | None = None,
+        actor: str | Actor | None = None,
         wait: Wait = "commit",
         timeout: float | None = None,
     ) -> Receipt:
         """Switch one key or many on. As `deactivate`, but it does not wait for other workers unless told to: until they
-        know of it, they refuse the key."""
-        return await self._switch(ids, active=True, actor=actor, patience=self._patience(wait, timeout))
+        know of it, they refuse the key. An actor needs every permission of the key."""
+        patience = self._patience(wait, timeout)
+        return await self._switch(
+            ids, True, actor, patience, lambda authority, key: authority.check_grant(key.permissions)
+        )
 
     async def deactivate(
         self,
         ids: str | Iterable[str],
         *,
-        actor: str | None = None,
+        force: bool = False,
+        actor: str | Actor | None = None,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Receipt:
@@ -445,43 +610,50 @@ class APIKeys:
         it holds; `None` = wait for as long as it takes. Either way this process itself applies the change first: a
         poll, and the one under way if there is one.
 
-        A single unknown id raises `KeyNotFoundError`; of many, the unknown ones are named in the receipt. A key that
-        was off already is waited for too. Raises `UnavailableError` where the database failed and nothing was changed,
+        A single unknown id raises `KeyNotFoundError`; of many, the unknown ones are named in the receipt, as are those
+        that the actor may not change: its own key, unless `force` is said. A key that was off already is waited for
+        too. Raises `UnavailableError` where the database failed and nothing was changed,
         `UncertainCommitError` where it went away in the commit. A call that is cancelled while it waits has changed the
         keys: the cancellation carries a note that says so.
         """
-        return await self._switch(ids, active=False, actor=actor, patience=self._patience(wait, timeout))
+        patience = self._patience(wait, timeout)
+        return await self._switch(
+            ids, False, actor, patience, lambda authority, key: authority.check_own(key, force=force)
+        )
 
     async def rotate(
         self,
         key_id: str,
         *,
         grace: float,
-        actor: str | None = None,
+        if_version: str | None = None,
+        force: bool = False,
+        actor: str | Actor | None = None,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Issued:
         """Give a key a new secret. The one before goes on working for `grace` seconds; 0 kills it at once.
 
         A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
-        `wait` and `timeout` as there; the new secret is in the error's `result` then. Raises `KeyNotFoundError`,
-        `BadInputError`, `UnavailableError`, `StillSpreadingError`. One transaction.
+        `wait` and `timeout` as there; the new secret is in the error's `result` then. An actor needs every permission
+        of the key, and `force` to end the secret that it uses at once. `if_version`: as for `update`. Raises
+        `KeyNotFoundError`, `BadInputError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`,
+        `UnavailableError`, `StillSpreadingError`. One transaction.
         """
         patience = self._patience(wait, timeout)
-        if not 0 <= grace <= GRACE_MAX:
-            raise BadInputError(f"grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {grace}")
-        _check_id(key_id)
+        actor = checked_actor(actor)
+        Authority(actor).check_manage()
+        if not isinstance(grace, int | float) or not 0 <= grace <= GRACE_MAX:
+            raise BadInputError(f"grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {grace!r}", "grace")
+        check_id(key_id)
         secret = self._opened().format.make(key_id)
-        async with self._database.change(_checked_actor(actor)) as change:
-            await change.begin()
-            if not await change.states([key_id]):
-                raise KeyNotFoundError([key_id])
-            await change.rotate_secret(
-                key_id,
-                secret_text.digest(secret.encode()),
-                secret_text.hint(secret),
-                timedelta(seconds=grace),
-            )
+        columns = self._secret_columns(secret)
+        async with self._change(actor) as change:
+            authority = await self._begin(change, actor)
+            before = await self._found(change, authority, key_id, if_version)
+            authority.check_grant(before.permissions)
+            authority.check_own(before, force=force or grace > 0)
+            await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
             key = await change.read_key(key_id)
         return await self._settled(change, patience, lambda spread: Issued(key, secret, spread))
 
@@ -489,33 +661,49 @@ class APIKeys:
         self,
         ids: str | Iterable[str],
         *,
-        actor: str | None = None,
+        if_version: str | None = None,
+        force: bool = False,
+        actor: str | Actor | None = None,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Receipt:
         """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
-        otherwise."""
+        otherwise. `if_version`: as for `update`, with a single id."""
+        if if_version is not None and not isinstance(ids, str):
+            raise BadInputError("if_version goes with a single id", "if_version")
         patience = self._patience(wait, timeout)
-        wanted = _checked_ids(ids)
-        async with self._database.change(_checked_actor(actor)) as change:
-            await change.begin()
-            states = await change.states([key_id for key_id in wanted if _ID.match(key_id)])
-            changed = [key_id for key_id in wanted if key_id in states]
-            if changed:
-                await change.delete_keys(changed)
-        seq = change.seq if changed else None
-        unknown = [key_id for key_id in wanted if key_id not in states]
-        receipt = await self._settled(
-            change,
+        return await self._change_keys(
+            ids,
+            actor,
             patience,
-            lambda spread: Receipt(seq, changed, (), unknown, spread),
-            changed=bool(changed),
-            known=bool(states),
+            lambda authority, key: authority.check_own(key, force=force),
+            lambda change, found: change.delete_keys(found),
+            if_version=if_version,
         )
-        return _checked_receipt(ids, receipt)
+
+    async def reveal(self, key_id: str, *, actor: str | Actor | None = None) -> str:
+        """The current secret of a key again, where a vault keeps it. It is in the audit log before it is told. An actor
+        needs `ACCESS_MANAGE` and every permission of the key. Raises `SecretNotStoredError`, `KeyNotFoundError`,
+        `AccessDeniedError`, `UnavailableError`. One transaction."""
+        actor = checked_actor(actor)
+        Authority(actor).check_manage()
+        check_id(key_id)
+        if self._vault is None:
+            raise SecretNotStoredError("No vault is configured: only digests of secrets are stored (vault_keys=)")
+        async with self._change(actor) as change:
+            authority = await self._begin(change, actor)
+            authority.check_grant((await self._found(change, authority, key_id)).permissions)
+            digest, sealed = await change.reveal_secret(key_id)
+            if sealed is None:
+                raise SecretNotStoredError(
+                    "This key's secret was made before the vault was configured: rotate the key to get one that is kept"
+                )
+            secret = self._vault.open(sealed, digest)
+        await self._announce(change.digests)
+        return secret
 
     async def invalidate(
-        self, *, actor: str | None = None, wait: Wait = "everywhere", timeout: float | None = None
+        self, *, actor: str | Actor | None = None, wait: Wait = "everywhere", timeout: float | None = None
     ) -> Propagation:
         """Have every worker forget all that it remembers, and distrust all that Redis holds: to be called once the
         database was put back to an older state (a backup, a failover that lost commits), since what was read from the
@@ -523,11 +711,14 @@ class APIKeys:
         for a moment.
 
         Waits as `deactivate` does, with `wait` and `timeout` as there. The counter goes on at the microseconds since
-        the epoch by the database's clock, above all that was lost. Raises `UnavailableError`, `StillSpreadingError`.
-        One transaction.
+        the epoch by the database's clock, above all that was lost. For operators only. Raises `AccessDeniedError`,
+        `UnavailableError`, `StillSpreadingError`. One transaction.
         """
         patience = self._patience(wait, timeout)
-        async with self._database.change(_checked_actor(actor)) as change:
+        actor = checked_actor(actor)
+        if Authority(actor).is_limited:
+            raise AccessDeniedError("Only an operator can have all workers forget what they remember")
+        async with self._change(actor) as change:
             await change.begin()
             await change.invalidate()
         return await self._settled(change, patience, lambda spread: spread)
@@ -554,8 +745,13 @@ class APIKeys:
         secret = secret.strip(b" ")  # RFC 6750 allows more than one space before it
         if not 0 < len(secret) <= SECRET_MAX or not (self.foreign_secrets or opened.format.is_genuine(secret)):
             return Outcome.INVALID, None
+        return await self.judge_digest(secret_text.digest(secret), fresh=fresh)
+
+    async def judge_digest(self, digest: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
+        """As `judge`, of the secret that has this SHA-256 digest (32 bytes): for sessions, which do not keep secrets.
+        Raises `UnavailableError`."""
         await self.serve()
-        digest = secret_text.digest(secret)
+        opened = self._opened()
         found = await (opened.lookup.find_fresh(digest) if fresh else opened.lookup.find(digest))
         return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
 
@@ -658,7 +854,6 @@ class APIKeys:
 
     def _row(
         self,
-        key_id: str,
         description: str,
         permissions: Iterable[str],
         project: str | None,
@@ -666,14 +861,23 @@ class APIKeys:
         *,
         active: bool,
     ) -> dict[str, Any]:
-        """The columns of a new key, checked."""
+        """The columns of a new key, checked; all but its id and its secret's."""
+        if not isinstance(active, bool):
+            raise BadInputError(f"active must be True or False, not {active!r}", "active")
         return {
-            "id": key_id,
-            "project": None if project is None else _checked_text("project", project, PROJECT_MAX),
-            "description": _checked_text("description", description, DESCRIPTION_MAX),
+            "project": checked_project(project),
+            "description": checked_description(description),
             "permissions": _joined(sorted(self.catalogue.check(permissions))),
             "active": active,
-            "expires_at": _checked_moment(expires_at),
+            "expires_at": checked_moment(expires_at),
+        }
+
+    def _secret_columns(self, secret: str) -> dict[str, Any]:
+        """What is stored of a new secret."""
+        return {
+            "digest": secret_text.digest(secret.encode()),
+            "hint": secret_text.hint(secret),
+            "sealed": None if self._vault is None else self._vault.seal(secret),
         }
 
     def _imported_row(self, key: ImportedKey) -> dict[str, Any]:
@@ -681,28 +885,130 @@ class APIKeys:
             raise BadInputError(f"digest must be {DIGEST_BYTES} bytes: SHA-256 of the secret")
         if len(key.hint) > _HINT_MAX or not key.hint.isprintable():
             raise BadInputError(f"hint must be at most {_HINT_MAX} printable characters")
-        row = self._row(new_id(), key.description, key.permissions, key.project, key.expires_at, active=key.active)
-        return row | {"digest": key.digest, "hint": key.hint}
+        row = self._row(key.description, key.permissions, key.project, key.expires_at, active=key.active)
+        return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}
+
+    def _seeds(self, actor: Actor, idempotency_key: str) -> Sequence["_Seed"]:
+        """What an actor's idempotency key makes a key and its secret of, under each server key: id, random bytes, and
+        the format (docs/decisions/0009)."""
+        opened = self._opened()
+        label = f"{actor.key_id or actor.name}\0{idempotency_key}"
+        return [
+            (*derived_seed(server_key, label), SecretFormat((server_key,), opened.format.prefix))
+            for server_key in opened.format.server_keys
+        ]
+
+    async def _made_before(
+        self, change: "Change", made: "Creation", row: Mapping[str, Any], secret: str, authority: Authority
+    ) -> Issued:
+        """The answer to a request to create a key that was answered before. Raises `IdempotencyError`."""
+        from gatepost.database.changes import creation_detail  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+        if made.detail != creation_detail(row):
+            raise IdempotencyError("The idempotency key was used for another request already: take a new one")
+        if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
+            raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")
+        digest = secret_text.digest(secret.encode())
+        if not await change.known_digests([digest]):
+            raise IdempotencyError(f"Key {made.key_id}, made with the idempotency key, was deleted or rotated since")
+        key = await change.read_key(made.key_id)
+        authority.check_grant(key.permissions)
+        return Issued(key, secret)
+
+    def _change(self, actor: Actor) -> "AbstractAsyncContextManager[Change]":
+        """A change of the actor's."""
+        return self._database.change(None if actor is NOBODY else actor.name, actor.address)
+
+    async def _begin(self, change: "Change", actor: Actor) -> Authority:
+        """Begin a change; what its actor may do in it. A key that acts is read anew: what it may do can have changed.
+        Raises `AccessDeniedError`."""
+        await change.begin()
+        if actor.key_id is not None:
+            try:
+                key = await change.read_key(actor.key_id)
+            except KeyNotFoundError:
+                raise AccessDeniedError(f"Key {actor.key_id}, which acts, is not there any more") from None
+            if not key.active or (key.expires_at is not None and key.expires_at <= change.now):
+                raise AccessDeniedError(f"Key {key.id}, which acts, cannot be used any more")
+            held = key.permissions if actor.permissions is None else key.permissions & actor.permissions
+            actor = replace(actor, project=key.project, permissions=held)
+        authority = Authority(actor)
+        authority.check_manage()
+        return authority
+
+    async def _found(
+        self, change: "Change", authority: Authority, key_id: str, if_version: str | None = None
+    ) -> APIKey:
+        """The key that is to be changed. Raises `KeyNotFoundError`, `StaleKeyError`."""
+        if not await change.states([key_id]):
+            raise KeyNotFoundError([key_id])
+        key = await change.read_key(key_id)
+        authority.check_reach(key)
+        if if_version is not None and key.version != if_version:
+            raise StaleKeyError(key)
+        return key
 
     async def _switch(
-        self, ids: str | Iterable[str], *, active: bool, actor: str | None, patience: "_Patience"
+        self,
+        ids: str | Iterable[str],
+        active: bool,
+        actor: str | Actor | None,
+        patience: "_Patience",
+        check: Callable[[Authority, Subject], None],
     ) -> Receipt:
-        wanted = _checked_ids(ids)
-        async with self._database.change(_checked_actor(actor)) as change:
-            await change.begin()
-            states = await change.states([key_id for key_id in wanted if _ID.match(key_id)])
-            changed = [key_id for key_id in wanted if states.get(key_id) is (not active)]
+        return await self._change_keys(
+            ids,
+            actor,
+            patience,
+            check,
+            lambda change, found: change.set_active(found, active),
+            skip=lambda key: key.active is active,
+        )
+
+    async def _change_keys(
+        self,
+        ids: str | Iterable[str],
+        actor: str | Actor | None,
+        patience: "_Patience",
+        check: Callable[[Authority, Subject], None],
+        apply: "Callable[[Change, Sequence[str]], Awaitable[None]]",
+        *,
+        skip: "Callable[[Standing], bool]" = lambda _key: False,
+        if_version: str | None = None,
+    ) -> Receipt:
+        """Change one key or many in one transaction. `check`: raises where the actor may not change the key. `skip`:
+        whether it is as wanted already."""
+        actor = checked_actor(actor)
+        Authority(actor).check_manage()
+        wanted = checked_ids(ids)
+        denied: dict[str, str] = {}
+        async with self._change(actor) as change:
+            authority = await self._begin(change, actor)
+            if if_version is not None:
+                await self._found(change, authority, wanted[0], if_version)
+            found = await change.states([key_id for key_id in wanted if is_id(key_id)])
+            states = {key_id: key for key_id, key in found.items() if authority.reaches(key)}
+            unchanged = [key_id for key_id in wanted if key_id in states and skip(states[key_id])]
+            changed = []
+            for key_id in wanted:
+                if key_id in states and not skip(states[key_id]):
+                    try:
+                        check(authority, states[key_id])
+                        changed.append(key_id)
+                    except (AccessDeniedError, ForceNeededError) as refusal:
+                        if isinstance(ids, str):
+                            raise
+                        denied[key_id] = str(refusal)
             if changed:
-                await change.set_active(changed, active)
+                await apply(change, changed)
         seq = change.seq if changed else None
-        unchanged = [key_id for key_id in wanted if states.get(key_id) is active]
         unknown = [key_id for key_id in wanted if key_id not in states]
         receipt = await self._settled(
             change,
             patience,
-            lambda spread: Receipt(seq, changed, unchanged, unknown, spread),
+            lambda spread: Receipt(seq, changed, unchanged, unknown, spread, denied),
             changed=bool(changed),
-            known=bool(states),
+            known=bool(changed or unchanged),
         )
         return _checked_receipt(ids, receipt)
 
@@ -754,6 +1060,10 @@ class APIKeys:
             opened.redis.drop(digests)
             await opened.redis.nudge()
         await opened.freshness.catch_up()
+
+
+_Seed = tuple[str, bytes | None, SecretFormat]
+"""What a key and its secret are made of: id, random bytes (`None` = new ones), and the format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -839,55 +1149,33 @@ def _joined(names: Sequence[str]) -> str:
     return f" {' '.join(names)} "
 
 
-def _checked_text(name: str, text: str, most: int) -> str:
-    if not isinstance(text, str):
-        raise BadInputError(f"{name} must be a str, not {type(text).__name__}")
-    text = text.strip()
-    if not 0 < len(text) <= most or not text.isprintable():
-        raise BadInputError(f"{name} must be 1 to {most} printable characters, not {len(text)}: {text[:50]!r}")
-    return text
+def _checked_limit(limit: int) -> int:
+    if type(limit) is not int or not 1 <= limit <= PAGE_MAX:
+        raise BadInputError(f"limit must be a whole number, 1 to {PAGE_MAX}, not {limit!r}", "limit")
+    return limit
 
 
-def _checked_actor(actor: str | None) -> str | None:
-    return None if actor is None else _checked_text("actor", actor, ACTOR_MAX)
+def _parse_place(after: str) -> tuple[int, int]:
+    """The place in the audit log that `after` tells."""
+    parts = after.split(".")
+    if len(parts) != 2 or not all(  # noqa: PLR2004 - seq and number
+        part.isascii() and part.isdigit() and len(part) <= _PLACE_DIGITS_MAX for part in parts
+    ):
+        raise BadInputError(f"after={after!r:.50} is not the `next` of an earlier page", "after")
+    return int(parts[0]), int(parts[1])
 
 
-def _checked_moment(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise BadInputError(
-            "expires_at must be a datetime with a time zone, such as datetime.now(UTC) + timedelta(days=90)"
-        )
-    if not YEAR_MIN < moment.year < YEAR_MAX:
-        raise BadInputError(f"expires_at must be in a year before {YEAR_MAX}; None = never")
-    return moment.astimezone(UTC)
+def _plain(value: Any) -> Any:
+    """A value of a key as JSON has it."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _check_in_future(moment: datetime | None, now: datetime) -> None:
-    if moment is not None and moment <= now:
-        raise BadInputError(
-            f"expires_at {moment.isoformat()} has passed already (the database's clock: {now.isoformat()})"
-        )
-
-
-def _checked_ids(ids: str | Iterable[str]) -> Sequence[str]:
-    """The ids in the order given, without repeats."""
-    if not isinstance(ids, Iterable):
-        raise BadInputError(f"ids must be an id or a list of them, not {type(ids).__name__}")
-    wanted = [ids] if isinstance(ids, str) else list(ids)
-    for key_id in wanted:
-        if not isinstance(key_id, str):
-            raise BadInputError(f"an id must be a str, not {type(key_id).__name__}")
-    return list(dict.fromkeys(wanted))
-
-
-def _check_id(key_id: str) -> None:
-    """Raise `KeyNotFoundError` for what cannot be the id of a key: databases differ in what they make of odd text."""
-    if not isinstance(key_id, str):
-        raise BadInputError(f"an id must be a str, not {type(key_id).__name__}")
-    if not _ID.match(key_id):
-        raise KeyNotFoundError([key_id])
+def _given(before: APIKey, after: APIKey) -> frozenset[str]:
+    """The permissions that an edit hands out: those added, and all where the key is to live longer."""
+    is_longer = before.expires_at is not None and (after.expires_at is None or after.expires_at > before.expires_at)
+    return after.permissions if is_longer else after.permissions - before.permissions
 
 
 def _takes_away(before: APIKey, after: APIKey) -> bool:

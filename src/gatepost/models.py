@@ -1,16 +1,25 @@
-"""The values that users meet: keys, what making one gives, pages, verdicts, receipts."""
+"""The values that users meet: keys, who acts on them, what making one gives, pages, verdicts, receipts, events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, Generic, Self, TypeVar
 
+import orjson
 from starlette.authentication import BaseUser
+
+T = TypeVar("T")
 
 DESCRIPTION_MAX = 200
 PROJECT_MAX = 100
 ACTOR_MAX = 200
+ADDRESS_MAX = 100
 """Longest texts, in characters: what callers may give, and the width of the columns."""
+
+VERSION_BYTES = 12
+"""Length of the hash that `APIKey.version` is."""
 
 
 class Outcome(StrEnum):
@@ -50,6 +59,13 @@ class APIKey(BaseUser):
     hint: str | None = None
 
     @property
+    def version(self) -> str:
+        """24 hex characters that change with every change of the key: what `if_version=` and HTTP's ETag compare."""
+        content = [self.id, self.project, self.description, sorted(self.permissions), self.active]
+        text = orjson.dumps([*content, self.created_at, self.updated_at, self.expires_at])
+        return blake2b(text, digest_size=VERSION_BYTES).hexdigest()
+
+    @property
     def is_authenticated(self) -> bool:
         """Always true (Starlette's `BaseUser`)."""
         return True
@@ -63,6 +79,30 @@ class APIKey(BaseUser):
     def identity(self) -> str:
         """The key's id (Starlette's `BaseUser`)."""
         return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts on keys, from where, and what limits them (`gatepost.authority` has the rules).
+
+    `name`: 1 to 200 characters, for the audit log. `address`: where from: an IP address, a host; `None` = not known.
+    `key_id`: the key that acts, where one does: what it may do is read anew in each change. `project`: the only one
+    whose keys the actor reaches; `None` = all. `permissions`: what the actor holds; `None` = an operator, whom nothing
+    limits. A plain `str` in place of an `Actor` is an operator of that name.
+    """
+
+    name: str
+    address: str | None = None
+    key_id: str | None = None
+    project: str | None = None
+    permissions: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, key: APIKey, address: str | None = None) -> Self:
+        """A key that acts for itself."""
+        return cls(
+            name=f"key {key.id}", address=address, key_id=key.id, project=key.project, permissions=key.permissions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +163,34 @@ class EditedKey(APIKey):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page of keys, newest first. `next`: what to pass as `after=` for the following page, `None` at the end."""
+class Page(Generic[T]):
+    """One page of a list, in its order. `next`: what to pass as `after=` for the following page, `None` at the end."""
 
-    items: Sequence[APIKey]
+    items: Sequence[T]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeEvent:
+    """One line of the audit log: what one change did to one key.
+
+    `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`: the key's; `None` = about
+    no single key. `kind`: `created`, `imported`, `updated`, `activated`, `deactivated`, `rotated`, `revealed`,
+    `deleted`, `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from
+    where; `None` = not known. `at`: aware, UTC, the database's clock. `detail`: what changed,
+    `{"description": {"old": ..., "new": ...}}` and so on; never a
+    secret; `None` = nothing to tell.
+    """
+
+    seq: int
+    n: int
+    key_id: str | None
+    project: str | None
+    kind: str
+    actor: str | None
+    address: str | None
+    at: datetime
+    detail: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +211,9 @@ class Receipt:
     """What a change of one key or many did, id by id, all in one transaction.
 
     `seq`: number of the committed change, `None` where nothing had to change. `changed`: ids now as asked for;
-    `unchanged`: were so already; `unknown`: ids that no key has. Each in the order given, without repeats.
-    `propagation`: whether every worker acts on it.
+    `unchanged`: were so already; `unknown`: ids that no key has. Each in the order given, without repeats. `denied`:
+    ids that the actor may not change, each with a sentence that says why. `propagation`: whether every worker acts on
+    it.
     """
 
     seq: int | None
@@ -157,6 +221,7 @@ class Receipt:
     unchanged: Sequence[str]
     unknown: Sequence[str]
     propagation: Propagation
+    denied: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

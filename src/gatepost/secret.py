@@ -89,6 +89,14 @@ def new_id() -> str:
     return encode_base62(secrets.randbelow(62**ID_CHARS), ID_CHARS)
 
 
+def derived_seed(server_key: bytes, label: str) -> tuple[str, bytes]:
+    """A key id and 20 bytes that only holders of the server key can tell from `label`, always the same: for a secret
+    that can be made again without having been stored. HMAC-SHA-512 (RFC 2104)."""
+    seed = hmac.digest(server_key, b"gatepost seed\0" + label.encode(), "sha512")
+    number = int.from_bytes(seed[RANDOM_BYTES:]) % 62**ID_CHARS
+    return encode_base62(number, ID_CHARS), seed[:RANDOM_BYTES]
+
+
 def new_server_key() -> bytes:
     """A random server key, 32 bytes."""
     return secrets.token_bytes(SERVER_KEY_BYTES)

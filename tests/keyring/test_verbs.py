@@ -268,8 +268,11 @@ async def test_filters_narrow_a_list(keys: APIKeys) -> None:
     assert await ids(permission="FILE_META_CREATE") == [b.id]
     assert await ids(search="NIGHTLY") == [c.id, a.id]
     assert await ids(search="100%") == [a.id]
-    assert await ids(search="y_e") == [c.id]
+    assert await ids(search="exp night") == [c.id]
+    assert await ids(search="port") == []
+    assert await ids(search="?!") == []
     assert await ids(search=b.id) == [b.id]
+    assert await ids(search=b.id[:6]) == [b.id]
     assert await ids(project="acme", permission="OBJECTS_LIST", active=True) == []
     with pytest.raises(UnknownPermissionError, match="OBJECTS_LIST"):
         await keys.list(permission="OBJECT_LIST")

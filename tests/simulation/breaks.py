@@ -146,9 +146,9 @@ BREAKS = (
         (
             Edit(
                 APIKeys,
-                "_switch",
-                "            await change.begin()\n",
-                "            await change.begin()\n"
+                "_change_keys",
+                "            authority = await self._begin(change, actor)\n",
+                "            authority = await self._begin(change, actor)\n"
                 "            rows = await self._database.workers.read_all()\n"
                 "            change.members = {row.worker.id: row for row in rows}\n",
             ),
@@ -233,7 +233,7 @@ BREAKS = (
                 "        asked = self._clock()\n",
                 "        asked = self._clock()\n        self.until = self.until or asked + self._max_staleness\n",
             ),
-            Edit(APIKeys, "judge", "await self.serve()", "asyncio.get_running_loop().create_task(self.serve())"),
+            Edit(APIKeys, "judge_digest", "await self.serve()", "asyncio.get_running_loop().create_task(self.serve())"),
         ),
         weather=5,
     ),

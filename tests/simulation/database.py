@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from gatepost.database.changes import Standing
 from gatepost.database.source import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from gatepost.errors import UnavailableError, UncertainCommitError
@@ -216,9 +217,16 @@ class Transaction:
 
         await self._do("INSERT", insert)
 
-    async def states(self, ids: Sequence[str]) -> Mapping[str, bool]:
-        """Whether each key is active."""
-        return await self._do("SELECT", lambda: {each: self.keys[each].active for each in ids if each in self.keys})
+    async def states(self, ids: Sequence[str]) -> Mapping[str, Standing]:
+        """What each key may do."""
+
+        def look() -> Mapping[str, Standing]:
+            rows = [self.keys[each] for each in ids if each in self.keys]
+            return {
+                row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active) for row in rows
+            }
+
+        return await self._do("SELECT", look)
 
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
@@ -241,17 +249,19 @@ class Transaction:
 
         await self._do("DELETE", delete)
 
-    async def update_key(self, key_id: str, values: Mapping[str, Any], _detail: Mapping[str, Any]) -> None:
+    async def update_key(self, key: APIKey, values: Mapping[str, Any], _detail: Mapping[str, Any]) -> None:
         """Set columns of one key."""
 
         def update() -> None:
-            self.keys[key_id] = replace(self.keys[key_id], **values, updated_at=self.now)
-            self._note_key(key_id)
+            self.keys[key.id] = replace(self.keys[key.id], **values, updated_at=self.now)
+            self._note_key(key.id)
 
         await self._do("UPDATE", update)
 
-    async def rotate_secret(self, key_id: str, digest: bytes, hint: str, grace: timedelta) -> None:
+    async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
         """Give a key a new secret."""
+        assert sealed is None
+        key_id = key.id
 
         def rotate() -> None:
             self._note_key(key_id)
@@ -391,7 +401,7 @@ class Database:
         return await self.exchange("SELECT keys", read)
 
     @asynccontextmanager
-    async def change(self, actor: str | None) -> AsyncIterator[Transaction]:
+    async def change(self, actor: str | None, _address: str | None) -> AsyncIterator[Transaction]:
         """One transaction; as `gatepost.database.source.Database.change` and `gatepost.database.commit`."""
         transaction = Transaction(self, actor or "nobody")
         self._transactions.add(transaction)

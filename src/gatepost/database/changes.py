@@ -10,14 +10,16 @@ else for a change by hand (docs/decisions/0003).
 import asyncio
 import secrets as randomness
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, literal, over, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatepost.database import terms
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
 from gatepost.database.tables import counter, events, keys, secrets
@@ -28,17 +30,39 @@ CHUNK = 500
 """Ids or rows per statement: well below every database's limit of parameters."""
 
 
+class Standing(NamedTuple):
+    """What a key is and may do, as far as changes ask."""
+
+    id: str
+    project: str | None
+    permissions: frozenset[str]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """The event of a key's making. `at`: by the database's clock. `detail`: what was asked for."""
+
+    key_id: str
+    at: datetime
+    detail: Mapping[str, Any]
+
+
 class Change:
     """What is being changed. Used by one task, inside `Database.change`.
 
-    `timeout`: seconds that each statement may take. `seq`, `now`: the change's number and its moment by the database's
-    clock, once it has begun. `nonce`: of that seq, 63 random bits. `digests`: the secrets whose keys were changed.
+    `actor`, `address`: who and from where, for the events; `None` = not known. `timeout`: seconds that each statement
+    may take. `seq`, `now`: the change's number and its moment by the database's clock, once it has begun. `nonce`: of
+    that seq, 63 random bits. `digests`: the secrets whose keys were changed.
     """
 
-    def __init__(self, connection: AsyncConnection, actor: str | None, timeout: float) -> None:
+    def __init__(
+        self, connection: AsyncConnection, actor: str | None, timeout: float, address: str | None = None
+    ) -> None:
         self._connection = connection
         self._timeout = timeout
         self._actor = actor
+        self._address = address
         self._events: list[dict[str, Any]] = []
         self._count = 0
         self.digests: set[bytes] = set()
@@ -65,81 +89,101 @@ class Change:
             await self._connection.commit()
 
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
-        """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest` and `hint`."""
+        """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest`, `hint` and, where
+        the secret is kept, `sealed`."""
+        columns = ("id", "project", "description", "permissions", "active", "expires_at")
+        common = {
+            "created_at": self.now,
+            "updated_at": self.now,
+            "created_seq": self.seq,
+            "changed_nonce": self.nonce,
+        }
+        await self._insert(keys, [{name: row[name] for name in columns} | common for row in rows])
         await self._insert(
-            keys,
-            [
-                {
-                    "id": row["id"],
-                    "project": row["project"],
-                    "description": row["description"],
-                    "permissions": row["permissions"],
-                    "active": row["active"],
-                    "expires_at": row["expires_at"],
-                    "created_at": self.now,
-                    "updated_at": self.now,
-                    "created_seq": self.seq,
-                    "changed_nonce": self.nonce,
-                }
-                for row in rows
-            ],
-        )
-        await self._insert(
-            secrets,
-            [self._secret(row["digest"], row["id"], row["hint"]) for row in rows],
+            secrets, [self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows]
         )
         for row in rows:
-            detail = {"description": row["description"], "permissions": row["permissions"].split()}
-            self._note(kind, row["id"], row["digest"], detail)
+            self._note(kind, row["id"], row["project"], row["digest"], creation_detail(row))
+        names = ((row["id"], row["project"], row["description"], row["permissions"].split()) for row in rows)
+        await self._write_terms((), [term for each in names for term in terms.rows_of(*each)])
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of `digests` that a key has already."""
         return {bytes(row.digest) async for row in self._select(select(secrets.c.digest), secrets.c.digest, digests)}
 
-    async def states(self, ids: Sequence[str]) -> Mapping[str, bool]:
-        """Whether each of the keys is active; an unknown id is not in the answer, nor is that of a key whose secrets
-        somebody has deleted by hand: nothing can be done with it, and a change of it would have no event."""
-        with_secret = select(keys.c.id, keys.c.active).where(exists().where(secrets.c.key_id == keys.c.id))
-        return {row.id: row.active async for row in self._select(with_secret, keys.c.id, ids)}
+    async def states(self, ids: Sequence[str]) -> Mapping[str, Standing]:
+        """What each of the keys may do; an unknown id is not in the answer, nor is that of a key whose secrets somebody
+        has deleted by hand: nothing can be done with it, and a change of it would have no event."""
+        with_secret = select(keys.c.id, keys.c.project, keys.c.permissions, keys.c.active).where(
+            exists().where(secrets.c.key_id == keys.c.id)
+        )
+        return {
+            row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active)
+            async for row in self._select(with_secret, keys.c.id, ids)
+        }
+
+    async def creation_of(self, ids: Sequence[str]) -> Creation | None:
+        """How the first of these keys that there has ever been was made, whether it is there still or not."""
+        made = select(events.c.key_id, events.c.at, events.c.detail).where(events.c.kind == "created")
+        row = (await self._execute(made.where(events.c.key_id.in_(ids)).order_by(events.c.seq).limit(1))).one_or_none()
+        return None if row is None else Creation(row.key_id, row.at, orjson.loads(row.detail))
 
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
         for chunk in _chunks(ids):
             await self._update_keys(keys.c.id.in_(chunk), {"active": active})
-        await self._note_keys("activated" if active else "deactivated", ids)
+        detail = {"active": {"old": not active, "new": active}}
+        await self._note_keys("activated" if active else "deactivated", ids, detail)
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
-        """Remove keys with their secrets. The events stay."""
-        await self._note_keys("deleted", ids)
+        """Remove keys with their secrets. The events stay, and tell what the keys were."""
         for chunk in _chunks(ids):
+            of_secrets = select(secrets.c.digest, keys).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
+            for row in await self._execute(of_secrets.where(keys.c.id.in_(chunk)).order_by(keys.c.id)):
+                self._note("deleted", row.id, row.project, bytes(row.digest), creation_detail(row._asdict()))
+            await self._write_terms(chunk, ())
             await self._delete_secrets(secrets.c.key_id.in_(chunk))
             await self._execute(delete(keys).where(keys.c.id.in_(chunk)))
 
-    async def update_key(self, key_id: str, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
-        """Set columns of one key."""
-        await self._update_keys(keys.c.id == key_id, values)
-        await self._note_keys("updated", [key_id], detail)
+    async def update_key(self, key: APIKey, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        """Set columns of one key. `key`: as it is to be."""
+        await self._update_keys(keys.c.id == key.id, values)
+        await self._note_keys("updated", [key.id], detail)
+        if {"description", "permissions"} & values.keys():
+            rows = terms.rows_of(key.id, key.project, key.description, key.permissions)
+            await self._write_terms([key.id], rows)
 
-    async def rotate_secret(self, key_id: str, digest: bytes, hint: str, grace: timedelta) -> None:
-        """Give a key a new current secret. The one before lives `grace` longer; one before that dies now.
+    async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
+        """Give a key a new current secret. The one before lives `grace` longer; one before that dies now. `key`: as it
+        is before.
 
         Without any grace the old secret's row goes, so that it is unknown at once.
         """
-        await self._note_keys("rotated", [key_id], {"grace_seconds": grace.total_seconds()})
-        of_key = secrets.c.key_id == key_id
+        detail = {"hint": {"old": key.hint, "new": hint}, "grace_seconds": grace.total_seconds()}
+        await self._note_keys("rotated", [key.id], detail)
+        of_key = secrets.c.key_id == key.id
         await self._delete_secrets(and_(of_key, secrets.c.expires_at.is_not(None)) if grace else of_key)
         older = update(secrets).where(of_key)
         await self._execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
-        await self._insert(secrets, [self._secret(digest, key_id, hint)])
-        await self._update_keys(keys.c.id == key_id, {})
-        self._note("rotated", key_id, digest, {"new": True})
+        await self._insert(secrets, [self._secret(digest, key.id, hint, sealed)])
+        await self._update_keys(keys.c.id == key.id, {})
+        self._note("rotated", key.id, key.project, digest, detail)
+
+    async def reveal_secret(self, key_id: str) -> tuple[bytes, str | None]:
+        """The digest of a key's current secret, and the secret as it is sealed, where it is; noted as an event."""
+        await self._note_keys("revealed", [key_id])
+        current = select(secrets.c.digest, secrets.c.sealed).where(
+            secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)
+        )
+        row = (await self._execute(current)).one()
+        return bytes(row.digest), row.sealed
 
     async def invalidate(self) -> None:
         """Have every worker distrust all that was read before this change, whatever past of the database it is of: the
         counter goes on at the number of microseconds since the epoch, above every seq that any past can have had."""
         self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
         await self._execute(update(counter).values(seq=self.seq))
-        self._note("invalidated", None, None, None)
+        self._note("invalidated", None, None, None, None)
 
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it. Raises `KeyNotFoundError`."""
@@ -148,12 +192,13 @@ class Change:
             raise KeyNotFoundError([key_id])
         return as_key(row)
 
-    def _secret(self, digest: bytes, key_id: str, hint: str) -> dict[str, Any]:
+    def _secret(self, digest: bytes, key_id: str, hint: str, sealed: str | None) -> dict[str, Any]:
         """A new row of `gatepost_secrets`."""
         return {
             "digest": digest,
             "key_id": key_id,
             "hint": hint,
+            "sealed": sealed,
             "created_at": self.now,
             "changed_nonce": self.nonce,
         }
@@ -167,6 +212,11 @@ class Change:
         await self._execute(update(secrets).where(which).values(changed_nonce=-1 - self.nonce))
         await self._execute(delete(secrets).where(which))
 
+    async def _write_terms(self, ids: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+        """Let keys have these terms; `ids`: those that may have some already."""
+        async with asyncio.timeout(self._timeout):
+            await terms.replace(self._connection, ids, rows)
+
     async def _execute(self, statement: Any, rows: Any = None) -> CursorResult[Any]:
         """One statement, which may take `timeout`, waiting for another's change included."""
         async with asyncio.timeout(self._timeout):
@@ -179,19 +229,33 @@ class Change:
             found = await self._execute(select(secrets.c.digest).where(secrets.c.key_id.in_(chunk)))
             digests = {bytes(digest) for digest in found.scalars()}
             n = over(func.row_number(), order_by=secrets.c.digest) + (self._count - 1)
-            event = self._event(kind, detail) | {"n": n, "digest": secrets.c.digest, "key_id": secrets.c.key_id}
+            event = self._event(kind, detail) | {
+                "n": n,
+                "digest": secrets.c.digest,
+                "key_id": secrets.c.key_id,
+                "project": keys.c.project,
+            }
             values = [
                 value if isinstance(value, ColumnElement) else literal(value, events.c[name].type)
                 for name, value in event.items()
             ]
-            of_chunk = select(*values).where(secrets.c.key_id.in_(chunk))
+            of_chunk = select(*values).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
+            of_chunk = of_chunk.where(secrets.c.key_id.in_(chunk))
             await self._execute(insert(events).from_select(list(event), of_chunk))
             self.digests |= digests
             self._count += len(digests)
 
-    def _note(self, kind: str, key_id: str | None, digest: bytes | None, detail: Mapping[str, Any] | None) -> None:
+    def _note(
+        self,
+        kind: str,
+        key_id: str | None,
+        project: str | None,
+        digest: bytes | None,
+        detail: Mapping[str, Any] | None,
+    ) -> None:
         """An event to be written with the commit."""
-        self._events.append(self._event(kind, detail) | {"n": self._count, "digest": digest, "key_id": key_id})
+        of_key = {"n": self._count, "digest": digest, "key_id": key_id, "project": project}
+        self._events.append(self._event(kind, detail) | of_key)
         self._count += 1
         if digest is not None:
             self.digests.add(digest)
@@ -203,6 +267,7 @@ class Change:
             "nonce": self.nonce,
             "kind": kind,
             "actor": self._actor,
+            "address": self._address,
             "at": self.now,
             "detail": None if detail is None else orjson.dumps(detail).decode(),
         }
@@ -215,6 +280,18 @@ class Change:
     async def _insert(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         for chunk in _chunks(rows):
             await self._execute(insert(table), chunk)
+
+
+def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event tells of a key that is made or deleted."""
+    expires_at = row["expires_at"]
+    return {
+        "description": row["description"],
+        "permissions": row["permissions"].split(),
+        "project": row["project"],
+        "active": row["active"],
+        "expires_at": None if expires_at is None else expires_at.isoformat(),
+    }
 
 
 def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:

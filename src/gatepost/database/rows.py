@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import orjson
 from sqlalchemy import and_, select
 
 from gatepost.database.tables import keys, secrets
-from gatepost.models import APIKey
+from gatepost.models import APIKey, ChangeEvent
 from gatepost.record import Row
 
 KEYS = select(keys, secrets.c.hint).join_from(
@@ -26,6 +27,21 @@ def as_key(row: Any) -> APIKey:
         updated_at=row.updated_at,
         expires_at=row.expires_at,
         hint=row.hint,
+    )
+
+
+def as_event(row: Any) -> ChangeEvent:
+    """The line of the audit log that a row of the events tells."""
+    return ChangeEvent(
+        seq=row.seq,
+        n=row.n,
+        key_id=row.key_id,
+        project=row.project,
+        kind=row.kind,
+        actor=row.actor,
+        address=row.address,
+        at=row.at,
+        detail=None if row.detail is None else orjson.loads(row.detail),
     )
 
 

@@ -8,17 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gatepost.database import terms, triggers
 from gatepost.database.engine import changing
 from gatepost.errors import SchemaError
 
 VERSION_TABLE = "gatepost_version"
 """Alembic's table for us, apart from the one that the app may have."""
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every migration in order. The last one is what this code needs; a test compares them with the scripts."""
-
-_TRIGGERS_REVISION = "0003"
-"""The migration that makes the triggers."""
 
 _FOR_EACH_ROW = frozenset(
     f"gatepost_{table}_{event}" for table in ("keys", "secrets") for event in ("insert", "update", "delete")
@@ -96,7 +94,8 @@ def check(status: SchemaStatus) -> None:
 
 async def upgrade(engine: AsyncEngine) -> SchemaStatus:
     """Make or migrate the tables, whoever else tries the same at the same time; answers the status from before.
-    Triggers that are missing are made; where the database does not let us, the log says so.
+    Triggers that are missing are made; where the database does not let us, the log says so. The terms that lists search
+    are written anew where they may be behind.
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
@@ -108,8 +107,10 @@ async def upgrade(engine: AsyncEngine) -> SchemaStatus:
                 check(before)
             if not before.fits:
                 await connection.run_sync(_run_migrations)
+                await connection.run_sync(triggers.install)
             elif not before.triggers:
-                await connection.run_sync(_make_triggers)
+                await connection.run_sync(_make_missing_triggers)
+            await terms.catch_up(connection, most=None)
             await connection.commit()
         finally:
             if connection.dialect.name in {"mysql", "mariadb"}:  # not tied to the transaction, so only after its end
@@ -143,12 +144,8 @@ def _present_triggers(connection: Connection) -> frozenset[str]:
     return frozenset(connection.scalars(text(query)))
 
 
-def _make_triggers(connection: Connection) -> None:
-    """Make those that are missing, though the migration ran already."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to import, and needed only here
-
-    script = ScriptDirectory.from_config(alembic_config()).get_revision(_TRIGGERS_REVISION)
-    script.module.install(connection, _present_triggers(connection))
+def _make_missing_triggers(connection: Connection) -> None:
+    triggers.install(connection, _present_triggers(connection))
 
 
 def _run_migrations(connection: Connection) -> None:

@@ -10,23 +10,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CompoundSelect, bindparam, null, or_, select, type_coerce
+from sqlalchemy import CompoundSelect, bindparam, exists, null, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gatepost.database import schema
+from gatepost.database import schema, terms
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
 from gatepost.database.commit import CommitLostError, commit, was_committed
 from gatepost.database.engine import changing, make_engine, mapped_errors
-from gatepost.database.rows import KEYS, as_key, as_plain
+from gatepost.database.listing import Listing
+from gatepost.database.rows import KEYS, as_event, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings, workers
 from gatepost.database.workers import Workers
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
-from gatepost.models import APIKey
+from gatepost.models import APIKey, ChangeEvent
 from gatepost.record import Row
-
-SEQ_DIGITS = 18
-"""Most decimal digits of a seq: what every database's BIGINT holds."""
 
 N_MAX = 2**31 - 1
 """Highest number of an event inside a change: the column's type has 32 bits."""
@@ -48,8 +46,8 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of the change log, as far as freshness needs it. `digest`: 32 bytes; `None` = it is about no key: nothing
-    that was read before it counts."""
+    """One row of the change log, as far as freshness needs it (what people read of it is a `ChangeEvent`). `digest`: 32
+    bytes; `None` = it is about no key: nothing that was read before it counts."""
 
     seq: int
     nonce: int
@@ -230,38 +228,45 @@ class Database:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
-    async def list_keys(
-        self,
-        *,
-        project: str | None,
-        active: bool | None,
-        permission: str | None,
-        search: str | None,
-        after: str | None,
-        limit: int,
-    ) -> tuple[list[APIKey], str | None]:
-        """Keys, newest first, and the position to go on after (`None` at the end). Filters of `None` do not filter.
-        One round trip."""
-        statement = KEYS.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(limit + 1)
-        if project is not None:
-            statement = statement.where(keys.c.project == project)
-        if active is not None:
-            statement = statement.where(keys.c.active.is_(active))
-        if permission is not None:
-            statement = statement.where(keys.c.permissions.contains(f" {permission} ", autoescape=True))
-        if search is not None:
-            statement = statement.where(or_(keys.c.description.icontains(search, autoescape=True), keys.c.id == search))
-        if after is not None:
-            seq, key_id = _parse_place(after)
-            statement = statement.where(keys.c.created_seq <= seq, or_(keys.c.created_seq < seq, keys.c.id < key_id))
+    async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None]:
+        """One page of keys, and the position to go on after (`None` at the end). One round trip; three by terms."""
+        with_terms = listing.by_terms and await self._terms_are_current()
         async with self._reading("Listing keys") as connection:
-            rows = (await connection.execute(statement)).all()
-        last = rows[limit - 1] if len(rows) > limit else None
-        place = None if last is None else f"{last.created_seq}.{last.id}"
-        return [as_key(row) for row in rows[:limit]], place
+            return await listing.read(connection, with_terms=with_terms)
+
+    async def list_events(
+        self, *, key_id: str | None, project: str | None, after: tuple[int, int] | None, limit: int
+    ) -> Sequence[ChangeEvent]:
+        """The audit log, newest first: the events of one key, of one project, or all; from the place `after` (seq and
+        number in it) on. One of each key and change, though there is one for each of the key's secrets. One round trip.
+        """
+        other = events.alias()
+        same = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.n < events.c.n)
+        statement = select(events).where(~exists().where(*same)).order_by(events.c.seq.desc(), events.c.n.desc())
+        if key_id is not None:
+            statement = statement.where(events.c.key_id == key_id)
+        if project is not None:
+            statement = statement.where(events.c.project == project)
+        if after is not None:
+            seq, n = after
+            statement = statement.where(events.c.seq <= seq, or_(events.c.seq < seq, events.c.n < n))
+        async with self._reading("Reading the audit log") as connection:
+            return [as_event(row) for row in await connection.execute(statement.limit(limit))]
+
+    async def _terms_are_current(self) -> bool:
+        """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with, unless that is very
+        much."""
+        async with self._reading("Listing keys") as connection:
+            if await terms.is_current(connection):
+                return True
+        with mapped_errors("Listing keys"):
+            async with asyncio.timeout(self._timeout), changing(self.engine).connect() as connection:
+                is_current = await terms.catch_up(connection, terms.PENDING_MAX)
+                await connection.commit()
+                return is_current
 
     @asynccontextmanager
-    async def change(self, actor: str | None) -> AsyncIterator[Change]:
+    async def change(self, actor: str | None, address: str | None = None) -> AsyncIterator[Change]:
         """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing.
 
         Raises `UnavailableError` where nothing was changed, also where a statement of it takes longer than `timeout`;
@@ -270,7 +275,7 @@ class Database:
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with changing(self.engine).connect() as connection:
-                    change = Change(connection, actor, self._timeout)
+                    change = Change(connection, actor, self._timeout, address)
                     yield change
                     await commit(connection, change)
         except CommitLostError as lost:
@@ -289,10 +294,3 @@ class Database:
                 raise UnavailableError(
                     "The database went away in the commit (nothing was changed): try again"
                 ) from lost
-
-
-def _parse_place(after: str) -> tuple[int, str]:
-    seq, _, key_id = after.partition(".")
-    if not (seq.isascii() and seq.isdigit() and len(seq) <= SEQ_DIGITS and key_id.isascii() and key_id.isalnum()):
-        raise BadInputError(f"after={after!r} is not the `next` of an earlier page")
-    return int(seq), key_id

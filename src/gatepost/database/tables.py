@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from gatepost.models import ACTOR_MAX, DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.models import ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX
 
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
@@ -62,6 +62,14 @@ def _exact(length: int) -> String:
     return String(length).with_variant(in_mysql, "mysql", "mariadb")
 
 
+def _ordered(length: int) -> String:
+    """Exact text whose order is that of its code points on every database, so that a range is all with a beginning."""
+    return _exact(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+TERM_MAX = 65
+"""Longest term, in characters: the longest permission, with its mark."""
+
 _digest = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 _key_id = _exact(12)
 _CHANGED_NONCE = "nonce of the library's change that wrote the row last; -1 - nonce = it is about to delete it"
@@ -94,8 +102,12 @@ keys = Table(
     Column("expires_at", UTCDateTime, comment="null = never"),
     Column("created_seq", BigInteger, nullable=False, comment="the seq that made the key: lists are ordered by it"),
     Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
-    Index(None, "created_seq", "id"),
-    Index(None, "project", "created_seq", "id"),
+    Index(None, "active", "created_seq", "id"),
+    Index(None, "active", "updated_at", "id"),
+    Index(None, "active", "description", "id"),
+    Index(None, "project", "active", "created_seq", "id"),
+    Index(None, "project", "active", "updated_at", "id"),
+    Index(None, "project", "active", "description", "id"),
     **_in_mysql,
 )
 
@@ -110,6 +122,7 @@ secrets = Table(
         "expires_at", UTCDateTime, comment="null = the current secret; else it was rotated out and lives until then"
     ),
     Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
+    Column("sealed", Text, comment="the secret, encrypted under a vault key; null = not kept"),
     Index(None, "key_id"),
     **_in_mysql,
 )
@@ -126,9 +139,25 @@ events = Table(
     Column("actor", String(ACTOR_MAX)),
     Column("at", UTCDateTime, nullable=False),
     Column("detail", Text, comment="JSON"),
+    Column("project", _exact(PROJECT_MAX), comment="the key's"),
+    Column("address", String(ADDRESS_MAX), comment="where the actor was"),
     Index(None, "key_id", "seq"),
+    Index(None, "project", "seq"),
+    Index(None, "kind", "seq"),
     **_in_mysql,
 )
+
+terms = Table(
+    "gatepost_terms",
+    metadata,
+    Column("term", _ordered(TERM_MAX), primary_key=True, comment="a word of the description, or = and a permission"),
+    Column("project", _exact(PROJECT_MAX), primary_key=True, comment="the key's; empty = every project"),
+    Column("key_id", _key_id, primary_key=True),
+    Index(None, "key_id", "term"),
+    sqlite_with_rowid=False,
+    **_in_mysql,
+)
+"""What lists are filtered by, found fast however rare it is. Derived from the keys; never read by lookups."""
 
 counter = Table(
     "gatepost_counter",

@@ -1,5 +1,7 @@
 """Triggers that notice keys changed by hand in SQL: they count the change and write its events, as the library does.
 
+They are code rather than data: `gatepost db upgrade` makes those of this version anew whenever it has migrated.
+
 Each change of the library writes its own nonce into `changed_nonce` of the rows that it makes or changes, and
 -1 - nonce before it deletes one. A row that does not bear the nonce of the change that holds the counter was changed by
 hand.
@@ -9,15 +11,15 @@ import logging
 from collections.abc import Mapping, Set
 from typing import Any
 
-import sqlalchemy as sa
-from alembic import op
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-revision = "0003"
-down_revision = "0002"
+logger = logging.getLogger("gatepost.database.triggers")
 
-logger = logging.getLogger("gatepost.database.migrations")
+COLUMNS = "seq, n, nonce, digest, key_id, project, kind, actor, at"
 
-COLUMNS = "seq, n, nonce, digest, key_id, kind, actor, at"
+PROJECT = "(SELECT project FROM gatepost_keys WHERE id = changed.key_id)"
+"""Of the key that is changed; `NULL` where it is gone already."""
 
 OWN = "(SELECT nonce FROM gatepost_counter)"
 """In triggers for each row (SQLite, MariaDB, MySQL): the nonce of the library's change, if this is one."""
@@ -47,8 +49,8 @@ CREATE TRIGGER {{name}} {{moment}} FOR EACH ROW WHEN {{condition}}
 BEGIN
     UPDATE gatepost_counter SET seq = seq + 1, nonce = random() & 9223372036854775807;
     INSERT INTO gatepost_events ({COLUMNS})
-    SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, 'sql', NULL,
-        strftime('%Y-%m-%d %H:%M:%f000', 'now')
+    SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {PROJECT},
+        'sql', NULL, strftime('%Y-%m-%d %H:%M:%f000', 'now')
     FROM gatepost_counter, ({{secrets}}) AS changed;
 END
 """  # noqa: S608 - constants
@@ -63,8 +65,8 @@ BEGIN
             nonce = CAST(CONV(LEFT(SHA2(CONCAT(UUID(), RAND()), 256), 16), 16, 10) AS UNSIGNED) & 9223372036854775807
             WHERE id = 1;
         INSERT INTO gatepost_events ({COLUMNS})
-        SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, 'sql',
-            LEFT(USER(), 200), UTC_TIMESTAMP(6)
+        SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {PROJECT},
+            'sql', LEFT(USER(), 200), UTC_TIMESTAMP(6)
         FROM gatepost_counter, ({{secrets}}) AS changed;
     END IF;
 END
@@ -114,7 +116,7 @@ WRITE_EVENTS = f"""
             RETURNING seq, nonce INTO place;
         INSERT INTO gatepost_events ({COLUMNS})
         SELECT place.seq, row_number() OVER (ORDER BY changed.digest) - 1, place.nonce, changed.digest,
-            changed.key_id, 'sql', session_user, clock_timestamp()
+            changed.key_id, {PROJECT}, 'sql', session_user, clock_timestamp()
         FROM ({{secrets}}) AS changed;
     END IF;
 """  # noqa: S608 - constants
@@ -180,23 +182,7 @@ REFUSALS: Mapping[Any, str] = {
 """What mends it where making a trigger is refused: SQLSTATEs of PostgreSQL, error numbers of MariaDB and MySQL."""
 
 
-def upgrade() -> None:
-    """Add the column, and the triggers where the database lets this user make them."""
-    for table in ("gatepost_keys", "gatepost_secrets"):
-        op.add_column(
-            table,
-            sa.Column(
-                "changed_nonce",
-                sa.BigInteger,
-                nullable=False,
-                server_default="0",
-                comment="nonce of the library's change that wrote the row last; -1 - nonce = it is about to delete it",
-            ),
-        )
-    install(op.get_bind())
-
-
-def install(connection: sa.Connection, present: Set[str] = frozenset()) -> None:
+def install(connection: Connection, present: Set[str] = frozenset()) -> None:
     """Make the triggers but those `present`. Where that is refused, say in the log what it means and what mends it."""
     try:
         if connection.dialect.name == "postgresql":
@@ -204,7 +190,7 @@ def install(connection: sa.Connection, present: Set[str] = frozenset()) -> None:
                 _make(connection, statements("postgresql", present))
         else:
             _make(connection, statements(connection.dialect.name, present))
-    except sa.exc.DBAPIError as failure:
+    except DBAPIError as failure:
         refused: Any = failure.orig
         codes = (getattr(refused, "sqlstate", None), *refused.args[:1])
         remedy = next((REFUSALS[code] for code in codes if code in REFUSALS), None)
@@ -220,20 +206,21 @@ def install(connection: sa.Connection, present: Set[str] = frozenset()) -> None:
 
 
 def statements(dialect: str, present: Set[str] = frozenset()) -> list[str]:
-    """What makes the triggers of a database but those `present`."""
+    """What makes the triggers of a database, in place of those of an earlier version, but not those `present`."""
     if dialect == "postgresql":
         functions = [FUNCTION.format(name=name, body=body) for name, body in FUNCTIONS.items()]
         missing = {name: what for name, what in IN_POSTGRESQL.items() if name not in present}
         disabled = [f"DROP TRIGGER IF EXISTS {name} ON {'_'.join(name.split('_')[:2])}" for name in missing]
         return functions + disabled + [f"CREATE TRIGGER {name} {what}" for name, what in missing.items()]
     template = SQLITE if dialect == "sqlite" else MYSQL
-    return [
+    dropped = [f"DROP TRIGGER IF EXISTS {name}" for name in FOR_EACH_ROW if name not in present]
+    return dropped + [
         template.format(name=name, moment=moment, condition=condition, secrets=secrets)
         for name, (moment, condition, secrets) in FOR_EACH_ROW.items()
         if name not in present
     ]
 
 
-def _make(connection: sa.Connection, wanted: list[str]) -> None:
+def _make(connection: Connection, wanted: list[str]) -> None:
     for statement in wanted:
         connection.exec_driver_sql(statement)

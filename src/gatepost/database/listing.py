@@ -1,0 +1,283 @@
+"""One page of keys, in milliseconds however many keys there are (docs/decisions/0007).
+
+Each order has an index that begins with `active`, so a page is the start of a range of it; without that filter, of two.
+What is filtered by terms is found in one of two ways: while one of the terms has few keys, these are read and put in
+order; where each has many, keys are walked in order until enough of them have all terms.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    collate,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatepost.database.rows import as_key
+from gatepost.database.tables import keys, secrets, terms
+from gatepost.database.terms import permission_term, word_range, words
+from gatepost.errors import BadInputError
+from gatepost.inputs import YEAR_MAX, YEAR_MIN
+from gatepost.models import APIKey
+
+ORDERS: Mapping[str, type] = {"created": int, "updated": datetime, "description": str}
+"""What lists can be ordered by, and what a place in such a list is told by."""
+
+FEW = 2000
+"""Most keys of a term that are read one by one."""
+
+ASKED = 4
+"""Most terms that are asked how many keys they have."""
+
+_COLUMNS = {"created": "created_seq", "updated": "updated_at", "description": "description"}
+_BIGINT_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The order of a list. `by`: one of `ORDERS`. The id decides among equals."""
+
+    by: str
+    descending: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Sort":
+        """The order that `text` names, with `-` in front for descending. Raises `BadInputError`."""
+        by = text.removeprefix("-") if isinstance(text, str) else ""
+        if by not in ORDERS:
+            raise BadInputError(
+                f"sort must be {', '.join(ORDERS)}, or one of them with '-' in front, not {text!r:.50}", "sort"
+            )
+        return cls(by, text.startswith("-"))
+
+    def column(self, of: FromClause, name: str, dialect: str) -> ColumnElement[Any]:
+        """The column called `name` as it is ordered: texts without case, where that is not the database's way."""
+        column = of.c[name]
+        return collate(column, "NOCASE") if self.by == "description" and dialect == "sqlite" else column
+
+    def __str__(self) -> str:
+        return f"{'-' if self.descending else ''}{self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a list: after the key `key_id`, which has `value` in the column of the order."""
+
+    value: Any
+    key_id: str
+
+    def token(self, sort: Sort) -> str:
+        """The place as text."""
+        content = orjson.dumps([str(sort), self.value, self.key_id])
+        return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+    @classmethod
+    def parse(cls, text: str, sort: Sort) -> "Place":
+        """The place that `token` wrote. Raises `BadInputError` for any other text, or a place in another order."""
+        try:
+            of, value, key_id = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
+            value = datetime.fromisoformat(value) if sort.by == "updated" else value
+        except (ValueError, TypeError):
+            of, value, key_id = None, None, None
+        if of != str(sort) or not _is_place(sort, value, key_id):
+            raise BadInputError(f"after={text!r:.50} is not the `next` of an earlier page in the order {sort}", "after")
+        return cls(value, key_id)
+
+    def precedes(self, of: FromClause, sort: Sort, dialect: str) -> ColumnElement[bool]:
+        """What is true of the keys that come after this place."""
+        column, key_id = sort.column(of, _COLUMNS[sort.by], dialect), of.c.id
+        if sort.descending:
+            return and_(column <= self.value, or_(column < self.value, key_id < self.key_id))
+        return and_(column >= self.value, or_(column > self.value, key_id > self.key_id))
+
+
+def _is_place(sort: Sort, value: Any, key_id: Any) -> bool:
+    """Whether a value and an id can be of a key: databases refuse other ones with an error of their own."""
+    if type(value) is not ORDERS[sort.by] or not isinstance(key_id, str) or not key_id.isascii():
+        return False
+    if isinstance(value, int):
+        return 0 <= value <= _BIGINT_MAX
+    if isinstance(value, datetime):
+        return value.utcoffset() is not None and YEAR_MIN < value.year < YEAR_MAX
+    return str(value).isprintable()
+
+
+@dataclass(frozen=True, slots=True)
+class HasPermission:
+    """Of a key: it has the permission `start`."""
+
+    start: str
+
+    def in_terms(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of its term."""
+        return of.c.term == permission_term(self.start)
+
+    def in_row(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of its row."""
+        return of.c.permissions.contains(f" {self.start} ", autoescape=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HasWord:
+    """Of a key: a word of its description, or its id, begins with `start`."""
+
+    start: str
+
+    def in_terms(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of its term."""
+        first, last = word_range(self.start)
+        return and_(of.c.term >= first, of.c.term <= last)
+
+    def in_row(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of its row, and of some more: rows know no words."""
+        return or_(of.c.description.icontains(self.start, autoescape=True), of.c.id.icontains(self.start))
+
+
+Condition = HasPermission | HasWord
+
+
+def _has_term(condition: Condition, key_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a key has a term. A subquery that no planner turns into a join over all keys with that term."""
+    own = terms.alias()
+    matching: Select[Any] = select(literal_column("1")).where(own.c.key_id == key_id, condition.in_terms(own))
+    return matching.limit(1).scalar_subquery().is_not(None)
+
+
+def _read_first(ids: set[str], dialect: str) -> FromClause:
+    """The rows of up to `FEW` keys, read by their ids before anything else is done, whatever a planner would prefer: it
+    may know nothing of how many there are. Where the database can take them so, all ids are one parameter: a statement
+    of its own for each number of them costs more than all the rest."""
+    if dialect == "postgresql":
+        given = func.unnest(bindparam("ids", list(ids), ARRAY(keys.c.id.type))).table_valued("id").render_derived()
+        one = select(keys).where(keys.c.id == given.c.id).limit(1).lateral()
+        return select(one).select_from(given.join(one, true())).subquery()
+    if dialect == "sqlite":
+        listed = func.json_each(orjson.dumps(list(ids)).decode()).table_valued("value")
+        return select(keys).where(keys.c.id.in_(select(listed.c.value))).limit(len(ids)).subquery()
+    return select(keys).where(keys.c.id.in_(ids)).limit(len(ids)).subquery()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of one list: keys that fit all that is not `None`. `place`: where to go on after."""
+
+    project: str | None
+    active: bool | None
+    permission: str | None
+    search: str | None
+    sort: Sort
+    place: Place | None
+    limit: int
+
+    @property
+    def by_terms(self) -> bool:
+        """Whether terms make it fast."""
+        return self.permission is not None or self.search is not None
+
+    async def read(self, connection: AsyncConnection, *, with_terms: bool) -> tuple[list[APIKey], str | None]:
+        """The keys, and the place to go on after (`None` at the end). `with_terms`: whether terms may be asked; without
+        them every key may have to be looked at. One round trip, two or three with terms."""
+        conditions: list[Condition] = []
+        if self.permission is not None:
+            conditions.append(HasPermission(self.permission))
+        if self.search is not None:
+            starts = words(self.search)
+            if not starts:
+                return [], None
+            conditions.extend(map(HasWord, dict.fromkeys(starts)))
+        few, rest = await self._few(connection, conditions) if with_terms and conditions else (None, conditions)
+        if few is not None and not few:
+            return [], None
+        statement = self._statement(connection.dialect.name, rest, few, with_terms=with_terms)
+        rows = (await connection.execute(statement)).all()
+        last = rows[self.limit - 1] if len(rows) > self.limit else None
+        after = None if last is None else Place(last.place, last.id).token(self.sort)
+        return [as_key(row) for row in rows[: self.limit] if row.hint is not None], after
+
+    async def _few(
+        self, connection: AsyncConnection, conditions: Sequence[Condition]
+    ) -> tuple[set[str] | None, Sequence[Condition]]:
+        """The only keys that can fit, where they are few, and the conditions that these must still be asked for. Of
+        many words the longest are looked for: the rarest. Where each has many keys there may still be few with all."""
+        asked = sorted(conditions, key=lambda condition: len(condition.start), reverse=True)[:ASKED]
+        parts = []
+        for number, condition in enumerate(asked):
+            matching = self._matching(condition).subquery()
+            parts.append(select(literal_column(str(number)).label("number"), matching.c.key_id))
+        found: list[list[str]] = [[] for _ in asked]
+        for number, key_id in await connection.execute(union_all(*parts)):
+            found[number].append(key_id)
+        whole = {condition: set(ids) for condition, ids in zip(asked, found, strict=True) if len(ids) <= FEW}
+        if whole:
+            return set.intersection(*whole.values()), [each for each in conditions if each not in whole]
+        if len(asked) > 1:
+            first, *others = asked
+            together = self._matching(first).where(*[_has_term(other, terms.c.key_id) for other in others])
+            ids = list(await connection.scalars(together))
+            if len(ids) <= FEW:
+                return set(ids), [each for each in conditions if each not in asked]
+        return None, conditions
+
+    def _matching(self, condition: Condition) -> Select[Any]:
+        """The ids of keys with a term, up to more than a few."""
+        of_project = true() if self.project is None else terms.c.project == self.project
+        return select(terms.c.key_id).where(condition.in_terms(terms), of_project).limit(FEW + 1)
+
+    def _statement(
+        self, dialect: str, conditions: Sequence[Condition], few: set[str] | None, *, with_terms: bool
+    ) -> Select[Any]:
+        if few is None:
+            states = [self.active] if self.active is not None else [False, True]
+            parts = [self._part(keys, dialect, conditions, state, with_terms=with_terms) for state in states]
+        else:
+            read = _read_first(few, dialect)
+            parts = [self._part(read, dialect, conditions, self.active, with_terms=with_terms)]
+        page = union_all(*[select(part.subquery()) for part in parts]).subquery()
+        hint = select(secrets.c.hint).where(secrets.c.key_id == page.c.id, secrets.c.expires_at.is_(None)).limit(1)
+        return (  # a subquery: a planner without statistics would join all secrets
+            select(page, hint.scalar_subquery().label("hint"))
+            .order_by(*self._order(page, "place", dialect))
+            .limit(self.limit + 1)
+        )
+
+    def _part(
+        self,
+        of: FromClause,
+        dialect: str,
+        conditions: Sequence[Condition],
+        active: bool | None,
+        *,
+        with_terms: bool,
+    ) -> Select[Any]:
+        """The first keys of a page that are in this state."""
+        name = _COLUMNS[self.sort.by]
+        statement = select(of, of.c[name].label("place"))
+        if active is not None:
+            statement = statement.where(of.c.active == (true() if active else false()))
+        if self.project is not None:
+            statement = statement.where(of.c.project == self.project)
+        if self.place is not None:
+            statement = statement.where(self.place.precedes(of, self.sort, dialect))
+        fits = [_has_term(each, of.c.id) if with_terms else each.in_row(of) for each in conditions]
+        return statement.where(*fits).order_by(*self._order(of, name, dialect)).limit(self.limit + 1)
+
+    def _order(self, of: FromClause, name: str, dialect: str) -> Sequence[ColumnElement[Any]]:
+        columns = [self.sort.column(of, name, dialect), of.c.id]
+        return [column.desc() for column in columns] if self.sort.descending else columns

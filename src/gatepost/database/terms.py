@@ -1,0 +1,139 @@
+"""The terms that lists are filtered by: the words of a key's description and its id, and its permissions.
+
+Derived from the keys, in the change that changes them. What somebody changed by hand in SQL is caught up with when the
+next list needs it: the triggers have written an event. Until then, `is_current` tells, terms must not be asked.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatepost.database.tables import TERM_MAX, counter, events, keys, settings, terms
+
+WORD_MAX = 32
+"""Characters of a word that count; so the longest range is far below the longest term."""
+
+CHUNK = 500
+"""Keys or rows per statement."""
+
+PENDING_MAX = 1000
+"""Most changes by hand that a list catches up with; what is more, `gatepost db upgrade` does."""
+
+SETTING = "terms_seq"
+"""The setting with the seq up to which changes by hand are in the terms; none = no terms were written yet."""
+
+_WORD = re.compile(r"[^\W_]+")
+_LAST = "\U0010ffff"
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in order, as they are compared: without case and compatibility forms, the first 32
+    characters of each."""
+    return [word[:WORD_MAX] for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold())]
+
+
+def permission_term(name: str) -> str:
+    """The term of a permission; no word begins with that mark."""
+    return f"={name}"
+
+
+def word_range(word: str) -> tuple[str, str]:
+    """The first and last term that begin with `word`."""
+    return word, word + _LAST
+
+
+def rows_of(key_id: str, project: str | None, description: str, permissions: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of one key."""
+    found = {*words(description), key_id.casefold(), *map(permission_term, permissions)}
+    return [{"term": term[:TERM_MAX], "project": project or "", "key_id": key_id} for term in sorted(found)]
+
+
+async def is_current(connection: AsyncConnection) -> bool:
+    """Whether every key's terms are written. One round trip, two index probes."""
+    written = select(settings.c.value).where(settings.c.name == SETTING).scalar_subquery()
+    pending = _by_hand(select(func.max(events.c.seq)), above=None).scalar_subquery()
+    row = (await connection.execute(select(written.label("written"), pending.label("pending")))).one()
+    return row.written is not None and (row.pending is None or row.pending <= int(row.written, 16))
+
+
+async def catch_up(connection: AsyncConnection, most: int | None) -> bool:
+    """Write the terms of keys that were changed by hand, or of all keys where none were written yet, while no change
+    can be under way. `most`: changes by hand beyond which to leave it; `None` = do it however many. Answers whether the
+    terms are current now. To be committed by the caller."""
+    await connection.execute(update(counter).values(seq=counter.c.seq))
+    written = await connection.scalar(select(settings.c.value).where(settings.c.name == SETTING))
+    if written is None:
+        if most is not None:
+            return False
+        await _write_all(connection)
+        await connection.execute(insert(settings).values(name=SETTING, value=await _position(connection)))
+        return True
+    pending = _by_hand(select(events.c.key_id), above=int(written, 16)).distinct()
+    if most is not None:
+        pending = pending.limit(most + 1)
+    ids = list(await connection.scalars(pending))
+    if most is not None and len(ids) > most:
+        return False
+    for chunk in _chunks(ids):
+        found = (await connection.execute(_KEYS.where(keys.c.id.in_(chunk)))).all()
+        await replace(connection, chunk, [each for row in found for each in _rows_of(row)])
+    if ids:
+        position = await _position(connection)
+        await connection.execute(update(settings).where(settings.c.name == SETTING).values(value=position))
+    return True
+
+
+async def replace(connection: AsyncConnection, ids: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    """Let these keys have these terms and no others."""
+    for chunk in _chunks(ids):
+        await connection.execute(delete(terms).where(terms.c.key_id.in_(chunk)))
+    await add(connection, rows)
+
+
+async def add(connection: AsyncConnection, rows: Iterable[Mapping[str, str]]) -> None:
+    """Write terms."""
+    for chunk in _chunks(rows):
+        await connection.execute(insert(terms), chunk)
+
+
+_KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions)
+
+
+def _by_hand(statement: Any, *, above: int | None) -> Any:
+    statement = statement.where(events.c.kind == "sql")
+    return statement if above is None else statement.where(events.c.seq > above)
+
+
+async def _write_all(connection: AsyncConnection) -> None:
+    await connection.execute(delete(terms))
+    last = ""
+    while True:
+        page = _KEYS.where(keys.c.id > last).order_by(keys.c.id).limit(CHUNK)
+        found = (await connection.execute(page)).all()
+        await add(connection, [each for row in found for each in _rows_of(row)])
+        if len(found) < CHUNK:
+            return
+        last = found[-1].id
+
+
+def _rows_of(row: Any) -> list[dict[str, str]]:
+    return rows_of(row.id, row.project, row.description, row.permissions.split())
+
+
+async def _position(connection: AsyncConnection) -> str:
+    return f"{await connection.scalar(select(counter.c.seq)):016x}"
+
+
+def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    some: list[Any] = []
+    for value in values:
+        some.append(value)
+        if len(some) == CHUNK:
+            yield some
+            some = []
+    if some:
+        yield some

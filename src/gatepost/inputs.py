@@ -1,0 +1,115 @@
+"""Arguments of the verbs, checked: what is returned can be stored. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from gatepost.errors import BadInputError, KeyNotFoundError
+from gatepost.models import ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX, Actor
+from gatepost.secret import ID_CHARS
+
+YEAR_MIN, YEAR_MAX = 1, 9999
+"""Moments near the ends of the calendar overflow in other time zones."""
+
+IDEMPOTENCY_KEY_MIN, IDEMPOTENCY_KEY_MAX = 16, 200
+"""Characters of an idempotency key: a UUID has 32 or 36."""
+
+_ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
+
+
+def checked_text(name: str, text: str, most: int) -> str:
+    """`text` without white space around it, 1 to `most` printable characters. Raises `BadInputError`."""
+    if not isinstance(text, str):
+        raise BadInputError(f"{name} must be a str, not {type(text).__name__}", name)
+    text = text.strip()
+    if not 0 < len(text) <= most or not text.isprintable():
+        raise BadInputError(f"{name} must be 1 to {most} printable characters, not {len(text)}: {text[:50]!r}", name)
+    return text
+
+
+def checked_description(description: str) -> str:
+    """A description as it may be stored. Raises `BadInputError`."""
+    return checked_text("description", description, DESCRIPTION_MAX)
+
+
+def checked_project(project: str | None) -> str | None:
+    """A project as it may be stored; `None` = every project. Raises `BadInputError`."""
+    return None if project is None else checked_text("project", project, PROJECT_MAX)
+
+
+def checked_actor(actor: str | Actor | None) -> Actor:
+    """The actor that a verb was given: a plain name, or nothing, is an operator. Raises `BadInputError`."""
+    if actor is None:
+        return NOBODY
+    if isinstance(actor, Actor):
+        checked_text("actor", actor.name, ACTOR_MAX)
+        if actor.address is not None:
+            checked_text("address", actor.address, ADDRESS_MAX)
+        return actor
+    return Actor(name=checked_text("actor", actor, ACTOR_MAX))
+
+
+def checked_moment(moment: datetime | None) -> datetime | None:
+    """An expiry, in UTC; `None` = never. Raises `BadInputError`."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise BadInputError(
+            "expires_at must be a datetime with a time zone, such as datetime.now(UTC) + timedelta(days=90)",
+            "expires_at",
+        )
+    if not YEAR_MIN < moment.year < YEAR_MAX:
+        raise BadInputError(f"expires_at must be in a year before {YEAR_MAX}; None = never", "expires_at")
+    return moment.astimezone(UTC)
+
+
+def check_in_future(moment: datetime | None, now: datetime) -> None:
+    """Raise `BadInputError` for an expiry that has passed by the database's clock."""
+    if moment is not None and moment <= now:
+        raise BadInputError(
+            f"expires_at {moment.isoformat()} has passed already (the database's clock: {now.isoformat()})",
+            "expires_at",
+        )
+
+
+def checked_idempotency_key(text: str) -> str:
+    """An idempotency key. Raises `BadInputError`."""
+    if (
+        not isinstance(text, str)
+        or not IDEMPOTENCY_KEY_MIN <= len(text) <= IDEMPOTENCY_KEY_MAX
+        or not (text.isascii() and text.isprintable())
+    ):
+        raise BadInputError(
+            f"idempotency_key must be {IDEMPOTENCY_KEY_MIN} to {IDEMPOTENCY_KEY_MAX} printable ASCII characters, "
+            "random ones, such as a UUID",
+            "idempotency_key",
+        )
+    return text
+
+
+def checked_ids(ids: str | Iterable[str]) -> Sequence[str]:
+    """The ids in the order given, without repeats. Raises `BadInputError`."""
+    if not isinstance(ids, Iterable):
+        raise BadInputError(f"ids must be an id or a list of them, not {type(ids).__name__}", "ids")
+    wanted = [ids] if isinstance(ids, str) else list(ids)
+    for key_id in wanted:
+        if not isinstance(key_id, str):
+            raise BadInputError(f"an id must be a str, not {type(key_id).__name__}", "ids")
+    return list(dict.fromkeys(wanted))
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be the id of a key: databases differ in what they make of odd text."""
+    return _ID.match(text) is not None
+
+
+def check_id(key_id: str) -> None:
+    """Raise `KeyNotFoundError` for what cannot be the id of a key."""
+    if not isinstance(key_id, str):
+        raise BadInputError(f"an id must be a str, not {type(key_id).__name__}", "id")
+    if not is_id(key_id):
+        raise KeyNotFoundError([key_id])
+
+
+NOBODY = Actor(name="nobody")
+"""Whoever calls a verb without saying who they are: an operator, who is not named in the audit log."""

@@ -1,0 +1,119 @@
+"""Making a key with an idempotency key: the same call makes no second one, and its secret is stored nowhere."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, text
+
+from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, IdempotencyError
+from gatepost.database.engine import changing
+from gatepost.database.tables import metadata
+from gatepost.secret import new_server_key
+
+
+async def test_the_same_call_answers_the_same_and_makes_one_key(keys: APIKeys) -> None:
+    once = str(uuid4())
+    first = await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor="ann")
+    seq = (await keys._database.read_position()).seq
+    again = await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor="ann")
+    assert (again.key, again.secret) == (first.key, first.secret)
+    assert (await keys.verify(again.secret)).valid
+    assert (await keys._database.read_position()).seq == seq
+    assert len((await keys.list()).items) == 1
+
+
+async def test_calls_at_once_make_one_key(keys: APIKeys) -> None:
+    once = str(uuid4())
+    made = await asyncio.gather(*(keys.create("a key", idempotency_key=once) for _ in range(8)))
+    assert len({issued.secret for issued in made}) == 1
+    assert len((await keys.list()).items) == 1
+
+
+async def test_another_idempotency_key_or_another_actor_makes_another_key(keys: APIKeys) -> None:
+    once = str(uuid4())
+    made = [
+        await keys.create("a key", idempotency_key=once, actor="ann"),
+        await keys.create("a key", idempotency_key=once, actor="bob"),
+        await keys.create("a key", idempotency_key=once, actor=Actor(name="ann", key_id=None, address="::1")),
+        await keys.create("a key", idempotency_key=str(uuid4()), actor="ann"),
+    ]
+    assert len({issued.secret for issued in made}) == 3, "the address does not tell actors apart"
+
+
+async def test_another_request_with_it_is_refused_and_changes_nothing(keys: APIKeys) -> None:
+    once = str(uuid4())
+    expires = datetime(2099, 1, 1, tzinfo=UTC)
+    await keys.create("a key", ["FILE_UPLOAD"], project="acme", expires_at=expires, idempotency_key=once)
+    seq = (await keys._database.read_position()).seq
+    for other in (
+        keys.create("b key", ["FILE_UPLOAD"], project="acme", expires_at=expires, idempotency_key=once),
+        keys.create("a key", [], project="acme", expires_at=expires, idempotency_key=once),
+        keys.create("a key", ["FILE_UPLOAD"], project="other", expires_at=expires, idempotency_key=once),
+        keys.create("a key", ["FILE_UPLOAD"], project="acme", idempotency_key=once),
+        keys.create("a key", ["FILE_UPLOAD"], project="acme", expires_at=expires, active=False, idempotency_key=once),
+    ):
+        with pytest.raises(IdempotencyError, match="another request"):
+            await other
+    assert (await keys._database.read_position()).seq == seq
+
+
+async def test_a_key_that_was_deleted_or_rotated_since_is_not_made_again(keys: APIKeys) -> None:
+    for undo in (keys.delete, lambda key_id: keys.rotate(key_id, grace=0)):
+        once = str(uuid4())
+        issued = await keys.create("a key", idempotency_key=once)
+        await undo(issued.key.id)
+        with pytest.raises(IdempotencyError, match="deleted or rotated since"):
+            await keys.create("a key", idempotency_key=once)
+
+
+async def test_after_a_day_it_is_over(keys: APIKeys) -> None:
+    once = str(uuid4())
+    await keys.create("a key", idempotency_key=once)
+    async with changing(keys._database.engine).connect() as connection:
+        events = metadata.tables["gatepost_events"]
+        await connection.execute(events.update().values(at=datetime.now(UTC) - timedelta(hours=24, seconds=5)))
+        await connection.commit()
+    with pytest.raises(IdempotencyError, match="24 hours"):
+        await keys.create("a key", idempotency_key=once)
+
+
+async def test_it_is_answered_the_same_after_the_server_key_was_rotated(sqlite_url: str) -> None:
+    old, new, once = new_server_key(), new_server_key(), str(uuid4())
+    async with APIKeys(sqlite_url, server_keys=[old]) as keys:
+        first = await keys.create("a key", idempotency_key=once)
+    async with APIKeys(sqlite_url, server_keys=[new, old]) as keys:
+        again = await keys.create("a key", idempotency_key=once)
+        assert again.secret == first.secret
+        assert (await keys.verify(again.secret)).valid
+        assert len((await keys.list()).items) == 1
+
+
+async def test_whoever_lost_a_permission_is_not_told_the_secret_again(keys: APIKeys) -> None:
+    own = (await keys.create("manager", ["ACCESS_MANAGE", "FILE_UPLOAD"])).key
+    actor, once = Actor.of(own), str(uuid4())
+    await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor=actor)
+    await keys.update(own.id, permissions=["ACCESS_MANAGE"])
+    with pytest.raises(AccessDeniedError, match="FILE_UPLOAD"):
+        await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor=actor)
+
+
+async def test_neither_the_secret_nor_the_idempotency_key_is_stored(keys: APIKeys) -> None:
+    once = str(uuid4())
+    issued = await keys.create("a key", idempotency_key=once)
+    body = issued.secret.rpartition("_")[2]
+    async with keys._database.engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            for row in await connection.execute(select(table)):
+                assert body not in repr(tuple(row))
+                assert once not in repr(tuple(row))
+        assert await connection.scalar(text("SELECT count(*) FROM gatepost_secrets WHERE sealed IS NOT NULL")) == 0
+
+
+@pytest.mark.parametrize("wrong", ["", "short", "x" * 201, "é" * 20, "a" * 20 + "\n"])
+async def test_an_idempotency_key_that_could_be_guessed_or_stored_badly_is_refused(
+    sqlite_keys: APIKeys, wrong: str
+) -> None:
+    with pytest.raises(BadInputError, match="idempotency_key must be 16 to 200"):
+        await sqlite_keys.create("a key", idempotency_key=wrong)
