@@ -1,8 +1,8 @@
 """One page of keys, in milliseconds however many keys there are (docs/decisions/0007).
 
 Each order has an index that begins with `active`, so a page is the start of a range of it; without that filter, of two.
-What is filtered by terms is found in one of two ways: while one of the terms has few keys, these are read and put in
-order; where each has many, keys are walked in order until enough of them have all terms.
+What is filtered by terms is found in one of two ways: where few keys have all of them, these are read and put in order;
+where many have, keys are walked in order until enough of them do.
 """
 
 import base64
@@ -41,7 +41,10 @@ ORDERS: Mapping[str, type] = {"created": int, "updated": datetime, "description"
 """What lists can be ordered by, and what a place in such a list is told by."""
 
 FEW = 2000
-"""Most keys of a term that are read one by one."""
+"""Most keys that are read one by one."""
+
+SOME = 4000
+"""Most keys of a term that are asked, one by one, for the other terms."""
 
 ASKED = 4
 """Most terms that are asked how many keys they have."""
@@ -193,7 +196,7 @@ class Listing:
 
     async def read(self, connection: AsyncConnection, *, with_terms: bool) -> tuple[list[APIKey], str | None]:
         """The keys, and the place to go on after (`None` at the end). `with_terms`: whether terms may be asked; without
-        them every key may have to be looked at. One round trip, two or three with terms."""
+        them every key may have to be looked at. One round trip, three with terms."""
         conditions: list[Condition] = []
         if self.permission is not None:
             conditions.append(HasPermission(self.permission))
@@ -202,43 +205,34 @@ class Listing:
             if not starts:
                 return [], None
             conditions.extend(map(HasWord, dict.fromkeys(starts)))
-        few, rest = await self._few(connection, conditions) if with_terms and conditions else (None, conditions)
+        few = await self._few(connection, conditions) if with_terms and conditions else None
         if few is not None and not few:
             return [], None
-        statement = self._statement(connection.dialect.name, rest, few, with_terms=with_terms)
+        statement = self._statement(connection.dialect.name, conditions, few, with_terms=with_terms)
         rows = (await connection.execute(statement)).all()
         last = rows[self.limit - 1] if len(rows) > self.limit else None
         after = None if last is None else Place(last.place, last.id).token(self.sort)
         return [as_key(row) for row in rows[: self.limit] if row.hint is not None], after
 
-    async def _few(
-        self, connection: AsyncConnection, conditions: Sequence[Condition]
-    ) -> tuple[set[str] | None, Sequence[Condition]]:
-        """The only keys that can fit, where they are few, and the conditions that these must still be asked for. Of
-        many words the longest are looked for: the rarest. Where each has many keys there may still be few with all."""
+    async def _few(self, connection: AsyncConnection, conditions: Sequence[Condition]) -> set[str] | None:
+        """The only keys that fit all conditions, where they are few and soon found by the rarest of the terms. Of
+        many words only the longest are counted."""
         asked = sorted(conditions, key=lambda condition: len(condition.start), reverse=True)[:ASKED]
-        parts = []
-        for number, condition in enumerate(asked):
-            matching = self._matching(condition).subquery()
-            parts.append(select(literal_column(str(number)).label("number"), matching.c.key_id))
-        found: list[list[str]] = [[] for _ in asked]
-        for number, key_id in await connection.execute(union_all(*parts)):
-            found[number].append(key_id)
-        whole = {condition: set(ids) for condition, ids in zip(asked, found, strict=True) if len(ids) <= FEW}
-        if whole:
-            return set.intersection(*whole.values()), [each for each in conditions if each not in whole]
-        if len(asked) > 1:
-            first, *others = asked
-            together = self._matching(first).where(*[_has_term(other, terms.c.key_id) for other in others])
-            ids = list(await connection.scalars(together))
-            if len(ids) <= FEW:
-                return set(ids), [each for each in conditions if each not in asked]
-        return None, conditions
+        counts = [select(func.count()).select_from(self._matching(each).subquery()).scalar_subquery() for each in asked]
+        counted = (await connection.execute(select(*counts))).one()
+        count, rarest = min(zip(counted, asked, strict=True), key=lambda each: each[0])
+        if count > (FEW if len(conditions) == 1 else SOME):
+            return None
+        some = self._matching(rarest).subquery()
+        others = [_has_term(each, some.c.key_id) for each in conditions if each != rarest]
+        found = await connection.scalars(select(some.c.key_id).where(*others).limit(FEW + 1))
+        ids = set(found)
+        return ids if len(ids) <= FEW else None
 
     def _matching(self, condition: Condition) -> Select[Any]:
-        """The ids of keys with a term, up to more than a few."""
+        """The ids of keys with a term: up to one more than some."""
         of_project = true() if self.project is None else terms.c.project == self.project
-        return select(terms.c.key_id).where(condition.in_terms(terms), of_project).limit(FEW + 1)
+        return select(terms.c.key_id).where(condition.in_terms(terms), of_project).limit(SOME + 1)
 
     def _statement(
         self, dialect: str, conditions: Sequence[Condition], few: set[str] | None, *, with_terms: bool
@@ -247,8 +241,7 @@ class Listing:
             states = [self.active] if self.active is not None else [False, True]
             parts = [self._part(keys, dialect, conditions, state, with_terms=with_terms) for state in states]
         else:
-            read = _read_first(few, dialect)
-            parts = [self._part(read, dialect, conditions, self.active, with_terms=with_terms)]
+            parts = [self._part(_read_first(few, dialect), dialect, (), self.active, with_terms=with_terms)]
         page = union_all(*[select(part.subquery()) for part in parts]).subquery()
         hint = select(secrets.c.hint).where(secrets.c.key_id == page.c.id, secrets.c.expires_at.is_(None)).limit(1)
         return (  # a subquery: a planner without statistics would join all secrets

@@ -1,0 +1,159 @@
+"""The list at 100,000 keys against the list at 100, over HTTP and each database, with each filter and in each order."""
+
+import statistics
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from gatepost import APIKeys
+from gatepost.database.engine import changing
+from tests.admin.api.site import ALL, Caller, site_of
+
+if TYPE_CHECKING:
+    from tests.servers.databases import Databases
+
+MANY, FEW = 100_000, 100
+TIMES_AT_MOST = 3.0
+ROUNDS = 7
+
+NUMBERS = {
+    "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count}) SELECT i FROM n)",
+    "postgresql": "(SELECT i FROM generate_series(0, {count} - 1) AS g(i))",
+    "mysql": "(SELECT seq AS i FROM seq_0_to_{count} WHERE seq < {count})",
+}
+TEXTS = {
+    "sqlite": {"id": "printf('k%011d', i)", "digest": "CAST(printf('%032d', i) AS BLOB)", "join": "{} || {}"},
+    "postgresql": {
+        "id": "'k' || lpad(i::text, 11, '0')",
+        "digest": "convert_to(lpad(i::text, 32, '0'), 'UTF8')",
+        "join": "{} || {}",
+    },
+    "mysql": {
+        "id": "CONCAT('k', LPAD(i, 11, '0'))",
+        "digest": "CAST(LPAD(i, 32, '0') AS BINARY)",
+        "join": "CONCAT({}, {})",
+    },
+}
+MOMENT = "'2024-01-01 00:00:00'"
+
+
+async def fill(keys: APIKeys, count: int) -> None:
+    """Keys that bear the library's mark, so that the triggers let them be, in a few statements. Terms as `db upgrade`
+    writes them. Half of the keys have what is common, one in 75 what is neither, two or three what is rare."""
+    dialect = keys._database.engine.dialect.name
+    numbers, texts = NUMBERS[dialect].format(count=count), TEXTS[dialect]
+    nonce = "(SELECT nonce FROM gatepost_counter)"
+    is_rare = f"i % {max(count // 3, 1)} = 1"
+    number = "CAST(i % 89 AS CHAR(2))" if dialect == "mysql" else "CAST(i % 89 AS text)"
+    word = texts["join"].format("'word'", number)
+    some = "i % 75 = 2"
+    more = (
+        f"(CASE WHEN {is_rare} THEN ' seldom' WHEN {some} THEN ' sometimes' WHEN i % 2 = 0 THEN ' often' ELSE '' END)"
+    )
+    described = texts["join"].format(word, more)
+    common = "' FILE_UPLOAD OBJECTS_LIST '"
+    permissions = f"(CASE WHEN {is_rare} THEN ' DIR_MOVE ' WHEN {some} THEN ' FILE_MOVE ' ELSE {common} END)"
+    insert_keys = (
+        "INSERT INTO gatepost_keys (id, project, description, permissions, active, created_at, updated_at,"
+        f" created_seq, changed_nonce) SELECT {texts['id']}, CASE WHEN i % 5 = 0 THEN 'acme' END, {described},"
+        f" {permissions}, NOT ({is_rare}), {MOMENT}, {MOMENT}, i, {nonce} FROM {numbers} AS numbers"
+    )
+    insert_secrets = (
+        "INSERT INTO gatepost_secrets (digest, key_id, hint, created_at, changed_nonce)"
+        f" SELECT {texts['digest']}, {texts['id']}, 'hint', {MOMENT}, {nonce} FROM {numbers} AS numbers"
+    )
+    async with changing(keys._database.engine).connect() as connection:
+        for statement in (insert_keys, insert_secrets, "DELETE FROM gatepost_settings WHERE name = 'terms_seq'"):
+            await connection.execute(text(statement))
+        await connection.commit()
+    await keys.create_schema()
+    assert (await keys._database.read_position()).seq == 0, "no change by hand was seen"
+
+
+LISTS: Mapping[str, Mapping[str, str]] = {
+    "no filter": {},
+    "oldest first": {"sort": "created"},
+    "last updated": {"sort": "-updated"},
+    "not updated for longest": {"sort": "updated"},
+    "by description": {"sort": "description"},
+    "by description, backwards": {"sort": "-description"},
+    "active": {"active": "true"},
+    "deactivated": {"active": "false"},
+    "of a project": {"project": "acme"},
+    "of a project, deactivated, by description": {"project": "acme", "active": "false", "sort": "description"},
+    "of no project there is": {"project": "nowhere"},
+    "a common permission": {"permission": "FILE_UPLOAD"},
+    "a permission that some have": {"permission": "FILE_MOVE"},
+    "a rare permission": {"permission": "DIR_MOVE"},
+    "a permission that nobody has": {"permission": "LABEL_MANAGE"},
+    "a common word": {"search": "often"},
+    "a word that some have": {"search": "sometimes", "sort": "-updated"},
+    "a rare word": {"search": "seldom"},
+    "a word that nobody has": {"search": "never"},
+    "two words": {"search": "word7 often"},
+    "a rare word among common ones": {"search": "word1 seldom", "permission": "DIR_MOVE"},
+    "one key by its id": {"search": "k00000000007"},
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sequence[str]]:
+    """Two empty databases of each kind."""
+    if request.param == "sqlite":
+        yield [f"sqlite:///{tmp_path}/{count}.db" for count in (FEW, MANY)]
+        return
+    databases: Databases = request.getfixturevalue(f"{request.param.replace('postgresql', 'postgres')}_databases")
+    made = [databases.create() for _ in (FEW, MANY)]
+    yield made
+    for url in made:
+        databases.drop(url)
+
+
+@pytest.fixture
+async def callers(urls: Sequence[str]) -> AsyncIterator[Sequence[Caller]]:
+    """Somebody who calls a server with few keys, and one with many."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for url, count in zip(urls, (FEW, MANY), strict=True):
+            keys = APIKeys(url, poll_interval=60, max_staleness=600, read_timeout=60)
+            await keys.create_schema()
+            await stack.enter_async_context(keys)
+            await fill(keys, count)
+            site = await stack.enter_async_context(site_of(keys))
+            found.append(await site.caller(*ALL))
+        yield found
+
+
+async def timed(callers: Sequence[Caller], query: Mapping[str, str]) -> list[float]:
+    """What a page takes, in seconds, from each of the callers in turn: medians."""
+    took: list[list[float]] = [[] for _ in callers]
+    for _ in range(ROUNDS):
+        for caller, times in zip(callers, took, strict=True):
+            after: dict[str, str] = {}
+            for _ in range(2):  # a page further on takes no longer
+                begun = time.perf_counter()
+                page = await caller.get("/keys", **query, **after)
+                times.append(time.perf_counter() - begun)
+                if page["next"] is None:
+                    break
+                after = {"after": page["next"]}
+    return [statistics.median(times) for times in took]
+
+
+@pytest.mark.timeout(300)
+async def test_every_list_takes_about_as_long_with_100_000_keys_as_with_100(callers: Sequence[Caller]) -> None:
+    slow = {}
+    for name, query in LISTS.items():
+        for _ in range(3):  # somebody else may be at work on this machine
+            few, many = await timed(callers, query)
+            if many <= TIMES_AT_MOST * few:
+                break
+        else:
+            slow[name] = (few, many)
+        print(f"{name}: {few * 1e3:.1f} ms, {many * 1e3:.1f} ms, x{many / few:.2f}")
+    assert not slow
