@@ -5,9 +5,11 @@ import pty
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import orjson
 import pytest
@@ -33,12 +35,15 @@ class Shell(Protocol):
 
 
 class Terminal(Protocol):
-    """Runs the command at a terminal of 80 columns. `typed`: what is typed.
+    """Runs the command at a terminal of 80 columns. `typed`: what is typed, once `prompt` is shown. `given`: what
+    standard input holds instead. `hold`: seconds that what is typed, or the last line that is given, comes late.
 
     Answers the exit code, and what was shown, without colours.
     """
 
-    def __call__(self, *arguments: str, typed: str = "") -> tuple[int, str]: ...
+    def __call__(
+        self, *arguments: str, typed: str = "", prompt: str = "", given: str | None = None, hold: float = 0
+    ) -> tuple[int, str]: ...
 
 
 @pytest.fixture(autouse=True)
@@ -98,22 +103,33 @@ def shell() -> Shell:
 def terminal() -> Terminal:
     """The command at a terminal of 80 columns."""
 
-    def terminal(*arguments: str, typed: str = "") -> tuple[int, str]:
+    def terminal(
+        *arguments: str, typed: str = "", prompt: str = "", given: str | None = None, hold: float = 0
+    ) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [*COMMAND, *arguments],
-            stdin=theirs,
+            stdin=theirs if given is None else subprocess.PIPE,
             stdout=theirs,
             stderr=theirs,
             env=environment() | {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+            start_new_session=True,  # a hidden prompt must not find the terminal of who runs the tests
         )
         os.close(theirs)
-        os.write(ours, typed.encode())
         shown = b""
-        while chunk := _read(ours):
-            shown += chunk
+        with process:
+            feeding = threading.Thread(target=_feed, args=(process.stdin, given or "", hold))
+            feeding.start()
+            while prompt.encode() not in shown:
+                shown += os.read(ours, 65_536)
+            if typed:
+                time.sleep(hold)
+                os.write(ours, typed.encode())
+            while chunk := _read(ours):
+                shown += chunk
+            feeding.join()
         os.close(ours)
-        return process.wait(), ANSI.sub("", shown.decode()).replace("\r\n", "\n")
+        return process.returncode, ANSI.sub("", shown.decode()).replace("\r\n", "\n")
 
     return terminal
 
@@ -121,6 +137,16 @@ def terminal() -> Terminal:
 def environment() -> dict[str, str]:
     """That of this process, with warnings as errors."""
     return os.environ | {"PYTHONWARNINGS": "error"}
+
+
+def _feed(pipe: IO[bytes] | None, given: str, hold: float) -> None:
+    if pipe is not None:
+        *lines, last = given.splitlines(keepends=True)
+        pipe.write("".join(lines).encode())
+        pipe.flush()
+        time.sleep(hold)
+        pipe.write(last.encode())
+        pipe.close()
 
 
 def _read(descriptor: int) -> bytes:

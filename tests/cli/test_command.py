@@ -15,7 +15,7 @@ import gatepost
 from gatepost import DAM
 from gatepost.cli.app import app
 from gatepost.cli.failures import ExitCode
-from tests.cli.conftest import COMMAND, Run, Shell
+from tests.cli.conftest import COMMAND, Run, Shell, environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 
@@ -61,7 +61,8 @@ def run_without(blocked: set[str], *arguments: str) -> "subprocess.CompletedProc
 
 
 def test_the_verbs_are_all_there() -> None:
-    keys = {"create", "list", "show", "edit", "activate", "deactivate", "rotate", "delete"}
+    one_or_many = {"create", "list", "show", "edit", "activate", "deactivate", "rotate", "delete"}
+    keys = one_or_many | {"events", "reveal", "whoami", "import", "export"}
     assert {path.removeprefix("gatepost ") for path in VERBS} == {
         *(f"keys {verb}" for verb in keys),
         "db upgrade",
@@ -70,6 +71,7 @@ def test_the_verbs_are_all_there() -> None:
         "doctor",
         "audit",
         "permissions",
+        "serve",
         "demo",
     }
 
@@ -128,6 +130,13 @@ def test_every_command_and_option_is_on_the_page(path: str) -> None:
         "usage",
         "key_not_found",
         "schema",
+        "uncertain_commit",
+        "secret_not_stored",
+        "permission_denied",
+        "force_needed",
+        "stale_key",
+        "idempotency_conflict",
+        "still_spreading",
     ],
 )
 def test_every_error_code_is_on_the_page(code: str) -> None:
@@ -175,6 +184,14 @@ def test_the_demo_without_its_extra_names_the_command_that_installs_it(module: s
     assert done.stderr == f"Error: {name} is not installed. Run: pip install 'gatepost[demo]'\n"
 
 
+def test_serve_without_its_extra_names_the_command_that_installs_it(run: Run) -> None:
+    run("keys", "create", "x")
+    for module, extra in (("uvicorn", "serve"), ("jinja2", "admin")):
+        done = run_without({module}, "serve")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"Error: {module} is not installed. Run: pip install 'gatepost[{extra}]'\n"
+
+
 def test_the_demo_ignores_the_environment_of_the_keys(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     given: list[object] = []
     monkeypatch.setattr("gatepost.demo.serve.run", lambda *arguments: given.extend(arguments))
@@ -208,6 +225,27 @@ def test_a_catalogue_that_cannot_be_used_is_one_clear_line(shell: Shell, tmp_pat
     done = shell("permissions", "--catalogue", given)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(rf"Error: --catalogue '{given}'.+\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("keys create x -p FILE_U", "FILE_UPLOAD"),
+        ("keys list -p OBJECTS_LIST,DIR_R", "OBJECTS_LIST,DIR_RENAME"),
+        ("keys list --sort desc", "description"),
+        ("keys list -p NOTES_ --catalogue notes:Notes", ""),
+        ("keys list --catalogue notes:Notes -p NOTES_", "NOTES_READ"),
+        ("keys list --catalogue nowhere:Notes -p NOTES_", ""),
+        ("keys ev", "events"),
+    ],
+)
+def test_the_tab_key_completes_commands_permissions_and_orders(tmp_path: Path, typed: str, completed: str) -> None:
+    (tmp_path / "notes.py").write_text(NOTES)
+    words = ["gatepost", *typed.split()]
+    asked = {"_GATEPOST_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    script = Path(sys.executable).parent / "gatepost"
+    done = subprocess.run([script], capture_output=True, text=True, check=False, env=environment() | asked)
+    assert (done.stdout.strip(), done.stderr) == (completed, "")
 
 
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

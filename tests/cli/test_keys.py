@@ -1,7 +1,6 @@
 """`gatepost keys …`, in this process."""
 
 import asyncio
-import getpass
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,10 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome
+from gatepost.cli.views import print_receipt
+from gatepost.models import Propagation, Receipt
 from gatepost.secret import secret_pattern
 from tests.cli.conftest import Run
 
@@ -106,6 +105,13 @@ def test_a_key_expires_a_span_from_now(answer: Answer, span: str, length: timede
         (("create", "x", "--quiet"), ("bad_input", "--quiet and --json")),
         (("list", "--limit", "501"), ("usage", "--limit")),
         (("list", "--after", "nonsense"), ("bad_input", "after")),
+        (("list", "--sort", "size"), ("usage", "--sort")),
+        (("events", "--after", "nonsense"), ("bad_input", "after")),
+        (("reveal", "ID", "--quiet"), ("bad_input", "--quiet and --json")),
+        (("import", "nowhere.jsonl"), ("bad_input", "nowhere.jsonl")),
+        (("import", "x", "--format", "xml"), ("usage", "--format")),
+        (("export", "--output", "nowhere/keys.jsonl"), ("bad_input", "--output nowhere/keys.jsonl")),
+        (("whoami", "a-secret"), ("bad_input", "never an argument")),
         (("list", "--permission", "NOPE"), ("unknown_permission", "NOPE")),
         (("edit", "ID"), ("bad_input", "Nothing to change")),
         (("edit", "ID", "--expires", "1d", "--never-expires"), ("bad_input", "--never-expires")),
@@ -214,7 +220,32 @@ def test_list_filters(answer: Answer) -> None:
     assert ids("--inactive") == [every]
     assert ids("-p", "FILE_UPLOAD") == [acme]
     assert ids("--search", "NIGHT") == [acme]
+    assert ids("--search", "imp night") == [acme]
+    assert ids("--search", "mport") == []
     assert ids("--search", every) == [every]
+
+
+def test_list_sorts(answer: Answer) -> None:
+    def descriptions(*arguments: str) -> list[str]:
+        return [key["description"] for key in answer("keys", "list", *arguments)["items"]]
+
+    first = answer("keys", "create", "b")["id"]
+    answer("keys", "create", "c")
+    answer("keys", "create", "a")
+    assert descriptions() == descriptions("--sort", "-created") == ["a", "c", "b"]
+    assert descriptions("--sort", "created") == ["b", "c", "a"]
+    assert descriptions("--sort", "description") == ["a", "b", "c"]
+    assert descriptions("--sort", "-description") == ["c", "b", "a"]
+    answer("keys", "deactivate", first)
+    assert descriptions("--sort", "-updated") == ["b", "a", "c"]
+    assert descriptions("--sort", "updated", "--all") == ["c", "a", "b"]
+
+
+def test_a_key_can_be_made_switched_off(run: Run, answer: Answer, database: str) -> None:
+    secret = run("keys", "create", "x", "--inactive", "--quiet").stdout.strip()
+    assert asyncio.run(outcome_of(database, secret)) is Outcome.DEACTIVATED
+    run("keys", "activate", secret.split("_")[1])
+    assert asyncio.run(outcome_of(database, secret)) is Outcome.VALID
 
 
 def test_list_pages_follow_on_and_all_walks_them(run: Run, answer: Answer) -> None:
@@ -231,7 +262,7 @@ def test_list_pages_follow_on_and_all_walks_them(run: Run, answer: Answer) -> No
 
 
 def test_all_walks_more_than_the_longest_page(run: Run, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gatepost.cli.keys.PAGE_MAX", 2)
+    monkeypatch.setattr("gatepost.cli.paging.PAGE_MAX", 2)
     ids = [answer("keys", "create", f"key {number}")["id"] for number in range(5)][::-1]
     assert run("keys", "list", "--all", "--quiet").stdout.split() == ids
 
@@ -242,16 +273,6 @@ def test_a_pipe_gets_a_line_per_key_in_full(run: Run, answer: Answer) -> None:
     expires = datetime.fromisoformat(made["expires_at"]).isoformat()
     line = "\t".join([made["id"], "active", project, description, "DIR_MOVE,FILE_MOVE", expires])
     assert run("keys", "list").stdout == f"{line}\n"
-
-
-async def test_the_change_log_tells_who_did_it(database: str, shell: Any) -> None:
-    assert shell("keys", "create", "x", "--actor", "Ada").returncode == 0
-    assert shell("keys", "create", "y").returncode == 0
-    engine = create_async_engine(database)
-    async with engine.connect() as connection:
-        actors = (await connection.execute(text("SELECT actor FROM gatepost_events ORDER BY seq"))).scalars().all()
-    await engine.dispose()
-    assert actors[-2:] == ["Ada", getpass.getuser()]
 
 
 def test_rotating_with_grace_0_kills_the_old_secret_at_once(run: Run, database: str) -> None:
@@ -286,8 +307,24 @@ def test_a_server_key_that_is_none_is_an_error_without_its_text(
     assert not any(text in done.stderr for text in server_keys.split(","))
 
 
+def test_a_receipt_tells_what_an_actor_may_not_change(capsys: pytest.CaptureFixture[str]) -> None:
+    settled = Propagation(complete=True, holds_from=None, seconds=0.0)
+    receipt = Receipt(None, (), (), ("b",), settled, {"a": "It is yours"})
+    print_receipt(receipt, "deleted", as_json=False)
+    assert capsys.readouterr().out == "b\tunknown\na\tdenied\n"
+    print_receipt(receipt, "deleted", as_json=True)
+    assert orjson.loads(capsys.readouterr().out)["denied"] == {"a": "It is yours"}
+
+
 def test_an_sqlite_file_is_made_by_create_alone_and_said(run: Run, tmp_path: Path) -> None:
-    for arguments in (("list",), ("show", "x"), ("deactivate", "x"), ("delete", "x", "--yes")):
+    for arguments in (
+        ("list",),
+        ("show", "x"),
+        ("deactivate", "x"),
+        ("delete", "x", "--yes"),
+        ("import", "-"),
+        ("export",),
+    ):
         done = run("keys", *arguments)
         assert done.exit_code == 4
         assert "There is no SQLite file" in done.stderr

@@ -7,16 +7,17 @@ from typing import Annotated, Any, NoReturn
 from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
-from gatepost.cli import database, keys
+from gatepost.cli import bulk, database, events, exchange, keys, secrets
 from gatepost.cli.audit import audit
 from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import ExitCode, report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.options import CatalogueOption, load_catalogue
 from gatepost.cli.output import print_json, print_line, print_rows
+from gatepost.cli.serve import serve
 from gatepost.errors import MissingExtraError
 
-_ORDER = ("keys", "db", "doctor", "audit", "permissions", "demo")
+_ORDER = ("keys", "db", "doctor", "audit", "permissions", "serve", "demo")
 
 
 class _Root(TyperGroup):
@@ -50,7 +51,10 @@ app = Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.add_typer(keys.app, name="keys", callback=show_help, invoke_without_command=True)
+of_keys = Typer(help="Make and manage API keys.")
+for part in (keys, bulk, events, secrets, exchange):
+    of_keys.add_typer(part.app)
+app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)
 app.command(
@@ -59,6 +63,9 @@ app.command(
         "gatepost audit --worker http://127.0.0.1:8000/_gatepost --once",
     )
 )(audit)
+app.command(epilog=examples("gatepost serve", "gatepost serve --port 9000 --database postgresql://user@host/name"))(
+    serve
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,7 +1,6 @@
-"""From what people type to values: spans of time, moments, lists of permissions and of ids."""
+"""From what people type to values: spans of time, moments, lists of permissions."""
 
 import re
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -43,14 +42,20 @@ def parse_expiry(text: str, now: datetime) -> datetime:
     """
     try:
         span = parse_span(text)
-        if span is not None:
-            return now + span
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return parse_moment(text) if span is None else now + span
     except (ValueError, OverflowError):
         raise BadInputError(
             f"--expires {text!r} must be a span such as 90d or 12h, or a date such as 2030-01-31 or 2030-01-31T18:00Z"
         ) from None
+
+
+def parse_moment(text: str) -> datetime:
+    """The moment that an ISO 8601 date, or date and time, names. Without a time zone it is UTC.
+
+    Raises `ValueError`, `OverflowError`.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def format_span(seconds: float) -> str:
@@ -65,18 +70,3 @@ def format_span(seconds: float) -> str:
 def split_names(given: Sequence[str]) -> list[str]:
     """Permissions of a repeated option, each of which may hold several with commas between."""
     return [name.strip() for text in given for name in text.split(",") if name.strip()]
-
-
-def read_ids(given: Sequence[str]) -> list[str]:
-    """The ids, with those on standard input in place of a `-`: the first column of every line.
-
-    A line's first tab ends it, so that what `gatepost keys list` prints can be piped in.
-    """
-    ids: list[str] = []
-    for text in given:
-        if text == "-":
-            for line in sys.stdin:
-                ids.extend(line.partition("\t")[0].split())
-        else:
-            ids.append(text)
-    return ids

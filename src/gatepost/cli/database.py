@@ -6,8 +6,8 @@ from gatepost.cli.help import examples
 from gatepost.cli.options import ChangeOptions, DatabaseOptions
 from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
-from gatepost.cli.views import propagation_json, propagation_text
 from gatepost.keyring import APIKeys
+from gatepost.presentation import propagation_json, propagation_text
 
 app = Typer(help="Make, migrate and check the database's tables.")
 
@@ -64,7 +64,7 @@ async def invalidate(options: ChangeOptions) -> None:
     over to a copy that lacked changes. Changes no key."""
     options.check_file()
     async with options.keys() as keys:
-        propagation = await keys.invalidate(actor=options.actor_name())
+        propagation = await keys.invalidate(actor=options.who())
     if options.as_json:
         print_json({"database": options.database_name(), "propagation": propagation_json(propagation)})
     else:

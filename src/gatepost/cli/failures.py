@@ -9,11 +9,16 @@ from enum import IntEnum
 import orjson
 
 from gatepost.errors import (
+    AccessDeniedError,
     BadInputError,
+    ForceNeededError,
     GatepostError,
+    IdempotencyError,
     KeyNotFoundError,
     MissingExtraError,
     SchemaError,
+    SecretNotStoredError,
+    StaleKeyError,
     StillSpreadingError,
     UnavailableError,
     UncertainCommitError,
@@ -37,6 +42,8 @@ class ExitCode(IntEnum):
     """An audit saw nothing wrong, but the database or a worker did not answer."""
     STILL_SPREADING = 6
     """The change is committed; the wait for the workers was ended by `--timeout`."""
+    NOT_USABLE = 7
+    """`whoami` was given a secret that may not be used now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,11 @@ _FAILURES: Sequence[tuple[type[GatepostError], str, ExitCode]] = (
     (MissingExtraError, "missing_extra", ExitCode.FAILED),
     (UncertainCommitError, "uncertain_commit", ExitCode.FAILED),
     (UnavailableError, "unavailable", ExitCode.FAILED),
+    (SecretNotStoredError, "secret_not_stored", ExitCode.FAILED),
+    (AccessDeniedError, "permission_denied", ExitCode.FAILED),
+    (ForceNeededError, "force_needed", ExitCode.FAILED),
+    (StaleKeyError, "stale_key", ExitCode.FAILED),
+    (IdempotencyError, "idempotency_conflict", ExitCode.FAILED),
     (StillSpreadingError, "still_spreading", ExitCode.STILL_SPREADING),
     (GatepostError, "failed", ExitCode.FAILED),
 )

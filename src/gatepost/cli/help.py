@@ -12,7 +12,8 @@ EXIT_CODES = """[bold]Exit codes[/]
 3  an id that no key has; the other ids are done
 4  tables missing or of another revision: run gatepost db upgrade
 5  audit: nothing wrong seen, but the database or a worker did not answer
-6  committed, but --timeout came before every worker had confirmed it"""
+6  committed, but --timeout came before every worker had confirmed it
+7  keys whoami: the secret may not be used now"""
 
 
 def examples(*lines: str) -> str:

@@ -1,48 +1,51 @@
-"""`gatepost keys …`: the verbs of `APIKeys`."""
+"""`gatepost keys …`: making keys, looking at them, changing one."""
 
-import signal
-import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from typer import Abort, Argument, Option, Typer, confirm
+from typer import Argument, Option, Typer
 
-from gatepost.cli.arguments import format_span, parse_expiry, parse_grace, read_ids, split_names
+from gatepost.cli.arguments import format_span, parse_expiry, parse_grace, split_names
 from gatepost.cli.help import examples
-from gatepost.cli.options import ChangeOptions, KeysOptions
+from gatepost.cli.options import (
+    After,
+    ChangeOptions,
+    ChoiceOptions,
+    EveryPage,
+    KeyId,
+    KeysOptions,
+    Limit,
+    NoWait,
+    Timeout,
+    check_one_form,
+    complete_permission,
+    waiting,
+)
 from gatepost.cli.output import is_terminal, print_json, print_line, print_note, print_rows
+from gatepost.cli.paging import collect, note_more
 from gatepost.cli.verb import verb
-from gatepost.cli.views import LIST_HEADS, key_json, key_row, print_issued, print_key, print_receipt
-from gatepost.errors import BadInputError, KeyNotFoundError, StillSpreadingError
-from gatepost.keyring import PAGE_MAX, UNSET, APIKeys, Wait
-from gatepost.models import APIKey, Receipt
+from gatepost.cli.views import LIST_HEADS, key_row, print_issued, print_key
+from gatepost.errors import BadInputError, StillSpreadingError
+from gatepost.keyring import UNSET
+from gatepost.presentation import key_json
 
-CONFIRM_SHOWN = 10
-"""Most keys that are named before they are deleted: what fits above the question."""
+app = Typer()
 
-app = Typer(help="Make and manage API keys.")
-
-KeyId = Annotated[str, Argument(metavar="ID", help="The key's id, 12 characters.")]
-KeyIds = Annotated[
-    list[str], Argument(metavar="ID...", help="The keys' ids; - reads them from standard input.", show_default=False)
-]
 Permissions = Annotated[
     list[str] | None,
-    Option("--permission", "-p", metavar="NAME", help="What its bearer may do; repeat it, or put commas between."),
+    Option(
+        "--permission",
+        "-p",
+        metavar="NAME",
+        help="What its bearer may do; repeat it, or put commas between.",
+        autocompletion=complete_permission,
+    ),
 ]
 Expires = Annotated[
     str | None,
     Option("--expires", metavar="WHEN", help="90d, 12h, 2030-01-31, 2030-01-31T18:00Z; UTC where no zone is named."),
 ]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
-NoWait = Annotated[bool, Option("--no-wait", help="Return once it is committed; tell by when every worker acts on it.")]
-Timeout = Annotated[
-    float | None,
-    Option(
-        "--timeout", metavar="SECONDS", min=0, help="Longest wait for the workers; then exit with 6. Default: none."
-    ),
-]
 
 
 @app.command(
@@ -59,10 +62,11 @@ async def create(
     permission: Permissions = None,
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Default: every project.")] = None,
     expires: Expires = None,
+    inactive: Annotated[bool, Option("--inactive", help="Switched off, until it is activated.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a key, and show its secret: now, and never again."""
-    _check_one_form(quiet, options.as_json)
+    """Make a key, and show its secret, once."""
+    check_one_form(quiet, options.as_json)
     expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
     file = options.sqlite_file()
     makes_file = file is not None and not file.exists()
@@ -76,9 +80,10 @@ async def create(
             permissions,
             project=project,
             expires_at=expires_at,
-            actor=options.actor_name(),
+            active=not inactive,
+            actor=options.who(),
         )
-        print_issued(issued, keys.catalogue, "", as_json=options.as_json, quiet=quiet)
+        print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet)
 
 
 @app.command(
@@ -91,60 +96,34 @@ async def create(
 )
 @verb
 async def list_keys(
-    options: KeysOptions,
+    options: ChoiceOptions,
     *,
-    project: Annotated[str | None, Option("--project", metavar="NAME", help="Only keys of this project.")] = None,
-    active: Annotated[
-        bool | None, Option("--active/--inactive", help="Only keys that are switched on, or off.", show_default=False)
-    ] = None,
-    permission: Annotated[
-        str | None, Option("--permission", "-p", metavar="NAME", help="Only keys that have this permission.")
-    ] = None,
-    search: Annotated[
-        str | None, Option("--search", metavar="TEXT", help="Only keys with this in the description, or with this id.")
-    ] = None,
-    limit: Annotated[int, Option("--limit", metavar="N", min=1, max=PAGE_MAX, help="Most keys on a page.")] = 50,
-    after: Annotated[
-        str | None, Option("--after", metavar="PLACE", help="Go on from there: the `next` of the page before.")
-    ] = None,
-    every: Annotated[bool, Option("--all", help="Every page, not only one.")] = False,
+    limit: Limit = 50,
+    after: After = None,
+    every: EveryPage = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print the ids alone, one a line.")] = False,
 ) -> None:
-    """List keys, newest first."""
-    _check_one_form(quiet, options.as_json)
+    """List keys, newest first unless told otherwise."""
+    check_one_form(quiet, options.as_json)
     options.check_file()
-    found: list[APIKey] = []
     async with options.keys() as keys:
-        while True:
-            page = await keys.list(
-                project=project,
-                active=active,
-                permission=permission,
-                search=search,
-                after=after,
-                limit=PAGE_MAX if every else limit,
-            )
-            found.extend(page.items)
-            after = page.next
-            if after is None or not every:
-                break
+        page = await collect(keys.list, after=after, limit=limit, every=every, **options.choice())
     if options.as_json:
-        print_json({"items": [key_json(key) for key in found], "next": after})
+        print_json({"items": [key_json(key) for key in page.items], "next": page.next})
     elif quiet:
-        for key in found:
+        for key in page.items:
             print_line(key.id)
-    elif found or not is_terminal():
-        print_rows(LIST_HEADS, [key_row(key) for key in found], cut=("description", "project"))
+    elif page.items or not is_terminal():
+        print_rows(LIST_HEADS, [key_row(key) for key in page.items], cut=("description", "project"))
     else:
         print_note("No keys")
-    if after is not None and not options.as_json:
-        print_note(f"There are more: go on with --after {after}, or list them with --all")
+    note_more(page, as_json=options.as_json)
 
 
 @app.command(epilog=examples("gatepost keys show 4fT0aK9sQ2Lm", "gatepost keys show 4fT0aK9sQ2Lm --json"))
 @verb
 async def show(options: KeysOptions, key_id: KeyId) -> None:
-    """Show everything about a key but its secret, which is not kept."""
+    """Show everything about a key but its secret."""
     options.check_file()
     async with options.keys() as keys:
         print_key(await keys.get(key_id), keys.catalogue, as_json=options.as_json)
@@ -165,7 +144,11 @@ async def edit(
     permission: Annotated[
         list[str] | None,
         Option(
-            "--permission", "-p", metavar="NAME", help="The permissions from now on, all of them; -p '' takes all away."
+            "--permission",
+            "-p",
+            metavar="NAME",
+            help="The permissions from now on, all of them; -p '' takes all away.",
+            autocompletion=complete_permission,
         ),
     ] = None,
     expires: Expires = None,
@@ -186,36 +169,11 @@ async def edit(
             description=description,
             permissions=split_names(permission) if permission else None,
             expires_at=moment,
-            actor=options.actor_name(),
-            wait=_wait(no_wait),
+            actor=options.who(),
+            wait=waiting(no_wait),
             timeout=timeout,
         )
         print_key(key, keys.catalogue, as_json=options.as_json)
-
-
-@app.command(epilog=examples("gatepost keys activate 4fT0aK9sQ2Lm"))
-@verb
-async def activate(options: ChangeOptions, ids: KeyIds) -> None:
-    """Switch keys on, in one transaction."""
-    options.check_file()
-    async with options.keys() as keys:
-        receipt = await keys.activate(read_ids(ids), actor=options.actor_name())
-    _tell(receipt, "activated", options)
-
-
-@app.command(
-    epilog=examples(
-        "gatepost keys deactivate 4fT0aK9sQ2Lm 0BzR3nWq81Ye",
-        "gatepost keys list --project acme --all -q | gatepost keys deactivate -",
-    )
-)
-@verb
-async def deactivate(options: ChangeOptions, ids: KeyIds, *, no_wait: NoWait = False, timeout: Timeout = None) -> None:
-    """Switch keys off, in one transaction: who uses them gets an error, on every worker once this returns."""
-    options.check_file()
-    async with options.keys() as keys:
-        receipt = await keys.deactivate(read_ids(ids), actor=options.actor_name(), wait=_wait(no_wait), timeout=timeout)
-    _tell(receipt, "deactivated", options)
 
 
 @app.command(
@@ -235,87 +193,19 @@ async def rotate(
     no_wait: NoWait = False,
     timeout: Timeout = None,
 ) -> None:
-    """Give a key a new secret, and show it: now, and never again."""
-    _check_one_form(quiet, options.as_json)
+    """Give a key a new secret, and show it, once."""
+    check_one_form(quiet, options.as_json)
     seconds = parse_grace(grace)
     options.check_file()
     async with options.keys() as keys:
         late = None
         try:
             issued = await keys.rotate(
-                key_id, grace=seconds, actor=options.actor_name(), wait=_wait(no_wait), timeout=timeout
+                key_id, grace=seconds, actor=options.who(), wait=waiting(no_wait), timeout=timeout
             )
         except StillSpreadingError as error:  # the secret is told now or never
             issued, late = error.result, error
         note = f"The old one works for {format_span(seconds)} more." if seconds else "The old one is dead."
-        print_issued(issued, keys.catalogue, note, as_json=options.as_json, quiet=quiet)
+        print_issued(issued, keys, note, as_json=options.as_json, quiet=quiet)
     if late is not None:
         raise late
-
-
-@app.command(
-    epilog=examples(
-        "gatepost keys delete 4fT0aK9sQ2Lm",
-        "gatepost keys list --inactive --all -q | gatepost keys delete - --yes",
-    )
-)
-@verb
-async def delete(
-    options: ChangeOptions,
-    ids: KeyIds,
-    *,
-    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
-    no_wait: NoWait = False,
-    timeout: Timeout = None,
-) -> None:
-    """Remove keys for good, in one transaction. The change log remembers them."""
-    options.check_file()
-    if not yes and not sys.stdin.isatty():
-        raise BadInputError("Nobody can be asked here: say --yes to delete for good")
-    wanted = read_ids(ids)
-    async with options.keys() as keys:
-        if not yes:
-            await _confirm_delete(keys, wanted)
-        receipt = await keys.delete(wanted, actor=options.actor_name(), wait=_wait(no_wait), timeout=timeout)
-    _tell(receipt, "deleted", options)
-
-
-async def _confirm_delete(keys: APIKeys, ids: Sequence[str]) -> None:
-    """Name the keys and ask. Raises `Abort` unless the answer is yes."""
-    for key_id in ids[:CONFIRM_SHOWN]:
-        try:
-            key = await keys.get(key_id)
-        except KeyNotFoundError:
-            print_note(f"  {key_id}  (unknown)")
-        else:
-            print_note(f"  {key_id}  {key.description}")
-    if len(ids) > CONFIRM_SHOWN:
-        print_note(f"  … and {len(ids) - CONFIRM_SHOWN} more")
-    many = f"these {len(ids)} keys" if len(ids) > 1 else "this key"
-    if not _confirmed(f"Delete {many} for good?"):
-        raise Abort
-
-
-def _confirmed(question: str) -> bool:
-    """Ask. Ctrl-C ends it at once: the handler of asyncio would wait until the question is answered."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return confirm(question, err=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _wait(no_wait: bool) -> Wait:
-    return "commit" if no_wait else "everywhere"
-
-
-def _check_one_form(quiet: bool, as_json: bool) -> None:
-    if quiet and as_json:
-        raise BadInputError("--quiet and --json exclude each other")
-
-
-def _tell(receipt: Receipt, done: str, options: ChangeOptions) -> None:
-    """Print the receipt. Raises `KeyNotFoundError` after it where an id was unknown."""
-    print_receipt(receipt, done, as_json=options.as_json)
-    if receipt.unknown:
-        raise KeyNotFoundError(receipt.unknown)

@@ -2,27 +2,33 @@
 
 import getpass
 import os
+import socket
 import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from typer import Option
+from typer import Argument, Context, Option
 
 from gatepost.catalogue import DAM, Catalogue
 from gatepost.errors import BadInputError, SchemaError
-from gatepost.keyring import DEFAULT_DATABASE, APIKeys
+from gatepost.keyring import DEFAULT_DATABASE, PAGE_MAX, APIKeys, Wait
+from gatepost.models import ADDRESS_MAX, Actor
 from gatepost.secret import DEFAULT_PREFIX
 
 SERVER_KEYS = "GATEPOST_SERVER_KEYS"
 """Environment variable with the server keys. Never an argument: those are seen by everybody on the machine."""
+
+VAULT_KEYS = "GATEPOST_VAULT_KEYS"
+"""Environment variable with the keys of the vault, never an argument for the same reason."""
 
 REDIS_SECONDS = 1.0
 """Longest exchange with Redis: a command has more time than a request, and may be run from far away."""
 
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
+_SORT_HELP = "created, updated or description; with - in front the last ones first."
 
 CatalogueOption = Annotated[
     str | None,
@@ -32,6 +38,31 @@ CatalogueOption = Annotated[
         metavar="MODULE:CLASS",
         help="The app's own permissions. Default: the 31 built-in ones.",
         rich_help_panel=_CONNECTION,
+    ),
+]
+
+
+def complete_permission(context: Context, incomplete: str) -> list[tuple[str, str]]:
+    """The permissions that go on from what is typed, after the last comma, each with its sentence."""
+    try:
+        known = load_catalogue(context.params.get("catalogue") or os.environ.get("GATEPOST_CATALOGUE"))
+    except BadInputError:
+        return []
+    before, comma, begun = incomplete.rpartition(",")
+    return [(f"{before}{comma}{each}", each.sentence) for each in known if each.startswith(begun)]
+
+
+KeyId = Annotated[str, Argument(metavar="ID", help="The key's id, 12 characters.")]
+Limit = Annotated[int, Option("--limit", metavar="N", min=1, max=PAGE_MAX, help="Most entries on a page.")]
+After = Annotated[
+    str | None, Option("--after", metavar="PLACE", help="Go on from there: the `next` of the page before.")
+]
+EveryPage = Annotated[bool, Option("--all", help="Every page, not only one.")]
+NoWait = Annotated[bool, Option("--no-wait", help="Return once it is committed; tell by when every worker acts on it.")]
+Timeout = Annotated[
+    float | None,
+    Option(
+        "--timeout", metavar="SECONDS", min=0, help="Longest wait for the workers; then exit with 6. Default: none."
     ),
 ]
 
@@ -119,17 +150,63 @@ class KeysOptions(DatabaseOptions):
         ),
     ] = DEFAULT_PREFIX
 
-    def keys(self) -> APIKeys:
-        """The keys, closed still. Raises `BadInputError`."""
+    def keys(self, *, foreign_secrets: bool = False) -> APIKeys:
+        """The keys, closed still, for one command: what it reads is not remembered. Raises `BadInputError`."""
         return APIKeys(
-            self.database,
-            self.redis,
-            catalogue=load_catalogue(self.catalogue),
-            memory_entries=0,
-            redis_timeout=REDIS_SECONDS,
-            prefix=self.prefix,
-            server_keys=server_keys(),
+            **self._settings(), memory_entries=0, redis_timeout=REDIS_SECONDS, foreign_secrets=foreign_secrets
         )
+
+    def serving_keys(self) -> APIKeys:
+        """The keys, closed still, for a process that answers requests. Raises `BadInputError`."""
+        return APIKeys(**self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "database": self.database,
+            "redis": self.redis,
+            "catalogue": load_catalogue(self.catalogue),
+            "prefix": self.prefix,
+            "server_keys": server_keys(),
+            "vault_keys": vault_keys(),
+        }
+
+
+Sort = Literal["created", "-created", "updated", "-updated", "description", "-description"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions(KeysOptions):
+    """What every command takes that tells of many keys: which ones, and in what order."""
+
+    project: Annotated[str | None, Option("--project", metavar="NAME", help="Only keys of this project.")] = None
+    active: Annotated[
+        bool | None, Option("--active/--inactive", help="Only keys that are switched on, or off.", show_default=False)
+    ] = None
+    permission: Annotated[
+        str | None,
+        Option(
+            "--permission",
+            "-p",
+            metavar="NAME",
+            help="Only keys that have this permission.",
+            autocompletion=complete_permission,
+        ),
+    ] = None
+    search: Annotated[
+        str | None,
+        Option("--search", metavar="WORDS", help="Each of them begins a word of the key's description, or its id."),
+    ] = None
+    sort: Annotated[Sort, Option("--sort", metavar="ORDER", help=_SORT_HELP)] = "-created"
+
+    def choice(self) -> dict[str, Any]:
+        """The arguments of `APIKeys.list` that these options stand for."""
+        return {
+            "project": self.project,
+            "active": self.active,
+            "permission": self.permission,
+            "search": self.search,
+            "sort": self.sort,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +223,32 @@ class ChangeOptions(KeysOptions):
         ),
     ] = None
 
-    def actor_name(self) -> str | None:
-        """The actor; `None` where this machine has no name for its user."""
-        if self.actor is not None:
-            return self.actor
-        try:
-            return getpass.getuser()
-        except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
-            return None
+    def who(self) -> Actor | None:
+        """The operator, on this machine; `None` where it has no name for its user."""
+        name = self.actor
+        if name is None:
+            try:
+                name = getpass.getuser()
+            except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
+                return None
+        return Actor(name=name, address=_host_name())
+
+
+def _host_name() -> str | None:
+    """This machine's name as the audit log can hold it; `None` where there is none."""
+    name = socket.gethostname()[:ADDRESS_MAX].strip()
+    return name if name.isprintable() and name else None
+
+
+def waiting(no_wait: bool) -> Wait:
+    """What `--no-wait` means to a verb."""
+    return "commit" if no_wait else "everywhere"
+
+
+def check_one_form(quiet: bool, as_json: bool) -> None:
+    """Raise `BadInputError` for `--quiet` with `--json`."""
+    if quiet and as_json:
+        raise BadInputError("--quiet and --json exclude each other")
 
 
 def server_keys() -> list[bytes] | None:
@@ -170,6 +265,14 @@ def server_keys() -> list[bytes] | None:
                 f"{SERVER_KEYS}: entry {number} is not hexadecimal. Make one with: openssl rand -hex 32"
             ) from None
     return keys
+
+
+def vault_keys() -> list[str] | None:
+    """The keys of the vault in the environment, `None` without any. Whether they are any is for the vault to say."""
+    given = os.environ.get(VAULT_KEYS, "")
+    if not given.strip():
+        return None
+    return [text.strip() for text in given.split(",")]
 
 
 def load_catalogue(given: str | None) -> type[Catalogue]:

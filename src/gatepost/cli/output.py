@@ -46,17 +46,24 @@ def print_note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]], *, cut: Sequence[str] = ()) -> None:
-    """A table; in a pipe without its heads. `cut`: columns that are shortened where the terminal is narrow."""
+def print_rows(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, cut: Sequence[str] = (), fold: Sequence[str] = ()
+) -> None:
+    """A table; in a pipe without its heads. Where the terminal is narrow, columns of `cut` are shortened, and those of
+    `fold` go on in further lines."""
     if not is_terminal():
         for row in rows:
             sys.stdout.write("\t".join(row) + "\n")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for head in heads:
-        table.add_column(head.upper(), no_wrap=head not in cut)
+        table.add_column(
+            head.upper(), no_wrap=head not in (*cut, *fold), overflow="fold" if head in fold else "ellipsis"
+        )
     for row in rows:
-        table.add_row(*(_cell(head, text, "ellipsis") for head, text in zip(heads, row, strict=True)))
+        table.add_row(
+            *(_cell(head, text, None if head in fold else "ellipsis") for head, text in zip(heads, row, strict=True))
+        )
     _console().print(table)
 
 

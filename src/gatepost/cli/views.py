@@ -1,34 +1,28 @@
 """What is told of a key and of a change, to people and to programs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from gatepost.catalogue import Catalogue
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
-from gatepost.models import APIKey, Issued, Propagation, Receipt
+from gatepost.keyring import APIKeys
+from gatepost.models import APIKey, ChangeEvent, Issued, Outcome, Receipt, Verdict
+from gatepost.presentation import key_json, propagation_json, propagation_text
 
 LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
+EVENT_HEADS = ("when", "who", "from", "what", "key", "change")
 
 _SHOWN_ONCE = "This secret is shown only now: put it where the program that uses it will find it."
+_SHOWN_AGAIN = "Put this secret where the program that uses it will find it. gatepost keys reveal shows it again."
 _EVERY_PROJECT = "(every)"
 _NEVER = "never"
-
-
-def key_json(key: APIKey) -> Mapping[str, Any]:
-    """A key for programs."""
-    return {
-        "id": key.id,
-        "project": key.project,
-        "description": key.description,
-        "permissions": sorted(key.permissions),
-        "active": key.active,
-        "created_at": key.created_at,
-        "updated_at": key.updated_at,
-        "expires_at": key.expires_at,
-        "hint": key.hint,
-    }
+_VERDICTS = {
+    Outcome.VALID: "it may be used",
+    Outcome.INVALID: "no key has this secret",
+    Outcome.DEACTIVATED: "its key is deactivated",
+    Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
+}
 
 
 def status_of(key: APIKey) -> str:
@@ -64,7 +58,7 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
-        ("hint", key.hint or ""),
+        *([("hint", key.hint)] if key.hint else []),
     ]
 
 
@@ -76,22 +70,47 @@ def print_key(key: APIKey, catalogue: type[Catalogue], *, as_json: bool) -> None
         print_pairs(key_pairs(key, catalogue))
 
 
-def print_issued(issued: Issued, catalogue: type[Catalogue], note: str, *, as_json: bool, quiet: bool) -> None:
+def print_issued(issued: Issued, keys: APIKeys, note: str, *, as_json: bool, quiet: bool) -> None:
     """A new secret, alone if `quiet`, else with its key. `note`: a sentence for people."""
     if as_json:
         print_json({**key_json(issued.key), "secret": issued.secret})
-    elif quiet:
-        print_line(issued.secret)
+        return
+    told = f"{_SHOWN_AGAIN if keys.has_vault else _SHOWN_ONCE} {note}".strip()
+    _print_secret(issued.secret, key_pairs(issued.key, keys.catalogue), told, quiet=quiet)
+
+
+def print_revealed(key_id: str, secret: str, *, as_json: bool, quiet: bool) -> None:
+    """The secret of a key that there was before, alone if `quiet`."""
+    if as_json:
+        print_json({"id": key_id, "secret": secret})
+    else:
+        _print_secret(secret, [("id", key_id)], "The audit log tells that you asked for it.", quiet=quiet)
+
+
+def _print_secret(secret: str, pairs: Sequence[tuple[str, str]], note: str, *, quiet: bool) -> None:
+    """A secret, on a line of its own for people, so that it can be copied."""
+    if quiet:
+        print_line(secret)
     elif is_terminal():
         print_line("")
-        print_pairs(key_pairs(issued.key, catalogue))
+        print_pairs(pairs)
         print_line("")
-        print_line(issued.secret, "bold")
+        print_line(secret, "bold")
         print_line("")
-        print_line(f"{_SHOWN_ONCE} {note}".strip())
+        print_line(note)
     else:
-        print_pairs([*key_pairs(issued.key, catalogue), ("secret", issued.secret)])
-        print_note(f"{_SHOWN_ONCE} {note}".strip())
+        print_pairs([*pairs, ("secret", secret)])
+        print_note(note)
+
+
+def print_verdict(verdict: Verdict, catalogue: type[Catalogue], *, as_json: bool) -> None:
+    """Which key a secret opens."""
+    outcome, key = verdict.outcome, verdict.key
+    if as_json:
+        print_json({"outcome": outcome, "usable": verdict.valid, "key": None if key is None else key_json(key)})
+        return
+    told = f"{outcome}: {_VERDICTS[outcome]}" if is_terminal() else outcome.value
+    print_pairs([("outcome", told), *(() if key is None else key_pairs(key, catalogue))])
 
 
 def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
@@ -103,6 +122,7 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
                 "changed": receipt.changed,
                 "unchanged": receipt.unchanged,
                 "unknown": receipt.unknown,
+                "denied": receipt.denied,
                 "propagation": propagation_json(receipt.propagation),
             }
         )
@@ -111,6 +131,7 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
         *((key_id, done) for key_id in receipt.changed),
         *((key_id, "unchanged") for key_id in receipt.unchanged),
         *((key_id, "unknown") for key_id in receipt.unknown),
+        *((key_id, "denied") for key_id in receipt.denied),
     ]
     if rows:
         print_rows(("id", STATUS), rows)
@@ -120,24 +141,37 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
         print_note("No ids were given, nothing was changed")
 
 
-def propagation_json(propagation: Propagation) -> Mapping[str, Any]:
-    """How far a change has come, for programs. Workers as {id, name}."""
-    return {each.name: getattr(propagation, each.name) for each in fields(propagation)}
+def event_row(event: ChangeEvent) -> Sequence[str]:
+    """One line of the audit log. A pipe gets moments in full."""
+    return (
+        f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M}" if is_terminal() else event.at.isoformat(),
+        event.actor or "",
+        event.address or "",
+        event.kind,
+        event.key_id or "",
+        _detail_text(event.detail or {}),
+    )
 
 
-def propagation_text(propagation: Propagation) -> str:
-    """How far a change has come, in a sentence; empty where no worker is running."""
-    said, over = len(propagation.acknowledged), len(propagation.expired)
-    count = said + over + len(propagation.left) + len(propagation.waiting)
-    took = f"{propagation.seconds * 1000:.0f} ms" if propagation.seconds < 1 else f"{propagation.seconds:.1f} s"
-    if not count and propagation.complete:
-        return ""
-    if propagation.complete:
-        rest = f", {over} silent and past {'its' if over == 1 else 'their'} lease" if over else ""
-        return f"Every worker acts on it: {said} of {count} confirmed{rest}, after {took}"
-    moment = propagation.holds_from
-    by = "" if moment is None else f"; all act on it from {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC on"
-    return f"Committed; {said} of {count} workers have confirmed it{by}"
+def _detail_text(detail: Mapping[str, Any]) -> str:
+    """What changed: `description: old -> new`, or of a key that was made or deleted what it is, or was."""
+    return "; ".join(f"{name}: {_change_text(value)}" for name, value in detail.items())
+
+
+def _change_text(value: Any) -> str:
+    if isinstance(value, Mapping) and value.keys() == {"old", "new"}:
+        return f"{_value_text(value['old'])} -> {_value_text(value['new'])}"
+    return _value_text(value)
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:

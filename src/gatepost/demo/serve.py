@@ -1,25 +1,23 @@
 """`gatepost demo`: the asset store behind the middleware, served on this machine, with keys to try it out."""
 
 import asyncio
-import errno
-import logging
-import signal
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 from rich.console import Console
+from starlette.routing import Mount, Router
 
-from gatepost import DAM, APIKeyMiddleware, APIKeys, BadInputError, Issued
+from gatepost import DAM, APIKeyMiddleware, APIKeys, Issued
 from gatepost.demo.app import EXEMPT, ROUTES, asset_store
 from gatepost.demo.sample import fill
 from gatepost.demo.store import AssetStore
+from gatepost.listening import Server, bound, url_of
 
 PROJECT = "demo"
+SETTINGS = "/settings/api-keys"
+"""Where the page for managing keys is."""
 
 _PERMISSIONS = {
     "everything": tuple(DAM),
@@ -57,29 +55,13 @@ LINES = (
 )
 
 
-class DemoServer(uvicorn.Server):
-    """Ends on SIGINT and SIGTERM without raising them again, so that what the demo made is cleaned up."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take both signals while serving."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-
-
 def run(database: str | None, redis: str | None, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM. Files are under a temporary folder, which goes at the end.
 
     `database`: a URL; `None` = an SQLite file in that folder. `redis`: a URL, `None` = none. `port`: 0 = a free one.
     Raises `BadInputError` for a busy port, and what `APIKeys.open` raises.
     """
-    listener = _bound(host, port)
+    listener = bound(host, port)
     with listener, tempfile.TemporaryDirectory(prefix="gatepost-demo-") as folder:
         asyncio.run(_serve(database or f"sqlite:///{folder}/keys.db", redis, Path(folder) / "store", listener))
 
@@ -95,36 +77,12 @@ async def _serve(database: str, redis: str | None, root: Path, listener: socket.
             for name, permissions in _PERMISSIONS.items()
         }
         await keys.deactivate(issued["deactivated"].key.id, actor="gatepost demo")
-        app = APIKeyMiddleware(asset_store(store), keys, exempt=EXEMPT, project=PROJECT)
-        server = DemoServer(uvicorn.Config(app, log_level=logging.WARNING, lifespan="on"))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
-            await asyncio.sleep(0.01)
-        if server.started:
-            _introduce(_url_of(listener), issued, root)
+        guarded = APIKeyMiddleware(asset_store(store), keys, exempt=EXEMPT, project=PROJECT)
+        app = Router([Mount(SETTINGS, keys.admin()), Mount("/", guarded)])
         try:
-            await serving
+            await Server(app).run_on(listener, lambda: _introduce(url_of(listener), issued, root))
         finally:
             await keys.delete((each.key.id for each in issued.values()), actor="gatepost demo")
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as failure:
-        listener.close()
-        if isinstance(failure, OSError) and failure.errno == errno.EADDRINUSE:
-            raise BadInputError(f"Port {port} is in use. Choose another one: gatepost demo --port {port + 1}") from None
-        raise BadInputError(f"Cannot listen on {host} port {port} ({failure}). Choose with --host and --port") from None
-    return listener
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _introduce(url: str, issued: dict[str, Issued], root: Path) -> None:
@@ -132,7 +90,8 @@ def _introduce(url: str, issued: dict[str, Issued], root: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"[bold]An asset store behind gatepost: {url}[/]  (files under {root})")
     guarded = len({route.permission for route in ROUTES if route.permission})
-    console.print(f"{len(ROUTES)} routes, guarded by {guarded} permissions; {url}/ lists them all.\n")
+    console.print(f"{len(ROUTES)} routes, guarded by {guarded} permissions; {url}/ lists them all.")
+    console.print(f"[bold]Manage its keys: {url}{SETTINGS}/[/]  (sign in with the key of everything)\n")
     console.print("[bold]Keys[/]")
     for name, each in issued.items():
         count = len(each.key.permissions)

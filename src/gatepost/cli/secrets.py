@@ -1,0 +1,67 @@
+"""`gatepost keys reveal` and `whoami`: from a key to its secret, and from a secret to its key."""
+
+from typing import Annotated
+
+from typer import Context, Exit, Option, Typer
+
+from gatepost.cli.failures import ExitCode
+from gatepost.cli.help import examples
+from gatepost.cli.options import VAULT_KEYS, ChangeOptions, KeyId, KeysOptions, check_one_form
+from gatepost.cli.stdin import read_secret
+from gatepost.cli.verb import verb
+from gatepost.cli.views import print_revealed, print_verdict
+from gatepost.errors import BadInputError, SecretNotStoredError
+from gatepost.models import Outcome, Verdict
+
+app = Typer()
+
+
+@app.command(epilog=examples("gatepost keys reveal 4fT0aK9sQ2Lm", "gatepost keys reveal 4fT0aK9sQ2Lm -q > secret"))
+@verb
+async def reveal(
+    options: ChangeOptions,
+    key_id: KeyId,
+    *,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")] = False,
+) -> None:
+    """Show a key's secret again, where the app keeps them in a vault. The audit log tells that you did."""
+    check_one_form(quiet, options.as_json)
+    options.check_file()
+    async with options.keys() as keys:
+        if not keys.has_vault:
+            raise SecretNotStoredError(
+                f"Only digests of secrets are stored. If the app has a vault, set {VAULT_KEYS} to its vault_keys"
+            )
+        secret = await keys.reveal(key_id, actor=options.who())
+    print_revealed(key_id, secret, as_json=options.as_json, quiet=quiet)
+
+
+@app.command(
+    epilog=examples("gatepost keys whoami", "gatepost keys whoami --json < secret"),
+    context_settings={"allow_extra_args": True},  # the error of Typer would show what may be a secret
+)
+@verb
+async def whoami(
+    options: KeysOptions,
+    context: Context,
+    *,
+    foreign: Annotated[
+        bool, Option("--foreign", help="As an app with foreign_secrets=True: look up imported ones, too.")
+    ] = False,
+) -> None:
+    """Tell which key a secret opens, and whether it may be used now.
+
+    Asks for the secret, or reads it from standard input. Exits with 7 where it may not be used.
+    """
+    if context.args:
+        raise BadInputError(
+            "A secret is never an argument, since everybody on this machine can see those: "
+            "type it when asked, or put it on standard input"
+        )
+    options.check_file()
+    secret = read_secret()
+    async with options.keys(foreign_secrets=foreign) as keys:
+        outcome, key = await keys.judge(secret, fresh=True)
+        print_verdict(Verdict(outcome, key), keys.catalogue, as_json=options.as_json)
+    if outcome is not Outcome.VALID:
+        raise Exit(ExitCode.NOT_USABLE)

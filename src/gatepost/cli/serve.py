@@ -1,0 +1,76 @@
+"""`gatepost serve`: the page and the REST API for managing keys, as a server of their own."""
+
+import ipaddress
+import socket
+from typing import Annotated
+
+from typer import Option
+
+from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
+from gatepost.cli.options import KeysOptions
+from gatepost.cli.output import print_json, print_line, print_note
+from gatepost.cli.paging import pages
+from gatepost.cli.verb import verb
+from gatepost.cli.views import status_of
+from gatepost.errors import MissingExtraError
+from gatepost.keyring import APIKeys
+
+
+@verb
+async def serve(
+    options: KeysOptions,
+    *,
+    host: Annotated[str, Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, Option("--port", metavar="N", min=0, max=65535, help="0 = a free one.")] = 8400,
+) -> None:
+    """Serve the page and the REST API for managing keys. Ctrl-C ends it.
+
+    Nobody gets in without a key that has ACCESS_READ or ACCESS_MANAGE.
+    """
+    try:
+        from gatepost.listening import Server, bound, url_of  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as missing:
+        if str(missing.name).partition(".")[0] != "uvicorn":
+            raise
+        raise MissingExtraError("uvicorn", "serve") from missing
+    options.check_file()
+    keys = options.serving_keys()
+    app = keys.admin()
+    with bound(host, port) as listener:
+        url = url_of(listener)
+        async with keys:
+            managed = await _can_be_managed(keys)
+
+            def introduce() -> None:
+                if options.as_json:
+                    print_json({"url": url, "api": f"{url}/api", "openapi": f"{url}/openapi.json"})
+                else:
+                    _introduce(url, listener, managed=managed)
+
+            await Server(app).run_on(listener, introduce)
+
+
+async def _can_be_managed(keys: APIKeys) -> bool:
+    """Whether there is a key that lets people in to change keys."""
+    async for page in pages(keys.list, permission=ACCESS_MANAGE, active=True):
+        if any(status_of(key) == "active" for key in page.items):
+            return True
+    return False
+
+
+def _introduce(url: str, listener: socket.socket, *, managed: bool) -> None:
+    """Where it is, and for who comes for the first time how to get in."""
+    print_line(f"Manage keys: {url}", "bold")
+    print_line(f"REST API:    {url}/api, described by {url}/openapi.json")
+    if not managed:
+        print_line("")
+        print_line("No key can sign in there to change keys yet. Make one, on the same database:")
+        print_line(f'  gatepost keys create "admin" -p {ACCESS_READ},{ACCESS_MANAGE}')
+        print_line("It can give others only the permissions that it has itself, so name those too.")
+    print_line("")
+    print_line("Stop with Ctrl-C.")
+    if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        print_note(
+            f"Warning: {url} is not this machine alone, and not https: secrets and sessions can be read on the way. "
+            "Listen on 127.0.0.1, and let a proxy with TLS answer others"
+        )
