@@ -3,31 +3,15 @@
 The letters are those of the protocol's model (docs/decisions/0002), where one of its mutants is the same defect.
 """
 
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.mutants import Mutant, assert_caught
+
 WORKERS = "tests/freshness/test_workers.py"
 TIERS = "tests/freshness/test_tiers.py"
 PROPAGATION = "tests/freshness/test_propagation.py"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """`text` in `file` becomes `broken`; then `test` must fail."""
-
-    name: str
-    file: str
-    text: str
-    broken: str
-    test: str
-
 
 MUTANTS = [
     Mutant(
@@ -246,14 +230,4 @@ MUTANTS = [
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_defect_makes_its_test_fail(mutant: Mutant, tmp_path: Path) -> None:
-    source = tmp_path / "src"
-    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
-    file = source / "gatepost" / mutant.file
-    text = file.read_text()
-    assert text.count(mutant.text) >= 1, "the mutant's text is not in the source any more"
-    file.write_text(text.replace(mutant.text, mutant.broken))
-    environment = {**os.environ, "PYTHONPATH": str(source), "CI": ""}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=30", mutant.test]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
-    assert done.returncode == 1, done.stdout[-3000:]
-    assert "1 failed" in done.stdout
+    assert_caught(mutant, tmp_path)

@@ -79,9 +79,13 @@ async def test_a_new_key_is_of_the_actors_project_unless_told_otherwise(keys: AP
     assert (await keys.create("x", project="acme", actor=actor)).key.project == "acme"
     assert (await keys.create("x")).key.project is None
     before = await state(keys)
+    keys.foreign_secrets = True
     for project in ("other", None):
         with pytest.raises(AccessDeniedError, match="cannot make one"):
             await keys.create("x", project=project, actor=actor)
+        imported = ImportedKey(digest=b"1" * 32, description="x", project=project)
+        with pytest.raises(AccessDeniedError, match="cannot make one"):
+            await keys.import_digests([imported], actor=actor)
     assert await state(keys) == before
 
 

@@ -90,10 +90,13 @@ async def test_it_is_answered_the_same_after_the_server_key_was_rotated(sqlite_u
         assert len((await keys.list()).items) == 1
 
 
-async def test_whoever_lost_a_permission_is_not_told_the_secret_again(keys: APIKeys) -> None:
+async def test_whoever_does_not_hold_its_permissions_is_not_told_the_secret_again(keys: APIKeys) -> None:
     own = (await keys.create("manager", ["ACCESS_MANAGE", "FILE_UPLOAD"])).key
     actor, once = Actor.of(own), str(uuid4())
-    await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor=actor)
+    made = await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor=actor)
+    await keys.update(made.key.id, permissions=["FILE_UPLOAD", "FILE_DELETE"])
+    with pytest.raises(AccessDeniedError, match="FILE_DELETE"):
+        await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor=actor)
     await keys.update(own.id, permissions=["ACCESS_MANAGE"])
     with pytest.raises(AccessDeniedError, match="FILE_UPLOAD"):
         await keys.create("a key", ["FILE_UPLOAD"], idempotency_key=once, actor=actor)

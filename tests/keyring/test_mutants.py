@@ -1,0 +1,119 @@
+"""The tests of the rules for actors can fail: each of these defects makes its test fail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import Mutant, assert_caught
+
+RULES = "tests/keyring/test_actors.py"
+ESCALATION = f"{RULES}::test_escalation_is_refused_by_every_verb_that_hands_something_out[sqlite]"
+STRANGERS = f"{RULES}::test_a_key_of_another_project_looks_as_if_there_were_none[sqlite]"
+OWN_KEY = f"{RULES}::test_the_key_in_use_is_weakened_with_force_only[sqlite]"
+ANEW = f"{RULES}::test_what_an_acting_key_may_do_is_read_anew_in_each_change[sqlite]"
+VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
+
+MUTANTS = [
+    Mutant(
+        "a key made with more than its maker has",
+        "keyring.py",
+        """            authority.check_grant(frozenset(row["permissions"].split()))
+            made""",
+        "            made",
+        ESCALATION,
+    ),
+    Mutant(
+        "permissions added that the actor lacks",
+        "keyring.py",
+        "            authority.check_grant(_given(before, after))\n",
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a stronger key made to live longer",
+        "keyring.py",
+        "return after.permissions if is_longer else after",
+        "return after",
+        ESCALATION,
+    ),
+    Mutant(
+        "a stronger key's secret told by rotating it",
+        "keyring.py",
+        "            authority.check_grant(before.permissions)\n",
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a stronger key switched on",
+        "keyring.py",
+        "lambda authority, key: authority.check_grant(key.permissions)",
+        "lambda authority, key: None",
+        ESCALATION,
+    ),
+    Mutant(
+        "a stronger key's secret revealed",
+        "keyring.py",
+        "authority.check_grant((await self._found(change, authority, key_id)).permissions)",
+        "await self._found(change, authority, key_id)",
+        "tests/keyring/test_vault.py::test_revealing_needs_access_manage_and_all_that_the_key_may_do[sqlite]",
+    ),
+    Mutant(
+        "a stronger key's secret told by asking for it again",
+        "keyring.py",
+        """        authority.check_grant(key.permissions)
+        return Issued(key, secret)""",
+        "        return Issued(key, secret)",
+        "tests/keyring/test_idempotency.py::test_whoever_does_not_hold_its_permissions_is_not_told_the_secret_again[sqlite]",
+    ),
+    Mutant("another project's key changed", "keyring.py", "        authority.check_reach(key)\n", "", STRANGERS),
+    Mutant(
+        "another project's keys changed in bulk",
+        "keyring.py",
+        "for key_id, key in found.items() if authority.reaches(key)",
+        "for key_id, key in found.items()",
+        STRANGERS,
+    ),
+    Mutant(
+        "another project's keys listed",
+        "keyring.py",
+        "project=project if own is None else own",
+        "project=project",
+        STRANGERS,
+    ),
+    Mutant(
+        "another project's audit log told",
+        "keyring.py",
+        """project=authority.actor.project if authority.is_limited else None,
+            after""",
+        "project=None,\n            after",
+        STRANGERS,
+    ),
+    Mutant(
+        "the own key switched off without force",
+        "authority.py",
+        "subject.id == self.actor.key_id and not force",
+        "False",
+        OWN_KEY,
+    ),
+    Mutant("an actor judged by what it held", "keyring.py", "if actor.key_id is not None:", "if False:", ANEW),
+    Mutant("a deactivated key goes on acting", "keyring.py", "if not key.active or (key", "if (key", ANEW),
+    Mutant(
+        "another's edit overwritten",
+        "keyring.py",
+        "if if_version is not None and key.version != if_version",
+        "if False",
+        VERSION,
+    ),
+    Mutant(
+        "a sealed secret of another row revealed",
+        "vault.py",
+        "if digest(secret.encode()) != of",
+        "if False",
+        "tests/keyring/test_vault.py::test_sealed_secrets_exchanged_in_the_database_are_noticed[sqlite]",
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_defect_makes_its_test_fail(mutant: Mutant, tmp_path: Path) -> None:
+    assert_caught(mutant, tmp_path)

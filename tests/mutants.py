@@ -1,0 +1,36 @@
+"""Safety tests can fail: a defect is put into a copy of the source, and its test must notice."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`text` in `file` becomes `broken`; then `test` must fail."""
+
+    name: str
+    file: str
+    text: str
+    broken: str
+    test: str
+
+
+def assert_caught(mutant: Mutant, folder: Path) -> None:
+    """Run the mutant's test on a copy of the source in `folder`."""
+    source = folder / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    file = source / "gatepost" / mutant.file
+    text = file.read_text()
+    assert text.count(mutant.text) >= 1, "the mutant's text is not in the source any more"
+    file.write_text(text.replace(mutant.text, mutant.broken))
+    environment = {**os.environ, "PYTHONPATH": str(source), "CI": ""}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=30", mutant.test]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 1, done.stdout[-3000:]
+    assert "1 failed" in done.stdout
