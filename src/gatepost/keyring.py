@@ -94,6 +94,9 @@ SECRET_MAX = 512
 GRACE_MAX = 10 * 365 * 86400.0
 """Longest grace of a rotation, in seconds: ten years."""
 
+OWN_GRACE_MIN = 1.0
+"""Seconds of grace below which rotating the key in use needs `force`: too short to take up the new secret."""
+
 IDEMPOTENCY_SECONDS = 86400.0
 """For how long a request with an idempotency key may be repeated."""
 
@@ -481,7 +484,11 @@ class APIKeys:
         order = Sort.parse(sort)
         project = checked_project(project)
         if permission is not None:
-            self.catalogue.check([permission])
+            try:
+                self.catalogue.check([permission])
+            except BadInputError as unknown:
+                unknown.field = "permission"
+                raise
         own = authority.actor.project if authority.is_limited else None
         listing = Listing(
             project=project if own is None else own,
@@ -652,7 +659,7 @@ class APIKeys:
             authority = await self._begin(change, actor)
             before = await self._found(change, authority, key_id, if_version)
             authority.check_grant(before.permissions)
-            authority.check_own(before, force=force or grace > 0)
+            authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
             await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
             key = await change.read_key(key_id)
         return await self._settled(change, patience, lambda spread: Issued(key, secret, spread))

@@ -132,7 +132,7 @@ class APIKeyMiddleware:
             scope["user"] = _NOBODY
             scope["permissions"] = _NO_PERMISSIONS
             scope["auth"] = _NO_CREDENTIALS
-            served = [scope, self, None, None]
+            served = [scope, self, None, raw, None]
         token = current_served.set(served)
         try:
             await self.app(scope, receive, send)

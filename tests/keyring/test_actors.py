@@ -172,6 +172,7 @@ async def test_the_key_in_use_is_weakened_with_force_only(keys: APIKeys) -> None
         keys.deactivate(own, actor=actor),
         keys.delete(own, actor=actor),
         keys.rotate(own, grace=0, actor=actor),
+        keys.rotate(own, grace=0.5, actor=actor),
         keys.update(own, permissions=["ACCESS_MANAGE"], actor=actor),
         keys.update(own, expires_at=datetime.now(UTC) + timedelta(9), actor=actor),
     ):

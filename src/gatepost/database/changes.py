@@ -9,10 +9,9 @@ else for a change by hand (docs/decisions/0003).
 
 import asyncio
 import secrets as randomness
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,14 +19,12 @@ from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database import terms
+from gatepost.database.batches import batches, one_of
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
 from gatepost.database.tables import counter, events, keys, secrets
 from gatepost.errors import KeyNotFoundError
 from gatepost.models import APIKey
-
-CHUNK = 500
-"""Ids or rows per statement: well below every database's limit of parameters."""
 
 
 class Standing(NamedTuple):
@@ -130,20 +127,20 @@ class Change:
 
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
-        for chunk in _chunks(ids):
-            await self._update_keys(keys.c.id.in_(chunk), {"active": active})
+        for batch in batches(ids):
+            await self._update_keys(self._one_of(keys.c.id, batch), {"active": active})
         detail = {"active": {"old": not active, "new": active}}
         await self._note_keys("activated" if active else "deactivated", ids, detail)
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
         """Remove keys with their secrets. The events stay, and tell what the keys were."""
-        for chunk in _chunks(ids):
+        for batch in batches(ids):
             of_secrets = select(secrets.c.digest, keys).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
-            for row in await self._execute(of_secrets.where(keys.c.id.in_(chunk)).order_by(keys.c.id)):
+            for row in await self._execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
                 self._note("deleted", row.id, row.project, bytes(row.digest), creation_detail(row._asdict()))
-            await self._write_terms(chunk, ())
-            await self._delete_secrets(secrets.c.key_id.in_(chunk))
-            await self._execute(delete(keys).where(keys.c.id.in_(chunk)))
+            await self._write_terms(batch, ())
+            await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
+            await self._execute(delete(keys).where(self._one_of(keys.c.id, batch)))
 
     async def update_key(self, key: APIKey, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         """Set columns of one key. `key`: as it is to be."""
@@ -217,6 +214,9 @@ class Change:
         async with asyncio.timeout(self._timeout):
             await terms.replace(self._connection, ids, rows)
 
+    def _one_of(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+        return one_of(column, values, self._connection.dialect.name)
+
     async def _execute(self, statement: Any, rows: Any = None) -> CursorResult[Any]:
         """One statement, which may take `timeout`, waiting for another's change included."""
         async with asyncio.timeout(self._timeout):
@@ -225,8 +225,8 @@ class Change:
 
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
         """Write an event for each secret that the keys have now: inside the database, since there may be very many."""
-        for chunk in _chunks(ids):
-            found = await self._execute(select(secrets.c.digest).where(secrets.c.key_id.in_(chunk)))
+        for batch in batches(ids):
+            found = await self._execute(select(secrets.c.digest).where(self._one_of(secrets.c.key_id, batch)))
             digests = {bytes(digest) for digest in found.scalars()}
             n = over(func.row_number(), order_by=secrets.c.digest) + (self._count - 1)
             event = self._event(kind, detail) | {
@@ -239,9 +239,9 @@ class Change:
                 value if isinstance(value, ColumnElement) else literal(value, events.c[name].type)
                 for name, value in event.items()
             ]
-            of_chunk = select(*values).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
-            of_chunk = of_chunk.where(secrets.c.key_id.in_(chunk))
-            await self._execute(insert(events).from_select(list(event), of_chunk))
+            of_batch = select(*values).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
+            of_batch = of_batch.where(self._one_of(secrets.c.key_id, batch))
+            await self._execute(insert(events).from_select(list(event), of_batch))
             self.digests |= digests
             self._count += len(digests)
 
@@ -273,13 +273,13 @@ class Change:
         }
 
     async def _select(self, statement: Any, column: Any, values: Sequence[Any]) -> Any:
-        for chunk in _chunks(values):
-            for row in await self._execute(statement.where(column.in_(chunk))):
+        for batch in batches(values):
+            for row in await self._execute(statement.where(self._one_of(column, batch))):
                 yield row
 
     async def _insert(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-        for chunk in _chunks(rows):
-            await self._execute(insert(table), chunk)
+        for batch in batches(rows):
+            await self._execute(insert(table), batch)
 
 
 def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,9 +292,3 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         "active": row["active"],
         "expires_at": None if expires_at is None else expires_at.isoformat(),
     }
-
-
-def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
-    remaining = iter(values)
-    while chunk := list(islice(remaining, CHUNK)):
-        yield chunk

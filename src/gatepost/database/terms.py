@@ -6,19 +6,17 @@ next list needs it: the triggers have written an event. Until then, `is_current`
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database.tables import TERM_MAX, counter, events, keys, settings, terms
+from gatepost.database.batches import BATCH, batches, one_of
+from gatepost.database.tables import BY_HAND, TERM_MAX, counter, events, keys, settings, terms
 
 WORD_MAX = 32
 """Characters of a word that count; so the longest range is far below the longest term."""
-
-CHUNK = 500
-"""Keys or rows per statement."""
 
 PENDING_MAX = 1000
 """Most changes by hand that a list catches up with; what is more, `gatepost db upgrade` does."""
@@ -78,9 +76,10 @@ async def catch_up(connection: AsyncConnection, most: int | None) -> bool:
     ids = list(await connection.scalars(pending))
     if most is not None and len(ids) > most:
         return False
-    for chunk in _chunks(ids):
-        found = (await connection.execute(_KEYS.where(keys.c.id.in_(chunk)))).all()
-        await replace(connection, chunk, [each for row in found for each in _rows_of(row)])
+    dialect = connection.dialect.name
+    for batch in batches(ids):
+        found = (await connection.execute(_KEYS.where(one_of(keys.c.id, batch, dialect)))).all()
+        await replace(connection, batch, [each for row in found for each in _rows_of(row)])
     if ids:
         position = await _position(connection)
         await connection.execute(update(settings).where(settings.c.name == SETTING).values(value=position))
@@ -89,22 +88,23 @@ async def catch_up(connection: AsyncConnection, most: int | None) -> bool:
 
 async def replace(connection: AsyncConnection, ids: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
     """Let these keys have these terms and no others."""
-    for chunk in _chunks(ids):
-        await connection.execute(delete(terms).where(terms.c.key_id.in_(chunk)))
+    dialect = connection.dialect.name
+    for batch in batches(ids):
+        await connection.execute(delete(terms).where(one_of(terms.c.key_id, batch, dialect)))
     await add(connection, rows)
 
 
 async def add(connection: AsyncConnection, rows: Iterable[Mapping[str, str]]) -> None:
     """Write terms."""
-    for chunk in _chunks(rows):
-        await connection.execute(insert(terms), chunk)
+    for batch in batches(rows):
+        await connection.execute(insert(terms), batch)
 
 
 _KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions)
 
 
 def _by_hand(statement: Any, *, above: int | None) -> Any:
-    statement = statement.where(events.c.kind == "sql")
+    statement = statement.where(text(BY_HAND))  # a parameter would not tell planners that the index is for it
     return statement if above is None else statement.where(events.c.seq > above)
 
 
@@ -112,10 +112,10 @@ async def _write_all(connection: AsyncConnection) -> None:
     await connection.execute(delete(terms))
     last = ""
     while True:
-        page = _KEYS.where(keys.c.id > last).order_by(keys.c.id).limit(CHUNK)
+        page = _KEYS.where(keys.c.id > last).order_by(keys.c.id).limit(BATCH)
         found = (await connection.execute(page)).all()
         await add(connection, [each for row in found for each in _rows_of(row)])
-        if len(found) < CHUNK:
+        if len(found) < BATCH:
             return
         last = found[-1].id
 
@@ -126,14 +126,3 @@ def _rows_of(row: Any) -> list[dict[str, str]]:
 
 async def _position(connection: AsyncConnection) -> str:
     return f"{await connection.scalar(select(counter.c.seq)):016x}"
-
-
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
-    some: list[Any] = []
-    for value in values:
-        some.append(value)
-        if len(some) == CHUNK:
-            yield some
-            some = []
-    if some:
-        yield some

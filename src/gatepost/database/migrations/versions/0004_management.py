@@ -29,7 +29,14 @@ def upgrade() -> None:
     op.add_column("gatepost_events", sa.Column("project", exact(100), comment="the key's"))
     op.add_column("gatepost_events", sa.Column("address", sa.String(100), comment="where the actor was"))
     op.create_index("ix_gatepost_events_project_seq", "gatepost_events", ["project", "seq"])
-    op.create_index("ix_gatepost_events_kind_seq", "gatepost_events", ["kind", "seq"])
+    by_hand = sa.text("kind = 'sql'")
+    op.create_index(
+        "ix_gatepost_events_kind_seq",
+        "gatepost_events",
+        ["kind", "seq"],
+        sqlite_where=by_hand,
+        postgresql_where=by_hand,
+    )
     op.add_column(
         "gatepost_secrets",
         sa.Column("sealed", sa.Text, comment="the secret, encrypted under a vault key; null = not kept"),

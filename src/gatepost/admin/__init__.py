@@ -1,0 +1,1 @@
+"""Managing keys over HTTP: the REST API and the page, as one ASGI app."""

@@ -1,0 +1,157 @@
+"""What calls answer. The members are what `gatepost.presentation` tells: one too many or too few is an error here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gatepost import models
+from gatepost.presentation import event_json, key_json, propagation_json
+
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Key(Struct):
+    """A key. It never holds a secret."""
+
+    id: str
+    project: Annotated[str | None, Meta(description="The project that it belongs to; null: every one.")]
+    description: str
+    permissions: Sequence[str]
+    active: Annotated[bool, Meta(description="Whether it is switched on.")]
+    created_at: Moment
+    updated_at: Moment
+    expires_at: Annotated[Moment | None, Meta(description="null: never.")]
+    hint: Annotated[str | None, Meta(description="Start and last four characters of the secret.")]
+
+    @classmethod
+    def of(cls, key: models.APIKey) -> Self:
+        """The key, told."""
+        return cls(**key_json(key))
+
+
+class Propagation(Struct):
+    """How far a change has come. `complete`: every worker acts on it. `holds_from`: since when, or by when at the
+    latest. `seconds`: from the commit to the answer. The workers there were: `acknowledged` said that they act on it,
+    `left` went away, `expired` believe nothing from before any more, `waiting` are none of these."""
+
+    complete: bool
+    holds_from: Moment | None
+    seconds: float
+    acknowledged: Sequence[models.Worker]
+    left: Sequence[models.Worker]
+    expired: Sequence[models.Worker]
+    waiting: Sequence[models.Worker]
+
+    @classmethod
+    def of(cls, propagation: models.Propagation) -> Self:
+        """The propagation, told."""
+        return cls(**propagation_json(propagation))
+
+
+class ChangedKey(Key):
+    """A key as a change left it, and how far the change has come."""
+
+    propagation: Propagation
+
+    @classmethod
+    def of_edit(cls, key: models.EditedKey) -> Self:
+        """The key, told."""
+        return cls(**key_json(key), propagation=Propagation.of(key.propagation))
+
+
+class Keys(Struct):
+    """One page of keys. `next`: the `after` of the following page; null at the end."""
+
+    items: Sequence[Key]
+    next: str | None
+
+
+class NewSecret(Struct):
+    """A key and its new secret, which is told only here and only now. `propagation`: after a rotation, how far the end
+    of the secret before has come."""
+
+    key: Key
+    secret: str
+    propagation: Propagation | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, issued: models.Issued) -> Self:
+        """What was issued, told."""
+        spread = UNSET if issued.propagation is None else Propagation.of(issued.propagation)
+        return cls(Key.of(issued.key), issued.secret, spread)
+
+
+class Secret(Struct):
+    """A key's secret."""
+
+    secret: str
+
+
+class Result(Struct):
+    """What a change did to one key. `detail`: why it was denied."""
+
+    id: str
+    result: Literal["changed", "unchanged", "unknown", "denied"]
+    detail: str | UnsetType = UNSET
+
+
+class Changes(Struct):
+    """What a change did to each key, in the order that they were given. `seq`: its number, null where nothing had to
+    change."""
+
+    seq: int | None
+    results: Sequence[Result]
+    propagation: Propagation
+
+    @classmethod
+    def of(cls, receipt: models.Receipt, ids: Sequence[str]) -> Self:
+        """The receipt for these ids, told."""
+        results = {
+            **{key_id: Result(key_id, "changed") for key_id in receipt.changed},
+            **{key_id: Result(key_id, "unchanged") for key_id in receipt.unchanged},
+            **{key_id: Result(key_id, "unknown") for key_id in receipt.unknown},
+            **{key_id: Result(key_id, "denied", sentence) for key_id, sentence in receipt.denied.items()},
+        }
+        return cls(receipt.seq, [results[key_id] for key_id in ids], Propagation.of(receipt.propagation))
+
+
+class Event(Struct):
+    """One line of the audit log, the `n`th of the change of number `seq`: what it did to one key, who did it, from
+    where, and when. `detail`: what changed, old and new."""
+
+    seq: int
+    n: int
+    key_id: str | None
+    project: str | None
+    kind: str
+    actor: str | None
+    address: str | None
+    at: Moment
+    detail: Mapping[str, Any] | None
+
+    @classmethod
+    def of(cls, event: models.ChangeEvent) -> Self:
+        """The event, told."""
+        return cls(**event_json(event))
+
+
+class Events(Struct):
+    """One page of the audit log, newest first. `next`: the `after` of the following page; null at the end."""
+
+    items: Sequence[Event]
+    next: str | None
+
+
+class Permission(Struct):
+    """A permission, and what it allows, for people."""
+
+    name: str
+    sentence: str
+
+
+class Permissions(Struct):
+    """The catalogue."""
+
+    items: Sequence[Permission]

@@ -1,0 +1,145 @@
+"""The REST API as an ASGI app: routes, entrance, and the limits of a body."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost.admin.api.decoding import from_headers, from_json, from_query
+from gatepost.admin.api.endpoints import Call
+from gatepost.admin.api.entrance import HEADERS, Entrance
+from gatepost.admin.api.openapi import openapi_document
+from gatepost.admin.api.operations import OPERATIONS, Operation
+from gatepost.admin.api.parameters import Nothing
+from gatepost.admin.api.problems import LINES, failure, problem
+from gatepost.admin.api.reply import JSON, Reply
+from gatepost.keyring import APIKeys
+from gatepost.models import Actor
+from gatepost.sources import Source
+
+V = TypeVar("V")
+
+BODY_MAX_BYTES = 1024 * 1024
+"""Largest body that is read: 10,000 ids have 150 kB."""
+
+DOCUMENT_PATH = "/openapi.json"
+
+
+def make_api(keys: APIKeys, *, sources: Sequence[Source] = HEADERS, realm: str = "api") -> ASGIApp:
+    """The REST API over `keys`: `/keys`, `/events`, `/permissions`, `/whoami`, `/openapi.json`, to be mounted anywhere,
+    inside a wrapped app or beside it.
+
+    Whoever calls needs a usable key of these same `keys`, in a header: there is no way to mount it open. What the
+    caller may do is up to the verbs. `sources`: `Bearer()` and `Header(name)` only. `realm`: for the challenge of a
+    401. Raises `BadInputError` for options that cannot be used.
+    """
+    resources = [
+        Route(path, _Resource(keys, list(operations)))
+        for path, operations in groupby(OPERATIONS, lambda each: each.path)
+    ]
+    document = Route(DOCUMENT_PATH, _Document(openapi_document(keys, sources), ""))
+    return _closed([*resources, document], keys, sources, realm)
+
+
+def make_document(keys: APIKeys, *, api: str, sources: Sequence[Source] = HEADERS, realm: str = "api") -> ASGIApp:
+    """The OpenAPI document alone, at `/openapi.json`, for the root of an app that has the API at the path `api` below
+    it. It needs a usable key, and has the same options, as the API."""
+    return _closed([Route(DOCUMENT_PATH, _Document(openapi_document(keys, sources), api))], keys, sources, realm)
+
+
+def _closed(routes: Sequence[BaseRoute], keys: APIKeys, sources: Sequence[Source], realm: str) -> ASGIApp:
+    """The routes, behind the entrance."""
+    app = Starlette(
+        routes=routes, exception_handlers={**dict.fromkeys([*LINES, HTTPException], _tell), Exception: _fail}
+    )
+    app.router.redirect_slashes = False
+    return Entrance(app, keys, sources=sources, realm=realm)
+
+
+class _Resource:
+    """All operations of one path. HEAD is a GET without its body."""
+
+    def __init__(self, keys: APIKeys, operations: Iterable[Operation[Any, Any, Any]]) -> None:
+        self._keys = keys
+        self._operations = {each.method: each for each in operations}
+        if "GET" in self._operations:
+            self._operations["HEAD"] = self._operations["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        reply = await self._reply(_allowed(self._operations, request), request)
+        await reply(scope, receive, send)
+
+    async def _reply(self, operation: Operation[Any, Any, Any], request: Request) -> Reply:
+        caller = request.scope["api_key"]
+        call: Call[Any, Any, Any] = Call(
+            keys=self._keys,
+            actor=Actor.of(caller, None if request.client is None else request.client.host),
+            caller_id=caller.id,
+            key_id=request.path_params.get("id", ""),
+            root=_root(request.scope),
+            query=from_query(request.scope["query_string"], operation.query),
+            headers=from_headers(request.scope["headers"], operation.headers),
+            body=from_json(await _body(request), operation.body) if operation.has_body else Nothing(),
+        )
+        return await operation.call(call)
+
+
+class _Document:
+    """The OpenAPI document, of an API at the path `api` below where this app is."""
+
+    def __init__(self, document: Mapping[str, Any], api: str) -> None:
+        self._document = document
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        _allowed({"GET": self, "HEAD": self}, Request(scope))
+        server = _root(scope) + self._api
+        reply = Reply({**self._document, "servers": [{"url": server or "/"}]})
+        await reply(scope, receive, send)
+
+
+def _root(scope: Scope) -> str:
+    """The path that the app is mounted at, percent-encoded: a caller may have chosen a part of it."""
+    return quote(scope.get("root_path", ""))
+
+
+def _allowed(by_method: Mapping[str, V], request: Request) -> V:
+    """What answers the request's method. Raises `HTTPException`, 405, where nothing does."""
+    if request.method not in by_method:
+        allow = ", ".join(sorted(by_method))
+        detail = f"This path answers {allow}."
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": allow})
+    return by_method[request.method]
+
+
+async def _body(request: Request) -> bytes:
+    """The body, read no further than it may be long. Raises `HTTPException`."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body must be JSON: send Content-Type: {JSON}.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_MAX_BYTES:
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must have at most {BODY_MAX_BYTES} bytes."
+            )
+    return bytes(body)
+
+
+async def _tell(_request: Request, error: Exception) -> Reply:
+    return problem(error)
+
+
+async def _fail(_request: Request, _error: Exception) -> Reply:
+    """Starlette raises the error again once this is sent, so that the server logs it."""
+    return failure()

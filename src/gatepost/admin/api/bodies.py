@@ -1,0 +1,67 @@
+"""What a call gives in its body. Names and limits are the verbs'."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gatepost.admin.api.parameters import KeyId, PermissionName
+from gatepost.keyring import GRACE_MAX
+from gatepost.models import DESCRIPTION_MAX, PROJECT_MAX
+
+IDS_MAX = 10_000
+"""Most keys in one call: one transaction, of some seconds."""
+
+_Description = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=DESCRIPTION_MAX,
+        description="For people: printable characters on one line, not only white space.",
+    ),
+]
+_Permissions = Annotated[list[PermissionName], Meta(description="What the key may do.")]
+_Expiry = Annotated[datetime, Meta(tz=True, description="When the key ends, in the future (RFC 3339); null: never.")]
+
+
+class NewKey(Struct, forbid_unknown_fields=True):
+    """A key to be made."""
+
+    description: _Description
+    permissions: _Permissions | UnsetType = UNSET
+    project: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=PROJECT_MAX,
+                description="The project that the key belongs to; null: every one. Left out: the caller's own.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    expires_at: _Expiry | UnsetType | None = UNSET
+    active: Annotated[bool, Meta(description="Whether it is switched on.")] = True
+
+
+class KeyChanges(Struct, forbid_unknown_fields=True):
+    """What shall be different about a key: at least one member. What is left out stays."""
+
+    description: _Description | UnsetType = UNSET
+    permissions: _Permissions | UnsetType = UNSET
+    expires_at: _Expiry | UnsetType | None = UNSET
+
+
+class Rotation(Struct, forbid_unknown_fields=True):
+    """How a key gets a new secret."""
+
+    grace: Annotated[
+        float, Meta(ge=0, le=GRACE_MAX, description="Seconds that the secret before goes on working; 0: none.")
+    ]
+
+
+class KeyIds(Struct, forbid_unknown_fields=True):
+    """Keys to be changed together."""
+
+    ids: Annotated[list[KeyId], Meta(min_length=1, max_length=IDS_MAX)]

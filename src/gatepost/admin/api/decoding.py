@@ -1,0 +1,73 @@
+"""From text to checked values: bodies, queries and headers as the structs that say what they may hold. Pure."""
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from gatepost.errors import BadInputError
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_FIELD_SHOWN_MAX = 100
+"""Characters of an unknown member's name that are told back."""
+
+_MEMBER = re.compile(r"Object (contains unknown|missing required) field `(.*)`\Z", re.DOTALL)
+_PLACED = re.compile(r"(.*) - at `\$\.(.*)`\Z", re.DOTALL)
+"""How msgspec says which member is wrong. None of the structs holds another, so one of the first kind is at the top."""
+
+
+def from_json(body: bytes, kind: type[S]) -> S:
+    """A body. Nothing is converted: `"5"` is no number. Raises `BadInputError`."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as wrong:
+        raise _bad_input("body", wrong) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise BadInputError(f"The body must be JSON in UTF-8: {wrong}") from None
+
+
+def from_query(query: bytes, kind: type[S]) -> S:
+    """A query, whose values are all text: `5` is a number where one is wanted. Raises `BadInputError`."""
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise BadInputError("The query must be UTF-8, percent-encoded") from None
+    return _from_pairs("query", pairs, kind)
+
+
+def from_headers(headers: Iterable[tuple[bytes, bytes]], kind: type[S]) -> S:
+    """Those of a request's headers that the struct names. Raises `BadInputError`."""
+    wanted = {name.lower().encode(): name for name in kind.__struct_encode_fields__}
+    pairs = [(wanted[name], value.decode("latin-1")) for name, value in headers if name in wanted]
+    return _from_pairs("header", pairs, kind)
+
+
+def _from_pairs(where: str, pairs: list[tuple[str, str]], kind: type[S]) -> S:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = _shortened(next(name for name in names if names.count(name) > 1))
+        raise BadInputError(f"{where}: {twice!r} stands more than once", twice)
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as wrong:
+        raise _bad_input(where, wrong) from None
+
+
+def _bad_input(where: str, wrong: msgspec.ValidationError) -> BadInputError:
+    """What msgspec found wrong, with the member's name as the field: `limit`, `ids[3]`."""
+    text = str(wrong)
+    if found := _MEMBER.match(text):
+        field = _shortened(found[2])
+        fault = "is unknown" if found[1] == "contains unknown" else "is missing"
+        return BadInputError(f"{where}: {field!r} {fault}", field)
+    if found := _PLACED.match(text):
+        return BadInputError(f"{where}: {found[2]}: {found[1]}", found[2])
+    return BadInputError(f"{where}: {text}")
+
+
+def _shortened(name: str) -> str:
+    return name[:_FIELD_SHOWN_MAX]

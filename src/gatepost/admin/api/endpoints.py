@@ -1,0 +1,185 @@
+"""What each route does: calls one verb, and tells what that answered. The docstrings are the document's."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from gatepost.admin.api import answers
+from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
+from gatepost.admin.api.parameters import (
+    Forcing,
+    Idempotency,
+    IfMatch,
+    IfNoneMatch,
+    KeyFilter,
+    Nothing,
+    Paging,
+    Waiting,
+    given,
+)
+from gatepost.admin.api.reply import Reply
+from gatepost.errors import StillSpreadingError
+from gatepost.keyring import APIKeys
+from gatepost.models import Actor, APIKey
+
+Q = TypeVar("Q", bound=Struct)
+H = TypeVar("H", bound=Struct)
+B = TypeVar("B", bound=Struct)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[Q, H, B]):
+    """One call. `actor`: the key that calls. `caller_id`: its id. `key_id`: the one in the path, empty where there is
+    none. `root`: the path that the API is at."""
+
+    keys: APIKeys
+    actor: Actor
+    caller_id: str
+    key_id: str
+    root: str
+    query: Q
+    headers: H
+    body: B
+
+
+async def list_keys(call: Call[KeyFilter, Nothing, Nothing]) -> Reply:
+    """List keys, page by page.
+
+    Only those of the caller's own project, where it has one.
+    """
+    page = await call.keys.list(**given(call.query), actor=call.actor)
+    return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next))
+
+
+async def create_key(call: Call[Nothing, Idempotency, NewKey]) -> Reply:
+    """Make a key.
+
+    Nobody grants a permission that they do not hold. The secret is told in the answer, and never again.
+    """
+    issued = await call.keys.create(**given(call.body), **given(call.headers), actor=call.actor)
+    location = f"{call.root}/keys/{issued.key.id}"
+    return Reply(answers.NewSecret.of(issued), HTTPStatus.CREATED, {"Location": location, "ETag": etag(issued.key)})
+
+
+async def read_key(call: Call[Nothing, IfNoneMatch, Nothing]) -> Reply:
+    """Read a key."""
+    return await _told_key(call, call.key_id)
+
+
+async def read_caller(call: Call[Nothing, IfNoneMatch, Nothing]) -> Reply:
+    """Read the key that this call uses.
+
+    Needs no permission.
+    """
+    return await _told_key(call, call.caller_id)
+
+
+async def update_key(call: Call[Forcing, IfMatch, KeyChanges]) -> Reply:
+    """Change a key's description, permissions or expiry.
+
+    Where that takes something away, the answer comes once every worker acts on it.
+    """
+    edit = call.keys.update(
+        call.key_id, **given(call.body), **given(call.query), if_version=call.headers.version, actor=call.actor
+    )
+    key, status = await _settled(edit)
+    return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
+
+
+async def delete_key(call: Call[Forcing, IfMatch, Nothing]) -> Reply:
+    """Delete a key for good.
+
+    The answer comes once every worker refuses it.
+    """
+    deletion = call.keys.delete(call.key_id, **given(call.query), if_version=call.headers.version, actor=call.actor)
+    receipt, status = await _settled(deletion)
+    return Reply(answers.Changes.of(receipt, [call.key_id]), status)
+
+
+async def rotate_key(call: Call[Forcing, IfMatch, Rotation]) -> Reply:
+    """Give a key a new secret.
+
+    The one before goes on working for `grace` seconds. The new secret is told in the answer, and never again.
+    """
+    rotation = call.keys.rotate(
+        call.key_id, **given(call.body), **given(call.query), if_version=call.headers.version, actor=call.actor
+    )
+    issued, status = await _settled(rotation)
+    return Reply(answers.NewSecret.of(issued), status, {"ETag": etag(issued.key)})
+
+
+async def reveal_key(call: Call[Nothing, Nothing, Nothing]) -> Reply:
+    """Tell a key's secret again.
+
+    Only where secrets are also stored encrypted. It is noted in the audit log.
+    """
+    return Reply(answers.Secret(await call.keys.reveal(call.key_id, actor=call.actor)))
+
+
+async def activate_keys(call: Call[Waiting, Nothing, KeyIds]) -> Reply:
+    """Switch keys on, all in one transaction.
+
+    Nobody switches on a key that holds a permission which they do not hold.
+    """
+    change = call.keys.activate(call.body.ids, **given(call.query), actor=call.actor)
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt, call.body.ids), status)
+
+
+async def deactivate_keys(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
+    """Switch keys off, all in one transaction.
+
+    The answer comes once every worker refuses them.
+    """
+    change = call.keys.deactivate(call.body.ids, **given(call.query), actor=call.actor)
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt, call.body.ids), status)
+
+
+async def list_key_events(call: Call[Paging, Nothing, Nothing]) -> Reply:
+    """Read the audit log of one key, newest first."""
+    page = await call.keys.events(call.key_id, **given(call.query), actor=call.actor)
+    return Reply(answers.Events([answers.Event.of(event) for event in page.items], page.next))
+
+
+async def list_events(call: Call[Paging, Nothing, Nothing]) -> Reply:
+    """Read the audit log, newest first.
+
+    Only what happened to keys of the caller's own project, where it has one.
+    """
+    page = await call.keys.events(**given(call.query), actor=call.actor)
+    return Reply(answers.Events([answers.Event.of(event) for event in page.items], page.next))
+
+
+async def list_permissions(call: Call[Nothing, Nothing, Nothing]) -> Reply:
+    """List the permissions that exist.
+
+    Needs no permission.
+    """
+    return Reply(answers.Permissions([answers.Permission(str(name), name.sentence) for name in call.keys.catalogue]))
+
+
+def etag(key: APIKey) -> str:
+    """The entity tag of a key: strong, its version (RFC 9110, section 8.8.3)."""
+    return f'"{key.version}"'
+
+
+async def _told_key(call: Call[Nothing, IfNoneMatch, Nothing], key_id: str) -> Reply:
+    """The key, or that the caller knows it already."""
+    key = await call.keys.get(key_id, actor=call.actor)
+    headers = {"ETag": etag(key)}
+    if call.headers.matches(etag(key)):
+        return Reply(None, HTTPStatus.NOT_MODIFIED, headers)
+    return Reply(answers.Key.of(key), HTTPStatus.OK, headers)
+
+
+async def _settled(change: Awaitable[T]) -> tuple[T, HTTPStatus]:
+    """What a verb answered: 200, or 202 where not every worker acts on it yet."""
+    try:
+        return await change, HTTPStatus.OK
+    except StillSpreadingError as spreading:
+        return spreading.result, HTTPStatus.ACCEPTED

@@ -1,0 +1,213 @@
+"""The routes: for each method and path what it takes, calls, answers and may refuse with. App and OpenAPI read it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Generic
+
+from msgspec import Struct
+
+from gatepost.admin.api import answers, endpoints
+from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
+from gatepost.admin.api.endpoints import B, Call, H, Q
+from gatepost.admin.api.parameters import (
+    Forcing,
+    Idempotency,
+    IfMatch,
+    IfNoneMatch,
+    KeyFilter,
+    Nothing,
+    Paging,
+    Waiting,
+)
+from gatepost.admin.api.reply import Reply
+from gatepost.errors import (
+    AccessDeniedError,
+    ForceNeededError,
+    IdempotencyError,
+    KeyNotFoundError,
+    SecretNotStoredError,
+    StaleKeyError,
+    UncertainCommitError,
+    UnknownPermissionError,
+)
+
+_OK_OR_KNOWN = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
+_OK_OR_SPREADING = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+
+_LOOKING = (AccessDeniedError,)
+_CHANGING = (AccessDeniedError, UncertainCommitError)
+_CHANGING_ONE = (*_CHANGING, KeyNotFoundError, ForceNeededError, StaleKeyError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[Q, H, B]):
+    """One line of the table.
+
+    `call`: its docstring is what the document says. `answer`: the struct of a success. `query`, `headers`, `body`: the
+    structs of what it takes. `statuses`: of a success, the usual one first. `told`: headers of a success. `errors`:
+    what it raises beside what every operation may.
+    """
+
+    method: str
+    path: str
+    call: Callable[[Call[Q, H, B]], Awaitable[Reply]]
+    answer: type[Struct]
+    query: type[Q]
+    headers: type[H]
+    body: type[B]
+    statuses: Sequence[HTTPStatus] = (HTTPStatus.OK,)
+    told: Sequence[str] = ()
+    errors: Sequence[type[Exception]] = ()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it takes one."""
+        return self.body is not Nothing
+
+
+OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
+    Operation(
+        method="GET",
+        path="/keys",
+        call=endpoints.list_keys,
+        answer=answers.Keys,
+        query=KeyFilter,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_LOOKING, UnknownPermissionError),
+    ),
+    Operation(
+        method="POST",
+        path="/keys",
+        call=endpoints.create_key,
+        answer=answers.NewSecret,
+        query=Nothing,
+        headers=Idempotency,
+        body=NewKey,
+        statuses=(HTTPStatus.CREATED,),
+        told=("Location", "ETag"),
+        errors=(*_CHANGING, UnknownPermissionError, IdempotencyError),
+    ),
+    Operation(
+        method="POST",
+        path="/keys/activate",
+        call=endpoints.activate_keys,
+        answer=answers.Changes,
+        query=Waiting,
+        headers=Nothing,
+        body=KeyIds,
+        statuses=_OK_OR_SPREADING,
+        errors=_CHANGING,
+    ),
+    Operation(
+        method="POST",
+        path="/keys/deactivate",
+        call=endpoints.deactivate_keys,
+        answer=answers.Changes,
+        query=Forcing,
+        headers=Nothing,
+        body=KeyIds,
+        statuses=_OK_OR_SPREADING,
+        errors=_CHANGING,
+    ),
+    Operation(
+        method="GET",
+        path="/keys/{id}",
+        call=endpoints.read_key,
+        answer=answers.Key,
+        query=Nothing,
+        headers=IfNoneMatch,
+        body=Nothing,
+        statuses=_OK_OR_KNOWN,
+        told=("ETag",),
+        errors=(*_LOOKING, KeyNotFoundError),
+    ),
+    Operation(
+        method="PATCH",
+        path="/keys/{id}",
+        call=endpoints.update_key,
+        answer=answers.ChangedKey,
+        query=Forcing,
+        headers=IfMatch,
+        body=KeyChanges,
+        statuses=_OK_OR_SPREADING,
+        told=("ETag",),
+        errors=(*_CHANGING_ONE, UnknownPermissionError),
+    ),
+    Operation(
+        method="DELETE",
+        path="/keys/{id}",
+        call=endpoints.delete_key,
+        answer=answers.Changes,
+        query=Forcing,
+        headers=IfMatch,
+        body=Nothing,
+        statuses=_OK_OR_SPREADING,
+        errors=_CHANGING_ONE,
+    ),
+    Operation(
+        method="POST",
+        path="/keys/{id}/rotate",
+        call=endpoints.rotate_key,
+        answer=answers.NewSecret,
+        query=Forcing,
+        headers=IfMatch,
+        body=Rotation,
+        statuses=_OK_OR_SPREADING,
+        told=("ETag",),
+        errors=_CHANGING_ONE,
+    ),
+    Operation(
+        method="POST",
+        path="/keys/{id}/reveal",
+        call=endpoints.reveal_key,
+        answer=answers.Secret,
+        query=Nothing,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_CHANGING, KeyNotFoundError, SecretNotStoredError),
+    ),
+    Operation(
+        method="GET",
+        path="/keys/{id}/events",
+        call=endpoints.list_key_events,
+        answer=answers.Events,
+        query=Paging,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_LOOKING, KeyNotFoundError),
+    ),
+    Operation(
+        method="GET",
+        path="/events",
+        call=endpoints.list_events,
+        answer=answers.Events,
+        query=Paging,
+        headers=Nothing,
+        body=Nothing,
+        errors=_LOOKING,
+    ),
+    Operation(
+        method="GET",
+        path="/permissions",
+        call=endpoints.list_permissions,
+        answer=answers.Permissions,
+        query=Nothing,
+        headers=Nothing,
+        body=Nothing,
+    ),
+    Operation(
+        method="GET",
+        path="/whoami",
+        call=endpoints.read_caller,
+        answer=answers.Key,
+        query=Nothing,
+        headers=IfNoneMatch,
+        body=Nothing,
+        statuses=_OK_OR_KNOWN,
+        told=("ETag",),
+        errors=(KeyNotFoundError,),
+    ),
+)
+"""All routes. Of two paths that match, the first counts."""

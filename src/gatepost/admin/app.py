@@ -1,0 +1,61 @@
+"""The admin app: the page at its root, the REST API below `/api`, its document at `/openapi.json`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost.admin.api import make_api, make_document
+from gatepost.admin.page import make_page
+from gatepost.admin.page.entrance import Authorize
+from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
+from gatepost.errors import ConfigurationError, UnavailableError
+from gatepost.keyring import APIKeys
+from gatepost.lifespan import Lifespan
+from gatepost.models import Outcome
+from gatepost.responses import Problem
+from gatepost.sources import Source
+
+
+class Admin:
+    """Where keys are managed, for wherever it is mounted, or by itself. See `APIKeys.admin`."""
+
+    def __init__(
+        self,
+        keys: APIKeys,
+        *,
+        authorize: Authorize | None,
+        sources: Sequence[Source],
+        presets: Mapping[str, Iterable[str]] | None,
+        session_seconds: float,
+        title: str,
+        realm: str,
+    ) -> None:
+        missing = [name for name in (ACCESS_READ, ACCESS_MANAGE) if name not in keys.catalogue]
+        if missing:
+            raise ConfigurationError(
+                f"The catalogue {keys.catalogue.__name__} lacks {' and '.join(missing)}, which managing keys needs: "
+                "declare them there, with a sentence each"
+            )
+        self._keys = keys
+        page = make_page(keys, authorize=authorize, presets=presets, session_seconds=session_seconds, title=title)
+        self._app: ASGIApp = Router(
+            [
+                Mount("/api", make_api(keys, sources=sources, realm=realm)),
+                Route("/openapi.json", make_document(keys, api="/api", sources=sources, realm=realm)),
+                Mount("/", page),
+            ]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope. Where nobody has opened the keys, the first request does."""
+        if scope["type"] == "lifespan":
+            await Lifespan(self._keys, self._app)(scope, receive, send)
+            return
+        try:
+            await self._keys.open()
+        except UnavailableError as failure:
+            retry_after = str(failure.retry_after).encode()
+            await Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", retry_after),))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)

@@ -1,0 +1,108 @@
+"""Puts the page together."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, log, moments, sign_in
+from gatepost.admin.page.assets import Assets
+from gatepost.admin.page.entrance import Authorize, AuthorizedEntrance, SessionEntrance
+from gatepost.admin.page.headers import SecurityHeaders
+from gatepost.admin.page.permissions import default_presets, sentences
+from gatepost.admin.page.session import Sessions
+from gatepost.admin.page.site import Site
+from gatepost.admin.page.throttle import Throttle
+from gatepost.keyring import APIKeys
+from gatepost.models import APIKey
+
+
+def make_page(
+    keys: APIKeys,
+    *,
+    authorize: Authorize | None = None,
+    presets: Mapping[str, Iterable[str]] | None = None,
+    session_seconds: float = 1800.0,
+    title: str = "API keys",
+) -> ASGIApp:
+    """The page where people manage `keys`, for wherever it is mounted. The keys have to be open when it is used.
+
+    `authorize`: the host app's say on each request: the actor, or `None` for nobody who may; it may be a coroutine
+    function. Without it, people sign in with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds`
+    since the last use, 12 hours at most. `presets`: sets of permissions to pick at once, by title; `None` = some that
+    fit most catalogues. `title`: the heading.
+
+    Raises `BadInputError` and `UnknownPermissionError`.
+    """
+    sessions = Sessions(session_seconds)
+    site = Site(
+        keys=keys,
+        title=title,
+        presets=_checked_presets(keys, presets),
+        entrance=SessionEntrance(keys, sessions) if authorize is None else AuthorizedEntrance(authorize),
+        sessions=sessions,
+        signs_in=authorize is None,
+        assets=Assets.load(),
+        templates=_templates(keys),
+    )
+    page, open_page = site.page, site.open_page
+    routes = [
+        Route("/", page(key_list.show_list), methods=["GET"]),
+        Route("/new", page(key_edit.show_new), methods=["GET"]),
+        Route("/new", page(key_edit.create), methods=["POST"]),
+        Route("/change", page(key_change.ask), methods=["GET"]),
+        Route("/change", page(key_change.change), methods=["POST"]),
+        Route("/keys/{key_id}", page(key_edit.show_edit), methods=["GET"]),
+        Route("/keys/{key_id}", page(key_edit.edit), methods=["POST"]),
+        Route("/keys/{key_id}/rotate", page(key_secret.show_rotate), methods=["GET"]),
+        Route("/keys/{key_id}/rotate", page(key_secret.rotate), methods=["POST"]),
+        Route("/keys/{key_id}/reveal", page(key_secret.reveal), methods=["POST"]),
+        Route("/keys/{key_id}/history", page(log.show_history), methods=["GET"]),
+        Route("/log", page(log.show_log), methods=["GET"]),
+        Route(assets.PATH, site.assets.serve, methods=["GET"]),
+    ]
+    if authorize is None:
+        routes += [
+            Route("/sign-in", open_page(sign_in.show_sign_in), methods=["GET"]),
+            Route("/sign-in", open_page(sign_in.sign_in_with(Throttle())), methods=["POST"]),
+            Route("/sign-out", page(sign_in.sign_out), methods=["POST"]),
+        ]
+    handlers = {HTTPException: site.failed, Exception: site.failed}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would redirect to whatever host the request names
+    return SecurityHeaders(app)
+
+
+def _checked_presets(keys: APIKeys, presets: Mapping[str, Iterable[str]] | None) -> Mapping[str, frozenset[str]]:
+    if presets is None:
+        return default_presets(keys.catalogue)
+    return {title: keys.catalogue.check(names) for title, names in presets.items()}
+
+
+def _templates(keys: APIKeys) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gatepost.admin.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "date": moments.date,
+        "date_time": moments.date_time,
+        "full": moments.full,
+        "relative": moments.relative,
+    }
+    environment.globals |= {"status_of": _status_of, "sentences": sentences(keys.catalogue)}
+    return environment
+
+
+def _status_of(key: APIKey, now: datetime) -> str:
+    """`active`, `deactivated` or `expired`, the last by this machine's clock."""
+    if not key.active:
+        return "deactivated"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"

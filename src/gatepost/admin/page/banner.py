@@ -1,0 +1,133 @@
+"""What the page says after a change: what the verb answered, in words. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gatepost.admin.page.moments import full
+from gatepost.models import Propagation, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A change of one key or many. `name`: the verb's; `title`: on buttons; `done`: of a key that was changed;
+    `already`: of one that needed no change; `promise`: what becomes of keys, in a sentence; `everywhere`: once every
+    worker acts on it."""
+
+    name: str
+    title: str
+    done: str
+    already: str
+    promise: str
+    everywhere: str
+    is_dangerous: bool = False
+
+
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "activate",
+            "Activate",
+            "Activated",
+            "Was active already",
+            "let in again, with the permissions {they} {have}",
+            "Let in everywhere",
+        ),
+        Verb(
+            "deactivate",
+            "Deactivate",
+            "Deactivated",
+            "Was deactivated already",
+            "refused everywhere, from the moment this is done. {They} can be activated again",
+            "Refused everywhere",
+            is_dangerous=True,
+        ),
+        Verb(
+            "delete",
+            "Delete",
+            "Deleted",
+            "Was deleted already",
+            "deleted for good, and refused everywhere. This cannot be undone",
+            "Refused everywhere",
+            is_dangerous=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one key. `kind`: `done`, `same` or `failed`."""
+
+    key_id: str
+    name: str | None
+    text: str
+    kind: Literal["done", "same", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A message above the list. `subject`: the description of the key that it is about. `results`: key by key, for a
+    change of several."""
+
+    kind: Literal["success", "warning", "error"]
+    title: str
+    text: str = ""
+    subject: str | None = None
+    results: Sequence[Result] = ()
+
+
+def promise(verb: Verb, count: int) -> str:
+    """`3 keys will be refused everywhere, ...`."""
+    one = count == 1
+    words = {"they": "it", "They": "It", "have": "has"} if one else {"they": "they", "They": "They", "have": "have"}
+    return f"{'The key' if one else f'{count} keys'} will be {verb.promise.format(**words)}."
+
+
+def receipt_banner(verb: Verb, receipt: Receipt, names: Mapping[str, str]) -> Banner:
+    """What a change of keys answered. `names`: descriptions by id, as far as they are known."""
+    results = [
+        *(Result(i, names.get(i), verb.done, "done") for i in receipt.changed),
+        *(Result(i, names.get(i), verb.already, "same") for i in receipt.unchanged),
+        *(Result(i, names.get(i), "No such key", "failed") for i in receipt.unknown),
+        *(Result(i, names.get(i), why, "failed") for i, why in receipt.denied.items()),
+    ]
+    settled = len(receipt.changed) + len(receipt.unchanged)
+    spread = spread_text(receipt.propagation, verb.everywhere) if settled else ""
+    if len(results) == 1:
+        (only,) = results
+        return Banner(_kind(receipt, settled), only.text, spread, only.name or only.key_id)
+    title = f"{len(receipt.changed)} of {len(results)} keys {verb.done.lower()}"
+    return Banner(_kind(receipt, settled), title, spread, results=results)
+
+
+def spread_text(propagation: Propagation, everywhere: str) -> str:
+    """How far a change has come: `Refused everywhere: 4 of 4 workers, 6 ms`."""
+    said, over = len(propagation.acknowledged), len(propagation.expired)
+    count = said + over + len(propagation.waiting)  # whoever left serves nobody
+    workers = f"{said} of {count} worker{'' if count == 1 else 's'}"
+    if propagation.complete:
+        if not count:
+            return f"{everywhere}: no worker is running"
+        silent = f", {over} silent for so long that nothing remembered there counts" if over else ""
+        return f"{everywhere}: {workers}{silent}, {_took(propagation.seconds)}"
+    by = propagation.holds_from
+    when = "" if by is None else f" It holds everywhere by {full(by)} at the latest."
+    return f"Committed, and {workers} confirmed it so far.{when}"
+
+
+def spread_banner(subject: str, title: str, propagation: Propagation, everywhere: str) -> Banner:
+    """What a change of one key answered."""
+    kind: Literal["success", "warning"] = "success" if propagation.complete else "warning"
+    return Banner(kind, title, spread_text(propagation, everywhere), subject)
+
+
+def _kind(receipt: Receipt, settled: int) -> Literal["success", "warning", "error"]:
+    if not settled:
+        return "error"
+    return "success" if receipt.propagation.complete and not (receipt.unknown or receipt.denied) else "warning"
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -1,0 +1,93 @@
+"""Who may come in: whoever holds a session, or whom the host app lets in."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Protocol
+
+from starlette.requests import Request
+
+from gatepost.admin.page import session
+from gatepost.admin.page.session import Session, Sessions
+from gatepost.keyring import APIKeys
+from gatepost.models import Actor, Outcome
+
+SESSION_PURPOSE = "admin session"
+"""Names the derived keys that sign the cookie."""
+
+Authorize = Callable[[Request], Actor | Awaitable[Actor | None] | None]
+"""The host app's say: who acts, `None` = nobody who may."""
+
+ENDED = {
+    Outcome.DEACTIVATED: "You were signed out: the key that you used has been deactivated.",
+    Outcome.EXPIRED: "You were signed out: the key that you used, or its secret, has expired.",
+    Outcome.INVALID: "You were signed out: the key that you used was deleted, or its secret was replaced.",
+}
+_OVER = "You were signed out, because the page was not used for a while. Sign in again."
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody who may be here. `session`: where there is one."""
+
+    actor: Actor
+    session: Session | None = None
+
+    @property
+    def identity(self) -> str:
+        """What forms are bound to: the secret's digest, or the name that the host app gave."""
+        return f"name {self.actor.name}" if self.session is None else f"digest {self.session.digest.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody who has to sign in first. `reason`: why their session is over, where they had one."""
+
+    reason: str | None = None
+
+
+class Entrance(Protocol):
+    """Decides on each request anew. `None`: not allowed, and signing in would not help. Raises `UnavailableError`."""
+
+    async def admit(self, request: Request) -> Guest | Stranger | None:
+        """Who sent this."""
+
+
+class SessionEntrance:
+    """For those who signed in with a key that can still be used."""
+
+    def __init__(self, keys: APIKeys, sessions: Sessions) -> None:
+        self._keys = keys
+        self._sessions = sessions
+
+    async def admit(self, request: Request) -> Guest | Stranger | None:
+        """Judge the secret that the session began with as if it had been sent now."""
+        cookie = request.cookies.get(session.COOKIE)
+        if cookie is None:
+            return Stranger()
+        found = self._sessions.read(self._keys.derived_keys(SESSION_PURPOSE), cookie, time.time())
+        if found is None:
+            return Stranger(_OVER)
+        outcome, key = await self._keys.judge_digest(found.digest)
+        if outcome is not Outcome.VALID or key is None:
+            return Stranger(ENDED[outcome])
+        return Guest(Actor.of(key, address_of(request)), found)
+
+
+class AuthorizedEntrance:
+    """For those whom the host app lets in."""
+
+    def __init__(self, authorize: Authorize) -> None:
+        self._authorize = authorize
+
+    async def admit(self, request: Request) -> Guest | Stranger | None:
+        """Ask the host app."""
+        answer = self._authorize(request)
+        actor = await answer if isawaitable(answer) else answer
+        return None if actor is None else Guest(actor)
+
+
+def address_of(request: Request) -> str | None:
+    """The client's address, as the server says it."""
+    return None if request.client is None else request.client.host

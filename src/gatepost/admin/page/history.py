@@ -1,0 +1,77 @@
+"""The audit log as people read it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gatepost.admin.page.moments import full, span
+from gatepost.models import ChangeEvent
+
+_TITLES = {
+    "created": "Created",
+    "imported": "Imported",
+    "updated": "Edited",
+    "activated": "Activated",
+    "deactivated": "Deactivated",
+    "rotated": "Secret rotated",
+    "revealed": "Secret revealed",
+    "deleted": "Deleted",
+    "invalidated": "Everything remembered was invalidated",
+    "installed": "Installed",
+    "sql": "Changed by hand in the database",
+}
+_SWITCHES = frozenset(("activated", "deactivated"))
+_LABELS = {"expires_at": "Expires", "active": "Active", "hint": "Secret", "grace_seconds": "Old secret works for"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a change changed. `old`, `new`: texts, `None` = not told. `added`, `removed`: of a set."""
+
+    label: str
+    old: str | None = None
+    new: str | None = None
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+
+
+_NOTHING = {"expires_at": "never", "project": "every project"}
+
+
+def title(event: ChangeEvent) -> str:
+    """What was done."""
+    return _TITLES.get(event.kind, event.kind.capitalize())
+
+
+def differences(event: ChangeEvent) -> Sequence[Difference]:
+    """What the change changed, one by one, beside what its title says."""
+    told = {"active"} if event.kind in _SWITCHES else set()
+    return [_difference(name, value) for name, value in (event.detail or {}).items() if name not in told]
+
+
+def _difference(name: str, value: Any) -> Difference:
+    label = _LABELS.get(name) or name.replace("_", " ").capitalize()
+    if not isinstance(value, Mapping) or not value.keys() <= {"old", "new"}:
+        return Difference(label, new=_text(name, value))
+    old, new = value.get("old"), value.get("new")
+    if isinstance(old, list) and isinstance(new, list):
+        return Difference(
+            label, added=[each for each in new if each not in old], removed=[each for each in old if each not in new]
+        )
+    told = {which: _text(name, value[which]) for which in ("old", "new") if which in value}
+    return Difference(label, **told)
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "grace_seconds":
+        return span(value) if value else "no time"
+    if value is None:
+        return _NOTHING.get(name, "none")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if name.endswith("_at") and isinstance(value, str):
+        return full(datetime.fromisoformat(value))
+    return str(value)

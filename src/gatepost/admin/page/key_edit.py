@@ -1,0 +1,144 @@
+"""Making a key, and editing one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from gatepost.admin.page.banner import Banner, spread_banner
+from gatepost.admin.page.failures import REFUSALS, refusal_status
+from gatepost.admin.page.key_form import KEEP, NEVER, ON_DATE, SPANS, KeyForm, new_idempotency_key
+from gatepost.admin.page.key_list import show_back
+from gatepost.admin.page.moments import full
+from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
+from gatepost.admin.page.visit import WAIT_SECONDS, Visit
+from gatepost.authority import Authority
+from gatepost.errors import IdempotencyError, StaleKeyError, StillSpreadingError
+from gatepost.keyring import UNSET
+from gatepost.models import APIKey, EditedKey
+
+
+async def show_new(visit: Visit) -> Response:
+    """The form for a new key."""
+    Authority(visit.actor).check_manage()
+    return _form(visit, KeyForm.blank())
+
+
+async def create(visit: Visit) -> Response:
+    """Make a key, and tell its secret."""
+    form = KeyForm.typed(visit.fields)
+    if "choose" in visit.fields:
+        return _form(visit, _chosen(visit, form))
+    try:
+        issued = await visit.keys.create(
+            form.description,
+            sorted(form.permissions),
+            project=(form.project or None) if visit.actor.project is None else UNSET,
+            expires_at=form.expires_at(visit.now),
+            idempotency_key=form.idempotency_key,
+            actor=visit.actor,
+        )
+    except IdempotencyError:
+        again = replace(form, idempotency_key=new_idempotency_key())
+        return _form(
+            visit, again.with_message("This form has made a key already. To make another, send it again."), 409
+        )
+    except REFUSALS as refusal:
+        return _form(visit, form.with_error(refusal), refusal_status(refusal))
+    return visit.render("secret.html", key=issued.key, secret=issued.secret, kind="created", banner=None)
+
+
+async def show_edit(visit: Visit) -> Response:
+    """The form for an edit."""
+    Authority(visit.actor).check_manage()
+    key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
+    return _form(visit, KeyForm.of(key), key=key)
+
+
+async def edit(visit: Visit) -> Response:
+    """Change what was typed otherwise, unless somebody else has changed the key since."""
+    key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
+    form = KeyForm.typed(visit.fields)
+    if "choose" in visit.fields:
+        return _form(visit, _chosen(visit, form), key=key)
+    try:
+        edited = await _update(visit, form, key)
+    except StillSpreadingError as spreading:
+        edited = spreading.result
+    except StaleKeyError as stale:
+        again = replace(form, version=stale.key.version)
+        return _form(visit, again, 409, key=stale.key, theirs=_both(form, stale.key))
+    except REFUSALS as refusal:
+        return _form(visit, form.with_error(refusal), refusal_status(refusal), key=key)
+    if edited is None:
+        return await show_back(visit, Banner("success", "Nothing was changed", subject=key.description))
+    banner = spread_banner(edited.description, "Saved", edited.propagation, "In force everywhere")
+    return await show_back(visit, banner)
+
+
+async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
+    """Change what differs from how the key is now; `None` where nothing does."""
+    changes: dict[str, Any] = {}
+    if form.description != key.description:
+        changes["description"] = form.description
+    if form.permissions != key.permissions:
+        changes["permissions"] = sorted(form.permissions)
+    expires_at = form.expires_at(visit.now, key.expires_at)
+    if expires_at != key.expires_at:
+        changes["expires_at"] = expires_at
+    if not changes:
+        return None
+    return await visit.keys.update(
+        key.id, **changes, if_version=form.version, force=form.force, actor=visit.actor, timeout=WAIT_SECONDS
+    )
+
+
+def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
+    """What somebody else has made of the key, beside what was typed: label, now, typed."""
+    expiry = "never" if key.expires_at is None else full(key.expires_at)
+    typed_expiry = {NEVER: "never", KEEP: expiry, ON_DATE: form.date, **SPANS}.get(form.expires, "")
+    told = [
+        ("Description", key.description, form.description),
+        ("Permissions", ", ".join(sorted(key.permissions)), ", ".join(sorted(form.permissions))),
+        ("Expires", expiry, typed_expiry),
+    ]
+    return [(label, now or "none", typed or "none") for label, now, typed in told if now != typed]
+
+
+def _presets(visit: Visit) -> Mapping[str, frozenset[str]]:
+    everything = frozenset(map(str, visit.keys.catalogue))
+    held = everything if visit.actor.permissions is None else everything & visit.actor.permissions
+    return {**visit.site.presets, EVERYTHING_HELD: held}
+
+
+def _chosen(visit: Visit, form: KeyForm) -> KeyForm:
+    held = visit.actor.permissions
+    groups = grouped(each for each in visit.keys.catalogue if held is None or each in held)
+    return form.chosen(str(visit.fields["choose"]), groups, _presets(visit))
+
+
+def _form(
+    visit: Visit,
+    form: KeyForm,
+    status_code: int = 200,
+    *,
+    key: APIKey | None = None,
+    theirs: Sequence[tuple[str, str, str]] | None = None,
+) -> Response:
+    """`key`: the one that is edited. `theirs`: what somebody else has made of it meanwhile."""
+    known = frozenset(map(str, visit.keys.catalogue))
+    gone = (form.permissions | (frozenset() if key is None else key.permissions)) - known
+    return visit.render(
+        "key_form.html",
+        status_code,
+        form=form,
+        key=key,
+        theirs=theirs,
+        groups=grouped(visit.keys.catalogue),
+        gone=sorted(gone),
+        held=visit.actor.permissions,
+        presets=_presets(visit),
+        spans=SPANS,
+        today=visit.now.date().isoformat(),
+    )

@@ -1,0 +1,117 @@
+"""The form for a new key and for an edit: what was typed, and what is wrong with it."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Self
+
+from starlette.datastructures import FormData
+
+from gatepost.admin.page.failures import sentence
+from gatepost.admin.page.permissions import Group
+from gatepost.errors import BadInputError, GatepostError
+from gatepost.models import APIKey
+
+NEVER, KEEP, ON_DATE = "never", "keep", "date"
+SPANS: Mapping[str, str] = {"30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
+"""Choices of an expiry, in days from now."""
+
+ALL, NONE = "all", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyForm:
+    """What the fields hold. `project`: empty = every project. `expires`: one of the words above; `date`: as typed.
+    `version`: of the key as the form was filled in. `idempotency_key`: of a form for a new key."""
+
+    description: str = ""
+    permissions: frozenset[str] = frozenset()
+    project: str = ""
+    expires: str = NEVER
+    date: str = ""
+    version: str = ""
+    idempotency_key: str = ""
+    force: bool = False
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def blank(cls) -> Self:
+        """For a new key."""
+        return cls(idempotency_key=new_idempotency_key())
+
+    @classmethod
+    def of(cls, key: APIKey) -> Self:
+        """For an edit of `key`."""
+        return cls(
+            description=key.description,
+            permissions=key.permissions,
+            expires=NEVER if key.expires_at is None else KEEP,
+            version=key.version,
+        )
+
+    @classmethod
+    def typed(cls, fields: FormData) -> Self:
+        """As it was sent."""
+
+        def text(name: str) -> str:
+            return str(fields.get(name, "")).strip()
+
+        return cls(
+            description=text("description"),
+            permissions=frozenset(str(name) for name in fields.getlist("permission")),
+            project=text("project"),
+            expires=text("expires"),
+            date=text("date"),
+            version=text("version"),
+            idempotency_key=text("idempotency_key"),
+            force="force" in fields,
+        )
+
+    def with_message(self, text: str, field_name: str | None = None) -> Self:
+        """With a message beside the field that is at fault, or above all of them."""
+        return replace(self, errors={field_name or "": text})
+
+    def with_error(self, refusal: GatepostError) -> Self:
+        """With what a verb said against it."""
+        return self.with_message(sentence(refusal), refusal.field if isinstance(refusal, BadInputError) else None)
+
+    def chosen(self, choice: str, groups: Sequence[Group], presets: Mapping[str, frozenset[str]]) -> Self:
+        """After a button of the picker was pressed: `all`, `none`, `preset:<title>`, `group:<slug>:all|none`. Only for
+        browsers without JavaScript. `groups`: of what may be picked."""
+        everything = {name for group in groups for name in group.permissions}
+        kind, _, rest = choice.partition(":")
+        if choice == ALL:
+            return replace(self, permissions=self.permissions | everything)
+        if choice == NONE:
+            return replace(self, permissions=self.permissions - everything)
+        if kind == "preset":
+            picked = presets.get(rest, frozenset()) & everything
+            return replace(self, permissions=(self.permissions - everything) | picked)
+        slug, _, which = rest.rpartition(":")
+        members = {name for group in groups if group.slug == slug for name in group.permissions}
+        picked = self.permissions | members if which == ALL else self.permissions - members
+        return replace(self, permissions=frozenset(picked))
+
+    def expires_at(self, now: datetime, before: datetime | None = None) -> datetime | None:
+        """The expiry that was picked, at the end of its day in UTC (so that a form that is sent again asks for the
+        same); `None` = never. `before`: what `keep` keeps. Raises `BadInputError` for a date that is none."""
+        if self.expires == KEEP:
+            return before
+        if self.expires in SPANS:
+            return _end_of(now.date() + timedelta(days=int(self.expires)))
+        if self.expires != ON_DATE:
+            return None
+        try:
+            return _end_of(date.fromisoformat(self.date))
+        except ValueError:
+            raise BadInputError("Pick the day on which the key expires, as in 2030-12-31", "expires_at") from None
+
+
+def new_idempotency_key() -> str:
+    """A random one: 24 bytes."""
+    return secrets.token_urlsafe(24)
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(23, 59, 59), UTC)

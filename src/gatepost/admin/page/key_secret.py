@@ -1,0 +1,86 @@
+"""Giving a key a new secret, and telling a stored one again."""
+
+from starlette.responses import Response
+
+from gatepost.admin.page.banner import spread_banner
+from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sentence
+from gatepost.admin.page.visit import WAIT_SECONDS, Visit
+from gatepost.authority import Authority
+from gatepost.errors import BadInputError, SecretNotStoredError, StaleKeyError, StillSpreadingError
+from gatepost.models import APIKey
+
+GRACES = {"0": "None: it stops working at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"}
+"""Choices of how long the secret before goes on working, in seconds."""
+
+UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
+OWN = "own"
+_DEFAULT = "86400"
+_CHANGED = "Somebody has changed this key since the form was opened. Look at it again, then rotate."
+
+
+async def show_rotate(visit: Visit) -> Response:
+    """Ask for how long the secret before is to go on working."""
+    Authority(visit.actor).check_manage()
+    key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
+    return _form(visit, key)
+
+
+async def rotate(visit: Visit) -> Response:
+    """Give a key a new secret, and tell it."""
+    key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
+    try:
+        issued = await visit.keys.rotate(
+            key.id,
+            grace=_grace_seconds(visit),
+            if_version=str(visit.fields.get("version", "")),
+            force="force" in visit.fields,
+            actor=visit.actor,
+            timeout=WAIT_SECONDS,
+        )
+    except StillSpreadingError as spreading:
+        issued = spreading.result
+    except StaleKeyError as stale:
+        return _form(visit, stale.key, 409, error=_CHANGED)
+    except REFUSALS as refusal:
+        return _form(visit, key, refusal_status(refusal), error=sentence(refusal))
+    known = "The end of the old secret is known everywhere"
+    banner = issued.propagation and spread_banner(issued.key.description, "Rotated", issued.propagation, known)
+    return visit.render("secret.html", key=issued.key, secret=issued.secret, kind="rotated", banner=banner)
+
+
+async def reveal(visit: Visit) -> Response:
+    """Tell the stored secret of a key."""
+    key_id = visit.request.path_params["key_id"]
+    key = await visit.keys.get(key_id, actor=visit.actor)
+    try:
+        secret = await visit.keys.reveal(key_id, actor=visit.actor)
+    except SecretNotStoredError as error:
+        return visit.failed(Failure(409, "The secret cannot be copied", sentence(error)))
+    return visit.render("secret.html", key=key, secret=secret, kind="revealed", banner=None)
+
+
+def _grace_seconds(visit: Visit) -> float:
+    """The choice. Raises `BadInputError`."""
+    choice = str(visit.fields.get("grace", ""))
+    if choice in GRACES:
+        return float(choice)
+    try:
+        amount = float(str(visit.fields.get("grace_amount", "")))
+    except ValueError:
+        raise BadInputError("Type for how long the old secret goes on working, as a number", "grace") from None
+    return amount * UNITS.get(str(visit.fields.get("grace_unit")), 3600)
+
+
+def _form(visit: Visit, key: APIKey, status_code: int = 200, *, error: str | None = None) -> Response:
+    return visit.render(
+        "rotate.html",
+        status_code,
+        key=key,
+        error=error,
+        graces=GRACES,
+        units=UNITS,
+        grace=visit.fields.get("grace", _DEFAULT),
+        amount=visit.fields.get("grace_amount", ""),
+        unit=visit.fields.get("grace_unit", "hours"),
+        own=OWN,
+    )

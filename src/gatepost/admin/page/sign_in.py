@@ -1,0 +1,72 @@
+"""Signing in with a key, and out."""
+
+import math
+import re
+
+from starlette.responses import Response
+
+from gatepost.admin.page.entrance import address_of
+from gatepost.admin.page.failures import sentence
+from gatepost.admin.page.site import Handler
+from gatepost.admin.page.throttle import Throttle
+from gatepost.admin.page.visit import Visit
+from gatepost.authority import Authority
+from gatepost.errors import AccessDeniedError
+from gatepost.models import Actor, Outcome
+from gatepost.secret import digest
+
+_WRONG = {
+    Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",
+    Outcome.DEACTIVATED: "This key is deactivated.",
+    Outcome.EXPIRED: "This key, or this secret of it, has expired.",
+}
+_LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")
+
+
+async def show_sign_in(visit: Visit) -> Response:
+    """The form has no address of its own: it stands wherever somebody has to sign in."""
+    return visit.redirect("/")
+
+
+def sign_in_with(throttle: Throttle) -> Handler:
+    """The handler that takes the form, slowed by `throttle`."""
+
+    async def sign_in(visit: Visit) -> Response:
+        visit.check_token()
+        address = address_of(visit.request)
+        wait = throttle.wait_seconds(address)
+        if wait:
+            seconds = math.ceil(wait)
+            many = f"Too many attempts failed. Try again in {seconds} second{'' if seconds == 1 else 's'}."
+            response = visit.sign_in(status_code=429, error=many)
+            response.headers["Retry-After"] = str(seconds)
+            return response
+        secret = str(visit.fields.get("secret", "")).strip().encode()
+        outcome, key = await visit.keys.judge(secret)
+        if outcome is not Outcome.VALID or key is None:
+            throttle.fail(address)
+            return visit.sign_in(error=_WRONG[outcome])
+        try:
+            Authority(Actor.of(key)).check_look()
+        except AccessDeniedError as denied:
+            throttle.fail(address)
+            lacks = f"This key is right, but it may not be used here. {sentence(denied)}"
+            return visit.sign_in(status_code=403, error=lacks)
+        throttle.succeed(address)
+        response = visit.redirect(_next(visit))
+        visit.begin_session(response, digest(secret))
+        return response
+
+    return sign_in
+
+
+async def sign_out(visit: Visit) -> Response:
+    """Forget the session in the browser."""
+    visit.ends_session = True
+    return visit.redirect("/")
+
+
+def _next(visit: Visit) -> str:
+    """Where to go on: a path of this page, never of another."""
+    path = str(visit.fields.get("next", ""))
+    return path if _LOCAL_PATH.match(path) else "/"

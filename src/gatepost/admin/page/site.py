@@ -1,0 +1,74 @@
+"""What all pages share: the parts, and how a request is let in and answered."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost.admin.page import csrf
+from gatepost.admin.page.assets import Assets
+from gatepost.admin.page.entrance import Entrance, Stranger
+from gatepost.admin.page.failures import FORGED, TOLD, Failure, failure_of
+from gatepost.admin.page.form import read_form
+from gatepost.admin.page.session import Sessions
+from gatepost.admin.page.visit import Visit
+from gatepost.keyring import APIKeys
+
+_KEPT_OUT = Failure(403, "You may not manage keys", "Ask whoever runs this app to let you in.")
+
+Handler = Callable[[Visit], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The parts that pages are made of. `signs_in`: whether people sign in here, or the host app lets them in."""
+
+    keys: APIKeys
+    title: str
+    presets: Mapping[str, frozenset[str]]
+    entrance: Entrance
+    sessions: Sessions
+    signs_in: bool
+    assets: Assets
+    templates: Environment
+
+    def page(self, handler: Handler) -> Endpoint:
+        """The handler as an endpoint for those who have been let in."""
+
+        async def enter(visit: Visit) -> Response:
+            guest = await self.entrance.admit(visit.request)
+            if guest is None:
+                return visit.failed(_KEPT_OUT)
+            if isinstance(guest, Stranger):
+                visit.ends_session = guest.reason is not None
+                return visit.sign_in(guest.reason)
+            visit.guest = guest
+            visit.check_token()
+            return await handler(visit)
+
+        return self.open_page(enter)
+
+    def open_page(self, handler: Handler) -> Endpoint:
+        """The handler as an endpoint for everybody."""
+
+        async def endpoint(request: Request) -> Response:
+            visit = Visit(self, request)
+            try:
+                if request.method == "POST":
+                    if not csrf.is_own_request(request.headers):
+                        return visit.failed(Failure(403, "This was refused", FORGED))
+                    visit.fields = await read_form(request)
+                response = await handler(visit)
+            except TOLD as error:
+                response = visit.failed(failure_of(error))
+            visit.set_cookies(response)
+            return response
+
+        return endpoint
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """Answer what no route answers, and what nobody foresaw."""
+        return Visit(self, request).failed(failure_of(error))

@@ -1,0 +1,327 @@
+// Makes the page nicer; it works without. The server's pages are fetched and shown in place: whatever has
+// `data-task` opens in a dialog, whatever has `data-swap` changes the page, and a form's answer takes the page's place.
+
+const root = document.documentElement;
+const live = document.getElementById("live");
+const dialog = document.createElement("dialog");
+let changed = false; // whether the list is older than what the dialog has done
+let opener = ""; // id of what opened the dialog
+
+root.classList.add("script");
+document.body.append(dialog);
+
+// --- Fetching -----------------------------------------------------------------------------------------------------
+
+let reading = null; // what aborts a page that is being fetched, for one that is asked for later
+
+async function fetchPage(url, options = {}) {
+  reading?.abort();
+  reading = options.method === "POST" ? null : new AbortController();
+  const signal = reading?.signal;
+  root.classList.add("busy");
+  (dialog.open ? dialog : page()).setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(url, { ...options, signal, credentials: "same-origin" });
+    const text = await response.text();
+    return { doc: new DOMParser().parseFromString(text, "text/html"), url: response.url };
+  } catch {
+    if (!signal?.aborted) fail(!signal);
+    return null;
+  } finally {
+    if (!signal?.aborted) {
+      root.classList.remove("busy");
+      for (const busy of document.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
+    }
+  }
+}
+
+function fail(sent) {
+  const text = sent
+    ? "The server could not be reached, so nobody knows whether this was done. Check your connection and try again: nothing happens twice."
+    : "The server could not be reached. Check your connection and try again.";
+  const place = dialog.querySelector(".task-body") ?? document.getElementById("main");
+  document.getElementById("network-error")?.remove();
+  const note = document.createElement("div");
+  note.className = "note bad";
+  note.id = "network-error";
+  note.setAttribute("role", "alert");
+  note.append(Object.assign(document.createElement("p"), { textContent: text }));
+  place.prepend(note);
+  note.scrollIntoView({ block: "nearest" });
+}
+
+async function go(url, { remember = true } = {}) {
+  const answer = await fetchPage(url);
+  if (!answer) return;
+  if (remember && answer.url !== location.href) history.pushState(null, "", answer.url);
+  swap(answer.doc);
+}
+
+async function openTask(url, options) {
+  const answer = await fetchPage(url, options);
+  if (!answer) return;
+  const task = answer.doc.querySelector(".task");
+  if (task) showTask(task);
+  else finish(answer.doc);
+}
+
+// --- Showing ------------------------------------------------------------------------------------------------------
+
+const page = () => document.getElementById("page");
+
+function swap(doc) {
+  const focused = document.activeElement?.id;
+  const hadFocus = document.activeElement && document.activeElement !== document.body;
+  page().replaceWith(doc.getElementById("page"));
+  document.title = doc.title;
+  prepare(page());
+  const next = (focused && document.getElementById(focused)) || (hadFocus && document.getElementById("main"));
+  if (next) next.focus({ preventScroll: true });
+}
+
+function showTask(task) {
+  if (!dialog.open) opener = document.activeElement?.closest(".pop")?.id.replace("actions-", "menu-") || document.activeElement?.id || "";
+  document.querySelector(".pop:popover-open")?.hidePopover();
+  dialog.replaceChildren(task);
+  dialog.setAttribute("aria-labelledby", "task-title");
+  dialog.setAttribute("aria-describedby", "task-text");
+  changed ||= "changed" in task.dataset;
+  prepare(dialog);
+  if (!dialog.open) dialog.showModal();
+  const error = dialog.querySelector("[data-focus], #form-error");
+  (error?.matches("fieldset") ? error.querySelector("input") : error ?? dialog.querySelector("[autofocus]") ?? dialog.querySelector("h1"))?.focus();
+  if ("copyNow" in task.dataset) copy(task.querySelector("[data-copy-from]"));
+}
+
+// What a form answered that is not another task: the page with a banner, or the sign-in.
+function finish(doc) {
+  changed = false;
+  if (dialog.open) dialog.close();
+  swap(doc);
+  const banner = document.getElementById("banner");
+  const back = document.getElementById(opener);
+  (back ?? banner ?? document.querySelector("[autofocus]") ?? document.getElementById("main")).focus({ preventScroll: true });
+  banner?.scrollIntoView({ block: "nearest" });
+  if (banner) say([...banner.querySelectorAll("p, li")].map((each) => each.textContent.trim()).join(". "));
+}
+
+function say(text) {
+  live.textContent = "";
+  setTimeout(() => { live.textContent = text; }, 50);
+}
+
+dialog.addEventListener("close", async () => {
+  dialog.replaceChildren();
+  if (changed) {
+    changed = false;
+    await go(location.href, { remember: false });
+  }
+  document.getElementById(opener)?.focus();
+});
+
+dialog.addEventListener("cancel", (event) => {
+  const once = dialog.querySelector("[data-shown-once]");
+  if (!once) return;
+  event.preventDefault();
+  delete once.dataset.shownOnce;
+  say("The secret is shown only this once. Copy it, then press Escape again.");
+});
+
+// --- Clicks and forms ---------------------------------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("a, button, [data-select]");
+  if (!target || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const data = target.dataset;
+  const act = (what) => { event.preventDefault(); what(); };
+  if ("copy" in data) act(() => copy(target));
+  else if ("copyFrom" in data) act(() => copy(target));
+  else if ("close" in data && dialog.open) act(() => dialog.close());
+  else if ("dismiss" in data) act(() => { target.closest(".banner").remove(); document.getElementById("main").focus({ preventScroll: true }); });
+  else if ("choose" in data) act(() => choose(target, data.choose === "all"));
+  else if ("names" in data) act(() => choosePreset(target));
+  else if ("selectNone" in data) act(() => selectAll(false));
+  else if ("task" in data && target.href) act(() => openTask(target.href));
+  else if ("swap" in data) act(() => go(target.href));
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if ("plain" in form.dataset) return;
+  event.preventDefault();
+  if (form.method === "post" && root.classList.contains("busy")) return;
+  const fields = new URLSearchParams(new FormData(form, event.submitter));
+  if (form.method === "post") openTask(form.action, { method: "POST", body: fields });
+  else if ("task" in form.dataset) openTask(`${form.action}?${fields}`);
+  else go(`${form.action}${filtered(fields)}`);
+});
+
+// The filters' query. Of a secret that was pasted into the search, only the id goes into the URL.
+function filtered(fields) {
+  for (const [name, value] of [...fields]) if (!value || (name === "sort" && value === "-created")) fields.delete(name);
+  const secret = /^[a-z][a-z0-9_]*_([0-9A-Za-z]{12})_[0-9A-Za-z]{49}$/.exec(fields.get("search")?.trim() ?? "");
+  if (secret) fields.set("search", secret[1]);
+  return fields.size ? `?${fields}` : "";
+}
+
+document.addEventListener("change", (event) => {
+  const { dataset, checked, form } = event.target;
+  if ("selectAll" in dataset) selectAll(checked);
+  else if ("select" in dataset) countSelected();
+  else if ("submit" in dataset) form.requestSubmit();
+  else if (event.target.name === "permission") countChosen(event.target.closest("[data-picker]"));
+});
+
+addEventListener("popstate", () => go(location.href, { remember: false }));
+
+// Arrow keys walk through a menu.
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.(".menu") ?? document.querySelector(".menu:popover-open");
+  const steps = { ArrowDown: 1, ArrowUp: -1 };
+  if (!menu?.matches(":popover-open") || !(event.key in steps)) return;
+  event.preventDefault();
+  const items = [...menu.querySelectorAll("a, button")];
+  const place = items.indexOf(document.activeElement);
+  items.at((place + steps[event.key] + (place < 0 && event.key === "ArrowUp" ? 1 : 0)) % items.length).focus();
+});
+
+// --- Copying ------------------------------------------------------------------------------------------------------
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copyFrom);
+  const text = source ? source.textContent.trim() : button.dataset.copy;
+  if (!(await toClipboard(text, button))) {
+    if (source) getSelection().selectAllChildren(source);
+    say("The browser does not let this page copy. The text is selected: copy it yourself.");
+    return;
+  }
+  const label = button.querySelector("[data-label]");
+  label.dataset.before ??= label.textContent;
+  label.textContent = "Copied";
+  button.classList.add("copied");
+  button.closest("[data-shown-once]")?.removeAttribute("data-shown-once");
+  say("Copied");
+  clearTimeout(Number(label.dataset.timer));
+  label.dataset.timer = setTimeout(() => {
+    label.textContent = label.dataset.before;
+    button.classList.remove("copied");
+  }, 2500);
+}
+
+async function toClipboard(text, beside) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch { // not a secure context, or not allowed
+    const area = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden" });
+    beside.after(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    beside.focus();
+    return done;
+  }
+}
+
+// --- Selecting keys -----------------------------------------------------------------------------------------------
+
+const boxes = () => [...document.querySelectorAll("[data-select]")];
+
+function selectAll(checked) {
+  for (const box of boxes()) box.checked = checked;
+  countSelected();
+}
+
+function countSelected() {
+  const bulk = document.getElementById("bulk");
+  if (!bulk) return;
+  const count = boxes().filter((box) => box.checked).length;
+  bulk.classList.toggle("shown", count > 0);
+  bulk.querySelector(".bulk-count").textContent = `${count} selected`;
+  const all = document.querySelector("[data-select-all]");
+  all.checked = count > 0 && count === boxes().length;
+  all.indeterminate = count > 0 && !all.checked;
+  if (count) say(`${count} selected`);
+}
+
+// --- Picking permissions ------------------------------------------------------------------------------------------
+
+const choices = (within) => [...within.querySelectorAll("input[name=permission]:not([type=hidden], :disabled)")];
+
+function choose(button, checked) {
+  const picker = button.closest("[data-picker]");
+  for (const box of choices(button.closest("[data-group]") ?? picker)) if (box.closest("label").offsetParent) box.checked = checked;
+  countChosen(picker);
+}
+
+function choosePreset(button) {
+  const picker = button.closest("[data-picker]");
+  const names = new Set(button.dataset.names.split(" "));
+  for (const box of choices(picker)) box.checked = names.has(box.value);
+  countChosen(picker);
+}
+
+function countChosen(picker) {
+  const all = picker.querySelectorAll("input[type=checkbox][name=permission]");
+  const count = [...all].filter((box) => box.checked).length;
+  picker.querySelector("[data-count]").textContent = `${count} of ${all.length} selected`;
+}
+
+function filterChoices(input) {
+  const picker = input.closest("[data-picker]");
+  const words = input.value.toLowerCase().split(/\s+/);
+  let shown = 0;
+  for (const group of picker.querySelectorAll("[data-group]")) {
+    const before = shown;
+    for (const choice of group.querySelectorAll("[data-text]")) {
+      choice.hidden = !words.every((word) => choice.dataset.text.includes(word));
+      shown += choice.hidden ? 0 : 1;
+    }
+    group.hidden = shown === before;
+  }
+  picker.querySelector("[data-no-match]").hidden = shown > 0;
+  say(`${shown} match`);
+}
+
+document.addEventListener("input", (event) => {
+  if ("filter" in event.target.dataset) filterChoices(event.target);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && "filter" in event.target.dataset) event.preventDefault(); // it would send the form
+});
+
+// --- Moments in the visitor's own time zone ------------------------------------------------------------------------
+
+const DAY = { day: "numeric", month: "short", year: "numeric" };
+const TIME = { ...DAY, hour: "2-digit", minute: "2-digit" };
+const FULL = { ...TIME, second: "2-digit", timeZoneName: "short" };
+const told = (style) => new Intl.DateTimeFormat("en-GB", style);
+const styles = { date: told(DAY), time: told(TIME) };
+const full = told(FULL);
+
+function prepare(within) {
+  for (const time of within.querySelectorAll("time[data-style]")) {
+    const moment = new Date(time.dateTime);
+    time.title = full.format(moment);
+    if (time.dataset.style in styles) time.textContent = styles[time.dataset.style].format(moment).replace("Sept", "Sep");
+  }
+  if (!CSS.supports("position-area", "block-end")) for (const pop of within.querySelectorAll(".pop")) pop.addEventListener("toggle", place);
+  countSelected();
+}
+
+// Where the browser cannot anchor a popover by itself.
+function place(event) {
+  if (event.newState !== "open") return;
+  const pop = event.target;
+  const anchor = document.querySelector(`[popovertarget="${pop.id}"]`).getBoundingClientRect();
+  const start = pop.matches(".menu") ? anchor.right - pop.offsetWidth : anchor.left;
+  const below = anchor.bottom + pop.offsetHeight < innerHeight;
+  pop.style.left = `${Math.max(8, Math.min(start, innerWidth - pop.offsetWidth - 8))}px`;
+  pop.style.top = `${below ? anchor.bottom : Math.max(8, anchor.top - pop.offsetHeight - 10)}px`;
+}
+
+prepare(page());
+
+// Another site's link led here, without the session's cookie: what this page asks for itself has it.
+if (document.querySelector("[data-ask-again]")) location.replace(location.href);

@@ -1,0 +1,181 @@
+"""One request: who sent it, what it may do, and how it is answered."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from gatepost.admin.page import csrf, session
+from gatepost.admin.page.cookies import Cookies
+from gatepost.admin.page.entrance import SESSION_PURPOSE, Guest
+from gatepost.admin.page.failures import FORGED, Failure
+from gatepost.admin.page.listing import Listing
+from gatepost.authority import Authority
+from gatepost.errors import AccessDeniedError
+from gatepost.keyring import APIKeys
+from gatepost.models import Actor, APIKey
+
+if TYPE_CHECKING:
+    from gatepost.admin.page.site import Site
+
+CSRF_PURPOSE = "admin csrf"
+"""Names the derived keys that tokens are made with."""
+
+WAIT_SECONDS = 5.0
+"""For how long a change waits for every worker before the page answers that it is still spreading."""
+
+_CHALLENGE = {"WWW-Authenticate": 'Session realm="API keys"'}
+"""A 401 has to carry one (RFC 9110, section 11.6.1); browsers ignore a scheme that they do not know."""
+
+_OUTSIDE = Guest(Actor(name="nobody", permissions=frozenset()))
+"""Who has not been let in: somebody who may do nothing."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """What is known of a request. `fields`: of the form that was sent. `guest`: once let in. `ends_session`: whether
+    the answer has the browser forget its session. `new_csrf_cookie`: made for a browser that has none."""
+
+    site: "Site"
+    request: Request
+    fields: FormData = field(default_factory=FormData)
+    guest: Guest = _OUTSIDE
+    ends_session: bool = False
+    new_csrf_cookie: str | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def keys(self) -> APIKeys:
+        """Whose verbs are called."""
+        return self.site.keys
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts."""
+        return self.guest.actor
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether it is known who acts."""
+        return self.guest is not _OUTSIDE
+
+    @property
+    def base(self) -> str:
+        """Where the page is mounted, without a slash at the end. From the path as it was routed: who forges a `Host`,
+        or begins a path with two slashes, leads nobody elsewhere."""
+        path = quote(self.request.scope.get("root_path", "").strip("/"))
+        return f"/{path}" if path else ""
+
+    @property
+    def back(self) -> str:
+        """The list's query that this page was opened from."""
+        return Listing.parse(str(self.fields.get("back") or self.request.query_params.get("back", ""))).query()
+
+    @property
+    def can_manage(self) -> bool:
+        """Whether changing keys is offered at all."""
+        return self._may(Authority.check_manage)
+
+    def can_hand_out(self, key: APIKey) -> bool:
+        """Whether the visitor may bring a key to life, or be told a secret of it."""
+        return self.can_manage and self._may(Authority.check_grant, key.permissions)
+
+    def is_own(self, key_id: str) -> bool:
+        """Whether it is the key that the visitor uses."""
+        return key_id == self.actor.key_id
+
+    @property
+    def csrf_token(self) -> str:
+        """The token for this answer's forms."""
+        cookie = self.request.cookies.get(csrf.COOKIE) or self.new_csrf_cookie
+        if cookie is None:
+            cookie = self.new_csrf_cookie = csrf.new_cookie()
+        return csrf.make_token(self.keys.derived_keys(CSRF_PURPOSE), cookie, self.guest.identity)
+
+    def check_token(self) -> None:
+        """Raise `HTTPException` 403 for a POST without the token that belongs to this browser and whoever uses it."""
+        if self.request.method != "POST":
+            return
+        text = str(self.fields.get(csrf.FIELD) or self.request.headers.get(csrf.HEADER, ""))
+        cookie = self.request.cookies.get(csrf.COOKIE)
+        if not cookie or not csrf.is_token(text, self.keys.derived_keys(CSRF_PURPOSE), cookie, self.guest.identity):
+            raise HTTPException(403, FORGED)
+
+    def render(self, template: str, status_code: int = 200, **context: Any) -> Response:
+        """A page."""
+        text = self.site.templates.get_template(template).render(visit=self, site=self.site, base=self.base, **context)
+        return HTMLResponse(text, status_code)
+
+    def sign_in(self, reason: str | None = None, status_code: int = 401, *, error: str | None = None) -> Response:
+        """The form that asks for a key, which leads back to what was asked for. `reason`: why a session is over.
+        `error`: what is wrong with the key that was given."""
+        asked = self._asked_path if error is None else str(self.fields.get("next", "/"))
+        response = self.render("sign_in.html", status_code, reason=reason, error=error, next=asked)
+        if status_code == 401:  # noqa: PLR2004 - HTTP's
+            response.headers.update(_CHALLENGE)
+        return response
+
+    def failed(self, failure: Failure) -> Response:
+        """A page that says what is wrong."""
+        response = self.render("error.html", failure.status, failure=failure)
+        if failure.retry_after is not None:
+            response.headers["Retry-After"] = str(failure.retry_after)
+        return response
+
+    def redirect(self, path: str) -> Response:
+        """Lead on to a path of this page, with a GET."""
+        return RedirectResponse(f"{self.base}{path}", 303)
+
+    def begin_session(self, response: Response, digest: bytes) -> None:
+        """Sign the browser in."""
+        self._set_session(response, digest, time.time())
+
+    def set_cookies(self, response: Response) -> None:
+        """What every answer does: a session that is used goes on, one that is over is forgotten."""
+        if self.new_csrf_cookie is not None:
+            self._cookies.set(response, csrf.COOKIE, self.new_csrf_cookie)
+        current = self.guest.session
+        if self.ends_session:
+            self._cookies.delete(response, session.COOKIE)
+        elif current is not None and self.site.sessions.needs_renewal(current, time.time()):
+            self._set_session(response, current.digest, current.began)
+
+    @property
+    def is_led_here(self) -> bool:
+        """Whether another site's link led here: the browser has kept the session's cookie back then (SameSite=Strict),
+        and sends it once this page asks for itself."""
+        is_foreign = self.request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        return is_foreign and self.request.method == "GET"
+
+    @property
+    def _asked_path(self) -> str:
+        """The path below the page's root, with its query, that a GET asked for."""
+        if self.request.method != "GET":
+            return "/"
+        path = quote(self.request.scope["path"]).removeprefix(self.base)
+        query = self.request.scope["query_string"].decode("latin-1")
+        return f"{path}?{query}" if query else path
+
+    @property
+    def _cookies(self) -> Cookies:
+        return Cookies(self.base or "/", self.request.scope["scheme"] == "https")
+
+    def _may(self, rule: Callable[..., None], *arguments: Any) -> bool:
+        """Whether one of the rules of `Authority` lets the visitor do something: what it does not is not offered. The
+        verbs decide all the same."""
+        try:
+            rule(Authority(self.actor), *arguments)
+        except AccessDeniedError:
+            return False
+        return True
+
+    def _set_session(self, response: Response, digest: bytes, began: float) -> None:
+        text = self.site.sessions.seal(self.keys.derived_keys(SESSION_PURPOSE), digest, began)
+        self._cookies.set(response, session.COOKIE, text, int(self.site.sessions.idle_seconds))
