@@ -25,8 +25,9 @@ class Judge(Protocol):
 
 Served = list[Any]
 """[scope, `Judge`, the secret's bytes or `None`, …]: one request that the middleware let in. What follows is the
-middleware's own, but that it is, where the caller was let in without being asked for a key, what the sources held: a
-secret's bytes, not judged, or an outcome. A plain list: it is made for every request, and an object with names costs three times as much."""
+middleware's own, but that it is, where the caller was not asked for a key, what the sources held: a secret's bytes, not
+judged, or an outcome. A plain list: it is made for every request, and an object with names costs three times as much.
+"""
 
 current_served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
 """The request that the middleware let in: how `requires` finds it where a handler takes no request."""

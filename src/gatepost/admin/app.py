@@ -9,11 +9,9 @@ from gatepost.admin.api import make_api, make_document
 from gatepost.admin.page import make_page
 from gatepost.admin.page.entrance import Authorize
 from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
-from gatepost.errors import ConfigurationError, UnavailableError
+from gatepost.errors import ConfigurationError
 from gatepost.keyring import APIKeys
 from gatepost.lifespan import Lifespan
-from gatepost.models import Outcome
-from gatepost.responses import Problem
 from gatepost.sources import Source
 
 
@@ -51,11 +49,5 @@ class Admin:
         """Serve one connection scope. Where nobody has opened the keys, the first request does."""
         if scope["type"] == "lifespan":
             await Lifespan(self._keys, self._app)(scope, receive, send)
-            return
-        try:
-            await self._keys.open()
-        except UnavailableError as failure:
-            retry_after = str(failure.retry_after).encode()
-            await Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", retry_after),))(scope, receive, send)
             return
         await self._app(scope, receive, send)

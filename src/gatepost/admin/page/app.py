@@ -29,7 +29,8 @@ def make_page(
     session_seconds: float = 1800.0,
     title: str = "API keys",
 ) -> ASGIApp:
-    """The page where people manage `keys`, for wherever it is mounted. The keys have to be open when it is used.
+    """The page where people manage `keys`, for wherever it is mounted. Keys that nobody has opened are opened by the
+    first request.
 
     `authorize`: the host app's say on each request: the actor, or `None` for nobody who may; it may be a coroutine
     function. Without it, people sign in with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds`

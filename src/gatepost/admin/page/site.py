@@ -57,6 +57,7 @@ class Site:
         async def endpoint(request: Request) -> Response:
             visit = Visit(self, request)
             try:
+                await self.keys.open()  # where nobody has
                 if request.method == "POST":
                     if not csrf.is_own_request(request.headers):
                         return visit.failed(Failure(403, "This was refused", FORGED))
