@@ -32,6 +32,10 @@ def test_importing_gatepost_loads_no_database_no_redis_and_no_command_line_libra
         "typer",
         "rich",
         "uvicorn",
+        "jinja2",
+        "itsdangerous",
+        "msgspec",
+        "cryptography",
     }
 
 
@@ -60,6 +64,8 @@ def test_the_wheel_holds_the_migrations_and_makes_tables_from_them(tmp_path: Pat
     assert "gatepost/py.typed" in names
     assert "gatepost/database/migrations/env.py" in names
     assert "gatepost/database/migrations/versions/0001_first.py" in names
+    for name in ("templates/list.html", "static/page.js", "static/page.css", "static/logo.svg"):
+        assert f"gatepost/admin/page/{name}" in names
     assert not any("tests" in name for name in names)
     code = (
         "import asyncio, gatepost\n"

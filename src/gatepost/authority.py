@@ -37,14 +37,15 @@ class Subject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What one actor may do."""
+    """What one actor may do. `has_old_secret`: it acts with a secret that was rotated out and still lives."""
 
     actor: Actor
+    has_old_secret: bool = False
 
     @property
     def is_limited(self) -> bool:
         """Whether any rule applies; an operator may do everything."""
-        return self.actor.permissions is not None
+        return self.actor.permissions is not None or self.actor.key_id is not None
 
     def reaches(self, subject: Subject) -> bool:
         """Whether the key exists, as far as the actor can tell."""

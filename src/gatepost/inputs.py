@@ -22,7 +22,9 @@ def checked_text(name: str, text: str, most: int) -> str:
     if not isinstance(text, str):
         raise BadInputError(f"{name} must be a str, not {type(text).__name__}", name)
     text = text.strip()
-    if not 0 < len(text) <= most or not text.isprintable():
+    if not text:
+        raise BadInputError(f"{name} must be 1 to {most} printable characters, and it is empty", name)
+    if len(text) > most or not text.isprintable():
         raise BadInputError(f"{name} must be 1 to {most} printable characters, not {len(text)}: {text[:50]!r}", name)
     return text
 

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import math
 import os
+import re
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -101,7 +102,8 @@ IDEMPOTENCY_SECONDS = 86400.0
 """For how long a request with an idempotency key may be repeated."""
 
 _HINT_MAX = 40
-_PLACE_DIGITS_MAX = 18
+_PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})\Z")
+"""Seq and number, within what the columns hold."""
 
 
 class _Unset:
@@ -250,9 +252,10 @@ class APIKeys:
         if not opened.freshness.started:
             await opened.freshness.start()
 
-    async def create_schema(self) -> None:
-        """Make or migrate the tables; safe to call at every start and from several processes at once."""
-        await self._with_database(_upgrade)
+    async def create_schema(self, *, terms_anew: bool = False) -> None:
+        """Make or migrate the tables; safe to call at every start and from several processes at once. `terms_anew`:
+        also write anew what lists are searched by, which an older version of gatepost does not keep up to date."""
+        await self._with_database(lambda database: database.upgrade(terms_anew=terms_anew))
 
     async def schema_status(self) -> "SchemaStatus":
         """Which revision the database is at, and which one this code needs."""
@@ -483,6 +486,8 @@ class APIKeys:
         authority.check_look()
         order = Sort.parse(sort)
         project = checked_project(project)
+        if active not in (None, True, False):
+            raise BadInputError(f"active must be True, False or None, not {active!r:.50}", "active")
         if permission is not None:
             try:
                 self.catalogue.check([permission])
@@ -524,8 +529,8 @@ class APIKeys:
             after=None if after is None else _parse_place(after),
             limit=_checked_limit(limit) + 1,
         )
-        if key_id is not None and not found and after is None:
-            raise KeyNotFoundError([key_id])
+        if key_id is not None and not found:
+            await self.get(key_id, actor=actor)
         last = found[limit - 1] if len(found) > limit else None
         return Page(found[:limit], None if last is None else f"{last.seq}.{last.n}")
 
@@ -580,7 +585,8 @@ class APIKeys:
                     columns["permissions"] = _joined(sorted(columns["permissions"]))
                 await change.update_key(after, columns, detail)
                 key = await change.read_key(key_id)
-        if not _takes_away(before, key):
+        may_have_taken = not changed and ("permissions" in wanted or wanted.get("expires_at") is not None)
+        if not (_takes_away(before, key) or may_have_taken):  # it may have been made by a call that nobody waited for
             patience = replace(patience, everywhere=False)
         return await self._settled(change, patience, lambda spread: _edited(key, spread), changed=bool(changed))
 
@@ -659,7 +665,8 @@ class APIKeys:
             authority = await self._begin(change, actor)
             before = await self._found(change, authority, key_id, if_version)
             authority.check_grant(before.permissions)
-            authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
+            goes_on = grace >= OWN_GRACE_MIN and not authority.has_old_secret
+            authority.check_own(before, force=force or goes_on)
             await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
             key = await change.read_key(key_id)
         return await self._settled(change, patience, lambda spread: Issued(key, secret, spread))
@@ -752,13 +759,8 @@ class APIKeys:
         secret = secret.strip(b" ")  # RFC 6750 allows more than one space before it
         if not 0 < len(secret) <= SECRET_MAX or not (self.foreign_secrets or opened.format.is_genuine(secret)):
             return Outcome.INVALID, None
-        return await self.judge_digest(secret_text.digest(secret), fresh=fresh)
-
-    async def judge_digest(self, digest: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
-        """As `judge`, of the secret that has this SHA-256 digest (32 bytes): for sessions, which do not keep secrets.
-        Raises `UnavailableError`."""
         await self.serve()
-        opened = self._opened()
+        digest = secret_text.digest(secret)
         found = await (opened.lookup.find_fresh(digest) if fresh else opened.lookup.find(digest))
         return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
 
@@ -899,7 +901,8 @@ class APIKeys:
         """What an actor's idempotency key makes a key and its secret of, under each server key: id, random bytes, and
         the format (docs/decisions/0009)."""
         opened = self._opened()
-        label = f"{actor.key_id or actor.name}\0{idempotency_key}"
+        who = f"name {actor.name}" if actor.key_id is None else f"key {actor.key_id}"
+        label = f"{who}\0{idempotency_key}"
         return [
             (*derived_seed(server_key, label), SecretFormat((server_key,), opened.format.prefix))
             for server_key in opened.format.server_keys
@@ -915,10 +918,11 @@ class APIKeys:
             raise IdempotencyError("The idempotency key was used for another request already: take a new one")
         if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
             raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")
-        digest = secret_text.digest(secret.encode())
-        if not await change.known_digests([digest]):
+        found = await change.secret_of(secret_text.digest(secret.encode()))
+        if found != (made.key_id, None):
             raise IdempotencyError(f"Key {made.key_id}, made with the idempotency key, was deleted or rotated since")
         key = await change.read_key(made.key_id)
+        authority.check_reach(key)
         authority.check_grant(key.permissions)
         return Issued(key, secret)
 
@@ -937,11 +941,23 @@ class APIKeys:
                 raise AccessDeniedError(f"Key {actor.key_id}, which acts, is not there any more") from None
             if not key.active or (key.expires_at is not None and key.expires_at <= change.now):
                 raise AccessDeniedError(f"Key {key.id}, which acts, cannot be used any more")
+            if actor.project is not None and key.project not in (None, actor.project):
+                raise AccessDeniedError(f"Key {key.id}, which acts, is of another project")
             held = key.permissions if actor.permissions is None else key.permissions & actor.permissions
-            actor = replace(actor, project=key.project, permissions=held)
-        authority = Authority(actor)
+            actor = replace(actor, project=actor.project or key.project, permissions=held)
+        authority = Authority(actor, has_old_secret=await self._has_old_secret(change, actor))
         authority.check_manage()
         return authority
+
+    async def _has_old_secret(self, change: "Change", actor: Actor) -> bool:
+        """Whether the actor acts with a secret that was rotated out. Raises `AccessDeniedError` for one that is not
+        good any more: it was when the call came, but the call may have taken its time."""
+        if actor.digest is None:
+            return False
+        found = await change.secret_of(actor.digest)
+        if found is None or found[0] != actor.key_id or (found[1] is not None and found[1] <= change.now):
+            raise AccessDeniedError("The secret that this was asked with is not good any more")
+        return found[1] is not None
 
     async def _found(
         self, change: "Change", authority: Authority, key_id: str, if_version: str | None = None
@@ -992,6 +1008,7 @@ class APIKeys:
         async with self._change(actor) as change:
             authority = await self._begin(change, actor)
             if if_version is not None:
+                check_id(wanted[0])
                 await self._found(change, authority, wanted[0], if_version)
             found = await change.states([key_id for key_id in wanted if is_id(key_id)])
             states = {key_id: key for key_id, key in found.items() if authority.reaches(key)}
@@ -1120,10 +1137,6 @@ if hasattr(os, "register_at_fork"):  # not on Windows, where there is no fork
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-async def _upgrade(database: "Database") -> None:
-    await database.upgrade()
-
-
 async def _read_status(database: "Database") -> "SchemaStatus":
     return await database.schema_status()
 
@@ -1164,12 +1177,10 @@ def _checked_limit(limit: int) -> int:
 
 def _parse_place(after: str) -> tuple[int, int]:
     """The place in the audit log that `after` tells."""
-    parts = after.split(".")
-    if len(parts) != 2 or not all(  # noqa: PLR2004 - seq and number
-        part.isascii() and part.isdigit() and len(part) <= _PLACE_DIGITS_MAX for part in parts
-    ):
+    found = _PLACE.match(after) if isinstance(after, str) else None
+    if found is None:
         raise BadInputError(f"after={after!r:.50} is not the `next` of an earlier page", "after")
-    return int(parts[0]), int(parts[1])
+    return int(found[1]), int(found[2])
 
 
 def _plain(value: Any) -> Any:

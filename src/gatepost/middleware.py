@@ -80,6 +80,8 @@ class APIKeyMiddleware:
         self._exempt = Exemptions(exempt) if exempt else None
         self._fresh = FreshPaths(fresh) if fresh else None
         self._end_connections = end_connections
+        self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
+        """Whether no secret can come in a URL."""
         self._optional = optional
         self._project = project
         self._realm = checked_realm(realm)

@@ -86,9 +86,11 @@ class Actor:
     """Who acts on keys, from where, and what limits them (`gatepost.authority` has the rules).
 
     `name`: 1 to 200 characters, for the audit log. `address`: where from: an IP address, a host; `None` = not known.
-    `key_id`: the key that acts, where one does: what it may do is read anew in each change. `project`: the only one
-    whose keys the actor reaches; `None` = all. `permissions`: what the actor holds; `None` = an operator, whom nothing
-    limits. A plain `str` in place of an `Actor` is an operator of that name.
+    `key_id`: the key that acts, where one does: what it may do is read anew in each change. `digest`: of the secret
+    that it acts with (32 bytes), which must still be good then; `None` = not asked. `project`: the only one whose keys
+    the actor reaches; `None` = all. `permissions`: what the actor holds; `None` = an operator, whom nothing limits,
+    unless a key acts: then it holds what the key does. A plain `str` in place of an `Actor` is an operator of
+    that name.
     """
 
     name: str
@@ -96,12 +98,18 @@ class Actor:
     key_id: str | None = None
     project: str | None = None
     permissions: frozenset[str] | None = None
+    digest: bytes | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, key: APIKey, address: str | None = None) -> Self:
+    def of(cls, key: APIKey, address: str | None = None, digest: bytes | None = None) -> Self:
         """A key that acts for itself."""
         return cls(
-            name=f"key {key.id}", address=address, key_id=key.id, project=key.project, permissions=key.permissions
+            name=f"key {key.id}",
+            address=address,
+            key_id=key.id,
+            project=key.project,
+            permissions=key.permissions,
+            digest=digest,
         )
 
 

@@ -215,6 +215,21 @@ async def test_a_key_found_off_already_is_waited_for_as_well(start: Start, sqlit
     assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
+async def test_an_edit_that_was_made_already_is_waited_for_as_well(start: Start, sqlite_url: str) -> None:
+    """Who was told to do it again must be able to rely on the answer."""
+    first, second = await start(sqlite_url, serving=False), await start(sqlite_url, serving=False)
+    worker = await start(sqlite_url, poll_interval=1.0)
+    issued = await first.create("a key", ["FILE_UPLOAD"])
+    await worker._opened().freshness.poll()
+    assert (await worker.verify(issued.secret)).valid
+    await first.update(issued.key.id, permissions=[], wait="commit")
+    await second.update(issued.key.id, permissions=[])
+    assert worker.recall(issued.secret.encode()) is None
+    verdict = await worker.verify(issued.secret)
+    assert verdict.key is not None
+    assert verdict.key.permissions == frozenset()
+
+
 async def test_a_call_cancelled_while_it_waits_has_changed_the_key_and_says_so(start: Start, sqlite_url: str) -> None:
     admin = await start(sqlite_url, serving=False)
     await start(sqlite_url, poll_interval=10.0, max_staleness=20.0)

@@ -1,10 +1,12 @@
 """What actors may do through the verbs, and what the audit log tells of it, over SQLite, PostgreSQL and MariaDB."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 from gatepost import (
     AccessDeniedError,
@@ -19,6 +21,8 @@ from gatepost import (
     Outcome,
     StaleKeyError,
 )
+from gatepost.database.engine import changing
+from gatepost.secret import digest
 
 MANAGE = ("ACCESS_MANAGE", "FILE_UPLOAD", "OBJECTS_LIST")
 
@@ -329,3 +333,55 @@ async def test_a_key_that_is_made_inactive_is_refused_until_it_is_activated(keys
     assert (await keys.verify(issued.secret)).valid
     with pytest.raises(BadInputError, match="active must be"):
         await keys.create("x", active=1)  # type: ignore[arg-type]
+
+
+async def test_a_call_does_not_finish_with_a_secret_that_died_meanwhile(keys: APIKeys) -> None:
+    """Whoever holds back a request's body, or waits for the lock, must not gain by it."""
+    issued = await keys.create("manager", MANAGE, project="acme")
+    actor = Actor.of(issued.key, digest=digest(issued.secret.encode()))
+    await keys.create("x", actor=actor)
+    second = await keys.rotate(issued.key.id, grace=0.5)
+    await keys.create("x", actor=actor)
+    await asyncio.sleep(0.6)
+    before = await state(keys)
+    for attempt in (keys.create("x", actor=actor), keys.rotate(issued.key.id, grace=60, actor=actor)):
+        with pytest.raises(AccessDeniedError, match="not good any more"):
+            await attempt
+    await keys.rotate(issued.key.id, grace=0)
+    with pytest.raises(AccessDeniedError, match="not good any more"):
+        await keys.create("x", actor=Actor.of(issued.key, digest=digest(second.secret.encode())))
+    stranger = await keys.create("another's", MANAGE, project="acme")
+    with pytest.raises(AccessDeniedError, match="not good any more"):
+        await keys.create("x", actor=Actor.of(issued.key, digest=digest(stranger.secret.encode())))
+    assert len(before[2]) + 1 == len((await state(keys))[2])
+
+
+async def test_rotating_with_the_older_secret_ends_it_so_it_needs_force(keys: APIKeys) -> None:
+    issued = await keys.create("manager", MANAGE, project="acme")
+    second = await keys.rotate(issued.key.id, grace=60)
+    with pytest.raises(ForceNeededError):
+        await keys.rotate(issued.key.id, grace=60, actor=Actor.of(issued.key, digest=digest(issued.secret.encode())))
+    await keys.rotate(issued.key.id, grace=60, actor=Actor.of(issued.key, digest=digest(second.secret.encode())))
+
+
+async def test_an_actor_that_is_less_than_its_key_stays_so_in_changes(keys: APIKeys) -> None:
+    wide = (await keys.create("company-wide", MANAGE)).key
+    other = await keys.create("another project's", project="other")
+    narrow = Actor(name="ann", key_id=wide.id, project="acme", permissions=frozenset({"ACCESS_MANAGE"}))
+    for attempt in (keys.get(other.key.id, actor=narrow), keys.deactivate(other.key.id, actor=narrow)):
+        with pytest.raises(KeyNotFoundError):
+            await attempt
+    with pytest.raises(AccessDeniedError, match="FILE_UPLOAD"):
+        await keys.create("x", ["FILE_UPLOAD"], actor=narrow)
+    elsewhere = Actor(name="ann", key_id=other.key.id, project="acme", permissions=frozenset({"ACCESS_MANAGE"}))
+    with pytest.raises(AccessDeniedError, match="of another project"):
+        await keys.create("x", actor=elsewhere)
+
+
+async def test_a_reached_key_without_any_event_that_may_be_told_has_an_empty_log(keys: APIKeys) -> None:
+    actor = await manager(keys)
+    key = (await keys.create("from before events told projects", project="acme")).key
+    async with changing(keys._database.engine).connect() as connection:
+        await connection.execute(text("UPDATE gatepost_events SET project = NULL"))
+        await connection.commit()
+    assert list((await keys.events(key.id, actor=actor)).items) == []

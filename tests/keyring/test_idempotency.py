@@ -60,7 +60,8 @@ async def test_another_request_with_it_is_refused_and_changes_nothing(keys: APIK
 
 
 async def test_a_key_that_was_deleted_or_rotated_since_is_not_made_again(keys: APIKeys) -> None:
-    for undo in (keys.delete, lambda key_id: keys.rotate(key_id, grace=0)):
+    rotations = (lambda key_id: keys.rotate(key_id, grace=0), lambda key_id: keys.rotate(key_id, grace=60))
+    for undo in (keys.delete, *rotations):
         once = str(uuid4())
         issued = await keys.create("a key", idempotency_key=once)
         await undo(issued.key.id)

@@ -159,12 +159,16 @@ async def test_more_changes_by_hand_than_a_list_catches_up_with_are_found_all_th
             await connection.execute(text("UPDATE gatepost_keys SET description = :description WHERE id = :id"), values)
         await connection.commit()
     monkeypatch.setattr(terms, "PENDING_MAX", 2)
+    monkeypatch.setattr(listing, "SCANNED", 1)
 
     async def found(search: str) -> set[str]:
         return {key.id for key in await all_pages(keys, limit=2, search=search)}
 
     assert await found("after") == set(made)
     assert await found("before") == set()
+    assert await found(made[2]) == {made[2]}
+    assert await found("ter") == set()
+    assert {key.id for key in await all_pages(keys, limit=3, permission="FILE_UPLOAD")} == set(made)
     assert not await keys._database._terms_are_current()
     await keys.create_schema()
     assert await keys._database._terms_are_current()
@@ -198,3 +202,58 @@ async def test_terms_go_with_their_key_and_follow_its_edits(keys: APIKeys) -> No
     assert await written() == {("three", "acme"), own}
     await keys.delete(issued.key.id)
     assert await written() == set()
+
+
+@pytest.mark.parametrize("with_terms", [True, False])
+async def test_words_are_compared_alike_with_terms_and_without(
+    keys: APIKeys, with_terms: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = await keys.create("ÄRGER Straße ﬁx")
+    if not with_terms:
+        async with changing(keys._database.engine).connect() as connection:
+            await connection.execute(text("DELETE FROM gatepost_settings WHERE name = 'terms_seq'"))
+            await connection.commit()
+    for search in ("ärger", "STRASSE", "straße", "fix", "ärg fi"):
+        assert [key.id for key in (await keys.list(search=search)).items] == [issued.key.id], search
+    assert list((await keys.list(search="rger")).items) == []
+
+
+async def test_keys_with_several_words_of_one_beginning_are_counted_once(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a list would end before its end."""
+    monkeypatch.setattr(listing, "FEW", 20)
+    keys.foreign_secrets = True
+    made = await keys.import_digests(
+        ImportedKey(
+            digest=hashlib.sha256(bytes([number])).digest(),
+            description="prod processor proof prototype acme",
+            permissions=["DIR_MOVE"],
+        )
+        for number in range(30)
+    )
+    for filters in ({"search": "pro acme"}, {"search": "pro", "permission": "DIR_MOVE"}):
+        found = await all_pages(keys, **filters)  # type: ignore[arg-type]
+        assert {key.id for key in found} == {key.id for key in made}, filters
+
+
+async def test_a_list_does_without_terms_while_nobody_may_write(keys: APIKeys) -> None:
+    issued = await keys.create("before", ["DIR_MOVE"])
+    engine = changing(keys._database.engine)
+    async with engine.connect() as connection:
+        await connection.execute(text("UPDATE gatepost_keys SET description = 'after'"))
+        await connection.commit()
+        await connection.execute(text("UPDATE gatepost_counter SET seq = seq"))
+        assert [key.id for key in (await keys.list(search="after", permission="DIR_MOVE")).items] == [issued.key.id]
+        await connection.rollback()
+    assert [key.id for key in (await keys.list(search="after", permission="DIR_MOVE")).items] == [issued.key.id]
+
+
+async def test_terms_that_an_older_gatepost_did_not_write_are_written_anew(keys: APIKeys) -> None:
+    issued = await keys.create("a key")
+    async with changing(keys._database.engine).connect() as connection:
+        await connection.execute(text("DELETE FROM gatepost_terms"))
+        await connection.commit()
+    assert list((await keys.list(search="key")).items) == []
+    await keys.create_schema(terms_anew=True)
+    assert [key.id for key in (await keys.list(search="key")).items] == [issued.key.id]

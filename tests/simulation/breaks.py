@@ -233,7 +233,7 @@ BREAKS = (
                 "        asked = self._clock()\n",
                 "        asked = self._clock()\n        self.until = self.until or asked + self._max_staleness\n",
             ),
-            Edit(APIKeys, "judge_digest", "await self.serve()", "asyncio.get_running_loop().create_task(self.serve())"),
+            Edit(APIKeys, "judge", "await self.serve()", "asyncio.get_running_loop().create_task(self.serve())"),
         ),
         weather=5,
     ),

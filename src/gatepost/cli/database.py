@@ -1,6 +1,8 @@
 """`gatepost db …`: the tables."""
 
-from typer import Typer
+from typing import Annotated
+
+from typer import Option, Typer
 
 from gatepost.cli.help import examples
 from gatepost.cli.options import ChangeOptions, DatabaseOptions
@@ -14,12 +16,16 @@ app = Typer(help="Make, migrate and check the database's tables.")
 
 @app.command(epilog=examples("gatepost db upgrade --database postgresql://user@host/name"))
 @verb
-async def upgrade(options: DatabaseOptions) -> None:
+async def upgrade(
+    options: DatabaseOptions,
+    *,
+    terms: Annotated[bool, Option("--terms", help="Also write anew what lists are searched by.")] = False,
+) -> None:
     """Make or migrate the tables, and make triggers that are missing. Does nothing where all fits already."""
     options.sqlite_file()
     keys = APIKeys(options.database)
     before = await keys.schema_status()
-    await keys.create_schema()
+    await keys.create_schema(terms_anew=terms)
     after = await keys.schema_status()
     name = options.database_name()
     if options.as_json:

@@ -119,6 +119,12 @@ class Change:
             async for row in self._select(with_secret, keys.c.id, ids)
         }
 
+    async def secret_of(self, digest: bytes) -> tuple[str, datetime | None] | None:
+        """The key that has the secret with this digest, and when the secret expires, if it was rotated out."""
+        found = select(secrets.c.key_id, secrets.c.expires_at).where(secrets.c.digest == digest)
+        row = (await self._execute(found)).one_or_none()
+        return None if row is None else (row.key_id, row.expires_at)
+
     async def creation_of(self, ids: Sequence[str]) -> Creation | None:
         """How the first of these keys that there has ever been was made, whether it is there still or not."""
         made = select(events.c.key_id, events.c.at, events.c.detail).where(events.c.kind == "created")

@@ -7,7 +7,7 @@ where many have, keys are walked in order until enough of them do.
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,8 +34,8 @@ from gatepost.database.rows import as_key
 from gatepost.database.tables import keys, secrets, terms
 from gatepost.database.terms import permission_term, word_range, words
 from gatepost.errors import BadInputError
-from gatepost.inputs import YEAR_MAX, YEAR_MIN
-from gatepost.models import APIKey
+from gatepost.inputs import YEAR_MAX, YEAR_MIN, is_id
+from gatepost.models import DESCRIPTION_MAX, APIKey
 
 ORDERS: Mapping[str, type] = {"created": int, "updated": datetime, "description": str}
 """What lists can be ordered by, and what a place in such a list is told by."""
@@ -45,6 +45,9 @@ FEW = 2000
 
 SOME = 4000
 """Most keys of a term that are asked, one by one, for the other terms."""
+
+SCANNED = 1000
+"""Keys that are looked at per round trip where there are no terms to ask."""
 
 ASKED = 4
 """Most terms that are asked how many keys they have."""
@@ -113,13 +116,13 @@ class Place:
 
 def _is_place(sort: Sort, value: Any, key_id: Any) -> bool:
     """Whether a value and an id can be of a key: databases refuse other ones with an error of their own."""
-    if type(value) is not ORDERS[sort.by] or not isinstance(key_id, str) or not key_id.isascii():
+    if type(value) is not ORDERS[sort.by] or not isinstance(key_id, str) or not is_id(key_id):
         return False
     if isinstance(value, int):
         return 0 <= value <= _BIGINT_MAX
     if isinstance(value, datetime):
         return value.utcoffset() is not None and YEAR_MIN < value.year < YEAR_MAX
-    return str(value).isprintable()
+    return str(value).isprintable() and len(str(value)) <= DESCRIPTION_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +135,9 @@ class HasPermission:
         """What is true of its term."""
         return of.c.term == permission_term(self.start)
 
-    def in_row(self, of: FromClause) -> ColumnElement[bool]:
-        """What is true of its row."""
-        return of.c.permissions.contains(f" {self.start} ", autoescape=True)
+    def fits(self, row: Any) -> bool:
+        """Whether it is true of a row."""
+        return self.start in row.permissions.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,9 @@ class HasWord:
         first, last = word_range(self.start)
         return and_(of.c.term >= first, of.c.term <= last)
 
-    def in_row(self, of: FromClause) -> ColumnElement[bool]:
-        """What is true of its row, and of some more: rows know no words."""
-        return or_(of.c.description.icontains(self.start, autoescape=True), of.c.id.icontains(self.start))
+    def fits(self, row: Any) -> bool:
+        """Whether it is true of a row."""
+        return any(word.startswith(self.start) for word in (*words(row.description), row.id.casefold()))
 
 
 Condition = HasPermission | HasWord
@@ -205,14 +208,29 @@ class Listing:
             if not starts:
                 return [], None
             conditions.extend(map(HasWord, dict.fromkeys(starts)))
-        few = await self._few(connection, conditions) if with_terms and conditions else None
-        if few is not None and not few:
-            return [], None
-        statement = self._statement(connection.dialect.name, conditions, few, with_terms=with_terms)
-        rows = (await connection.execute(statement)).all()
+        if conditions and not with_terms:
+            rows = await self._scanned(connection, conditions)
+        else:
+            few = await self._few(connection, conditions) if conditions else None
+            if few is not None and not few:
+                return [], None
+            statement = self._statement(connection.dialect.name, conditions, few)
+            rows = (await connection.execute(statement)).all()
         last = rows[self.limit - 1] if len(rows) > self.limit else None
         after = None if last is None else Place(last.place, last.id).token(self.sort)
         return [as_key(row) for row in rows[: self.limit] if row.hint is not None], after
+
+    async def _scanned(self, connection: AsyncConnection, conditions: Sequence[Condition]) -> Sequence[Any]:
+        """The rows of the page, found by looking at each key in order, without the terms."""
+        found: list[Any] = []
+        scan = replace(self, limit=SCANNED)
+        while True:
+            rows = (await connection.execute(scan._statement(connection.dialect.name, (), None))).all()  # noqa: SLF001 - of this class
+            found += [row for row in rows[:SCANNED] if all(each.fits(row) for each in conditions)]
+            if len(found) > self.limit or len(rows) <= SCANNED:
+                return found[: self.limit + 1]
+            last = rows[SCANNED - 1]
+            scan = replace(scan, place=Place(last.place, last.id))
 
     async def _few(self, connection: AsyncConnection, conditions: Sequence[Condition]) -> set[str] | None:
         """The only keys that fit all conditions, where they are few and soon found by the rarest of the terms. Of
@@ -225,8 +243,7 @@ class Listing:
             return None
         some = self._matching(rarest).subquery()
         others = [_has_term(each, some.c.key_id) for each in conditions if each != rarest]
-        found = await connection.scalars(select(some.c.key_id).where(*others).limit(FEW + 1))
-        ids = set(found)
+        ids = set(await connection.scalars(select(some.c.key_id).where(*others).distinct().limit(FEW + 1)))
         return ids if len(ids) <= FEW else None
 
     def _matching(self, condition: Condition) -> Select[Any]:
@@ -234,14 +251,12 @@ class Listing:
         of_project = true() if self.project is None else terms.c.project == self.project
         return select(terms.c.key_id).where(condition.in_terms(terms), of_project).limit(SOME + 1)
 
-    def _statement(
-        self, dialect: str, conditions: Sequence[Condition], few: set[str] | None, *, with_terms: bool
-    ) -> Select[Any]:
+    def _statement(self, dialect: str, conditions: Sequence[Condition], few: set[str] | None) -> Select[Any]:
         if few is None:
             states = [self.active] if self.active is not None else [False, True]
-            parts = [self._part(keys, dialect, conditions, state, with_terms=with_terms) for state in states]
+            parts = [self._part(keys, dialect, conditions, state) for state in states]
         else:
-            parts = [self._part(_read_first(few, dialect), dialect, (), self.active, with_terms=with_terms)]
+            parts = [self._part(_read_first(few, dialect), dialect, (), self.active)]
         page = union_all(*[select(part.subquery()) for part in parts]).subquery()
         hint = select(secrets.c.hint).where(secrets.c.key_id == page.c.id, secrets.c.expires_at.is_(None)).limit(1)
         return (  # a subquery: a planner without statistics would join all secrets
@@ -256,19 +271,21 @@ class Listing:
         dialect: str,
         conditions: Sequence[Condition],
         active: bool | None,
-        *,
-        with_terms: bool,
     ) -> Select[Any]:
         """The first keys of a page that are in this state."""
         name = _COLUMNS[self.sort.by]
         statement = select(of, of.c[name].label("place"))
+        if of is keys:  # with statistics, MariaDB would rather ask every key for the terms, and then sort
+            index = f"ix_gatepost_keys_{'' if self.project is None else 'project_'}active_{name}_id"
+            for mysql in ("mysql", "mariadb"):
+                statement = statement.with_hint(keys, f"FORCE INDEX ({index})", mysql)
         if active is not None:
             statement = statement.where(of.c.active == (true() if active else false()))
         if self.project is not None:
             statement = statement.where(of.c.project == self.project)
         if self.place is not None:
             statement = statement.where(self.place.precedes(of, self.sort, dialect))
-        fits = [_has_term(each, of.c.id) if with_terms else each.in_row(of) for each in conditions]
+        fits = [_has_term(each, of.c.id) for each in conditions]
         return statement.where(*fits).order_by(*self._order(of, name, dialect)).limit(self.limit + 1)
 
     def _order(self, of: FromClause, name: str, dialect: str) -> Sequence[ColumnElement[Any]]:

@@ -92,10 +92,10 @@ def check(status: SchemaStatus) -> None:
     )
 
 
-async def upgrade(engine: AsyncEngine) -> SchemaStatus:
+async def upgrade(engine: AsyncEngine, *, terms_anew: bool = False) -> SchemaStatus:
     """Make or migrate the tables, whoever else tries the same at the same time; answers the status from before.
     Triggers that are missing are made; where the database does not let us, the log says so. The terms that lists search
-    are written anew where they may be behind.
+    catch up with changes by hand; `terms_anew`: they are all written anew.
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
@@ -110,7 +110,7 @@ async def upgrade(engine: AsyncEngine) -> SchemaStatus:
                 await connection.run_sync(triggers.install)
             elif not before.triggers:
                 await connection.run_sync(_make_missing_triggers)
-            await terms.catch_up(connection, most=None)
+            await terms.catch_up(connection, anew=terms_anew)
             await connection.commit()
         finally:
             if connection.dialect.name in {"mysql", "mariadb"}:  # not tied to the transaction, so only after its end

@@ -5,6 +5,7 @@ of MariaDB and MySQL) would break the rule of freshness (docs/decisions/0002).
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ from gatepost.record import Row
 
 N_MAX = 2**31 - 1
 """Highest number of an event inside a change: the column's type has 32 bits."""
+
+logger = logging.getLogger("gatepost.database")
+
+CATCH_UP_SECONDS = 1.0
+"""How long a list may wait for the lock that changes take, to catch up with changes by hand."""
 
 READ_MAX = 512
 """Most digests in one statement."""
@@ -165,10 +171,11 @@ class Database:
         if engine is not None and engine is not self._given:
             await engine.dispose()
 
-    async def upgrade(self) -> None:
-        """Make or migrate the tables. Raises `SchemaError` where they are newer than this code."""
+    async def upgrade(self, *, terms_anew: bool = False) -> None:
+        """Make or migrate the tables, and write all terms anew if wanted. Raises `SchemaError` where they are newer
+        than this code."""
         with mapped_errors("Migrating the tables"):
-            await schema.upgrade(self.engine)
+            await schema.upgrade(self.engine, terms_anew=terms_anew)
 
     async def schema_status(self) -> schema.SchemaStatus:
         """Which revision the tables are at."""
@@ -254,16 +261,21 @@ class Database:
             return [as_event(row) for row in await connection.execute(statement.limit(limit))]
 
     async def _terms_are_current(self) -> bool:
-        """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with, unless that is very
-        much."""
+        """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very
+        much, or the database lets nobody write now."""
         async with self._reading("Listing keys") as connection:
-            if await terms.is_current(connection):
-                return True
-        with mapped_errors("Listing keys"):
-            async with asyncio.timeout(self._timeout), changing(self.engine).connect() as connection:
-                is_current = await terms.catch_up(connection, terms.PENDING_MAX)
-                await connection.commit()
-                return is_current
+            pending = await terms.pending(connection)
+        if not pending:
+            return pending == 0
+        try:
+            with mapped_errors("Listing keys"):
+                async with asyncio.timeout(CATCH_UP_SECONDS), changing(self.engine).connect() as connection:
+                    await terms.catch_up(connection)
+                    await connection.commit()
+        except UnavailableError as failure:
+            logger.warning("Lists do without terms, and are slow: %s", failure)
+            return False
+        return True
 
     @asynccontextmanager
     async def change(self, actor: str | None, address: str | None = None) -> AsyncIterator[Change]:

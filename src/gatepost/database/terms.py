@@ -1,7 +1,7 @@
 """The terms that lists are filtered by: the words of a key's description and its id, and its permissions.
 
 Derived from the keys, in the change that changes them. What somebody changed by hand in SQL is caught up with when the
-next list needs it: the triggers have written an event. Until then, `is_current` tells, terms must not be asked.
+next list needs it: the triggers have written an event. Until then, `pending` tells, terms must not be asked.
 """
 
 import re
@@ -46,44 +46,43 @@ def word_range(word: str) -> tuple[str, str]:
 
 def rows_of(key_id: str, project: str | None, description: str, permissions: Iterable[str]) -> list[dict[str, str]]:
     """The rows of one key."""
-    found = {*words(description), key_id.casefold(), *map(permission_term, permissions)}
-    return [{"term": term[:TERM_MAX], "project": project or "", "key_id": key_id} for term in sorted(found)]
+    found = {*words(description), key_id.casefold(), *(permission_term(name)[:TERM_MAX] for name in permissions)}
+    return [{"term": term, "project": project or "", "key_id": key_id} for term in sorted(found)]
 
 
-async def is_current(connection: AsyncConnection) -> bool:
-    """Whether every key's terms are written. One round trip, two index probes."""
+async def pending(connection: AsyncConnection) -> int | None:
+    """How many changes by hand the terms are behind; `None` = too many to be caught up with by a list, or no terms were
+    written yet. One round trip, two index probes."""
     written = select(settings.c.value).where(settings.c.name == SETTING).scalar_subquery()
-    pending = _by_hand(select(func.max(events.c.seq)), above=None).scalar_subquery()
-    row = (await connection.execute(select(written.label("written"), pending.label("pending")))).one()
-    return row.written is not None and (row.pending is None or row.pending <= int(row.written, 16))
+    newest = select(func.max(events.c.seq)).where(text(BY_HAND)).scalar_subquery()
+    row = (await connection.execute(select(written.label("written"), newest.label("newest")))).one()
+    if row.written is None:
+        return None
+    seq = int(row.written, 16)
+    if row.newest is None or row.newest <= seq:
+        return 0
+    behind = select(events.c.key_id).where(text(BY_HAND), events.c.seq > seq).limit(PENDING_MAX + 1).subquery()
+    count = (await connection.execute(select(func.count()).select_from(behind))).scalar_one()
+    return count if count <= PENDING_MAX else None
 
 
-async def catch_up(connection: AsyncConnection, most: int | None) -> bool:
-    """Write the terms of keys that were changed by hand, or of all keys where none were written yet, while no change
-    can be under way. `most`: changes by hand beyond which to leave it; `None` = do it however many. Answers whether the
-    terms are current now. To be committed by the caller."""
+async def catch_up(connection: AsyncConnection, *, anew: bool = False) -> None:
+    """Write the terms of keys that were changed by hand, or of all keys where none were written yet or `anew`, while no
+    change can be under way. To be committed by the caller."""
     await connection.execute(update(counter).values(seq=counter.c.seq))
     written = await connection.scalar(select(settings.c.value).where(settings.c.name == SETTING))
+    position = f"{await connection.scalar(select(counter.c.seq)):016x}"
     if written is None:
-        if most is not None:
-            return False
+        await connection.execute(insert(settings).values(name=SETTING, value=position))
+    if written is None or anew:
         await _write_all(connection)
-        await connection.execute(insert(settings).values(name=SETTING, value=await _position(connection)))
-        return True
-    pending = _by_hand(select(events.c.key_id), above=int(written, 16)).distinct()
-    if most is not None:
-        pending = pending.limit(most + 1)
-    ids = list(await connection.scalars(pending))
-    if most is not None and len(ids) > most:
-        return False
-    dialect = connection.dialect.name
-    for batch in batches(ids):
-        found = (await connection.execute(_KEYS.where(one_of(keys.c.id, batch, dialect)))).all()
-        await replace(connection, batch, [each for row in found for each in _rows_of(row)])
-    if ids:
-        position = await _position(connection)
-        await connection.execute(update(settings).where(settings.c.name == SETTING).values(value=position))
-    return True
+    else:
+        by_hand = select(events.c.key_id).where(text(BY_HAND), events.c.seq > int(written, 16)).distinct()
+        ids = [key_id for key_id in await connection.scalars(by_hand) if key_id is not None]
+        for batch in batches(ids):
+            found = (await connection.execute(_KEYS.where(one_of(keys.c.id, batch, connection.dialect.name)))).all()
+            await replace(connection, batch, [each for row in found for each in _rows_of(row)])
+    await connection.execute(update(settings).where(settings.c.name == SETTING).values(value=position))
 
 
 async def replace(connection: AsyncConnection, ids: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
@@ -103,11 +102,6 @@ async def add(connection: AsyncConnection, rows: Iterable[Mapping[str, str]]) ->
 _KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions)
 
 
-def _by_hand(statement: Any, *, above: int | None) -> Any:
-    statement = statement.where(text(BY_HAND))  # a parameter would not tell planners that the index is for it
-    return statement if above is None else statement.where(events.c.seq > above)
-
-
 async def _write_all(connection: AsyncConnection) -> None:
     await connection.execute(delete(terms))
     last = ""
@@ -122,7 +116,3 @@ async def _write_all(connection: AsyncConnection) -> None:
 
 def _rows_of(row: Any) -> list[dict[str, str]]:
     return rows_of(row.id, row.project, row.description, row.permissions.split())
-
-
-async def _position(connection: AsyncConnection) -> str:
-    return f"{await connection.scalar(select(counter.c.seq)):016x}"

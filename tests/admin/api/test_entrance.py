@@ -1,7 +1,8 @@
 """No way in without a usable key, wherever the API is mounted."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -128,6 +129,39 @@ async def test_a_secret_beside_the_one_that_the_app_was_entered_with_is_an_error
     wrap, _ = WRAPPERS["another header"]
     app = wrap(Starlette(routes=[Mount("/api", make_api(small_site.keys))]), small_site.keys)
     both = {"X-Filerobot-Key": small_boss.secret, "X-API-Key": other.secret}
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+        assert refusal(await http.get("/api/whoami", headers=both)) == (400, "key_ambiguous")
+
+
+async def test_a_link_that_is_a_way_into_the_app_is_none_into_the_api(small_site: Site, small_boss: Caller) -> None:
+    inner = Starlette(routes=[Mount("/api", make_api(small_site.keys))])
+    sources: Any = [Header("X-API-Key"), Query("key")]
+    for exempt in ((), ("/api/*",)):
+        app = APIKeyMiddleware(inner, small_site.keys, sources=sources, exempt=exempt)
+        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+            assert refusal(await http.get("/api/whoami", params={"key": small_boss.secret})) == (401, "key_missing")
+
+
+async def test_a_body_that_is_held_back_until_the_secret_is_dead_changes_nothing(
+    small_site: Site, small_boss: Caller
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"description": "a key that should not be", '
+        await asyncio.sleep(0.3)  # the request is let in meanwhile
+        await small_site.keys.rotate(small_boss.key_id, grace=0)
+        yield b'"permissions": ["FILE_UPLOAD"]}'
+
+    answer = await small_boss.call("POST", "/keys", content=body(), headers={"Content-Type": "application/json"})
+    assert refusal(answer) == (403, "permission_denied")
+    assert len((await small_site.keys.list()).items) == 1
+
+
+async def test_two_secrets_are_an_error_also_where_the_app_exempts_the_api(
+    small_site: Site, small_boss: Caller
+) -> None:
+    inner = Starlette(routes=[Mount("/api", make_api(small_site.keys))])
+    both = {"X-API-Key": small_boss.secret, "Authorization": f"Bearer {small_boss.secret}"}
+    app = APIKeyMiddleware(inner, small_site.keys, exempt=["/api/*"])
     async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
         assert refusal(await http.get("/api/whoami", headers=both)) == (400, "key_ambiguous")
 

@@ -22,7 +22,6 @@ from gatepost.admin.page.entrance import SESSION_PURPOSE
 from gatepost.admin.page.session import Sessions
 from gatepost.catalogue import DAM
 from gatepost.models import Issued
-from gatepost.secret import digest
 from tests.servers.ports import free_port
 
 MOUNT = "/settings/api-keys"
@@ -50,7 +49,7 @@ class Served:
     def session(self, secret: str) -> str:
         """The cookie of somebody who has signed in with the secret just now."""
         keys = self.keys.derived_keys(SESSION_PURPOSE)
-        return Sessions(1800.0).seal(keys, digest(secret.encode()), time.time())
+        return Sessions(1800.0).seal(keys, secret, time.time())
 
     async def ask(self, secret: str, path: str = "/files") -> int | str:
         """How the app answers a request with the secret: 200, or the code of its refusal."""

@@ -167,7 +167,7 @@ async def test_a_rotation_without_grace_ends_the_old_secret_at_once(served: Serv
     await visitor.page.get_by_label("None: it stops working at once").check()
     await visitor.press("Rotate")
     secret = await visitor.secret()
-    await expect(visitor.dialog).to_contain_text(f"known everywhere: {EVERYWHERE}")
+    await expect(visitor.dialog).to_contain_text(f"refused everywhere: {EVERYWHERE}")
     assert await served.ask(key.secret) == "key_invalid"
     assert await served.ask(secret) == 200
 

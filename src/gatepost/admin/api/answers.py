@@ -82,11 +82,17 @@ class NewSecret(Struct):
         spread = UNSET if issued.propagation is None else Propagation.of(issued.propagation)
         return cls(Key.of(issued.key), issued.secret, spread)
 
+    def __repr__(self) -> str:
+        return f"NewSecret({self.key!r})"
+
 
 class Secret(Struct):
     """A key's secret."""
 
     secret: str
+
+    def __repr__(self) -> str:
+        return "Secret()"
 
 
 class Result(Struct):

@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.admin.api.decoding import from_headers, from_json, from_query
 from gatepost.admin.api.endpoints import Call
-from gatepost.admin.api.entrance import HEADERS, Entrance
+from gatepost.admin.api.entrance import HEADERS, Entrance, digest_of_caller
 from gatepost.admin.api.openapi import openapi_document
 from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import Nothing
 from gatepost.admin.api.problems import LINES, failure, problem
 from gatepost.admin.api.reply import JSON, Reply
+from gatepost.admin.client import address_of
 from gatepost.keyring import APIKeys
 from gatepost.models import Actor
 from gatepost.sources import Source
@@ -82,7 +83,7 @@ class _Resource:
         caller = request.scope["api_key"]
         call: Call[Any, Any, Any] = Call(
             keys=self._keys,
-            actor=Actor.of(caller, None if request.client is None else request.client.host),
+            actor=Actor.of(caller, address_of(request), digest_of_caller()),
             caller_id=caller.id,
             key_id=request.path_params.get("id", ""),
             root=_root(request.scope),

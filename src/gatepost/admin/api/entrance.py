@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,6 +13,7 @@ from gatepost.keyring import APIKeys
 from gatepost.middleware import APIKeyMiddleware
 from gatepost.models import Outcome
 from gatepost.responses import Problem
+from gatepost.secret import digest
 from gatepost.sources import Bearer, Extractor, Header, Source
 
 HEADERS: Sequence[Source] = (Bearer(), Header("X-API-Key"))
@@ -47,7 +49,9 @@ class Entrance:
         """The scope with the secret that a middleware around it took out. Beside another one that it left in there are
         two then, which is an error, never a choice."""
         secret = self._served_secret(scope)
-        if secret is None:
+        if secret is Outcome.AMBIGUOUS:
+            return {**scope, "headers": [*scope["headers"], *[(self._carrier, self._scheme + b"several")] * 2]}
+        if not isinstance(secret, bytes):
             return scope
         left = self._take(dict(scope))
         if left == secret:
@@ -55,15 +59,23 @@ class Entrance:
         headers = [line for line in scope["headers"] if left is not Outcome.MISSING or line[0].lower() != self._carrier]
         return {**scope, "headers": [*headers, (self._carrier, self._scheme + secret)]}
 
-    def _served_secret(self, scope: Scope) -> bytes | None:
-        """The secret that a middleware with the same keys took out of this request, also on a path that is exempt;
-        `None` where there is none. A request that the app makes to itself while it serves another is not that one."""
+    def _served_secret(self, scope: Scope) -> bytes | Outcome | None:
+        """What a middleware with the same keys took out of this request, also on a path that is exempt: a secret, or
+        that there were several; `None` where there is no such middleware. A request that the app makes to itself while
+        it serves another is not that one."""
         served = current_served.get()
         if served is None or served[1].keys is not self._keys or "api_key" not in scope:
             return None
-        secret = served[2] or served[3]
-        is_this_one = scope["api_key"] is served[0]["api_key"]
-        return secret if is_this_one and isinstance(secret, bytes) else None
+        if not served[1].takes_headers_only:  # a link may be a way into that app, but not into this one
+            return None
+        taken: bytes | Outcome | None = served[2] or served[3]
+        return taken if scope["api_key"] is served[0]["api_key"] else None
+
+
+def digest_of_caller() -> bytes:
+    """The digest of the secret that the entrance let this request in with."""
+    served: Any = current_served.get()
+    return digest(served[2].strip(b" "))
 
 
 def _hardened(_scope: Scope, problem: Problem) -> Problem:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from gatepost.catalogue import NAME_MAX
 from gatepost.inputs import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN
 from gatepost.keyring import PAGE_MAX
 from gatepost.models import DESCRIPTION_MAX, PROJECT_MAX
@@ -29,7 +30,12 @@ KeyId = Annotated[
     ),
 ]
 PermissionName = Annotated[
-    str, Meta(description="A permission.", extra_json_schema={"$ref": "#/components/schemas/PermissionName"})
+    str,
+    Meta(
+        max_length=NAME_MAX,
+        description="A permission.",
+        extra_json_schema={"$ref": "#/components/schemas/PermissionName"},
+    ),
 ]
 
 _Force = Annotated[bool, Meta(description="Do it although it weakens the key that this call uses.")]

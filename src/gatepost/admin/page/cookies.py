@@ -5,19 +5,37 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 
+def name_of(name: str, scheme: str) -> str:
+    """What a cookie is called in requests of this scheme: over https, so that only a page of https can have set it
+    (RFC 6265bis, section 4.1.3.1)."""
+    return f"__Secure-{name}" if scheme == "https" else name
+
+
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """`path`: where the page is mounted. `secure`: only over https, for it was asked for over https."""
+    """`path`: where the page is mounted. `scheme`: of the request; what came over https is set for https only."""
 
     path: str
-    secure: bool
+    scheme: str
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.scheme == "https"
 
     def set(self, response: Response, name: str, text: str, max_age: int | None = None) -> None:
         """Have the browser keep one, for `max_age` seconds; `None` = until it is closed."""
         response.set_cookie(
-            name, text, max_age=max_age, path=self.path, secure=self.secure, httponly=True, samesite="strict"
+            name_of(name, self.scheme),
+            text,
+            max_age=max_age,
+            path=self.path,
+            secure=self._is_secure,
+            httponly=True,
+            samesite="strict",
         )
 
     def delete(self, response: Response, name: str) -> None:
         """Have the browser forget one."""
-        response.delete_cookie(name, path=self.path, secure=self.secure, httponly=True, samesite="strict")
+        response.delete_cookie(
+            name_of(name, self.scheme), path=self.path, secure=self._is_secure, httponly=True, samesite="strict"
+        )

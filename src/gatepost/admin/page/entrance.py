@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Protocol
 
 from starlette.requests import Request
 
+from gatepost.admin.client import address_of
 from gatepost.admin.page import session
+from gatepost.admin.page.cookies import name_of
 from gatepost.admin.page.session import Session, Sessions
 from gatepost.keyring import APIKeys
 from gatepost.models import Actor, Outcome
+from gatepost.secret import digest
 
 SESSION_PURPOSE = "admin session"
-"""Names the derived keys that sign the cookie."""
+"""Names the derived keys that the cookie is sealed under."""
 
 Authorize = Callable[[Request], Actor | Awaitable[Actor | None] | None]
 """The host app's say: who acts, `None` = nobody who may."""
@@ -37,7 +40,11 @@ class Guest:
     @property
     def identity(self) -> str:
         """What forms are bound to: the secret's digest, or the name that the host app gave."""
-        return f"name {self.actor.name}" if self.session is None else f"digest {self.session.digest.hex()}"
+        return (
+            f"name {self.actor.name}"
+            if self.session is None
+            else f"digest {digest(self.session.secret.encode()).hex()}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +70,16 @@ class SessionEntrance:
 
     async def admit(self, request: Request) -> Guest | Stranger | None:
         """Judge the secret that the session began with as if it had been sent now."""
-        cookie = request.cookies.get(session.COOKIE)
+        cookie = request.cookies.get(name_of(session.COOKIE, request.scope["scheme"]))
         if cookie is None:
             return Stranger()
         found = self._sessions.read(self._keys.derived_keys(SESSION_PURPOSE), cookie, time.time())
         if found is None:
             return Stranger(_OVER)
-        outcome, key = await self._keys.judge_digest(found.digest)
+        outcome, key = await self._keys.judge(found.secret.encode())
         if outcome is not Outcome.VALID or key is None:
             return Stranger(ENDED[outcome])
-        return Guest(Actor.of(key, address_of(request)), found)
+        return Guest(Actor.of(key, address_of(request), digest(found.secret.encode())), found)
 
 
 class AuthorizedEntrance:
@@ -85,9 +92,6 @@ class AuthorizedEntrance:
         """Ask the host app."""
         answer = self._authorize(request)
         actor = await answer if isawaitable(answer) else answer
-        return None if actor is None else Guest(actor)
-
-
-def address_of(request: Request) -> str | None:
-    """The client's address, as the server says it."""
-    return None if request.client is None else request.client.host
+        if actor is None:
+            return None
+        return Guest(replace(actor, address=actor.address or address_of(request)))

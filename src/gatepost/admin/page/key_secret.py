@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from gatepost.admin.page.banner import spread_banner
 from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sentence
+from gatepost.admin.page.moments import span
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.authority import Authority
 from gatepost.errors import BadInputError, SecretNotStoredError, StaleKeyError, StillSpreadingError
@@ -43,7 +44,12 @@ async def rotate(visit: Visit) -> Response:
         return _form(visit, stale.key, 409, error=_CHANGED)
     except REFUSALS as refusal:
         return _form(visit, key, refusal_status(refusal), error=sentence(refusal))
-    known = "The end of the old secret is known everywhere"
+    grace = _grace_seconds(visit)
+    known = (
+        f"The old secret works for {span(grace)} more, then nowhere"
+        if grace
+        else "The old secret is refused everywhere"
+    )
     banner = issued.propagation and spread_banner(issued.key.description, "Rotated", issued.propagation, known)
     return visit.render("secret.html", key=issued.key, secret=issued.secret, kind="rotated", banner=banner)
 

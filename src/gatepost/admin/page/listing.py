@@ -47,7 +47,10 @@ class Listing:
     @classmethod
     def parse(cls, query: str) -> Self:
         """From a query as `query` made it. Whatever else it holds is dropped."""
-        return cls.of(dict(parse_qsl(query.removeprefix("?"), max_num_fields=20)))
+        try:
+            return cls.of(dict(parse_qsl(query.removeprefix("?"), max_num_fields=20)))
+        except ValueError:  # more than any list has
+            return cls.of({})
 
     @property
     def is_filtered(self) -> bool:

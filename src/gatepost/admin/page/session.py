@@ -1,10 +1,15 @@
-"""A signed-in browser: a signed cookie that names a secret by its digest. Nothing of it is kept on the server."""
+"""A signed-in browser: a cookie that holds the secret, encrypted. Nothing of it is kept on the server.
 
-import hashlib
+The secret itself, and not its digest: who can read the database has the digests and, unless it is a setting, the key
+that cookies are made under (docs/decisions/0010).
+"""
+
+import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from gatepost.errors import BadInputError
 
@@ -19,15 +24,15 @@ RENEW_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the cookie says. `digest`: SHA-256 of the secret, 32 bytes. `began`, `used`: seconds since the epoch."""
+    """What the cookie says. `secret`: what was signed in with. `began`, `used`: seconds since the epoch."""
 
-    digest: bytes = field(repr=False)
+    secret: str = field(repr=False)
     began: float
     used: float
 
 
 class Sessions:
-    """Signs and reads the cookie. The keys that it is signed with come with each call: the newest first.
+    """Seals and reads the cookie. The keys for that, 32 bytes each, come with each call: the newest first.
 
     `idle_seconds`: above 0, at most 12 h: how long a session lives without being used. Raises `BadInputError`.
     """
@@ -40,18 +45,19 @@ class Sessions:
             )
         self.idle_seconds = idle_seconds
 
-    def seal(self, secret_keys: Sequence[bytes], digest: bytes, began: float) -> str:
+    def seal(self, keys: Sequence[bytes], secret: str, began: float) -> str:
         """The cookie's text, used just now."""
-        text = _serializer(secret_keys).dumps([digest.hex(), began])
-        return text if isinstance(text, str) else text.decode("ascii")
+        return _fernet(keys).encrypt(json.dumps([secret, began]).encode()).decode()
 
-    def read(self, secret_keys: Sequence[bytes], text: str, now: float) -> Session | None:
+    def read(self, keys: Sequence[bytes], text: str, now: float) -> Session | None:
         """The session of a cookie, `None` where it is forged or over. `now`: seconds since the epoch."""
+        fernet = _fernet(keys)
         try:
-            (digest, began), used = _serializer(secret_keys).loads(text, return_timestamp=True)
-        except BadData:
+            secret, began = json.loads(fernet.decrypt(text))
+            used = fernet.extract_timestamp(text)
+        except (InvalidToken, ValueError):  # the latter: text outside ASCII
             return None
-        session = Session(bytes.fromhex(digest), began, used.timestamp())
+        session = Session(secret, began, used)
         if now - session.used > self.idle_seconds or now - session.began > AGE_MAX_SECONDS:
             return None
         return session
@@ -61,9 +67,5 @@ class Sessions:
         return now - session.used >= self.idle_seconds * RENEW_SHARE
 
 
-def _serializer(secret_keys: Sequence[bytes]) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(
-        list(reversed(secret_keys)),  # the last one signs
-        salt=b"gatepost.admin.session",
-        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-    )
+def _fernet(keys: Sequence[bytes]) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])

@@ -5,7 +5,7 @@ import re
 
 from starlette.responses import Response
 
-from gatepost.admin.page.entrance import address_of
+from gatepost.admin.client import address_of
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.site import Handler
 from gatepost.admin.page.throttle import Throttle
@@ -13,7 +13,6 @@ from gatepost.admin.page.visit import Visit
 from gatepost.authority import Authority
 from gatepost.errors import AccessDeniedError
 from gatepost.models import Actor, Outcome
-from gatepost.secret import digest
 
 _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",
@@ -41,8 +40,8 @@ def sign_in_with(throttle: Throttle) -> Handler:
             response = visit.sign_in(status_code=429, error=many)
             response.headers["Retry-After"] = str(seconds)
             return response
-        secret = str(visit.fields.get("secret", "")).strip().encode()
-        outcome, key = await visit.keys.judge(secret)
+        secret = str(visit.fields.get("secret", "")).strip()
+        outcome, key = await visit.keys.judge(secret.encode("utf-8", "surrogatepass"))
         if outcome is not Outcome.VALID or key is None:
             throttle.fail(address)
             return visit.sign_in(error=_WRONG[outcome])
@@ -54,7 +53,7 @@ def sign_in_with(throttle: Throttle) -> Handler:
             return visit.sign_in(status_code=403, error=lacks)
         throttle.succeed(address)
         response = visit.redirect(_next(visit))
-        visit.begin_session(response, digest(secret))
+        visit.begin_session(response, secret)
         return response
 
     return sign_in

@@ -29,7 +29,10 @@ class Throttle:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def wait_seconds(self, address: str | None) -> float:
-        """For how long no attempt from `address` is taken; 0 = it may try now."""
+        """For how long no attempt from `address` is taken; 0 = it may try now. Nobody waits where the server tells no
+        addresses: all would be one."""
+        if address is None:
+            return 0.0
         count, last = self._failures.get(_line(address), (0, 0.0))
         if count < FREE_FAILURES:
             return 0.0

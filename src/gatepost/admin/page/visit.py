@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gatepost.admin.page import csrf, session
-from gatepost.admin.page.cookies import Cookies
+from gatepost.admin.page.cookies import Cookies, name_of
 from gatepost.admin.page.entrance import SESSION_PURPOSE, Guest
 from gatepost.admin.page.failures import FORGED, Failure
 from gatepost.admin.page.listing import Listing
@@ -94,7 +94,7 @@ class Visit:
     @property
     def csrf_token(self) -> str:
         """The token for this answer's forms."""
-        cookie = self.request.cookies.get(csrf.COOKIE) or self.new_csrf_cookie
+        cookie = self._csrf_cookie or self.new_csrf_cookie
         if cookie is None:
             cookie = self.new_csrf_cookie = csrf.new_cookie()
         return csrf.make_token(self.keys.derived_keys(CSRF_PURPOSE), cookie, self.guest.identity)
@@ -104,7 +104,7 @@ class Visit:
         if self.request.method != "POST":
             return
         text = str(self.fields.get(csrf.FIELD) or self.request.headers.get(csrf.HEADER, ""))
-        cookie = self.request.cookies.get(csrf.COOKIE)
+        cookie = self._csrf_cookie
         if not cookie or not csrf.is_token(text, self.keys.derived_keys(CSRF_PURPOSE), cookie, self.guest.identity):
             raise HTTPException(403, FORGED)
 
@@ -133,9 +133,9 @@ class Visit:
         """Lead on to a path of this page, with a GET."""
         return RedirectResponse(f"{self.base}{path}", 303)
 
-    def begin_session(self, response: Response, digest: bytes) -> None:
+    def begin_session(self, response: Response, secret: str) -> None:
         """Sign the browser in."""
-        self._set_session(response, digest, time.time())
+        self._set_session(response, secret, time.time())
 
     def set_cookies(self, response: Response) -> None:
         """What every answer does: a session that is used goes on, one that is over is forgotten."""
@@ -145,7 +145,7 @@ class Visit:
         if self.ends_session:
             self._cookies.delete(response, session.COOKIE)
         elif current is not None and self.site.sessions.needs_renewal(current, time.time()):
-            self._set_session(response, current.digest, current.began)
+            self._set_session(response, current.secret, current.began)
 
     @property
     def is_led_here(self) -> bool:
@@ -164,8 +164,12 @@ class Visit:
         return f"{path}?{query}" if query else path
 
     @property
+    def _csrf_cookie(self) -> str | None:
+        return self.request.cookies.get(name_of(csrf.COOKIE, self.request.scope["scheme"]))
+
+    @property
     def _cookies(self) -> Cookies:
-        return Cookies(self.base or "/", self.request.scope["scheme"] == "https")
+        return Cookies(self.base or "/", self.request.scope["scheme"])
 
     def _may(self, rule: Callable[..., None], *arguments: Any) -> bool:
         """Whether one of the rules of `Authority` lets the visitor do something: what it does not is not offered. The
@@ -176,6 +180,6 @@ class Visit:
             return False
         return True
 
-    def _set_session(self, response: Response, digest: bytes, began: float) -> None:
-        text = self.site.sessions.seal(self.keys.derived_keys(SESSION_PURPOSE), digest, began)
+    def _set_session(self, response: Response, secret: str, began: float) -> None:
+        text = self.site.sessions.seal(self.keys.derived_keys(SESSION_PURPOSE), secret, began)
         self._cookies.set(response, session.COOKIE, text, int(self.site.sessions.idle_seconds))

@@ -22,8 +22,9 @@ async function fetchPage(url, options = {}) {
   (dialog.open ? dialog : page()).setAttribute("aria-busy", "true");
   try {
     const response = await fetch(url, { ...options, signal, credentials: "same-origin" });
-    const text = await response.text();
-    return { doc: new DOMParser().parseFromString(text, "text/html"), url: response.url };
+    const doc = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (!doc.getElementById("page")) throw new Error("not a page of ours: a proxy answered");
+    return { doc, url: response.url };
   } catch {
     if (!signal?.aborted) fail(!signal);
     return null;

@@ -28,6 +28,10 @@ def upgrade() -> None:
     """Add columns, indexes and the table of terms, which is filled after the migrations."""
     op.add_column("gatepost_events", sa.Column("project", exact(100), comment="the key's"))
     op.add_column("gatepost_events", sa.Column("address", sa.String(100), comment="where the actor was"))
+    op.execute(
+        "UPDATE gatepost_events SET project ="
+        " (SELECT project FROM gatepost_keys WHERE gatepost_keys.id = gatepost_events.key_id)"
+    )
     op.create_index("ix_gatepost_events_project_seq", "gatepost_events", ["project", "seq"])
     by_hand = sa.text("kind = 'sql'")
     op.create_index(
