@@ -163,6 +163,8 @@ def _has_term(condition: Condition, key_id: ColumnElement[str]) -> ColumnElement
     """Whether a key has a term. A subquery that no planner turns into a join over all keys with that term."""
     own = terms.alias()
     matching: Select[Any] = select(literal_column("1")).where(own.c.key_id == key_id, condition.in_terms(own))
+    for dialect in ("mysql", "mariadb"):  # where many keys have it, MariaDB would go through them all, for each key
+        matching = matching.with_hint(own, "FORCE INDEX (ix_gatepost_terms_key_id_term)", dialect)
     return matching.limit(1).scalar_subquery().is_not(None)
 
 
@@ -275,10 +277,6 @@ class Listing:
         """The first keys of a page that are in this state."""
         name = _COLUMNS[self.sort.by]
         statement = select(of, of.c[name].label("place"))
-        if of is keys:  # with statistics, MariaDB would rather ask every key for the terms, and then sort
-            index = f"ix_gatepost_keys_{'' if self.project is None else 'project_'}active_{name}_id"
-            for mysql in ("mysql", "mariadb"):
-                statement = statement.with_hint(keys, f"FORCE INDEX ({index})", mysql)
         if active is not None:
             statement = statement.where(of.c.active == (true() if active else false()))
         if self.project is not None:
