@@ -381,7 +381,7 @@ class APIKeys:
         used from the start. `idempotency_key`: 16 to 200 random characters; the same call with it within 24 hours makes
         no second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`,
         `AccessDeniedError`, `IdempotencyError` where the idempotency key was used for something else,
-        `UnavailableError`. One transaction, six round trips.
+        `UnavailableError`. One transaction.
         """
         actor = checked_actor(actor)
         authority = Authority(actor)
@@ -477,8 +477,8 @@ class APIKeys:
         `permission`: keys that have it. `search`: words in any case, each of which begins a word of the description or
         is the beginning of the id. `sort`: `created`, `updated` or `description`, with `-` in front for descending.
         `after`: the `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
-        `UnavailableError`. One round trip, three with `permission` or `search`; milliseconds, whatever the page and
-        however many keys there are (docs/decisions/0007).
+        `UnavailableError`. One round trip, three or four with `permission` or `search`; milliseconds, whatever the page
+        and however many keys there are (docs/decisions/0007).
         """
         from gatepost.database.listing import Listing, Place, Sort  # noqa: PLC0415 - SQLAlchemy, only where needed
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from gatepost.models import APIKey, ChangeEvent, Propagation
@@ -21,6 +21,13 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "expires_at": key.expires_at,
         "hint": key.hint,
     }
+
+
+def status_of(key: APIKey, now: datetime) -> str:
+    """`active`, `deactivated`, or `expired` by `now` (aware)."""
+    if not key.active:
+        return "deactivated"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
 def event_json(event: ChangeEvent) -> Mapping[str, Any]:

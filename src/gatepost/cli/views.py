@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gatepost import presentation
 from gatepost.catalogue import Catalogue
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
 from gatepost.keyring import APIKeys
@@ -27,9 +28,7 @@ _VERDICTS = {
 
 def status_of(key: APIKey) -> str:
     """`active`, `deactivated` or `expired`, the last by this machine's clock."""
-    if not key.active:
-        return "deactivated"
-    return "expired" if key.expires_at is not None and key.expires_at <= datetime.now(UTC) else "active"
+    return presentation.status_of(key, datetime.now(UTC))
 
 
 def key_row(key: APIKey) -> Sequence[str]:

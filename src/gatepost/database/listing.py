@@ -201,7 +201,7 @@ class Listing:
 
     async def read(self, connection: AsyncConnection, *, with_terms: bool) -> tuple[list[APIKey], str | None]:
         """The keys, and the place to go on after (`None` at the end). `with_terms`: whether terms may be asked; without
-        them every key may have to be looked at. One round trip, three with terms."""
+        them every key may have to be looked at. One round trip, two or three with terms."""
         conditions: list[Condition] = []
         if self.permission is not None:
             conditions.append(HasPermission(self.permission))

@@ -236,7 +236,8 @@ class Database:
             return None if row is None else as_key(row)
 
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None]:
-        """One page of keys, and the position to go on after (`None` at the end). One round trip; three by terms."""
+        """One page of keys, and the position to go on after (`None` at the end). One round trip, three or four by
+        terms."""
         with_terms = listing.by_terms and await self._terms_are_current()
         async with self._reading("Listing keys") as connection:
             return await listing.read(connection, with_terms=with_terms)

@@ -186,7 +186,7 @@ async def test_a_request_that_the_app_makes_to_itself_does_not_inherit_its_calle
     api = make_api(small_site.keys)
 
     async def proxy(_request: Request) -> Response:
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://api") as inner:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://127.0.0.1") as inner:
             return PlainTextResponse(str((await inner.get("/whoami")).status_code))
 
     app = APIKeyMiddleware(Starlette(routes=[Route("/proxy", proxy)]), small_site.keys)

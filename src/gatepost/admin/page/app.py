@@ -1,7 +1,6 @@
 """Puts the page together."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -18,7 +17,7 @@ from gatepost.admin.page.session import Sessions
 from gatepost.admin.page.site import Site
 from gatepost.admin.page.throttle import Throttle
 from gatepost.keyring import APIKeys
-from gatepost.models import APIKey
+from gatepost.presentation import status_of
 
 
 def make_page(
@@ -98,12 +97,5 @@ def _templates(keys: APIKeys) -> Environment:
         "full": moments.full,
         "relative": moments.relative,
     }
-    environment.globals |= {"status_of": _status_of, "sentences": sentences(keys.catalogue)}
+    environment.globals |= {"status_of": status_of, "sentences": sentences(keys.catalogue)}
     return environment
-
-
-def _status_of(key: APIKey, now: datetime) -> str:
-    """`active`, `deactivated` or `expired`, the last by this machine's clock."""
-    if not key.active:
-        return "deactivated"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
