@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO, AnyStr, Self
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 DELAY_SECONDS = 0.5
 """Work that is shorter shows nothing."""
@@ -25,14 +25,14 @@ class Phases:
     def __init__(self, *, shown: bool = True) -> None:
         self._shown = shown and sys.stderr.isatty()
         self._progress = Progress(
-            SpinnerColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
             redirect_stdout=False,  # that is the answer's
         )
-        self._line = self._progress.add_task("")
+        self._line = self._progress.add_task("", total=None)  # a bar that pulses
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
