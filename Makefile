@@ -38,8 +38,8 @@ fix: .venv/dev ## format and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-bench: .venv/dev ## the benchmarks, as ratios
-	@$(BIN)/python benchmarks/memory_hit.py
+bench: .venv/dev ## the benchmarks, against what people would use instead: ARGS=--quick for a first look, ARGS=--list
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 campaign: .venv/dev ## revocation on real processes that fail: faults, latency, bulk, polling
 	@$(BIN)/python -m benchmarks.revocation $(ARGS)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.origin import Clocked
 from benchmarks.revocation import report
 from benchmarks.revocation.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign
 from benchmarks.revocation.faults import FAULTS
@@ -36,6 +37,7 @@ def main(words: Sequence[str]) -> int:
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     wanted = options.parts or PARTS
+    clocked = Clocked(shlex.join(["python", "-m", "benchmarks.revocation", *words]), quick=False)
     parts: dict[str, Mapping[str, Any]] = {}
     if "faults" in wanted:
         parts["faults"] = _faults(options)
@@ -49,7 +51,7 @@ def main(words: Sequence[str]) -> int:
         parts["polling"] = asyncio.run(polling(options.workers, 20.0))
         _print("workers that only poll", parts["polling"])
     if not options.no_keep:
-        report.keep(shlex.join(["python", "-m", "benchmarks.revocation", *words]), parts)
+        report.keep(clocked.origin(), parts)
     totals = parts.get("faults", {}).get("totals", {})
     return int(bool(totals.get("wrong_passes") or totals.get("wrong_refusals") or totals.get("not_recovered")))
 

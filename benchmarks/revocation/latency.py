@@ -42,15 +42,19 @@ PLAN = Plan(proxied=False, bare=False, clocks=False, settings={"foreign_secrets"
 async def single(calls: int, source: Path | None = None) -> Mapping[str, Any]:
     """`calls` deactivations of one key each, with pauses between them; then as many, each right after the last."""
     async with running(replace(PLAN, source=source)) as site:
-        await _serve_good_keys(site, QUIET_PAUSE)
-        answers = {}
-        for name, gaps in (("spaced", GAP_SECONDS), ("one after another", (0.0, 0.0))):
-            taken = []
-            for key_id in (await _make(site, calls)).values():
-                await asyncio.sleep(random.uniform(*gaps))
-                taken.append(await site.call(site.admin, "deactivate", key_id))
-            answers[name] = _told(taken)
-        return answers
+        await serve_good_keys(site)
+        spaced = _told(await deactivations(site, calls))
+        return {"spaced": spaced, "one after another": _told(await deactivations(site, calls, (0.0, 0.0)))}
+
+
+async def deactivations(site: Site, calls: int, gaps: tuple[float, float] = GAP_SECONDS) -> Sequence[Mapping[str, Any]]:
+    """What each of so many calls of one key answered; `gaps`: seconds before each, from and to. Every worker remembers
+    the key before."""
+    taken = []
+    for key_id in (await _make(site, calls)).values():
+        await asyncio.sleep(random.uniform(*gaps))
+        taken.append(await site.call(site.admin, "deactivate", key_id))
+    return taken
 
 
 async def bulk(keys: int, rounds: int, source: Path | None = None) -> Mapping[str, Any]:
@@ -58,18 +62,19 @@ async def bulk(keys: int, rounds: int, source: Path | None = None) -> Mapping[st
     database, Redis and the caller on the same cores as the workers, and on a core apart, as if on another machine. And
     what any other programs that keep the cores busy do to the same requests."""
     async with running(replace(PLAN, source=source)) as site:
-        await _serve_good_keys(site, BUSY_PAUSE)
+        await serve_good_keys(site, BUSY_PAUSE)
         answers = {
-            "same cores": await _bulk_rounds(site, keys, rounds),
+            "same cores": await bulk_rounds(site, keys, rounds),
             **{f"only {n} other busy programs": await _disturbed(site, n) for n in (1, 2)},
         }
         if (os.cpu_count() or 1) > 1:
             _set_apart(site)
-            answers["a core apart"] = await _bulk_rounds(site, keys, rounds)
+            answers["a core apart"] = await bulk_rounds(site, keys, rounds)
         return {"keys": keys, **answers}
 
 
-async def _bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
+async def bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
+    """`keys` deactivated in one call, so many times, and the requests of other keys before and meanwhile."""
     answers = []
     for _ in range(rounds):
         ids = list((await _make(site, keys)).values())
@@ -133,8 +138,8 @@ def _set_apart(site: Site) -> None:
         os.sched_setaffinity(pid, others)
 
 
-async def _serve_good_keys(site: Site, pause: float) -> None:
-    """Keys that nobody changes, used all the time."""
+async def serve_good_keys(site: Site, pause: float = QUIET_PAUSE) -> None:
+    """Keys that nobody changes, used all the time. `pause`: seconds between two requests of one connection."""
     await site.tell_load(pause=pause)
     for number, secret in enumerate(await _make(site, GOOD_KEYS)):
         await site.tell_load(secret=number, text=secret, weight=1)

@@ -1,20 +1,16 @@
 """The report: a table for people while it runs, and JSON that is kept."""
 
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.servers.postgres import postgres_folder
-from tests.servers.redis import redis_server
+import msgspec
 
+from benchmarks.measured import Origin
+from benchmarks.origin import ROOT
 from benchmarks.revocation.campaign import Phase
 
-ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "revocation.json"
 
 HEAD = (
@@ -57,34 +53,10 @@ def totals(phases: Sequence[Phase]) -> Mapping[str, Any]:
     }
 
 
-def keep(command: str, parts: Mapping[str, Any], path: Path = RESULTS) -> None:
+def keep(origin: Origin, parts: Mapping[str, Any], path: Path = RESULTS) -> None:
     """Write the parts that were measured now into the file, beside those of other times; each tells its origin."""
     held: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    origin = {"command": command, "commit": _commit(), "machine": _machine()}
-    held |= {name: {"origin": origin, **part} for name, part in parts.items()}
+    told = msgspec.to_builtins(origin)
+    held |= {name: {"origin": told, **part} for name, part in parts.items()}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(held, indent=1) + "\n")
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "unknown"
-
-
-def _machine() -> Mapping[str, Any]:
-    with postgres_folder() as postgres, redis_server() as redis:
-        servers = {"postgresql": postgres.version, "redis": redis.version}
-    names = ("uvicorn", "sqlalchemy", "asyncpg", "redis")
-    return {
-        "cpus": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: ".".join(map(str, number)) for name, number in servers.items()},
-        "packages": {name: version(name) for name in names},
-    }

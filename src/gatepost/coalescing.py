@@ -33,15 +33,16 @@ class Coalescer(Generic[V]):
         self._under_way: dict[bytes, list[asyncio.Future[V]]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, digest: bytes) -> asyncio.Future[V]:
         """The value, from a fetch that begins after this call. The future raises what the fetch raises."""
-        return _waiter(self._asked.get(digest) or self._begin(digest))
+        return self._wait(self._asked.get(digest) or self._begin(digest))
 
     def join(self, digest: bytes) -> asyncio.Future[V] | None:
         """The value from a fetch that began before this call; `None` where there is none."""
         waiters = self._under_way.get(digest)
-        return None if waiters is None else _waiter(waiters)
+        return None if waiters is None else self._wait(waiters)
 
     def ask_or_join(self, digest: bytes) -> asyncio.Future[V]:
         """The value, from a fetch under way if there is one: for values that are checked by `as_of` in any case."""
@@ -52,6 +53,14 @@ class Coalescer(Generic[V]):
         while self._running or self._asked:
             await asyncio.gather(*self._running, return_exceptions=True)
             await asyncio.sleep(0)
+
+    def _wait(self, waiters: list[asyncio.Future[V]]) -> asyncio.Future[V]:
+        """A new future among those that wait for one value."""
+        if self._loop is None:  # asking for it costs a system call each time (CPython 3.11)
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[V] = self._loop.create_future()
+        waiters.append(future)
+        return future
 
     def _begin(self, digest: bytes) -> list[asyncio.Future[V]]:
         waiters: list[asyncio.Future[V]] = []
@@ -100,10 +109,3 @@ class Coalescer(Generic[V]):
 
 def _still_waiting(batch: Iterable[list[asyncio.Future[V]]]) -> list[asyncio.Future[V]]:
     return [waiter for waiters in batch for waiter in waiters if not waiter.done()]
-
-
-def _waiter(waiters: list[asyncio.Future[V]]) -> asyncio.Future[V]:
-    """A new future among those that wait for one value."""
-    future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
-    waiters.append(future)
-    return future

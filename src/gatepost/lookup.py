@@ -15,14 +15,12 @@ from collections.abc import Awaitable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import orjson
-
 from gatepost.clock import Clock, boot_clock
 from gatepost.coalescing import Coalescer
 from gatepost.database.source import READ_MAX, Database, Reading
 from gatepost.errors import UnavailableError
 from gatepost.freshness import FLOORS_MAX, Freshness
-from gatepost.record import Found, Record, decode
+from gatepost.record import Found, Record, decode, from_payload, to_payload
 from gatepost.status import LookupCounts, MemoryStatus
 from gatepost.tiers.memory import MemoryTier
 
@@ -160,8 +158,8 @@ class Lookup:
         self.counts.gets_found += len(payloads)
         lives = self._lives()
         for digest, payload in payloads.items():
-            as_of, *row = orjson.loads(payload)
-            answers[digest] = self._remember(digest, decode(row or None, as_of, lives[not row]))
+            row, as_of = from_payload(payload)
+            answers[digest] = self._remember(digest, decode(row, as_of, lives[row is None]))
         return answers
 
     async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
@@ -175,8 +173,7 @@ class Lookup:
             row = reading.rows.get(digest)
             answers[digest] = self._remember(digest, decode(row, reading.as_of, lives[row is None]))
             if self._redis is not None:
-                payload = orjson.dumps([reading.as_of, *(row or ())])
-                self._redis.put(digest, payload, None if row else self._absent_ttl)
+                self._redis.put(digest, to_payload(row, reading.as_of), None if row else self._absent_ttl)
         return answers
 
     async def _read(self, digests: Sequence[bytes]) -> Reading:

@@ -79,6 +79,8 @@ class APIKeyMiddleware:
         self._take = Extractor(sources, strip=strip).take
         self._exempt = Exemptions(exempt) if exempt else None
         self._fresh = FreshPaths(fresh) if fresh else None
+        self._recalls = not exempt and not fresh and project is None
+        """Whether a memory hit decides, with nothing else to be asked: on the path of every request."""
         self._end_connections = end_connections
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
@@ -88,34 +90,25 @@ class APIKeyMiddleware:
         self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
         self._on_error = on_error
         self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
+        self._refusals: dict[Outcome, Problem] = {
+            outcome: self._refusal(outcome) for outcome in Outcome if outcome is not Outcome.VALID
+        }
+        """Made once: what a request can be refused for, except that nobody can tell."""
 
-    async def __call__(  # noqa: C901, PLR0912 - in one piece: a call more costs every request 5 %
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
             await self._serve_other(scope, receive, send)
             return
         raw: Any = self._take(scope)
-        key: Record | None = None
-        if self._exempt is not None and self._exempt.match(scope):
-            pass
-        elif isinstance(raw, bytes):
-            if self._fresh is None or not (fresh := self._fresh.match(scope)):
-                fresh, key = False, self.keys.recall(raw)
-            if key is None:
-                judged = await self._judge(raw, fresh=fresh)
-                if isinstance(judged, Problem):
-                    await self._refuse(judged, scope, receive, send)
-                    return
-                key = judged
-            if self._project is not None and self._is_of_another_project(key, scope):
-                await self._refuse(Problem(Outcome.PROJECT_DENIED), scope, receive, send)
+        key = self.keys.recall(raw) if self._recalls and type(raw) is bytes else None
+        if key is None:
+            admitted = await self._admit(raw, scope)
+            if isinstance(admitted, Problem):
+                await self._refuse(admitted, scope, receive, send)
                 return
-        elif not (self._optional and raw is Outcome.MISSING):
-            await self._refuse(self._refusal(raw), scope, receive, send)
-            return
+            key = admitted
 
         if key is not None:
             scope["api_key"] = scope["user"] = key
@@ -143,8 +136,10 @@ class APIKeyMiddleware:
                 raise
         finally:
             current_served.reset(token)
-            if served[-1] is not None:
-                served[-1].leave()
+            stream = served[-1]
+            served.clear()  # copies of this context live on, in a server's timers say: they must not hold the request
+            if stream is not None:
+                stream.leave()
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -169,10 +164,11 @@ class APIKeyMiddleware:
 
     async def _serve_socket(self, key: Record, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         async def refuse(outcome: Outcome, receive: Receive) -> None:
-            await self._refuse(self._refusal(outcome), scope, receive, send)
+            await self._refuse(self._refusals[outcome], scope, receive, send)
 
         socket = Socket(receive, send, partial(self.keys.attend, raw, key), refuse)
-        token = current_served.set([scope, self, raw, None])
+        served: Served = [scope, self, raw, None]
+        token = current_served.set(served)
         try:
             await self.app(scope, socket.receive, socket.send)
         except ConnectionEndedError:
@@ -180,7 +176,23 @@ class APIKeyMiddleware:
                 raise
         finally:
             current_served.reset(token)
+            served.clear()
             await socket.leave()
+
+    async def _admit(self, raw: bytes | Outcome, scope: Scope) -> Record | Problem | None:
+        """Who is let in with what the sources held, or the refusal; `None` where no key is needed and none is asked."""
+        if self._exempt is not None and self._exempt.match(scope):
+            return None
+        if isinstance(raw, Outcome):
+            return None if self._optional and raw is Outcome.MISSING else self._refusals[raw]
+        fresh = self._fresh is not None and self._fresh.match(scope)
+        key = None if fresh or self._recalls else self.keys.recall(raw)
+        admitted = key or await self._judge(raw, fresh=fresh)
+        if isinstance(admitted, Problem):
+            return admitted
+        if self._project is not None and self._is_of_another_project(admitted, scope):
+            return Problem(Outcome.PROJECT_DENIED)
+        return admitted
 
     async def _judge(self, raw: bytes, *, fresh: bool) -> Record | Problem:
         """The key of a secret that memory does not know as usable, or is not to be asked for; or the refusal."""
@@ -190,12 +202,12 @@ class APIKeyMiddleware:
             outcome, key = await self.keys.judge(raw, fresh=fresh)
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
-            return self._refusal(Outcome.UNAVAILABLE, failure.retry_after)
-        return key if outcome is Outcome.VALID and key is not None else self._refusal(outcome)
+            return _unavailable(failure.retry_after)
+        return key if outcome is Outcome.VALID and key is not None else self._refusals[outcome]
 
-    def _refusal(self, outcome: Outcome, retry_after: int = 1) -> Problem:
+    def _refusal(self, outcome: Outcome) -> Problem:
         if outcome is Outcome.UNAVAILABLE:
-            return Problem(outcome, headers=((b"retry-after", str(retry_after).encode()),))
+            return _unavailable(1)
         problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
         if problem.status != HTTPStatus.UNAUTHORIZED:
             return problem
@@ -216,3 +228,8 @@ class APIKeyMiddleware:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
         await Lifespan(self.keys, self.app)(scope, receive, send)
+
+
+def _unavailable(retry_after: int) -> Problem:
+    """The refusal of a request that nobody can judge now. `retry_after`: seconds."""
+    return Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", str(retry_after).encode()),))

@@ -36,7 +36,7 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: a subclass could not hold in fewer what it holds otherwise
 class APIKey(BaseUser):
     """The managed object. Never holds a secret.
 

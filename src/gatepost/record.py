@@ -5,13 +5,14 @@ this class, and a row from Redis and one from the database are decoded by the sa
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from starlette.authentication import AuthCredentials
 
 from gatepost.models import APIKey
@@ -35,20 +36,77 @@ class Credentials(AuthCredentials):
     scopes: tuple[str, ...] = ()  # type: ignore[assignment]  # Starlette's is a list
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, init=False, repr=False)
 class Record(APIKey):
-    """A key as one secret reaches it, ready for a request. About 500 bytes with all that it holds.
+    """A key as one secret reaches it, ready for a request. About 460 bytes in memory, with its digest and all
+    that it holds.
 
     `auth`: Starlette's credentials. `as_of`: the seq that the database stood at when this was read. `usable_until`:
     seconds since the epoch by the database's clock from which on the secret is refused: the earlier expiry of key and
     secret, -inf for a deactivated key, inf for never. `until`: the moment, on this process's boot clock, from which on
     memory must not answer with it.
+
+    A process may hold a million. So its dates are kept as in the row, and become datetimes where one is asked for: no
+    request needs them to be let in. Two floats in one complex weigh a third of two datetimes.
     """
 
-    auth: Credentials = field(repr=False)
-    as_of: int = field(repr=False)
-    usable_until: float = field(repr=False)
-    until: float = field(repr=False)
+    __slots__ = (
+        "_created_updated",
+        "_expires",
+        "active",
+        "as_of",
+        "auth",
+        "description",
+        "id",
+        "permissions",
+        "project",
+        "until",
+        "usable_until",
+    )
+
+    auth: Credentials
+    as_of: int
+    usable_until: float
+    until: float
+    if TYPE_CHECKING:  # annotated for the dataclass too, they would be fields of it
+        _created_updated: complex
+        _expires: float | None
+
+    def __init__(self, row: Row, as_of: int, until: float) -> None:
+        key_id, project, description, names, active, created, updated, key_expires, secret_expires = row
+        permissions, auth = _permission_set(names)
+        hold = object.__setattr__  # the class is frozen
+        hold(self, "id", key_id)
+        hold(self, "project", None if project is None else intern(project))
+        hold(self, "description", description)
+        hold(self, "permissions", permissions)
+        hold(self, "active", bool(active))
+        hold(self, "_created_updated", complex(created, updated))
+        hold(self, "_expires", key_expires)
+        hold(self, "auth", auth)
+        hold(self, "as_of", _same(as_of))
+        hold(self, "usable_until", _usable_until(active, key_expires, secret_expires))
+        hold(self, "until", until)
+
+    def __setstate__(self, state: tuple[None, Mapping[str, Any]]) -> None:
+        """What copy and pickle call: their own way is to set attributes, and the class is frozen."""
+        for name, value in state[1].items():
+            object.__setattr__(self, name, value)
+
+    @property  # type: ignore[misc]  # for mypy only a plain attribute may stand for one
+    def created_at(self) -> datetime:
+        """See `APIKey`."""
+        return _moment(self._created_updated.real)
+
+    @property  # type: ignore[misc]
+    def updated_at(self) -> datetime:
+        """See `APIKey`."""
+        return _moment(self._created_updated.imag)
+
+    @property  # type: ignore[misc]
+    def expires_at(self) -> datetime | None:
+        """See `APIKey`."""
+        return None if self._expires is None else _moment(self._expires)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +122,48 @@ Found = Record | Absent
 
 def decode(row: Row | None, as_of: int, until: float) -> Found:
     """The record that a row from a tier or the database tells of; `None` = there is no such key."""
+    return Absent(as_of, until) if row is None else Record(row, as_of, until)
+
+
+def to_payload(row: Row | None, as_of: int) -> bytes:
+    """What Redis is to hold of a digest, as short as it can be told: JSON of the seq, and of the row if there is one.
+    `updated` is null in it where the key is as it was created, and nulls at the end are left out."""
     if row is None:
-        return Absent(as_of, until)
-    key_id, project, description, names, active, created, updated, key_expires, secret_expires = row
-    permissions, auth = _permission_set(names)
-    created_at = _moment(created)
-    return Record(
-        id=key_id,
-        project=None if project is None else intern(project),
-        description=description,
-        permissions=permissions,
-        active=bool(active),
-        created_at=created_at,
-        updated_at=created_at if updated == created else _moment(updated),
-        expires_at=None if key_expires is None else _moment(key_expires),
-        auth=auth,
-        as_of=as_of,
-        usable_until=_usable_until(active, key_expires, secret_expires),
-        until=until,
-    )
+        return orjson.dumps([as_of])
+    *told, created, updated, key_expires, secret_expires = row
+    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires]
+    while told[-1] is None:
+        del told[-1]
+    return orjson.dumps(told)
+
+
+def from_payload(payload: bytes) -> tuple[Row | None, int]:
+    """The row and the seq that `to_payload` was given."""
+    as_of, *told = orjson.loads(payload)
+    return _row(*told) if told else None, as_of
+
+
+def _row(  # noqa: PLR0917 - a row has so many
+    key_id: str,
+    project: str | None,
+    description: str,
+    names: str,
+    active: bool,
+    created: float,
+    updated: float | None = None,
+    key_expires: float | None = None,
+    secret_expires: float | None = None,
+) -> Row:
+    updated = created if updated is None else updated
+    return key_id, project, description, names, active, created, updated, key_expires, secret_expires
 
 
 def _usable_until(active: bool, key_expires: float | None, secret_expires: float | None) -> float:
     if not active:
         return -NEVER
-    return min(NEVER if moment is None else moment for moment in (key_expires, secret_expires))
+    if key_expires is None:
+        return NEVER if secret_expires is None else secret_expires
+    return key_expires if secret_expires is None else min(key_expires, secret_expires)
 
 
 def _moment(seconds: float) -> datetime:
@@ -100,3 +175,9 @@ def _permission_set(names: str) -> tuple[frozenset[str], Credentials]:
     """Keys with the same permissions share one set and one credentials object: most of an app's keys do."""
     split = names.split()
     return frozenset(split), Credentials(tuple(split))
+
+
+@lru_cache(maxsize=1024)
+def _same(seq: int) -> int:
+    """The object that other records hold for this seq, as `intern` gives it for a text: payloads bring one each."""
+    return seq

@@ -48,21 +48,9 @@ class Call:
 
     @classmethod
     def of(cls, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "Call":
-        """Find the connection by what it is, not by its parameter's name.
-
-        Only objects of a framework's classes are believed: a body that the caller sends may be a dict too, or a model
-        with a field called `scope`.
-        """
-        arguments = (*args, *kwargs.values())
-        served = current_served.get()
-        for argument in arguments:
-            if framework_of(argument) is not None:
-                scope = getattr(argument, "scope", None)
-                if isinstance(scope, dict) and hasattr(argument, "headers"):  # endpoint classes have only the former
-                    return cls(handler, arguments, argument, scope, served)
-        bare = _bare_of(args, kwargs)
-        scope = bare.scope if bare is not None else served[0] if served is not None else None
-        return cls(handler, arguments, bare, scope, served)
+        """What the arguments of a handler tell."""
+        connection, scope = connection_of(args, kwargs)
+        return cls(handler, (*args, *kwargs.values()), connection, scope, current_served.get())
 
     async def renew(self) -> Problem | None:
         """Have the caller judged anew on the database's word, and the scope tell of them as they are now. The refusal
@@ -101,7 +89,7 @@ class Call:
         if self.scope is None or self.scope.get("api_key") is None:
             return None
         served = self.served
-        if served is None or served[2] is None or served[0].get("api_key") is not self.scope["api_key"]:
+        if not served or served[2] is None or served[0].get("api_key") is not self.scope["api_key"]:
             raise ConfigurationError(
                 "requires(fresh=True) does not see the request that the middleware let in: it was called outside of "
                 "it, in another request's task, or in a thread without the request's context (contextvars)"
@@ -214,15 +202,37 @@ class Call:
         return None
 
 
+def connection_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Scope | None]:
+    """The connection among the arguments, found by what it is, not by its parameter's name; and its scope, else that of
+    the request being served.
+
+    Only objects of a framework's classes are believed: a body that the caller sends may be a dict too, or a model
+    with a field called `scope`. About 0.2 µs where the connection is the first argument.
+    """
+    for argument in (*args, *kwargs.values()) if kwargs else args:
+        framework, has_headers = _traits(type(argument))  # type: ignore[arg-type]  # mypy doubts that classes are hashable
+        if framework is not None:
+            scope = getattr(argument, "scope", None)
+            if isinstance(scope, dict) and (has_headers or hasattr(argument, "headers")):  # endpoint classes have none
+                return argument, scope
+    bare = _bare_of(args, kwargs)
+    if bare is not None:
+        return bare, bare.scope
+    served = current_served.get()
+    return None, served[0] if served else None
+
+
 def framework_of(value: object) -> str | None:
     """The framework that an object's class, or one of its bases, belongs to."""
-    return _framework_of_class(type(value))  # type: ignore[arg-type]  # mypy doubts that classes are hashable
+    return _traits(type(value))[0]  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=1024)
-def _framework_of_class(kind: type) -> str | None:
+def _traits(kind: type) -> tuple[str | None, bool]:
+    """The framework of a class, and whether it says itself that its objects have headers: to ask a request of
+    Starlette's for them makes an object."""
     packages = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    return next((name for name in _FRAMEWORKS if name in packages), None)
+    return next((name for name in _FRAMEWORKS if name in packages), None), hasattr(kind, "headers")
 
 
 def _bare_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Bare | None:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from gatepost.catalogue import check_declared
 from gatepost.errors import BadInputError, ConfigurationError
-from gatepost.refusals import Call
+from gatepost.refusals import Call, connection_of
 from gatepost.responses import Problem, denied
 from gatepost.sources import Scope
 
@@ -43,23 +43,24 @@ def requires(
         if _any_is(inspect.isasyncgenfunction, handler) or _any_is(inspect.isgeneratorfunction, handler):
             raise BadInputError(f"requires() cannot wrap the generator {handler!r}: put it on the route's handler")
         if _any_is(inspect.iscoroutinefunction, handler):
+            answer = cast("Callable[P, Awaitable[Any]]", handler)
 
             @functools.wraps(handler)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                call = Call.of(handler, args, kwargs)
-                problem = (await call.renew() if fresh else None) or check.judge(call.scope)
+                renewed = await Call.of(handler, args, kwargs).renew() if fresh else None
+                problem = renewed or check.judge(connection_of(args, kwargs)[1])
                 if problem is not None:
-                    return await call.refuse(problem)
-                return await cast("Awaitable[Any]", handler(*args, **kwargs))
+                    return await Call.of(handler, args, kwargs).refuse(problem)
+                return await answer(*args, **kwargs)
 
         else:
 
             @functools.wraps(handler)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                call = Call.of(handler, args, kwargs)
-                problem = (call.renew_from_thread() if fresh else None) or check.judge(call.scope)
+                renewed = Call.of(handler, args, kwargs).renew_from_thread() if fresh else None
+                problem = renewed or check.judge(connection_of(args, kwargs)[1])
                 if problem is not None:
-                    return call.respond(problem)
+                    return Call.of(handler, args, kwargs).respond(problem)
                 return handler(*args, **kwargs)
 
         return cast("Callable[P, R]", guarded)

@@ -68,11 +68,14 @@ class Problem:
     outcome: Outcome
     extra: Mapping[str, Any] = field(default_factory=dict)
     headers: Sequence[tuple[bytes, bytes]] = ()
+    status: int = field(init=False, repr=False, compare=False)
+    """The HTTP status."""
+    body: bytes = field(init=False, repr=False, compare=False)
+    """The body: an `application/problem+json` object (RFC 9457). Made once, since a refusal may be sent very often."""
 
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return int(_TABLE[self.outcome].status)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", int(_TABLE[self.outcome].status))
+        object.__setattr__(self, "body", orjson.dumps(self.members))
 
     @property
     def close_code(self) -> int:
@@ -90,11 +93,6 @@ class Problem:
             "code": self.outcome.value,
             **self.extra,
         }
-
-    @property
-    def body(self) -> bytes:
-        """The body: an `application/problem+json` object (RFC 9457)."""
-        return orjson.dumps(self.members)
 
     @property
     def all_headers(self) -> list[tuple[bytes, bytes]]:

@@ -13,7 +13,6 @@ import secrets
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import mul
 
 from gatepost.errors import BadInputError
 
@@ -39,7 +38,12 @@ _PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 _NO_DIGIT = 255
 _VALUES = bytes(ALPHABET.find(chr(byte)) % 256 for byte in range(256))
 """The value of each byte as a digit; -1, which is 255, for one that is none."""
-_POWERS = tuple(62**exponent for exponent in reversed(range(64)))
+_JOINS = tuple(
+    (bits, sum((1 << bits) - 1 << place for place in range(0, 512, 2 * bits)), 62 ** (bits // 8))
+    for bits in (8, 16, 32, 64, 128, 256)
+)
+"""For digits that are `bits` wide each: the bits of every second one from the right on, and the base they are of. 64
+digits of base 62 are 512 bits; a digit of base 62**n is below 2**8n."""
 
 
 def secret_pattern(prefix: str = DEFAULT_PREFIX) -> str:
@@ -61,11 +65,18 @@ def encode_base62(number: int, width: int) -> str:
 
 
 def decode_base62(digits: bytes) -> int | None:
-    """The number that up to 64 ASCII base62 `digits` write, or `None` where a byte is no digit."""
+    """The number that up to 64 ASCII base62 `digits` write, or `None` where a byte is no digit. About 1.5 µs.
+
+    All at once: in a number of as many bytes as there are digits, neighbours are joined to one digit of base 62**2,
+    those to one of 62**4, and so on, each time by one multiplication of the whole.
+    """
     values = digits.translate(_VALUES)
     if _NO_DIGIT in values:
         return None
-    return int(sum(map(mul, values, _POWERS[len(_POWERS) - len(values) :])))
+    number = int.from_bytes(values)
+    for bits, low, base in _JOINS[: (len(values) - 1).bit_length()]:
+        number = (number & low) + base * (number >> bits & low)
+    return number
 
 
 def checksum(text: bytes) -> bytes:
@@ -124,9 +135,13 @@ class SecretFormat:
 
     server_keys: Sequence[bytes] = field(repr=False)
     prefix: str = DEFAULT_PREFIX
+    _signed: bytes = field(init=False, repr=False, compare=False)
+    _head: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_prefix(self.prefix)
+        signed = check_prefix(self.prefix).encode()
+        object.__setattr__(self, "_signed", signed)  # the prefix as the MAC covers it
+        object.__setattr__(self, "_head", signed + b"_")  # and as a secret begins
         if isinstance(self.server_keys, bytes | str):
             raise BadInputError("server_keys must be a list of keys, not a single one")
         if not self.server_keys:
@@ -139,38 +154,50 @@ class SecretFormat:
         """A secret for the key `key_id`. `random`: 20 bytes, fresh ones where `None` (tests pass their own)."""
         if random is None:
             random = secrets.token_bytes(RANDOM_BYTES)
-        body = random + self._mac(self.server_keys[0], key_id, random)
+        body = random + self._mac(self.server_keys[0], key_id.encode(), random)
         text = f"{self.prefix}_{key_id}_{encode_base62(int.from_bytes(body), BODY_CHARS)}"
         return text + checksum(text.encode()).decode()
 
     def parse(self, secret: bytes) -> ParsedSecret | None:
-        """The parts of a secret, or `None` where its form or checksum is wrong. About 7 µs, 2 µs for a
-        wrong checksum, 0.1 µs for a wrong length."""
-        start = len(self.prefix) + 1
+        """The parts of a secret, or `None` where its form or checksum is wrong. About 3 µs, 0.1 µs for a wrong
+        length."""
+        body = self._body(secret)
+        if body is None:
+            return None
+        start = len(self._head)
+        return ParsedSecret(secret[start : start + ID_CHARS].decode(), body[:RANDOM_BYTES], body[RANDOM_BYTES:])
+
+    def is_genuine(self, secret: bytes) -> bool:
+        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 5 µs."""
+        body = self._body(secret)
+        if body is None:
+            return False
+        start = len(self._head)
+        key_id, random, mac = secret[start : start + ID_CHARS], body[:RANDOM_BYTES], body[RANDOM_BYTES:]
+        return any(hmac.compare_digest(mac, self._mac(key, key_id, random)) for key in self.server_keys)
+
+    def _body(self, secret: bytes) -> bytes | None:
+        """The 32 bytes that a secret ends with, or `None` where its form or checksum is wrong."""
+        start = len(self._head)
         end = start + ID_CHARS
         if (
             len(secret) != end + 1 + BODY_CHARS + CRC_CHARS
-            or not secret.startswith(self.prefix.encode())
-            or secret[start - 1] != _UNDERSCORE
+            or not secret.startswith(self._head)
             or secret[end] != _UNDERSCORE
-            or secret[-CRC_CHARS:] != checksum(secret[:-CRC_CHARS])
+            or not secret[start:end].isalnum()
         ):
             return None
-        body = decode_base62(secret[end + 1 : -CRC_CHARS])
-        if body is None or body >= 1 << 256 or not secret[start:end].isalnum():
+        number = decode_base62(secret[end + 1 :])
+        if number is None:
             return None
-        data = body.to_bytes(RANDOM_BYTES + MAC_BYTES)
-        return ParsedSecret(secret[start:end].decode(), data[:RANDOM_BYTES], data[RANDOM_BYTES:])
+        body: int
+        body, crc = divmod(number, 62**CRC_CHARS)
+        if crc != zlib.crc32(secret[:-CRC_CHARS]) or body >= 1 << 8 * (RANDOM_BYTES + MAC_BYTES):
+            return None
+        return body.to_bytes(RANDOM_BYTES + MAC_BYTES)
 
-    def is_genuine(self, secret: bytes) -> bool:
-        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 9 µs."""
-        parsed = self.parse(secret)
-        return parsed is not None and any(
-            hmac.compare_digest(parsed.mac, self._mac(key, parsed.key_id, parsed.random)) for key in self.server_keys
-        )
-
-    def _mac(self, server_key: bytes, key_id: str, random: bytes) -> bytes:
-        return hmac.digest(server_key, self.prefix.encode() + key_id.encode() + random, "sha256")[:MAC_BYTES]
+    def _mac(self, server_key: bytes, key_id: bytes, random: bytes) -> bytes:
+        return hmac.digest(server_key, self._signed + key_id + random, "sha256")[:MAC_BYTES]
 
 
 def check_prefix(prefix: str) -> str:

@@ -113,25 +113,26 @@ class Extractor:
         names = self._names
         headers = scope["headers"]
         carrier = None
-        for place, line in enumerate(headers):
-            if line[0] in names:
+        place = 0
+        for name, content in headers:
+            if name in names:
                 if carrier is not None:
                     return self._take_any(scope)
-                carrier, carrier_place = line, place
+                carrier, value, carrier_place = name, content, place
+            place += 1  # noqa: SIM113 - enumerate makes a tuple for each header
         if self._beyond_headers:
             return self._take_any(scope)
         if carrier is None:
             return Outcome.MISSING
-        value: bytes = carrier[1]
-        if carrier[0] == b"authorization":
+        if carrier == b"authorization":
             if value[:7] != b"Bearer " and value[:7].lower() != b"bearer ":
                 return Outcome.MISSING
             value = value[7:]
         if self._strip:
-            kept = list(headers)
+            kept = [*headers]
             del kept[carrier_place]
             scope["headers"] = kept
-        return value
+        return value  # type: ignore[no-any-return]  # ASGI: bytes
 
     def _take_any(self, scope: Scope) -> bytes | Outcome:
         """As `take`, for several headers, query parameters and subprotocols."""

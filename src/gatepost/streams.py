@@ -37,7 +37,10 @@ def send_watched(served: "Served", message: Message) -> Awaitable[None]:
     that announces server-sent events, whose first may be long in coming. A response in one piece costs this call.
 
     `served`: ends with the key, the server's `send`, the middleware's task (or `None`), and the `Stream` or `None`.
+    Raises `ConnectionEndedError` once the request is over.
     """
+    if not served:
+        raise ConnectionEndedError("The request is over")
     stream = served[-1]
     if stream is None:
         if not message.get("more_body") and not _announces_events(message):

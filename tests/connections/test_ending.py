@@ -5,6 +5,7 @@ import gc
 import logging
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Outcome
+from gatepost.context import current_served
 from gatepost.guard import ROUND_SECONDS
 from tests.connections.conftest import MakeWorker
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
@@ -468,3 +470,36 @@ async def test_without_a_lease_connections_go_on_while_the_database_vouches_for_
                 await ended.end()
             assert open_in(there) == 1
             assert not kept._task.done()
+
+
+async def test_a_context_that_outlives_a_request_holds_nothing_of_it(sqlite_url: str) -> None:
+    """Servers copy it, for the timer of a connection kept alive say: thousands of requests would hang on it."""
+    copies: list[Context] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        copies.append(copy_context())
+
+    async with APIKeys(sqlite_url) as keys:
+        secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
+        for end_connections in (True, False):
+            scope = {"type": "http", "path": "/", "headers": [(b"x-api-key", secret)]}
+            await APIKeyMiddleware(app, keys, end_connections=end_connections)(scope, _unused, _unused)
+    assert [copy[current_served] for copy in copies] == [[], []]
+
+
+async def test_what_is_sent_after_the_request_is_an_error(sqlite_url: str) -> None:
+    kept: list[Send] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        kept.append(send)
+
+    async with APIKeys(sqlite_url) as keys:
+        secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
+        scope = {"type": "http", "path": "/", "headers": [(b"x-api-key", secret)]}
+        await APIKeyMiddleware(app, keys)(scope, _unused, _unused)
+    with pytest.raises(OSError, match="over"):
+        await kept[0]({"type": "http.response.body", "body": b""})
+
+
+async def _unused(*_: object) -> Any:
+    raise NotImplementedError

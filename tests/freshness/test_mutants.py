@@ -207,8 +207,8 @@ MUTANTS = [
     Mutant(
         "no MAC asked for",
         "secret.py",
-        "return parsed is not None and any(",
-        "return parsed is not None or any(",
+        "return any(hmac.compare_digest",
+        "return True or any(hmac.compare_digest",
         f"{TIERS}::test_invented_well_formed_secrets_cost_no_call_to_redis_or_the_database",
     ),
     Mutant(

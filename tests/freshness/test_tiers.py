@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import re
 
 import orjson
 import pytest
@@ -235,6 +236,16 @@ async def test_redis_holds_the_payload_as_plain_json_after_the_seal(worker: Make
         value = bytes_of(await client.get(name))
         as_of, key_id, *_ = orjson.loads(value[16:])
     assert (as_of, key_id) == (1, issued.key.id)
+
+
+async def test_a_name_in_redis_tells_whose_it_is_and_is_short(worker: MakeWorker, redis_url: str) -> None:
+    keys = await worker(redis_url)
+    issued = await keys.create("a key")
+    await keys.verify(issued.secret)
+    await settled(keys)
+    (name,) = await names_in(redis_url)
+    assert re.fullmatch(rb"gatepost:[\w-]{4}:", name[:14])
+    assert name[14:] == hashlib.sha256(issued.secret.encode()).digest()[:16]
 
 
 async def test_a_cancelled_request_does_not_take_others_with_it(worker: MakeWorker, redis_url: str) -> None:

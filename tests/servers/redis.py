@@ -97,14 +97,18 @@ class RedisServer:
         process.wait_until(lambda: _answers(port, process.pid))
 
 
+def redis_program() -> Program:
+    """The newest on this machine. Raises ProgramMissingError."""
+    wheel = wheel_folder(WHEEL)
+    bundled = () if wheel is None else wheel.glob("bin/redis-server")
+    return newest(["redis-server"], re.compile(r"v=(\d+(?:\.\d+)+)"), bundled)
+
+
 @contextmanager
 def redis_server() -> Iterator[RedisServer]:
     """Start a Redis, and stop it at the end. Raises ProgramMissingError or ServerError."""
-    wheel = wheel_folder(WHEEL)
-    bundled = () if wheel is None else wheel.glob("bin/redis-server")
-    program = newest(["redis-server"], re.compile(r"v=(\d+(?:\.\d+)+)"), bundled)
     with server_folder("redis") as folder:
-        server = RedisServer(program, folder)
+        server = RedisServer(redis_program(), folder)
         try:
             server.start()
             yield server

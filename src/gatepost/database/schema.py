@@ -1,6 +1,9 @@
 """Making and migrating the tables, and telling whether they fit this code."""
 
-from collections.abc import Mapping
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,9 @@ _FIND_TRIGGERS = {
     ),
     "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
 }
+
+_ALEMBIC = threading.Lock()
+_ALEMBIC_LOOK_SECONDS = 0.02
 
 _LOCK_SECONDS = 60
 _LOCK_NUMBER = 0x67617465706F7374  # "gatepost" in ASCII, as a 64-bit number
@@ -106,7 +112,8 @@ async def upgrade(engine: AsyncEngine, *, terms_anew: bool = False) -> SchemaSta
             if before.current is not None and before.current not in REVISIONS:
                 check(before)
             if not before.fits:
-                await connection.run_sync(_run_migrations)
+                async with _alembic_to_ourselves():
+                    await connection.run_sync(_run_migrations)
                 await connection.run_sync(triggers.install)
             elif not before.triggers:
                 await connection.run_sync(_make_missing_triggers)
@@ -129,6 +136,17 @@ async def _lock(connection: AsyncConnection) -> None:
             raise SchemaError(
                 f"Another process has been migrating this database for {_LOCK_SECONDS} s. Try again later"
             )
+
+
+@asynccontextmanager
+async def _alembic_to_ourselves() -> AsyncIterator[None]:
+    """Alembic keeps what it is doing in its modules, for the whole process: other tasks and threads wait here."""
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - of whatever thread and loop
+        await asyncio.sleep(_ALEMBIC_LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        _ALEMBIC.release()
 
 
 def _status(connection: Connection) -> SchemaStatus:

@@ -1,9 +1,10 @@
 """The Redis tier: sealed values that every worker shares, and a doorbell. Nothing in it decides anything.
 
 A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers.
-Nothing here raises for a fault of Redis. Values:
+Nothing here raises for a fault of Redis. Names and values:
 
-    <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: orjson>
+    gatepost:<4 characters for installation and form>:<16 bytes: start of the digest>
+    <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: `record.to_payload`>
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import contextlib
 import hmac
 import logging
 import random
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
@@ -25,8 +27,16 @@ from gatepost.errors import BadInputError, ConfigurationError
 
 logger = logging.getLogger("gatepost.redis")
 
-FORMAT = b"gatepost rows 1"
+FORMAT = b"gatepost rows 2"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
+
+NAMESPACE_BYTES = 3
+"""What they are a hash of may be the same by chance: names differ by their digests too, and seals in any case. As text
+without braces, for in a cluster these may make all names go to one node."""
+
+NAME_BYTES = 16
+"""Of a digest in a name, which then has 30 bytes: what Redis gives 32 bytes of memory, and for one more 40. No less
+sure than the whole digest, for the seal is over that."""
 
 SEAL_BYTES = 16
 """128 bits: forging a seal by guessing is out of reach (RFC 7693 allows 1 to 64)."""
@@ -65,7 +75,7 @@ class RedisTier:
         self._owned = isinstance(redis, str)
         self._client: RedisClient = _client_of(redis, timeout) if isinstance(redis, str) else _checked(redis)
         self._seal_key = b""
-        self._name = b""
+        self._prefix = b""
         self._healthy = False
         self._fault: BaseException | None = None
         self._closed = False
@@ -79,8 +89,8 @@ class RedisTier:
     async def open(self, seal_key: bytes) -> None:
         """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
         self._seal_key = seal_key
-        namespace = blake2b(seal_key, digest_size=6, person=FORMAT).hexdigest().encode()
-        self._name = b"gatepost:" + namespace + b":"
+        namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
+        self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
         try:
             fault = await self._ping()
         except TypeError as wrong:  # what redis-py raises for options that it does not know
@@ -124,7 +134,7 @@ class RedisTier:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
         if not self._healthy:
             return {}
-        names = [self._name + digest for digest in digests]
+        names = [self._name(digest) for digest in digests]
         try:
             async with asyncio.timeout(self._timeout):
                 values = await self._mget(names)
@@ -160,11 +170,14 @@ class RedisTier:
         if self._healthy:
             try:
                 async with asyncio.timeout(self._timeout):
-                    await self._client.execute_command("PUBLISH", self._name + b"nudge", b"")
+                    await self._client.execute_command("PUBLISH", self._prefix + b"nudge", b"")
             except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
                 logger.warning("Redis refuses to pass a nudge on: %s", refusal)
             except _FAULTS as fault:
                 self._trip(fault)
+
+    def _name(self, digest: bytes) -> bytes:
+        return self._prefix + digest[:NAME_BYTES]
 
     def _seal(self, digest: bytes, payload: bytes) -> bytes:
         return blake2b(digest + payload, digest_size=SEAL_BYTES, key=self._seal_key, person=FORMAT).digest()
@@ -173,7 +186,7 @@ class RedisTier:
         """What keeps Redis from answering, or `None`."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._mget([(self._name or b"gatepost:") + b"probe"])
+                await self._mget([(self._prefix or b"gatepost:") + b"probe"])
         except _FAULTS as fault:
             return fault
         return None
@@ -243,9 +256,9 @@ class RedisTier:
         for digest in list(islice(self._pending, WRITE_BATCH)):
             value = self._pending.pop(digest)
             if value is None:
-                pipeline.delete(self._name + digest)
+                pipeline.delete(self._name(digest))
             else:
-                pipeline.set(self._name + digest, value[0], px=max(1, int(value[1] * 1000)))
+                pipeline.set(self._name(digest), value[0], px=max(1, int(value[1] * 1000)))
         answers = await pipeline.execute(raise_on_error=False)  # the error that it would raise holds the values
         return next((answer for answer in answers if isinstance(answer, ResponseError)), None)
 
@@ -265,7 +278,7 @@ class RedisTier:
     async def _nudges(self) -> AsyncIterator[Any]:
         """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
         async with self._client.pubsub() as subscription:
-            await subscription.subscribe(self._name + b"nudge")
+            await subscription.subscribe(self._prefix + b"nudge")
             yield None
             while True:
                 message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)

@@ -64,7 +64,7 @@ class Entrance:
         that there were several; `None` where there is no such middleware. A request that the app makes to itself while
         it serves another is not that one."""
         served = current_served.get()
-        if served is None or served[1].keys is not self._keys or "api_key" not in scope:
+        if not served or served[1].keys is not self._keys or "api_key" not in scope:
             return None
         if not served[1].takes_headers_only:  # a link may be a way into that app, but not into this one
             return None

@@ -1,0 +1,121 @@
+"""Measure gatepost and what people would use instead, on this machine, and report it: `make bench`."""
+
+import argparse
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.servers.programs import ProgramMissingError
+
+from benchmarks import interruption, measured
+from benchmarks.measured import Measured, Results
+from benchmarks.origin import ROOT, Clocked
+from benchmarks.progress import Progress
+from benchmarks.report import table
+from benchmarks.rounds import Plan
+from benchmarks.scenarios import NAMES, abouts, load
+
+RESULTS = ROOT / "benchmarks" / "results" / "benchmarks.json"
+QUICK_RESULTS = ROOT / "benchmarks" / "results" / "quick.json"
+"""Kept apart, and out of git: a first look does not replace what was measured with care."""
+
+DOCS = ROOT / "docs"
+INTERRUPTED = 130
+"""The shell's exit code for what Ctrl-C ended: 128 + SIGINT."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure, keep, report. 1 where a number is not held or a scenario could not be measured; 130 after Ctrl-C."""
+    options = _options(words)
+    if options.list:
+        for name, about in abouts().items():
+            print(f"{name:18}{about}")
+        return 0
+    path = options.results or (QUICK_RESULTS if options.quick else RESULTS)
+    try:
+        return _report(path, options.scenarios) if options.report else _measure(path, options, words)
+    except KeyboardInterrupt:
+        kept = f" What was measured before is kept in {_near(path)}." if path.exists() else ""
+        print(f"Interrupted.{kept}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> int:
+    results = measured.read(path)
+    names = list(dict.fromkeys(options.scenarios)) or list(NAMES)
+    command = shlex.join(["make", "bench", *([f"ARGS={shlex.join(words)}"] if words else [])])
+    failed: dict[str, str] = {}
+    with Progress(names) as progress:
+        for name in names:
+            clocked = Clocked(command, quick=options.quick)
+            plan = Plan(quick=options.quick, tell=progress.begin(name))
+            try:
+                tables = interruption.run(load(name)(plan))
+            except ProgramMissingError as missing:
+                failed[name] = str(missing)
+            except ModuleNotFoundError as missing:
+                failed[name] = f"{missing}: `make bench` installs it"
+            except Exception as wrong:  # noqa: BLE001 - what is wrong with one scenario is told, and the others go on
+                failed[name] = f"{type(wrong).__name__}: {wrong}"
+                traceback.print_exc()
+            else:
+                results.scenarios[name] = Measured(origin=clocked.origin(), tables=tuple(tables))
+                measured.write(path, results)
+                progress.show(table.scenario(name, results.scenarios[name]))
+    missed = table.verdict(results, [name for name in names if name not in failed])
+    _publish(path, results)
+    for name, why in failed.items():
+        print(f"{name}: not measured: {why}", file=sys.stderr)
+    return int(bool(failed) or missed > 0)
+
+
+def _report(path: Path, scenarios: Sequence[str]) -> int:
+    """From what was measured before."""
+    results = measured.read(path)
+    names = [name for name in dict.fromkeys(scenarios or NAMES) if name in results.scenarios]
+    for name in names:
+        table.show(table.scenario(name, results.scenarios[name]))
+    missed = table.verdict(results, names)
+    _publish(path, results)
+    lacking = [f"{name}: not measured yet" for name in dict.fromkeys(scenarios) if name not in names]
+    for told in lacking if results.scenarios else ["nothing was measured yet"]:
+        print(f"{told} ({_near(path)})", file=sys.stderr)
+    return int(bool(lacking) or not names or missed > 0)
+
+
+def _publish(path: Path, results: Results) -> None:
+    """The plots and the page in `docs/`, of what was measured with care."""
+    if path != RESULTS or not results.scenarios:
+        return
+    from benchmarks.report import page, plots  # noqa: PLC0415 - Matplotlib would burden the processes that are measured
+
+    plots.draw(results, DOCS / "images")
+    page.write(results, DOCS / "benchmarks.md")
+    print(f"{_near(DOCS / 'benchmarks.md')} and its plots are up to date.", file=sys.stderr)
+
+
+def _near(path: Path) -> Path:
+    """As one calls it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help="only these; `--list` tells which there are")
+    parser.add_argument("--list", action="store_true", help="what is measured")
+    parser.add_argument("--quick", action="store_true", help="a first look, in about a minute; docs stay as they are")
+    parser.add_argument("--report", action="store_true", help="measure nothing: table, plots and page from the results")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="another file to keep the results in; docs stay")
+    options = parser.parse_args(words)
+    unknown = sorted(set(options.scenarios) - set(NAMES))
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    return options
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # through the ends, so that no server outlives it
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""Round trips, counted: commands by Redis itself, SQL statements as SQLAlchemy sends them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from sqlalchemy import Engine, event
+
+LOOKUPS = ("gatepost_secrets", "by_hand")
+"""Tables that only lookups read while a benchmark runs."""
+
+
+class RedisCommands:
+    """How often a Redis was sent what, by its own count (`INFO commandstats`): not what this process believes."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._before: Mapping[str, int] = {}
+
+    async def begin(self) -> None:
+        """Count from now on."""
+        self._before = await self._read()
+
+    async def count(self) -> Counter[str]:
+        """Commands by name, in lower case, since `begin`; those that were not sent are left out, and `INFO` is."""
+        now = await self._read()
+        counts = Counter({name: calls - self._before.get(name, 0) for name, calls in now.items()})
+        del counts["info"]
+        return +counts
+
+    async def _read(self) -> Mapping[str, int]:
+        stats: Mapping[str, Mapping[str, Any]] = await self._client.info("commandstats")
+        return {name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()}
+
+
+@contextmanager
+def counted_statements() -> Iterator[Counter[str]]:
+    """Counts the SQL statements of every SQLAlchemy engine in this process: `lookups`, and `other` (polls, say).
+
+    `BEGIN` and `ROLLBACK`, which a driver sends by itself, are not among them.
+    """
+    counts: Counter[str] = Counter()
+
+    def count(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        counts["lookups" if any(table in statement for table in LOOKUPS) else "other"] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield counts
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)

@@ -1,0 +1,84 @@
+"""Requests without a server: what a middleware alone costs."""
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from benchmarks.rounds import Contestant
+from gatepost import APIKeys
+
+CALLS = 2_000
+"""Requests a turn: some milliseconds, short against what disturbs a shared machine."""
+
+HEADERS = (
+    (b"host", b"api.example.org"),
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"gzip, deflate, br"),
+    (b"connection", b"keep-alive"),
+    (b"user-agent", b"python-httpx2/2.16.2"),
+    (b"content-type", b"application/json"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Open keys, and the secret of one that memory holds."""
+
+    keys: APIKeys
+    secret: str
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """The app."""
+
+
+async def receive(*_: object) -> Message:
+    """Never called."""
+    raise NotImplementedError
+
+
+async def send(message: Message) -> None:
+    """Never called."""
+    raise NotImplementedError
+
+
+def drive(call: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits, without a loop's own cost. Raises `RuntimeError` where it waits."""
+    try:
+        call.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a memory hit awaited something")
+
+
+@asynccontextmanager
+async def memory_hits() -> AsyncIterator[Hits]:
+    """A key on SQLite that memory holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}") as keys:
+            issued = await keys.create("benchmark", ["OBJECTS_LIST", "OBJECTS_FETCH"])
+            await keys.verify(issued.secret)
+            yield Hits(keys, issued.secret)
+
+
+def time_calls(app: ASGIApp, secret: str) -> Contestant:
+    """Seconds per request, of `CALLS` requests a turn."""
+    headers = (*HEADERS, (b"authorization", b"Bearer " + secret.encode()))
+
+    async def turn() -> float:
+        scopes: list[Scope] = [
+            {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": list(headers)}
+            for _ in range(CALLS)
+        ]
+        begin = time.perf_counter()
+        for scope in scopes:
+            drive(app(scope, receive, send))  # type: ignore[arg-type]  # an async function's call is a coroutine
+        return (time.perf_counter() - begin) / CALLS
+
+    return turn

@@ -1,0 +1,88 @@
+"""Where figures come from: command, commit, machine, versions."""
+
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tests.servers.postgres import postgres_program
+from tests.servers.programs import ProgramMissingError
+from tests.servers.redis import redis_program
+
+from benchmarks.measured import Origin
+
+ROOT = Path(__file__).parents[1]
+
+PACKAGES = (
+    *("starlette", "fastapi", "litestar", "django", "djangorestframework", "djangorestframework-api-key"),
+    *("keyshield", "fastapi-keygate", "redis", "hiredis", "sqlalchemy", "asyncpg", "aiosqlite", "orjson"),
+    *("uvicorn", "granian", "uvloop", "httptools", "websockets"),
+)
+"""Whose versions matter for a figure."""
+
+
+class Clocked:
+    """The origin of what is measured from now on."""
+
+    def __init__(self, command: str, *, quick: bool) -> None:
+        self._command = command
+        self._quick = quick
+        self._began = datetime.now(UTC)
+        self._clock = time.monotonic()
+
+    def origin(self) -> Origin:
+        """As of now: its `seconds` are those gone by."""
+        return Origin(
+            command=self._command,
+            commit=commit(),
+            began=self._began.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - self._clock, 1),
+            quick=self._quick,
+            cpus=len(os.sched_getaffinity(0)),
+            cpu=_cpu(),
+            system=f"{platform.system()} {platform.machine()}",
+            python=f"{platform.python_implementation()} {platform.python_version()}",
+            versions=dict(versions()),
+        )
+
+
+@cache
+def commit() -> str:
+    """Of the tree that is measured; `-dirty` where something in it is not committed."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Of packages and of the servers on this machine, those that there are."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    for name, program in (("PostgreSQL", postgres_program), ("Redis", redis_program)):
+        try:
+            found[name] = ".".join(map(str, program().version))
+        except ProgramMissingError:
+            continue
+    return found
+
+
+@cache
+def _cpu() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        told = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        told = None
+    return told[1].strip() if told else platform.processor() or "unknown"

@@ -1,0 +1,118 @@
+"""Numbers for people: three digits that count, and the unit in which they are easiest to read."""
+
+import math
+from dataclasses import dataclass
+
+from benchmarks.measured import Ratio, Series, Spread
+
+DIGITS = 3
+"""That count: what differs beyond them is noise on any machine."""
+
+ALL = 100
+"""Per cent."""
+
+NOTHING = "\N{EN DASH}"
+"""In a cell, where there is no number."""
+
+SECONDS = {
+    **dict.fromkeys(("s", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("µs", "μs", "us", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
+}
+BYTES = {
+    **dict.fromkeys(("B", "byte", "bytes"), 1.0),
+    **dict.fromkeys(("kB", "kilobytes"), 1e3),
+    **dict.fromkeys(("MB", "megabytes"), 1e6),
+}
+TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"), (0.0, 1e-9, "ns"))
+SIZES = ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e4, 1e3, "kB"), (0.0, 1.0, "bytes"))
+"""From where on a unit is used, its size, its name. Under 10 kB bytes are counted: limits are set in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How values of one unit are told: divided by `over`, with `unit` behind. `rest`: `per request`, for a heading."""
+
+    over: float
+    unit: str
+    rest: str
+
+    @classmethod
+    def of(cls, value: float, unit: str) -> "Scale":
+        """The one in which that value is easiest to read. Units other than times and sizes stay as they are."""
+        head, _, rest = unit.partition(" ")
+        if not value or not _scaled(unit):
+            return cls(over=1.0, unit=head if _scaled(unit) else unit, rest=rest if _scaled(unit) else "")
+        given, steps = (SECONDS[head], TIMES) if head in SECONDS else (BYTES[head], SIZES)
+        size, name = next((size, name) for least, size, name in steps if abs(value) * given >= least)
+        return cls(over=size / given, unit=name, rest=rest)
+
+    def tell(self, value: float) -> str:
+        """A value, without its unit. What is nearly all is not told as all: 99.97 %."""
+        if self.unit.startswith("%") and ALL - 0.5 <= value < ALL:
+            return f"{math.floor(value * 1000) / 1000:g}"
+        return number(value / self.over)
+
+
+def number(value: float) -> str:
+    """With three digits that count, and commas between thousands; small counts as they are."""
+    if value == round(value) and abs(value) < 10**DIGITS:
+        return f"{value:.0f}"
+    value = float(f"{value:.{DIGITS - 1}e}")
+    decimals = max(0, DIGITS - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def figure(value: float, unit: str) -> str:
+    """A value with its unit: `2.53 µs`, `18,400 requests/s`, `1 call`."""
+    scale = Scale.of(value, unit)
+    return _counted(scale.tell(value), scale.unit)
+
+
+def brief(value: float, unit: str) -> str:
+    """The same where the heading tells the unit, as far as it can: only times and sizes keep theirs."""
+    scale = Scale.of(value, unit)
+    return f"{scale.tell(value)} {scale.unit}" if _scaled(unit) else scale.tell(value)
+
+
+def heading(unit: str) -> str:
+    """What a heading has to say of a unit whose values carry theirs: `per request` of `µs per request`."""
+    return Scale.of(1.0, unit).rest if _scaled(unit) else unit
+
+
+def quartiles(spread: Spread, unit: str) -> str:
+    """The middle half of the runs, in the unit of their median, which is not told: `2.44` to `2.62`."""
+    scale = Scale.of(spread.median, unit)
+    between = "\N{EN DASH}" if spread.low >= 0 else " to "
+    return f"{scale.tell(spread.low)}{between}{scale.tell(spread.high)}"
+
+
+def ratio(told: Ratio) -> str:
+    """Its median; more digits where three would hide on which side of its limit it is."""
+    median = told.spread.median
+    if told.limit is not None and median != told.limit and float(f"{median:.{DIGITS - 1}e}") == told.limit:
+        return f"{median:,.6g}"
+    return number(median)
+
+
+def place(at: float) -> str:
+    """A value of an axis."""
+    return f"{at:,.0f}" if at == round(at) else f"{at:g}"
+
+
+def bound(told: Ratio | Series, unit: str = "") -> str:
+    """What is to hold: `at most 1.75`, `at most 25 ms`. Raises `ValueError` where there is no limit."""
+    if told.limit is None:
+        raise ValueError("there is no limit")
+    return f"{told.bound} {_counted(place(told.limit), unit)}"
+
+
+def _counted(told: str, unit: str) -> str:
+    if told == "1" and unit.isalpha() and not _scaled(unit):
+        unit = unit.removesuffix("s")
+    return f"{told} {unit}".rstrip()
+
+
+def _scaled(unit: str) -> bool:
+    return unit.partition(" ")[0] in SECONDS | BYTES

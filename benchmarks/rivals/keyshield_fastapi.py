@@ -1,0 +1,108 @@
+"""keyshield under FastAPI, built as its README and its example for scopes do."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
+
+from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
+from fastapi import Depends, FastAPI
+from keyshield import ApiKeyService
+from keyshield.api import create_depends_api_key
+from keyshield.hasher.argon2 import Argon2ApiKeyHasher
+from keyshield.repositories.sql import SqlAlchemyApiKeyRepository
+from keyshield.services.cached import CachedApiKeyService
+from keyshield.utils import key_id_factory, key_secret_factory
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from benchmarks.rivals.bare_fastapi import objects
+from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores, settings
+
+SCOPE = "objects:list"
+"""Its scopes are in lower case."""
+
+HASHER = Argon2ApiKeyHasher(pepper="of the benchmarks")
+
+NO_DELAY = {"min_delay": 0.0, "max_delay": 0.0}
+
+
+async def prepare(stores: Stores, *, delay: bool, cached: bool) -> Prepared:
+    """Make a key, one that is not active, and one that is deleted again."""
+    engine = create_async_engine(stores.database)
+    try:
+        async with async_sessionmaker(engine).begin() as session:
+            repository = SqlAlchemyApiKeyRepository(session)
+            await repository.ensure_table(async_engine=engine)
+            service = ApiKeyService(repo=repository, hasher=HASHER)
+            _, usable = await service.create(name="usable", scopes=[SCOPE])
+            _, off = await service.create(name="off", scopes=[SCOPE], is_active=False)
+            deleted, unknown = await service.create(name="deleted", scopes=[SCOPE])
+            await service.delete_by_id(deleted.id_)
+    finally:
+        await engine.dispose()
+    invented = f"ak_v1-{key_id_factory()}-{key_secret_factory()}"
+    secrets = Secrets(usable=usable, unknown=unknown, invented=invented, deactivated=off)
+    return Prepared(secrets=secrets, settings={"database": stores.database, "delay": delay, "cached": cached})
+
+
+def build() -> FastAPI:
+    """The app. Without the delay it also makes its table at the start only, not in every request."""
+    options = settings()
+    engine = create_async_engine(options["database"])
+    sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+    arguments: dict[str, Any] = {"hasher": HASHER, **({} if options["delay"] else NO_DELAY)}
+    if options["cached"]:
+        arguments["cache"] = SimpleMemoryCache()
+    make_service = CachedApiKeyService if options["cached"] else ApiKeyService
+
+    async def open_session() -> AsyncIterator[AsyncSession]:
+        async with sessions() as session, session.begin():
+            yield session
+
+    async def service(session: Annotated[AsyncSession, Depends(open_session)]) -> ApiKeyService:
+        repository = SqlAlchemyApiKeyRepository(session)
+        if options["delay"]:
+            await repository.ensure_table(async_engine=engine)
+        return make_service(repo=repository, **arguments)
+
+    app = FastAPI()
+    security = create_depends_api_key(service, required_scopes=[SCOPE])
+    app.get(ROUTE, dependencies=[Depends(security)])(objects)
+    return app
+
+
+EVERY = (
+    "PostgreSQL; every request writes the time of the key's last use, in a transaction that lasts as long as the "
+    "request, so that those with the same key wait for each other"
+)
+CACHE = "a cache in the process spares Argon2; other workers believe it for 300 s after a revocation"
+
+DOCUMENTED = Rival(
+    name="keyshield",
+    framework="FastAPI",
+    app="benchmarks.rivals.keyshield_fastapi:build",
+    prepare=partial(prepare, delay=True, cached=False),
+    note=f"as its README shows, with a random delay of 0.1 to 0.3 s in every answer; Argon2 every time; {EVERY}",
+    needs=frozenset({"database"}),
+    slow=frozenset({"usable", "unknown", "invented", "deactivated"}),
+)
+NO_DELAYS = replace(
+    DOCUMENTED,
+    name="keyshield, no delay",
+    prepare=partial(prepare, delay=False, cached=False),
+    note=f"its delay set to 0, its table made once and not in every request; Argon2 every time; {EVERY}",
+    slow=frozenset({"usable", "deactivated"}),
+)
+CACHED = replace(
+    DOCUMENTED,
+    name="keyshield, cached",
+    prepare=partial(prepare, delay=True, cached=True),
+    note=f"as documented, with a random delay of 0.1 to 0.3 s in every answer; {CACHE}; {EVERY}",
+)
+CACHED_NO_DELAYS = replace(
+    DOCUMENTED,
+    name="keyshield, cached, no delay",
+    prepare=partial(prepare, delay=False, cached=True),
+    note=f"its delay set to 0, its table made once and not in every request; {CACHE}; {EVERY}",
+    slow=frozenset({"deactivated"}),
+)

@@ -1,0 +1,135 @@
+"""What one writes by hand with Redis: a `GET` per request, in a pure ASGI middleware or in a `BaseHTTPMiddleware`."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.authentication import AuthCredentials, requires
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from benchmarks.rivals import bare_starlette
+from benchmarks.rivals.rival import PERMISSION, Prepared, Rival, Secrets, Stores, settings
+from benchmarks.rivals.ten_lines import make_secrets
+
+CONNECTIONS = 2_000
+"""Most to Redis. With redis-py's own 100 it raises as soon as more requests than that wait at once."""
+
+
+def name_of(secret: str) -> str:
+    """Where Redis holds a key."""
+    return f"key:{sha256(secret.encode()).hexdigest()}"
+
+
+class Guard:
+    """Asks Redis for each request."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def find(self, header: str | None) -> dict[str, Any] | None:
+        """The key that an `Authorization` header's secret belongs to; `None` where it is not to be let in."""
+        if header is None or not header.startswith("Bearer "):
+            return None
+        found = await self._redis.get(name_of(header[7:]))
+        if found is None:
+            return None
+        key: dict[str, Any] = json.loads(found)
+        return key if key["active"] else None
+
+
+class RedisMiddleware:
+    """Pure ASGI."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self.app = app
+        self.guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        header = next((value.decode() for name, value in scope["headers"] if name == b"authorization"), None)
+        key = await self.guard.find(header)
+        if key is None:
+            await PlainTextResponse("Unauthorized", 401)(scope, receive, send)
+            return
+        scope["api_key"] = key["id"]
+        scope["auth"] = AuthCredentials(key["permissions"])
+        await self.app(scope, receive, send)
+
+
+class RedisHTTPMiddleware(BaseHTTPMiddleware):
+    """Starlette's class for those who do not write ASGI."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        super().__init__(app)
+        self.guard = guard
+
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """Serve one request."""
+        key = await self.guard.find(request.headers.get("authorization"))
+        if key is None:
+            return PlainTextResponse("Unauthorized", 401)
+        request.scope["api_key"] = key["id"]
+        request.scope["auth"] = AuthCredentials(key["permissions"])
+        return await call_next(request)
+
+
+async def prepare(stores: Stores) -> Prepared:
+    """Put one key that is active and one that is not into Redis."""
+    secrets = make_secrets()
+    off = make_secrets().usable
+    async with Redis.from_url(stores.redis) as redis:
+        for secret, active in ((secrets.usable, True), (off, False)):
+            key = {"id": secret[:8], "permissions": [PERMISSION], "active": active}
+            await redis.set(name_of(secret), json.dumps(key))
+    secrets = Secrets(usable=secrets.usable, unknown=secrets.unknown, invented=secrets.invented, deactivated=off)
+    return Prepared(secrets=secrets, settings={"redis": stores.redis})
+
+
+def _serve(middleware: Callable[[ASGIApp, Guard], ASGIApp]) -> ASGIApp:
+    redis = Redis.from_url(settings()["redis"], max_connections=CONNECTIONS)
+
+    @asynccontextmanager
+    async def closing(_app: Starlette) -> AsyncIterator[None]:
+        async with redis:
+            yield
+
+    return middleware(bare_starlette.guarded(requires(PERMISSION), closing), Guard(redis))
+
+
+def build() -> ASGIApp:
+    """The app, behind pure ASGI."""
+    return _serve(RedisMiddleware)
+
+
+def build_base_http() -> ASGIApp:
+    """The app, behind a `BaseHTTPMiddleware`."""
+    return _serve(RedisHTTPMiddleware)
+
+
+NOTE = (
+    "one GET per request; Redis decides alone, so no key without Redis, and what Redis loses or brings back counts; "
+    "no expiry, no management. More connections allowed than redis-py's 100, above which it raises"
+)
+
+PURE = Rival(
+    name="Redis GET by hand",
+    framework="Starlette",
+    app="benchmarks.rivals.redis_by_hand:build",
+    prepare=prepare,
+    note=NOTE,
+    needs=frozenset({"redis"}),
+)
+BASE_HTTP = replace(
+    PURE, name="Redis GET by hand, BaseHTTPMiddleware", app="benchmarks.rivals.redis_by_hand:build_base_http"
+)

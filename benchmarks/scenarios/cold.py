@@ -1,0 +1,176 @@
+"""Keys that no tier remembers: requests per second with 256 in flight, against one SELECT per request, per database.
+
+In process, through the whole middleware, around an app that sends a small response. No Redis; gatepost's memory is
+emptied before each round and every key is asked for once a round, so each request needs the database. By hand: a pure
+ASGI middleware that selects from one table by its primary key, over SQLAlchemy as its tutorial shows it (a transaction
+is begun and rolled back around it), over an engine in autocommit, and over asyncpg's own pool.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.types import ASGIApp
+from tests.servers.folder import server_folder
+from tests.servers.mariadb import mariadb_server
+from tests.servers.postgres import postgres_server
+from tests.servers.programs import ProgramMissingError
+
+from benchmarks import stock
+from benchmarks.asking import app, ask, check
+from benchmarks.by_hand import RawSelect, Select, put_in_table
+from benchmarks.cores import apart
+from benchmarks.counting import counted_statements
+from benchmarks.measured import Series, Table
+from benchmarks.quiet import quiet
+from benchmarks.rounds import Contestant, Plan, ratio, take_turns
+from gatepost import APIKeyMiddleware, APIKeys
+
+IN_FLIGHT = 256
+LIMIT = 8
+
+AUTOCOMMIT = f"{Select.name}, autocommit"
+
+POOL_SIZE = 15
+"""Connections of asyncpg's pool: as many as SQLAlchemy's may have, five and ten more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A database. `start`: starts one, for as long as the stack is open; its URL, and the id of its process."""
+
+    name: str
+    start: Callable[[ExitStack], tuple[str, int | None]]
+    limit: float | None = None
+
+
+def _postgres(stack: ExitStack) -> tuple[str, int | None]:
+    server = stack.enter_context(postgres_server())
+    return server.url, server.pid
+
+
+def _mariadb(stack: ExitStack) -> tuple[str, int | None]:
+    server = stack.enter_context(mariadb_server())
+    return make_url(server.url).render_as_string(hide_password=False), server.pid
+
+
+def _sqlite(stack: ExitStack) -> tuple[str, int | None]:
+    return f"sqlite+aiosqlite:///{stack.enter_context(server_folder('cold'))}/keys.db", None
+
+
+KINDS = (Kind("PostgreSQL", _postgres, LIMIT), Kind("MariaDB", _mariadb), Kind("SQLite", _sqlite))
+
+
+async def measure(plan: Plan) -> Sequence[Table]:
+    """A table for each database that is on this machine. Raises `ProgramMissingError` where PostgreSQL is not."""
+    tables = []
+    for kind in KINDS:
+        plan.tell(f"starting {kind.name}")
+        with ExitStack() as stack:
+            stack.enter_context(quiet())  # MariaDB's driver tells of triggers that are dropped "if exists"
+            try:
+                url, pid = kind.start(stack)
+            except ProgramMissingError:
+                if kind.limit is not None:
+                    raise
+                continue
+            stack.enter_context(apart([] if pid is None else [pid]))
+            tables.append(await _table(plan, kind, url))
+    return tables
+
+
+async def _table(plan: Plan, kind: Kind, url: str) -> Table:
+    numbers = range(plan.pick(10_000, 1_000))
+    secrets = [stock.secret(number) for number in numbers]
+    async with _apps(url, numbers) as (keys, apps):
+        for protected in apps.values():
+            await check(protected, secrets[:10], [stock.invented(1), stock.secret(len(numbers) + 1)])
+        with counted_statements() as statements:
+            sent: dict[str, Counter[str]] = {name: Counter() for name in apps}
+            contestants = {
+                name: _contestant(protected, secrets, keys, statements, sent[name]) for name, protected in apps.items()
+            }
+            tell = plan.tell
+            runs = await take_turns(contestants, plan.pick(9, 2), lambda said: tell(f"{kind.name}, {said}"))
+    per_thousand = {
+        name: 1_000 * counts["lookups"] / counts["requests"] for name, counts in sent.items() if counts["lookups"]
+    }
+    rivals = [name for name in apps if name != "gatepost"]
+    return Table(
+        title=f"Keys that nothing remembers, from {kind.name}",
+        unit="requests/s",
+        better="more",
+        series=tuple(
+            Series(name=name, runs=tuple(runs[name]), note=getattr(protected, "less", ""))
+            for name, protected in apps.items()
+        ),
+        ratios=tuple(
+            ratio(runs, "gatepost", name, limit=kind.limit if name == Select.name else None, bound="at least")
+            for name in rivals
+        ),
+        figures={
+            "requests in flight": str(IN_FLIGHT),
+            "SQL statements for 1,000 requests": ", ".join(f"{name} {n:,.0f}" for name, n in per_thousand.items()),
+        },
+        note="In process, through the middleware; no Redis, memory emptied before each round.",
+    )
+
+
+@asynccontextmanager
+async def _apps(url: str, numbers: range) -> AsyncIterator[tuple[APIKeys, Mapping[str, ASGIApp]]]:
+    """The contestants, over one database that holds these keys."""
+    async with AsyncExitStack() as stack:
+        if url.startswith("mysql"):
+            url = await _new_database(url)
+        await APIKeys(url).create_schema()
+        keys = await stack.enter_async_context(APIKeys(url, server_keys=[stock.SERVER_KEY], read_timeout=30.0))
+        await stock.put_in(keys, numbers)
+        plain = create_async_engine(url)
+        stack.push_async_callback(plain.dispose)
+        await put_in_table(plain, numbers)
+        apps: dict[str, ASGIApp] = {"gatepost": APIKeyMiddleware(app, keys), Select.name: Select(app, plain)}
+        if not url.startswith("sqlite"):  # Python's driver begins no transaction for a SELECT
+            eager = create_async_engine(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+            stack.push_async_callback(eager.dispose)
+            apps[AUTOCOMMIT] = Select(app, eager)
+        if url.startswith("postgresql"):
+            async with plain.connect() as connection:  # with the statistics that autovacuum would have made
+                await connection.execute(text("ANALYZE"))
+            apps[RawSelect.name] = RawSelect(app, await stack.enter_async_context(_pool(url)))
+        yield keys, apps
+
+
+def _pool(url: str) -> Any:
+    parts = make_url(url)
+    return asyncpg.create_pool(
+        host=parts.query["host"], user=parts.username, database=parts.database, min_size=5, max_size=POOL_SIZE
+    )
+
+
+async def _new_database(url: str) -> str:
+    """A MariaDB as it starts has none of ours."""
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("CREATE DATABASE cold"))
+    finally:
+        await engine.dispose()
+    return make_url(url).set(database="cold").render_as_string(hide_password=False)
+
+
+def _contestant(
+    protected: ASGIApp, secrets: Sequence[str], keys: APIKeys, statements: Counter[str], sent: Counter[str]
+) -> Contestant:
+    async def run() -> float:
+        stock.forget(keys)
+        before = statements["lookups"]
+        answers = (await ask(protected, secrets, IN_FLIGHT)).only(200)
+        sent.update(lookups=statements["lookups"] - before, requests=len(secrets))
+        return answers.per_second
+
+    return run

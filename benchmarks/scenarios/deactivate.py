@@ -1,0 +1,110 @@
+"""How long `deactivate()` takes from call to return, when no worker lets the key in any more: 1, 4 and 16 workers.
+
+The arrangement of `benchmarks.revocation`: PostgreSQL, Redis, workers under uvicorn that serve some ten requests a
+second each, and an administrator, each a process of its own; wherever the system runs them, since what is timed is all
+of them together. Every worker remembers the key before it is deactivated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.measured import Series, Table
+from benchmarks.revocation.latency import BUSY_PAUSE, PLAN, bulk_rounds, deactivations, serve_good_keys
+from benchmarks.revocation.site import Site, running
+from benchmarks.rounds import Plan, Tell
+
+WORKERS = (1, 4, 16)
+WORKERS_QUICK = (4,)
+LIMITED = 4
+"""The number of workers that a limit is set for."""
+
+LIMIT_MS = 25
+CALLS = 200
+CALLS_QUICK = 20
+BULK_KEYS = 10_000
+BULK_ROUNDS = 2
+
+WHOLE = "gatepost"
+SPREADING = "gatepost, from the commit to the return"
+
+
+async def measure(plan: Plan) -> Sequence[Table]:
+    """Milliseconds, a value a call."""
+    taken: dict[int, Sequence[Mapping[str, Any]]] = {}
+    tables = []
+    for workers in WORKERS_QUICK if plan.quick else WORKERS:
+        plan.tell(f"starting {workers} workers")
+        async with running(replace(PLAN, workers=workers)) as site:
+            await serve_good_keys(site)
+            calls = plan.pick(CALLS, CALLS_QUICK)
+            plan.tell(f"{workers} workers: deactivating {calls} keys, one by one")
+            taken[workers] = _checked(await deactivations(site, calls), workers)
+            if workers == LIMITED and not plan.quick:
+                tables.append(await _bulk(site, plan.tell))
+    return [_single(taken), *tables]
+
+
+def _single(taken: Mapping[int, Sequence[Mapping[str, Any]]]) -> Table:
+    whole = {workers: [(done["ended"] - done["began"]) / 1e6 for done in calls] for workers, calls in taken.items()}
+    spread = {workers: [1000 * done["seconds"] for done in calls] for workers, calls in taken.items()}
+    figures = {}
+    for workers, times in whole.items():
+        figures[f"99 of 100 calls, {workers} workers"] = f"{_of_hundred(times, 99):.1f} ms"
+        figures[f"the slowest call, {workers} workers"] = f"{max(times):.1f} ms"
+    return Table(
+        title="deactivate(), from call to return",
+        unit="ms",
+        better="less",
+        axis="workers",
+        series=(
+            *(_series(WHOLE, workers, times) for workers, times in whole.items()),
+            *(_series(SPREADING, workers, times) for workers, times in spread.items()),
+        ),
+        figures=figures,
+        note="When it returns, no worker accepts the key any more: all have said so.",
+    )
+
+
+def _series(name: str, workers: int, times: Sequence[float]) -> Series:
+    limit = LIMIT_MS if (name, workers) == (WHOLE, LIMITED) else None
+    return Series(name=name, at=workers, runs=tuple(times), limit=limit)
+
+
+async def _bulk(site: Site, tell: Tell) -> Table:
+    tell(f"{LIMITED} workers: deactivating {BULK_KEYS:,} keys in one call")
+    await site.tell_load(pause=BUSY_PAUSE)
+    done = await bulk_rounds(site, BULK_KEYS, BULK_ROUNDS)
+    rounds = done["rounds"]
+    if any(each["good_refused"] for each in rounds):
+        raise RuntimeError("requests with a key that was not deactivated were refused")
+    return Table(
+        title=f"deactivate() of {BULK_KEYS:,} keys in one call, {LIMITED} workers, from call to return",
+        unit="s",
+        better="less",
+        series=(Series(name=WHOLE, runs=tuple(each["seconds"] for each in rounds)),),
+        figures={
+            "99 of 100 requests with other keys, before": _worst(rounds, "good_before_ms"),
+            "99 of 100 requests with other keys, meanwhile": _worst(rounds, "good_during_ms"),
+        },
+        note="One transaction. All processes share this machine's cores.",
+    )
+
+
+def _checked(calls: Sequence[Mapping[str, Any]], workers: int) -> Sequence[Mapping[str, Any]]:
+    """Raises `RuntimeError` where a call failed, or returned before each worker had acknowledged it."""
+    for done in calls:
+        if "error" in done or not done["complete"]:
+            raise RuntimeError(f"{workers} workers: a call of deactivate() did not do its work: {done}")
+    if not any(done["acknowledged"] == workers for done in calls):
+        raise RuntimeError(f"{workers} workers: no call was acknowledged by all of them")
+    return calls
+
+
+def _of_hundred(times: Sequence[float], count: int) -> float:
+    """The time that so many of a hundred calls do not exceed."""
+    return sorted(times)[int(len(times) * count / 100)]
+
+
+def _worst(rounds: Sequence[Mapping[str, Any]], name: str) -> str:
+    return f"{max(each[name]['p99'] for each in rounds):.1f} ms"

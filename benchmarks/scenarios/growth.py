@@ -1,0 +1,326 @@
+"""Whether a lookup takes longer the more keys there are: memory, Redis and PostgreSQL, at 1,000 to 10,000,000 keys.
+
+An installation of each size stands beside the others, each with a database and a Redis of its own, and they take turns.
+Keys are asked for in random order, so that with many of them the processor's caches hold hardly any: what a plain
+`dict` of the same size loses by that is measured too.
+"""
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tests.servers.postgres import postgres_server
+from tests.servers.redis import RedisServer, redis_server
+
+from benchmarks import population
+from benchmarks.cores import apart
+from benchmarks.coroutine import drive
+from benchmarks.in_process import HEADERS, bare, receive
+from benchmarks.measured import Ratio, Series, Table
+from benchmarks.rounds import Contestant, Plan, Runs, ratio, take_turns
+from gatepost import APIKeyMiddleware, APIKeys
+
+REMEMBERED = (1_000, 10_000, 100_000, 1_000_000)
+STORED = (*REMEMBERED, 10_000_000)
+QUICK = (1_000, 20_000)
+
+COMPARED = 1_000_000
+"""The number of keys that a limit is set for, against the least; a quick run compares its most."""
+
+LIMIT = 1.3
+
+BATCH = 200
+"""Secrets made at a time, right before they are looked up: they are in the processor's cache, as a header just read is.
+What is known of them is not."""
+
+BATCHES = 25
+"""In memory, of a contestant, a round."""
+
+ALONE_CALLS = 100
+IN_FLIGHT = 64
+WAVES = 20
+"""Of `IN_FLIGHT` lookups, of a contestant, a round."""
+
+WARM_WAVES = 300
+"""Before: connections are opened, and the server's memory is mapped to the processes that serve them."""
+
+SPARE_BYTES = 2 * 2**30
+"""Of the disk, left for others."""
+
+GATEPOST = "gatepost"
+GATEPOST_REQUEST = "gatepost, whole request"
+BY_HAND = "ten lines by hand"
+BY_HAND_REQUEST = "ten lines by hand, whole request"
+ALONE = "gatepost, one at a time"
+TOGETHER = f"gatepost, {IN_FLIGHT} in flight"
+
+NOTES = {
+    GATEPOST: "SHA-256, dict, lease and expiry",
+    GATEPOST_REQUEST: "through the middleware to an app that does nothing",
+    BY_HAND: "SHA-256 and a dict that is never refreshed: no revocation, no expiry, no bound",
+    BY_HAND_REQUEST: "the same, with a header scan and three scope entries",
+}
+
+Known = Mapping[bytes, tuple[str, frozenset[str]]]
+"""What is kept by hand: id and permissions by digest."""
+
+Place = tuple[str, int]
+"""A contestant's name, and its number of keys."""
+
+
+async def measure(plan: Plan) -> Sequence[Table]:
+    """Times are µs a lookup. Whole: six minutes, with 7 GB of memory and 19 GB of disk; less disk, fewer keys."""
+    stored, left_out = _fitting(QUICK if plan.quick else STORED)
+    remembered = [keys for keys in stored if keys <= COMPARED]
+    async with AsyncExitStack() as stack:
+        postgres = stack.enter_context(postgres_server(tcp=False, **population.server_settings(max(stored))))
+        redises = {keys: stack.enter_context(redis_server()) for keys in remembered}
+        databases = {}
+        for keys in stored:
+            plan.tell(f"making {keys:,} keys")
+            databases[keys] = await population.create(postgres.url, keys)
+        async with AsyncExitStack() as opened:
+            warm = {keys: await _opened(opened, databases[keys], redises[keys].url, keys) for keys in remembered}
+            for keys, each in warm.items():
+                await population.read_all(each, range(keys), plan.tell)
+                await _check_holds(redises[keys], keys)
+            stack.enter_context(apart([*postgres.pids(), *(redis.pid for redis in redises.values())]))
+            tables = [await _in_memory(warm, plan)]
+        async with AsyncExitStack() as opened:
+            forgetful = {keys: await _opened(opened, databases[keys], redises[keys].url, 0) for keys in remembered}
+            tables.append(await _at_server("Redis", forgetful, plan))
+        async with AsyncExitStack() as opened:
+            forgetful = {keys: await _opened(opened, databases[keys], None, 0) for keys in stored}
+            tables.append(await _at_server("PostgreSQL", forgetful, plan, left_out))
+        return tables
+
+
+async def _opened(stack: AsyncExitStack, database: str, redis: str | None, entries: int) -> APIKeys:
+    keys = APIKeys(database, redis, memory_entries=entries, **population.STILL)
+    return await stack.enter_async_context(keys)
+
+
+async def _check_holds(server: RedisServer, keys: int) -> None:
+    async with Redis.from_url(server.url) as client:
+        if (held := await client.dbsize()) != keys:
+            raise RuntimeError(f"Redis holds {held:,} of {keys:,} keys")
+
+
+async def _in_memory(warm: Mapping[int, APIKeys], plan: Plan) -> Table:
+    contestants: dict[Place, Contestant] = {}
+    batches = plan.pick(BATCHES, BATCHES // 5)
+    for keys, gatepost in warm.items():
+        plan.tell(f"ten lines by hand learn {keys:,} keys")
+        known = _known(keys)
+        looking: Mapping[str, Callable[[bytes], object]] = {
+            GATEPOST: gatepost.recall,
+            BY_HAND: lambda text, known=known: known.get(sha256(text).digest()),  # type: ignore[misc]
+        }
+        serving: Mapping[str, ASGIApp] = {
+            GATEPOST_REQUEST: APIKeyMiddleware(bare, gatepost),
+            BY_HAND_REQUEST: _by_hand(bare, known),
+        }
+        for name, look_up in looking.items():
+            _check_looks(name, look_up, keys)
+            contestants[name, keys] = partial(_time_lookups, look_up, keys, batches)
+        for name, app in serving.items():
+            _check_serves(name, app, keys)
+            contestants[name, keys] = partial(_time_requests, app, keys, batches)
+    runs = await _turns(contestants, plan.pick(40, 10), plan)
+    return Table(
+        title="Memory hit by number of keys",
+        unit="µs",
+        better="less",
+        axis="keys",
+        series=_series(runs, contestants),
+        ratios=_ratios(runs, contestants, {GATEPOST}),
+        note="In process: a lookup alone, and a request through a middleware. Of very many keys asked for in random "
+        "order the processor's caches hold few, and each lookup waits for the machine's memory; so it does for a dict.",
+    )
+
+
+async def _at_server(where: str, opened: Mapping[int, APIKeys], plan: Plan, left_out: Sequence[int] = ()) -> Table:
+    contestants: dict[Place, Contestant] = {}
+    for keys, gatepost in opened.items():
+        contestants[ALONE, keys] = partial(_time_alone, gatepost, keys, plan.pick(ALONE_CALLS, ALONE_CALLS // 4))
+        contestants[TOGETHER, keys] = partial(_time_together, gatepost, keys, plan.pick(WAVES, WAVES // 4))
+        plan.tell(f"{where}, {keys:,} keys: warming up")
+        await _time_together(gatepost, keys, plan.pick(WARM_WAVES, WAVES))
+        if (await gatepost.judge(population.secret(keys)))[1] is not None:
+            raise RuntimeError(f"{where}: a secret that nobody has is let in")
+    runs = await _turns(contestants, plan.pick(30, 6), plan)
+    for keys, gatepost in opened.items():
+        _check_asked(where, keys, gatepost)
+    absent = [
+        Series(name=name, at=keys, runs=(), note="not enough room on the disk")
+        for keys in left_out
+        for name in (ALONE, TOGETHER)
+    ]
+    return Table(
+        title=f"Lookup in {where} by number of keys",
+        unit="µs",
+        better="less",
+        axis="keys",
+        series=(*_series(runs, contestants), *absent),
+        ratios=_ratios(runs, contestants, {ALONE, TOGETHER}),
+        note="Nothing is remembered in process. In flight: of all that come in one turn of the event loop.",
+    )
+
+
+def _check_asked(where: str, keys: int, gatepost: APIKeys) -> None:
+    """One lookup was of a secret that nobody has: the database's word, both times."""
+    counts = gatepost._opened().lookup.counts
+    answered = counts.from_redis + 1 if where == "Redis" else counts.from_database
+    if answered != counts.lookups:
+        raise RuntimeError(f"{where}, {keys:,} keys: answered {answered:,} of {counts.lookups:,} lookups")
+
+
+async def _time_lookups(look_up: Callable[[bytes], object], keys: int, batches: int) -> float:
+    taken = 0.0
+    for _ in range(batches):
+        texts = [population.secret(number) for number in _some(keys, BATCH)]
+        begun = time.perf_counter()
+        for text in texts:
+            look_up(text)
+        taken += time.perf_counter() - begun
+    return taken / (batches * BATCH) * 1e6
+
+
+async def _time_requests(app: ASGIApp, keys: int, batches: int) -> float:
+    taken = 0.0
+    for _ in range(batches):
+        scopes = [_scope(number) for number in _some(keys, BATCH)]
+        begun = time.perf_counter()
+        for scope in scopes:
+            drive(app(scope, receive, _send))
+        taken += time.perf_counter() - begun
+    return taken / (batches * BATCH) * 1e6
+
+
+async def _time_alone(gatepost: APIKeys, keys: int, calls: int) -> float:
+    texts = [population.secret(number) for number in _some(keys, calls)]
+    begun = time.perf_counter()
+    for text in texts:
+        await gatepost.judge(text)
+    return (time.perf_counter() - begun) / calls * 1e6
+
+
+async def _time_together(gatepost: APIKeys, keys: int, waves: int) -> float:
+    begun = time.perf_counter()
+    for _ in range(waves):
+        await population.read(gatepost, _some(keys, IN_FLIGHT))
+    return (time.perf_counter() - begun) / (waves * IN_FLIGHT) * 1e6
+
+
+def _some(keys: int, count: int) -> Sequence[int]:
+    return random.choices(range(keys), k=count)
+
+
+async def _turns(contestants: Mapping[Place, Contestant], rounds: int, plan: Plan) -> Runs:
+    return await take_turns({_label(place): each for place, each in contestants.items()}, rounds, plan.tell)
+
+
+def _series(runs: Runs, places: Mapping[Place, Any]) -> tuple[Series, ...]:
+    """A contestant after another, each from few keys to many."""
+    return tuple(
+        Series(name=name, at=keys, runs=tuple(runs[_label((name, keys))]), note=NOTES.get(name, ""))
+        for wanted in dict.fromkeys(name for name, _ in places)
+        for name, keys in places
+        if name == wanted
+    )
+
+
+def _ratios(runs: Runs, places: Mapping[Place, Any], limited: set[str]) -> tuple[Ratio, ...]:
+    """Of each contestant with many keys against itself with the least."""
+    least = min(keys for _, keys in places)
+    compared = min(COMPARED, max(keys for _, keys in places))
+    return tuple(
+        msgspec.structs.replace(
+            ratio(runs, _label((name, keys)), _label((name, least))),
+            of=name,
+            to=name,
+            at=keys,
+            to_at=least,
+            limit=LIMIT if name in limited and keys == compared else None,
+        )
+        for name, keys in places
+        if keys >= compared
+    )
+
+
+def _label(place: Place) -> str:
+    name, keys = place
+    return f"{name}, {keys:,} keys"
+
+
+def _fitting(sizes: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """Those that the disk has room for, and those that are left out."""
+    room = shutil.disk_usage(tempfile.gettempdir()).free - SPARE_BYTES
+    fitting: list[int] = []
+    for keys in sizes:
+        room -= keys * population.BYTES_PER_KEY
+        if room < 0:
+            break
+        fitting.append(keys)
+    return fitting, sizes[len(fitting) :]
+
+
+def _known(keys: int) -> Known:
+    """What one keeps by hand of so many keys."""
+    permissions = frozenset({"FILE_UPLOAD", "OBJECTS_LIST"})
+    return {sha256(population.secret(number)).digest(): (f"k{number:011}", permissions) for number in range(keys)}
+
+
+def _by_hand(app: ASGIApp, known: Known) -> ASGIApp:
+    """The middleware that one writes by hand."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        for name, value in scope["headers"]:
+            if name == b"authorization" and value.startswith(b"Bearer "):
+                found = known.get(sha256(value[7:]).digest())
+                if found is not None:
+                    scope["api_key"], scope["permissions"] = found
+                    scope["auth"] = found[1]
+                    await app(scope, receive, send)
+                    return
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return served
+
+
+def _check_looks(name: str, look_up: Callable[[bytes], object], keys: int) -> None:
+    """Raises `RuntimeError` where a key is not known, or more keys are than there are."""
+    if any(look_up(population.secret(number)) is None for number in {0, keys // 2, keys - 1}):
+        raise RuntimeError(f"{name}: one of {keys:,} keys is not known")
+    if look_up(population.secret(keys)) is not None:
+        raise RuntimeError(f"{name}: a secret that nobody has is known")
+
+
+def _check_serves(name: str, app: ASGIApp, keys: int) -> None:
+    """The same for a middleware, by what it puts into the scope. It refuses without waiting for anything only where the
+    secret is missing."""
+    scope, nameless = _scope(keys - 1), {**_scope(0), "headers": list(HEADERS)}
+    drive(app(scope, receive, _send))
+    drive(app(nameless, receive, _send))
+    if not scope.get("permissions") or nameless.get("permissions"):
+        raise RuntimeError(f"{name}: the right request is not let in, or the wrong one is")
+
+
+def _scope(number: int) -> Scope:
+    """Of a request with the secret of that number."""
+    headers = [*HEADERS, (b"authorization", b"Bearer " + population.secret(number))]
+    return {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
+
+
+async def _send(message: Message) -> None:
+    """Nobody reads it."""

@@ -1,0 +1,67 @@
+"""What a memory hit adds to a request, in process, against what people write by hand.
+
+The same bare ASGI function is called directly, and through each middleware, with the headers that a Python client
+sends. No server and no event loop: only what the middleware does. Times are what each adds to the bare call.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from starlette.middleware.authentication import AuthenticationMiddleware
+
+from benchmarks.in_process import bare, memory_hits, time_calls
+from benchmarks.measured import Series, Table
+from benchmarks.rivals import starlette_authentication, ten_lines
+from benchmarks.rounds import Plan, ratio, take_turns
+from gatepost import APIKeyMiddleware
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+BARE = "bare app"
+GATEPOST = "gatepost"
+TEN_LINES = ten_lines.RIVAL.name
+STARLETTE = starlette_authentication.RIVAL.name
+LEAST = "gatepost, end_connections=False, strip=False"
+NOTES = {
+    TEN_LINES: ten_lines.RIVAL.note,
+    STARLETTE: starlette_authentication.RIVAL.note,
+    LEAST: "streams outlive their key, and the app sees the secret: for comparison with the ten lines",
+}
+LIMITS = {TEN_LINES: 1.75, STARLETTE: 0.75}
+
+
+async def measure(plan: Plan) -> Sequence[Table]:
+    """Added time, in µs."""
+    async with memory_hits() as hits:
+        record = hits.keys.recall(hits.secret.encode())
+        if record is None:
+            raise RuntimeError("memory does not hold the key")
+        by_digest = {sha256(hits.secret.encode()).digest(): (record.id, record.permissions)}
+        apps: dict[str, ASGIApp] = {
+            BARE: bare,
+            TEN_LINES: ten_lines.TenLines(bare, by_digest),
+            STARLETTE: AuthenticationMiddleware(bare, starlette_authentication.DictBackend(by_digest)),
+            LEAST: APIKeyMiddleware(bare, hits.keys, end_connections=False, strip=False),
+            GATEPOST: APIKeyMiddleware(bare, hits.keys),
+        }
+        contestants = {name: time_calls(app, hits.secret) for name, app in apps.items()}
+        runs = await take_turns(contestants, plan.pick(150, 15), plan.tell)
+    return [
+        Table(
+            title="Added time of a memory hit",
+            unit="µs",
+            better="less",
+            series=tuple(
+                Series(
+                    name=name,
+                    runs=tuple((mine - base) * 1e6 for mine, base in zip(runs[name], runs[BARE], strict=True)),
+                    note=NOTES.get(name, ""),
+                )
+                for name in (GATEPOST, LEAST, TEN_LINES, STARLETTE)
+            ),
+            ratios=tuple(ratio(runs, GATEPOST, name, beyond=BARE, limit=limit) for name, limit in LIMITS.items()),
+            note="The step-by-step price is in the scenario budget.",
+        )
+    ]

@@ -1,0 +1,292 @@
+"""Redis or the database killed, paused or emptied: which answers requests get then, and how soon.
+
+In process, through the whole middleware, over a real Redis and PostgreSQL, at a steady pace: keys that this process
+remembers, keys that only Redis remembers, and new keys, which only the database has. Each fault is brought about right
+before its requests begin. Told for each: the share of requests with a good key that got 200, what the others got, and
+how long answers took. Requests of a fault that are under way at its end are given 0.7 s more, and then count as not
+answered. A good key that gets a 401
+from gatepost, or a deactivated one that gets in, ends the benchmark.
+"""
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from itertools import chain, cycle
+
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.types import ASGIApp
+from tests.servers.postgres import PostgresServer, postgres_server
+from tests.servers.redis import RedisServer, redis_server
+
+from benchmarks import stock
+from benchmarks.asking import app, ask, told
+from benchmarks.by_hand import GetThenSelect, RedisGet, put_in_redis, put_in_table
+from benchmarks.measured import Series, Table
+from benchmarks.quiet import quiet
+from benchmarks.rounds import Plan
+from gatepost import APIKeyMiddleware, APIKeys
+
+PACE_SECONDS = 0.01
+"""Between two requests of one kind: 100 a second, far below what this can serve."""
+
+CALLERS = 8
+"""Of one kind: most of its requests that wait at the same time. None is sent while all of them do."""
+
+HOT, OFF = range(20), range(20, 24)
+"""Numbers of the keys that memory holds, and of the deactivated ones."""
+
+READ_SECONDS = 0.5
+GRACE_SECONDS = 0.7
+"""What requests under way are given at the end: more than a read of gatepost may take."""
+
+RECOVERY_SECONDS = 60.0
+LOOK_SECONDS = 0.02
+
+IN_MEMORY, IN_REDIS, NEW, DEACTIVATED = "in memory", "in Redis", "new", "deactivated"
+UNANSWERED = "no answer"
+
+
+@dataclass
+class Kind:
+    """Requests of one sort. `answers`, `seconds`: of those of the fault that is on."""
+
+    contestant: str
+    keys: str
+    app: ASGIApp
+    secrets: Iterator[str] = field(default_factory=lambda: iter(()))
+    answers: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.contestant}, keys {self.keys}" if self.keys != NEW else f"{self.contestant}, new keys"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`begin`: brings it about. `anew`: everything works, and tiers are filled, right before it; else it goes on from
+    the one before, once no lease holds any more."""
+
+    name: str
+    begin: Callable[["Site"], object]
+    anew: bool = True
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is under test."""
+
+    redis: RedisServer
+    postgres: PostgresServer
+    keys: APIKeys
+    client: Redis
+    engine: AsyncEngine
+    kinds: Sequence[Kind]
+
+    def kill_both(self) -> None:
+        """As when the machine that both are on loses power."""
+        self.redis.stop()
+        self.postgres.kill()
+
+    def restart_redis(self) -> None:
+        """It comes back empty."""
+        self.redis.stop()
+        self.redis.start()
+
+    def repair(self) -> None:
+        """Have both run."""
+        self.redis.resume()
+        self.postgres.resume()
+        self.redis.start()
+        self.postgres.start()
+
+
+WITHIN, AFTER = "for less than max_staleness", "for longer than max_staleness"
+
+FAULTS = (
+    Fault("nothing", lambda site: None),  # noqa: ARG005
+    Fault("Redis killed", lambda site: site.redis.stop()),
+    Fault("Redis paused", lambda site: site.redis.pause()),
+    Fault("Redis restarted, empty", lambda site: site.restart_redis()),
+    Fault(f"PostgreSQL killed, {WITHIN}", lambda site: site.postgres.kill()),
+    Fault(f"PostgreSQL killed, {AFTER}", lambda site: None, anew=False),  # noqa: ARG005
+    Fault(f"PostgreSQL paused, {WITHIN}", lambda site: site.postgres.pause()),
+    Fault(f"both killed, {WITHIN}", lambda site: site.kill_both()),
+)
+
+
+async def measure(plan: Plan) -> Sequence[Table]:
+    """A table for each fault: the share of good keys that were let in."""
+    seconds = 0.4 if plan.quick else 3.0
+    lease = 1.0 if plan.quick else 6.0
+    each = int(seconds / PACE_SECONDS) + CALLERS
+    good = range(OFF.stop + 2 * each * len(FAULTS))
+    in_redis, new = (
+        [good[first : first + each] for first in range(OFF.stop + start, len(good), 2 * each)] for start in (0, each)
+    )
+    async with AsyncExitStack() as stack:
+        stack.enter_context(quiet())
+        redis = stack.enter_context(redis_server())
+        postgres = stack.enter_context(postgres_server())
+        settings = {"max_staleness": lease, "poll_interval": lease / 20, "read_timeout": READ_SECONDS}
+        await APIKeys(postgres.url).create_schema()
+        keys = APIKeys(postgres.url, redis.url, server_keys=[stock.SERVER_KEY], **settings)  # type: ignore[arg-type]
+        await stack.enter_async_context(keys)
+        await keys.serve()
+        client = await stack.enter_async_context(Redis.from_url(redis.url))
+        engine = create_async_engine(postgres.url)
+        stack.push_async_callback(engine.dispose)
+        await stock.put_in(keys, (number for number in good if number not in OFF))
+        await stock.put_in(keys, OFF, active=False)
+        await put_in_table(engine, good)
+        site = Site(redis, postgres, keys, client, engine, _kinds(keys, client, engine))
+        tables = []
+        for number, fault in enumerate(FAULTS):
+            plan.tell(fault.name)
+            if fault.anew:
+                site.repair()
+                await _prepare(site, [*in_redis[number], *in_redis[(number + 1) % len(FAULTS)]])
+            else:
+                await _until(lambda: keys.lease_seconds == 0)
+            _hand_out(site, in_redis[number], new[number])
+            fault.begin(site)
+            await _send(site.kinds, seconds)
+            _judge(site.kinds, fault)
+            tables.append(_table(site.kinds, fault, lease))
+        site.repair()  # so that what is open is closed in time
+        await _until(lambda: keys.lease_seconds > 0)
+    return tables
+
+
+def _kinds(keys: APIKeys, client: Redis, engine: AsyncEngine) -> Sequence[Kind]:
+    gatepost, get, cached = APIKeyMiddleware(app, keys), RedisGet(app, client), GetThenSelect(app, client, engine)
+    return [
+        *(Kind("gatepost", each, gatepost) for each in (IN_MEMORY, IN_REDIS, NEW, DEACTIVATED)),
+        Kind(get.name, IN_REDIS, get),
+        *(Kind(cached.name, each, cached) for each in (IN_REDIS, NEW)),
+    ]
+
+
+async def _prepare(site: Site, in_redis: Sequence[int]) -> None:
+    """Wait until everybody works, then fill the tiers. `in_redis`: also for the next fault, if it goes on from here."""
+    redis = site.keys._opened().redis
+    await _until(lambda: site.keys.lease_seconds > 0 and redis is not None and redis.healthy)
+    await put_in_redis(site.client, in_redis)
+    await put_in_redis(site.client, in_redis, b"cached:")
+    by_app = {kind.contestant: kind.app for kind in site.kinds}
+    for number, protected in enumerate(by_app.values()):
+        probe = [stock.secret(in_redis[number])] * 64
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while set((await ask(protected, probe, 16)).counts) != {"200"}:  # broken connections are found by using them
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{list(by_app)[number]} does not work again")
+            await asyncio.sleep(LOOK_SECONDS)
+    gatepost = by_app["gatepost"]
+    (await ask(gatepost, map(stock.secret, in_redis), 64)).only(200)
+    await stock.settled(site.keys)
+    stock.forget(site.keys)
+    (await ask(gatepost, map(stock.secret, HOT), 1)).only(200)
+    (await ask(gatepost, map(stock.secret, OFF), 1)).only(401)
+
+
+def _hand_out(site: Site, in_redis: Sequence[int], new: Sequence[int]) -> None:
+    """Secrets for each kind of request; those in Redis and new ones are used once, or memory would know them."""
+    texts: Mapping[str, Sequence[str]] = {
+        IN_MEMORY: [stock.secret(number) for number in HOT],
+        IN_REDIS: [stock.secret(number) for number in in_redis],
+        NEW: [stock.secret(number) for number in new],
+        DEACTIVATED: [stock.secret(number) for number in OFF],
+    }
+    for kind in site.kinds:
+        kind.secrets = iter(texts[kind.keys]) if kind.keys in {IN_REDIS, NEW} else cycle(texts[kind.keys])
+        kind.answers.clear()
+        kind.seconds.clear()
+
+
+async def _send(kinds: Sequence[Kind], seconds: float) -> None:
+    begun = time.perf_counter()
+    callers = [
+        asyncio.create_task(_call(kind, begun + number * PACE_SECONDS, begun + seconds))
+        for kind in kinds
+        for number in range(CALLERS)
+    ]
+    _, waiting = await asyncio.wait(callers, timeout=seconds + GRACE_SECONDS)
+    for caller in waiting:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    for caller in callers:
+        if not caller.cancelled() and caller.exception() is not None:
+            raise RuntimeError("a caller failed") from caller.exception()
+
+
+async def _call(kind: Kind, due: float, end: float) -> None:
+    """Send a request at each of this caller's moments, or as soon as the one before is answered."""
+    while due < end:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        secret = next(kind.secrets, None)
+        if secret is None:
+            return
+        begun = time.perf_counter()
+        try:
+            answers = await ask(kind.app, [secret], 1)
+        except asyncio.CancelledError:
+            kind.answers[UNANSWERED] += 1
+            raise
+        kind.answers.update(answers.counts)
+        kind.seconds.append(time.perf_counter() - begun)
+        due += CALLERS * PACE_SECONDS
+
+
+def _judge(kinds: Sequence[Kind], fault: Fault) -> None:
+    """Raises `RuntimeError` where gatepost was wrong: not to know is allowed, to be mistaken is not."""
+    for kind in kinds:
+        if kind.contestant == "gatepost":
+            right = "401" if kind.keys == DEACTIVATED else "200"
+            if set(kind.answers) - {right, "503", UNANSWERED}:
+                raise RuntimeError(f"{fault.name}: {kind.name}: {told(kind.answers)}")
+
+
+def _table(kinds: Sequence[Kind], fault: Fault, lease: float) -> Table:
+    bad = next(kind for kind in kinds if kind.keys == DEACTIVATED)
+    good = [kind for kind in kinds if kind is not bad]
+    slowest = max(chain.from_iterable(kind.seconds for kind in kinds if kind.contestant == "gatepost"))
+    return Table(
+        title=f"Good keys let in: {fault.name}",
+        unit="% of requests",
+        better="more",
+        series=tuple(
+            Series(
+                name=kind.name,
+                runs=(100 * kind.answers["200"] / kind.answers.total(),),
+                note="; ".join(filter(None, (told(kind.answers), _times(kind.seconds), getattr(kind.app, "less", "")))),
+            )
+            for kind in good
+        ),
+        figures={
+            "gatepost's wrong answers": "0",
+            "gatepost, deactivated keys": told(bad.answers),
+            "gatepost's slowest answer": f"{1_000 * slowest:,.1f} ms",
+        },
+        note=f"max_staleness {lease:g} s, read_timeout {READ_SECONDS:g} s; by hand: the clients' defaults. "
+        f"{1 / PACE_SECONDS:,.0f} requests a second of each kind, while no more than {CALLERS} wait.",
+    )
+
+
+def _times(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "none answered"
+    return f"median {1_000 * statistics.median(seconds):,.1f} ms, slowest {1_000 * max(seconds):,.1f} ms"
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"nothing changed in {RECOVERY_SECONDS:g} s")
+        await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,83 @@
+"""A client that does nothing but open WebSockets: light, so that the server is what is measured.
+
+A client that speaks the whole protocol costs as much as the server does, and would hide what a middleware adds.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+REQUEST = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Authorization: {authorization}\r\n\r\n"
+)
+"""With the key of RFC 6455, section 1.3."""
+
+ACCEPTED = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+"""The answer to that key."""
+
+CLOSE = b"\x88\x82\x00\x00\x00\x00\x03\xe8"
+"""A close frame with code 1000, masked by zeros."""
+
+
+class HandshakeError(Exception):
+    """The server did not accept."""
+
+
+class _Socket(asyncio.Protocol):
+    """One WebSocket, from the handshake to the end of its connection; then `ended` is told what it received."""
+
+    def __init__(self, request: bytes, ended: Callable[[bytes], None]) -> None:
+        self._request = request
+        self._ended = ended
+        self._received = b""
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # TCP can be written to
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, frames = self._received.partition(b"\r\n\r\n")
+        if not self._closed and end and (frames[:1] == CLOSE[:1] or b" 101 " not in head.partition(b"\r\n")[0]):
+            self._closed = True
+            self._transport.write(CLOSE)
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a refused one is seen in the answer
+        self._ended(self._received)
+
+
+class Handshakes:
+    """Opens WebSockets, `at_once` at a time, and lets the server close each."""
+
+    def __init__(self, port: int, path: str, authorization: str, *, at_once: int) -> None:
+        self._port = port
+        self._request = REQUEST.format(path=path, port=port, authorization=authorization).encode()
+        self._at_once = at_once
+        self._done = 0
+        self._wrong = b""
+
+    async def rate(self, seconds: float) -> float:
+        """Handshakes per second. Raises `HandshakeError` with the first answer that was another than an acceptance."""
+        self._done = 0
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._at_once):
+                group.create_task(self._run(began + seconds))
+        rate = self._done / (time.perf_counter() - began)
+        if self._wrong:
+            raise HandshakeError(f"not accepted: {self._wrong[:200]!r}")
+        return rate
+
+    async def _run(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        while time.perf_counter() < until and not self._wrong:
+            ended: asyncio.Future[bytes] = loop.create_future()
+            await loop.create_connection(lambda: _Socket(self._request, ended.set_result), "127.0.0.1", self._port)  # noqa: B023
+            received = await ended
+            if ACCEPTED not in received:
+                self._wrong = received or b"nothing"
+            self._done += 1

@@ -1,0 +1,214 @@
+"""All contestants of a scenario, served at the same time, each idle while another is loaded."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+
+import httpx2
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from tests.servers.folder import server_folder
+from tests.servers.ports import free_port
+from tests.servers.postgres import postgres_server
+from tests.servers.process import ServerProcess
+from tests.servers.redis import redis_server
+
+from benchmarks.rivals import nginx
+from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores
+from benchmarks.rounds import Tell
+from benchmarks.serving import wrk
+from benchmarks.serving.halves import Halves
+from benchmarks.serving.servers import UVICORN, Server
+
+PATIENCE_SECONDS = 60.0
+"""For an answer while nothing is timed: a rival may have a queue to work off."""
+
+REDIS_DATABASES = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """One that is being served. `statuses`: what it answers to each kind of secret, filled in by `verify`."""
+
+    rival: Rival
+    server: Server
+    secrets: Secrets
+    port: int
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Of its route."""
+        return f"http://127.0.0.1:{self.port}{ROUTE}"
+
+    @property
+    def protects(self) -> bool:
+        """Whether it refuses anybody."""
+        return self.rival.name != "bare app"
+
+    async def verify(self) -> None:
+        """Ask it with each of its secrets. Raises `RuntimeError` where one is not answered as it should be."""
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            for kind, secret in {"usable": self.secrets.usable, **self.secrets.refused()}.items():
+                answer = await client.get(self.url, headers={"Authorization": self.rival.header(secret)})
+                self.statuses[kind] = answer.status_code
+        refused = {401, 403} if self.protects else {200}
+        wrong = {kind: status for kind, status in self.statuses.items() if status not in refused}
+        if wrong.pop("usable", 200) != 200 or self.statuses["usable"] != 200 or wrong:
+            raise RuntimeError(f"{self.rival.label} answers {self.statuses}: nothing to be measured")
+
+    async def load(self, kind: str, *, connections: int, seconds: int) -> wrk.Load:
+        """Send requests with its secret of that kind, then wait until it has worked off what it was still sent.
+
+        Raises `RuntimeError` where not all of them are let in, or refused, as that kind is to be.
+        """
+        secret = {"usable": self.secrets.usable, **self.secrets.refused()}[kind]
+        done = await wrk.load(self.url, self.rival.header(secret), connections=connections, seconds=seconds)
+        try:
+            done.check(refused=kind != "usable")
+        except wrk.LoadError as wrong:
+            raise RuntimeError(f"{self.rival.label}: {wrong}") from wrong
+        await self.settle()
+        return done
+
+    async def settle(self) -> None:
+        """Wait until it answers again at once: those that queue answer in turn."""
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            await client.get(self.url, headers={"Authorization": self.rival.header(self.secrets.usable)})
+
+    @property
+    def told(self) -> str:
+        """Its answers, for people: `200; unknown 401, invented 401, deactivated 403`."""
+        refusals = ", ".join(f"{kind} {status}" for kind, status in self.statuses.items() if kind != "usable")
+        return f"{self.statuses['usable']}; {refusals}"
+
+
+@asynccontextmanager
+async def served(
+    rivals: Sequence[Rival], tell: Tell, *, servers: Sequence[Server] = (UVICORN,)
+) -> AsyncIterator[Sequence[Contestant]]:
+    """Start each contestant on each server, with stores and keys of its own, and find that it answers right.
+
+    Raises `ProgramMissingError`, `ServerError`, or `RuntimeError` for one that lets the wrong people in. Until the end
+    the servers are on one core, and this process and all that it starts on another.
+    """
+    wrk.program()
+    _allow_connections()
+    halves = Halves()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(halves.ours())
+        folder = stack.enter_context(server_folder("bench"))
+        tell("starting databases")
+        stores = _stores(stack, rivals, folder)
+        start = _Start(stack, halves)
+        started: list[tuple[Contestant, ServerProcess]] = []
+        for number, rival in enumerate(rivals):
+            tell(f"making keys: {rival.label}")
+            own = await _own(stores, rival, number)
+            prepared = await rival.prepare(own)
+            started += [start.contestant(rival, server, prepared, own.folder) for server in servers]
+        tell("waiting for servers")
+        for contestant, process in started:
+            await asyncio.to_thread(process.wait_until, partial(_answers, contestant.port))
+        tell("checking answers")
+        await asyncio.gather(*(contestant.verify() for contestant, _ in started))
+        yield [contestant for contestant, _ in started]
+
+
+def statuses(contestants: Sequence[Contestant]) -> Mapping[str, str]:
+    """What each answers, for people."""
+    return {f"answers of {one.rival.label}": one.told for one in contestants if one.protects}
+
+
+def _stores(stack: AsyncExitStack, rivals: Sequence[Rival], folder: Path) -> Stores:
+    """The servers that some of them need."""
+    needs = frozenset[str]().union(*(rival.needs for rival in rivals))
+    database = stack.enter_context(postgres_server(max_connections="500")).url if "database" in needs else ""
+    redis = ""
+    if "redis" in needs:
+        server = stack.enter_context(redis_server())
+        server.stop()
+        server.start(databases=str(REDIS_DATABASES))
+        redis = f"redis://127.0.0.1:{server.port}"
+    return Stores(database=database, redis=redis, folder=folder)
+
+
+async def _own(stores: Stores, rival: Rival, number: int) -> Stores:
+    """A contestant's own part of the servers."""
+    folder = stores.folder / str(number)
+    folder.mkdir()
+    database = await _create_database(stores.database) if "database" in rival.needs else ""
+    return Stores(database=database, redis=f"{stores.redis}/{number}", folder=folder)
+
+
+class _Start:
+    """Starts servers; they are killed at the stack's end."""
+
+    def __init__(self, stack: AsyncExitStack, halves: Halves) -> None:
+        self._stack = stack
+        self._halves = halves
+        self._ports: set[int] = set()
+
+    def contestant(
+        self, rival: Rival, server: Server, prepared: Prepared, folder: Path
+    ) -> tuple[Contestant, ServerProcess]:
+        """Start a contestant, and return at once, with the process that answers for it."""
+        own = folder / token_hex(4)
+        own.mkdir()
+        port = self._port()
+        with self._halves.theirs():
+            process = server.start(rival.app, prepared.settings, own, port)
+            self._stack.callback(process.kill)
+            if rival is nginx.RIVAL:
+                port, process = self._gateway(port, process, prepared.secrets, own / "nginx")
+        return Contestant(rival=rival, server=server, secrets=prepared.secrets, port=port), process
+
+    def _gateway(
+        self, upstream: int, behind: ServerProcess, secrets: Secrets, folder: Path
+    ) -> tuple[int, ServerProcess]:
+        """nginx in front of it, once that one answers."""
+        behind.wait_until(partial(_answers, upstream))
+        folder.mkdir()
+        port = self._port()
+        process = nginx.start(folder, port, upstream, secrets.usable)
+        self._stack.callback(process.kill)
+        return port, process
+
+    def _port(self) -> int:
+        """Each one once: a server takes its port only a while after it was chosen."""
+        while (port := free_port()) in self._ports:
+            pass
+        self._ports.add(port)
+        return port
+
+
+def _allow_connections() -> None:
+    """As many open files as this user may have, for this process and all that it starts."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _create_database(server: str) -> str:
+    """An empty one; its URL."""
+    name = f"bench_{token_hex(6)}"
+    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE {name}"))
+    finally:
+        await engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _answers(port: int) -> bool:
+    """Whether something answers there, whatever it says."""
+    try:
+        httpx2.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_SECONDS)
+    except httpx2.TransportError:
+        return False
+    return True

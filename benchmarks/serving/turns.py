@@ -1,0 +1,106 @@
+"""Contestants that are loaded in turns, and what each did in each round."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from benchmarks.measured import Ratio, Series
+from benchmarks.rounds import Tell, take_turns
+from benchmarks.serving.lineup import Contestant
+from benchmarks.serving.wrk import Load
+
+Name = tuple[str, int]
+"""A contestant's label, and the connections that it was loaded over."""
+
+Loads = dict[Name, list[Load]]
+"""What each did, a load a round."""
+
+
+class Turns:
+    """Loads contestants round by round, with the same kind of secret each.
+
+    `seconds`: of a turn. `slow_seconds`: of the one turn of a contestant that is slow with such secrets.
+    """
+
+    def __init__(
+        self, tell: Tell, *, rounds: int, kind: str = "usable", seconds: int = 1, slow_seconds: int = 10
+    ) -> None:
+        self._tell = tell
+        self._rounds = rounds
+        self._kind = kind
+        self._seconds = seconds
+        self._slow_seconds = slow_seconds
+        self.loads: Loads = {}
+
+    async def take(self, contestants: Sequence[Contestant], connections: Sequence[int] = (64,)) -> None:
+        """Load each over each number of connections. With usable keys also once before anything counts: pools fill
+        then, and caches."""
+        turns = [(one, number) for one in contestants for number in connections]
+        quick = {
+            f"{one.rival.label}, {number} connections": partial(self._load, one, number)
+            for one, number in turns
+            if not self._is_slow(one)
+        }
+        if quick and self._kind == "usable":
+            await take_turns(quick, 1, lambda text: self._tell(f"to warm up, {text}"))
+            self.loads.clear()
+        if quick:
+            await take_turns(quick, self._rounds, self._tell)
+        for one, number in turns:
+            if self._is_slow(one):
+                self._tell(f"{one.rival.label}, once, {self._slow_seconds} s")
+                await self._load(one, number)
+
+    def answered(self, one: Contestant, connections: int = 64) -> bool:
+        """Whether it answered in every turn."""
+        return all(load.requests for load in self.loads[one.rival.label, connections])
+
+    def series(
+        self, one: Contestant, connections: int = 64, *, name: str = "", axis: bool = False, p99: bool = False
+    ) -> Series:
+        """Answers per second, or the 99th percentile of the time to an answer in milliseconds. `name`: other than its
+        own."""
+        loads = self.loads[one.rival.label, connections]
+        notes = [one.rival.note] if one.rival.note else []
+        if self._is_slow(one):
+            notes.append(f"measured once, for {self._slow_seconds} s")
+        if not self.answered(one, connections):
+            notes.append("not one answer in a turn")
+            loads = []
+        return Series(
+            name=name or one.rival.name,
+            runs=tuple(load.p99 / 1_000 if p99 else load.rate for load in loads),
+            at=float(connections) if axis else None,
+            note=". ".join(notes),
+        )
+
+    def ratios(
+        self,
+        of: Contestant,
+        to: Contestant,
+        connections: int = 64,
+        *,
+        axis: bool = False,
+        limit: float | None = None,
+    ) -> Sequence[Ratio]:
+        """Answers per second of one against another, round by round; against a slow one, its one turn. None where one
+        of them did not answer. `limit`: at least that."""
+        if not (self.answered(of, connections) and self.answered(to, connections)):
+            return ()
+        mine, theirs = self._rates(of, connections), self._rates(to, connections)
+        if self._is_slow(to):
+            theirs *= len(mine)
+        runs = tuple(one / other for one, other in zip(mine, theirs, strict=True))
+        at = float(connections) if axis else None
+        return (Ratio(of=of.rival.name, to=to.rival.name, runs=runs, at=at, to_at=at, limit=limit, bound="at least"),)
+
+    def _is_slow(self, one: Contestant) -> bool:
+        return self._kind in one.rival.slow
+
+    def _rates(self, one: Contestant, connections: int) -> list[float]:
+        return [load.rate for load in self.loads[one.rival.label, connections]]
+
+    async def _load(self, one: Contestant, connections: int) -> float:
+        seconds = self._slow_seconds if self._is_slow(one) else self._seconds
+        load = await one.load(self._kind, connections=connections, seconds=seconds)
+        self.loads.setdefault((one.rival.label, connections), []).append(load)
+        return load.rate

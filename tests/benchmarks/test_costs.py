@@ -1,0 +1,62 @@
+"""The benchmarks of permission checks, of the start, and of `deactivate()`: that they tell what they are to."""
+
+from typing import Any
+
+import pytest
+from benchmarks.rounds import Plan
+from benchmarks.scenarios import deactivate, permission_check, startup
+
+
+class Tiny(Plan):
+    """Enough to see that it works."""
+
+    def pick(self, whole: int, quick: int) -> int:  # noqa: ARG002 - of the plan
+        return max(1, quick // 20)
+
+
+PLAN = Tiny(quick=True, tell=lambda _: None)
+
+
+async def test_permission_check_tells_what_each_check_adds() -> None:
+    handlers, routes = await permission_check.measure(PLAN)
+    names = set(permission_check.HANDLERS) - {permission_check.NO_CHECK}
+    assert {series.name for series in handlers.series} == names
+    assert {permission_check.GATEPOST, *permission_check.DEPENDENCIES} <= {series.name for series in routes.series}
+
+
+def test_a_check_that_lets_everybody_in_is_no_contestant() -> None:
+    with pytest.raises(RuntimeError, match="status 200 where 403 is right"):
+        permission_check._check(permission_check.GATEPOST, lambda _: 200)
+
+
+async def test_startup_tells_what_imports_add() -> None:
+    table = await startup._imports(PLAN)
+    assert [series.name for series in table.series] == [startup.NAMES, startup.STARLETTE, startup.FASTAPI]
+    assert int(table.figures[f"modules loaded by {startup.NAMES}"]) > 0
+
+
+async def test_code_that_fails_is_not_timed() -> None:
+    with pytest.raises(RuntimeError, match="ModuleNotFoundError"):
+        await startup._time_python("import nothing_of_this_name")
+
+
+def answer(milliseconds: float, **more: Any) -> dict[str, Any]:
+    """As a worker of the campaign answers to a verb."""
+    told = {"began": 10**9, "ended": 10**9 + int(milliseconds * 1e6), "seconds": milliseconds / 2e3}
+    return {**told, "complete": True, "acknowledged": deactivate.LIMITED, **more}
+
+
+def test_deactivate_holds_its_median_against_the_limit() -> None:
+    calls = [answer(milliseconds) for milliseconds in (10.0, 20.0, 60.0)]
+    table = deactivate._single({deactivate.LIMITED: deactivate._checked(calls, deactivate.LIMITED)})
+    whole, spreading = table.series
+    assert whole.spread.median == pytest.approx(20.0)
+    assert spreading.spread.median == pytest.approx(10.0)
+    assert whole.limit == deactivate.LIMIT_MS
+    assert whole.holds
+
+
+@pytest.mark.parametrize("wrong", [{"error": "UnavailableError"}, {"complete": False}, {"acknowledged": 3}])
+def test_a_call_that_did_not_reach_every_worker_is_no_figure(wrong: dict[str, Any]) -> None:
+    with pytest.raises(RuntimeError):
+        deactivate._checked([answer(10.0, **wrong)], deactivate.LIMITED)

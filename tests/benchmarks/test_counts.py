@@ -1,0 +1,191 @@
+"""Speed, guarded by counts: what a memory hit executes, and which round trips each way of a request takes.
+
+A count is the same on every run, so one more call or statement fails here, whatever the machine is doing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+from benchmarks.asking import app, ask
+from benchmarks.counting import RedisCommands, counted_statements
+from benchmarks.executed import bytecodes, calls
+from benchmarks.in_process import HEADERS, Hits, bare, drive, memory_hits, receive, send
+from benchmarks.rivals.ten_lines import TenLines
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from benchmarks import stock
+from gatepost import APIKeyMiddleware, APIKeys, requires
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+CALLS_OF_A_HIT = 13
+"""Functions, those in C among them, that a memory hit takes at most: two of the harness, the middleware, `take`,
+`recall`, SHA-256 (two), dict, task (two; one on newer Pythons), context set and reset, the app. The clock and the
+watched `send` are objects, whose calls Python does not tell of."""
+
+CALLS_OF_A_CHECK = 8
+"""The same for a permission check on top: the guard, finding the connection among the arguments, the comparison."""
+
+BYTECODES_AGAINST_TEN_LINES = 2.7
+"""Most, each less what the bare app takes. In time the ratio is less: most of a hit is SHA-256, and that is equal."""
+
+WINDOW = 0.3
+"""Seconds until a worker that was told of a change has polled, and what it writes to Redis has been written."""
+
+
+@pytest.fixture
+async def hits() -> AsyncIterator[Hits]:
+    async with memory_hits() as hits:
+        yield hits
+
+
+def one_request(protected: ASGIApp, secret: str) -> Callable[[], object]:
+    """A call that serves one request with `secret`."""
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": [*HEADERS, (b"authorization", b"Bearer " + secret.encode())],
+    }
+    return lambda: drive(protected(dict(scope), receive, send))  # type: ignore[arg-type]  # a coroutine
+
+
+class OneMore:
+    """A middleware that does one small thing more: what the guards must see."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+async def test_a_memory_hit_calls_no_more_functions_than_it_needs(hits: Hits) -> None:
+    counted = calls(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret))
+    assert 8 < counted.total() <= CALLS_OF_A_HIT, counted
+
+
+async def test_one_call_more_is_seen(hits: Hits) -> None:
+    protected = APIKeyMiddleware(bare, hits.keys)
+    before = calls(one_request(protected, hits.secret))
+    assert calls(one_request(OneMore(protected), hits.secret)).total() == before.total() + 1
+
+
+async def test_a_memory_hit_executes_few_bytecodes(hits: Hits) -> None:
+    record = hits.keys.recall(hits.secret.encode())
+    assert record is not None
+    by_digest = {sha256(hits.secret.encode()).digest(): (record.id, record.permissions)}
+    base = bytecodes(one_request(bare, hits.secret))
+    ours = bytecodes(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret)) - base
+    ten_lines = bytecodes(one_request(TenLines(bare, by_digest), hits.secret)) - base
+    assert ours <= BYTECODES_AGAINST_TEN_LINES * ten_lines, (ours, ten_lines)
+    assert bytecodes(one_request(OneMore(APIKeyMiddleware(bare, hits.keys)), hits.secret)) - base > ours
+
+
+async def test_a_permission_check_calls_few_functions(hits: Hits) -> None:
+    async def handler(request: Request) -> None: ...
+
+    guarded = requires("OBJECTS_LIST")(handler)
+    request = Request({"type": "http", "headers": [], "permissions": frozenset({"OBJECTS_LIST"})})
+    drive(guarded(request))  # the class of the request is known from then on
+    without = calls(lambda: drive(handler(request))).total()
+    counted = calls(lambda: drive(guarded(request)))
+    assert 3 < counted.total() - without <= CALLS_OF_A_CHECK, counted
+
+
+@dataclass(frozen=True, slots=True)
+class Trips:
+    """What Redis and the database were asked for lookups; polls and writes into the cache are not among it."""
+
+    mget: int = 0
+    select: int = 0
+
+
+@asynccontextmanager
+async def worker(database: str, redis: str | None, memory_entries: int = 1_000) -> AsyncIterator[APIKeys]:
+    async with APIKeys(
+        database, redis, server_keys=[stock.SERVER_KEY], redis_timeout=5.0, memory_entries=memory_entries
+    ) as keys:
+        await keys.serve()
+        yield keys
+
+
+async def trips(redis_url: str, act: Callable[[], Awaitable[object]]) -> Trips:
+    """What the servers were asked while it ran."""
+    async with Redis.from_url(redis_url) as client:
+        commands = RedisCommands(client)
+        await commands.begin()
+        with counted_statements() as statements:
+            await act()
+        sent: Counter[str] = await commands.count()
+    return Trips(mget=sent["mget"], select=statements["lookups"])
+
+
+@pytest.mark.parametrize(
+    ("secrets", "first", "again"),
+    [
+        pytest.param([stock.secret(1)], Trips(mget=1, select=1), Trips(), id="a key"),
+        pytest.param([stock.secret(1)] * 1_000, Trips(mget=1, select=1), Trips(), id="a key, 1,000 times at once"),
+        pytest.param([stock.secret(n) for n in range(100)], Trips(mget=1, select=1), Trips(), id="100 keys at once"),
+        pytest.param([stock.secret(5_000)], Trips(mget=1, select=1), Trips(), id="a deleted key"),
+        pytest.param([stock.invented(n) for n in range(200)], Trips(), Trips(), id="invented secrets"),
+        pytest.param(["nonsense"], Trips(), Trips(), id="malformed"),
+        pytest.param([None], Trips(), Trips(), id="no secret"),
+    ],
+)
+async def test_a_lookup_takes_these_round_trips_and_no_more(
+    sqlite_url: str, redis_url: str, secrets: list[str | None], first: Trips, again: Trips
+) -> None:
+    async with worker(sqlite_url, redis_url) as keys:
+        await stock.put_in(keys, range(100))
+        protected = APIKeyMiddleware(app, keys)
+        asked = partial(ask, protected, secrets, len(secrets))
+        assert await trips(redis_url, asked) == first
+        assert await trips(redis_url, asked) == again
+
+
+async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(sqlite_url: str, redis_url: str) -> None:
+    async with worker(sqlite_url, redis_url) as keys, worker(sqlite_url, redis_url, memory_entries=0) as other:
+        await stock.put_in(keys, range(64))
+        secrets = [stock.secret(n) for n in range(64)]
+        (await ask(APIKeyMiddleware(app, keys), secrets, 64)).only(200)
+        await asyncio.sleep(WINDOW)
+        found = await trips(redis_url, partial(ask, APIKeyMiddleware(app, other), secrets, 64))
+    assert found == Trips(mget=1)
+
+
+async def test_a_deactivated_key_is_remembered_as_such(sqlite_url: str, redis_url: str) -> None:
+    async with worker(sqlite_url, redis_url) as keys:
+        issued = await keys.create("to be switched off", ["OBJECTS_LIST"])
+        protected = APIKeyMiddleware(app, keys)
+        (await ask(protected, [issued.secret], 1)).only(200)
+        await keys.deactivate(issued.key.id)
+        (await ask(protected, [issued.secret], 1)).only(401)
+        again = await trips(redis_url, partial(ask, protected, [issued.secret] * 50, 10))
+    assert again == Trips()
+
+
+async def test_a_fresh_path_reads_the_database_once_for_all_that_ask_at_once(sqlite_url: str, redis_url: str) -> None:
+    async with worker(sqlite_url, redis_url) as keys:
+        await stock.put_in(keys, range(2))
+        protected = APIKeyMiddleware(app, keys, fresh=["/"])
+        found = await trips(redis_url, partial(ask, protected, [stock.secret(1)] * 100, 100))
+    assert found == Trips(select=1)
+
+
+async def test_without_redis_a_cold_start_reads_many_keys_with_few_statements(sqlite_url: str) -> None:
+    async with worker(sqlite_url, None) as keys:
+        await stock.put_in(keys, range(1_000))
+        with counted_statements() as statements:
+            (await ask(APIKeyMiddleware(app, keys), [stock.secret(n) for n in range(1_000)], 256)).only(200)
+    assert statements["lookups"] <= 8
