@@ -105,7 +105,7 @@ def only_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_redis_hit_measures_each_level_and_counts_commands() -> None:
     lookups, table = await redis_hit.measure(PLAN)
-    assert by_name(lookups) == {"gatepost, a lookup": 3, "GET by hand, a lookup": 3}
+    assert by_name(lookups) == {"gatepost, a lookup": 1, "GET by hand, a lookup": 1}
     assert [(ratio.limit, ratio.bound) for ratio in lookups.ratios] == [(5, "at least")]
     assert by_name(table) == {"gatepost": 3, RedisGet.name: 3, redis_hit.WAITING: 3}
     assert {ratio.at for ratio in table.ratios} == {1, 64, 1_000}
