@@ -5,6 +5,7 @@ Made from the results alone, and the same results make the same bytes, so that g
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,9 @@ from benchmarks.report.matrix import Matrix, rounds
 from benchmarks.scenarios import NAMES
 
 PREFIX = "benchmark-"
+
+PLOTS_MAX = 2
+"""Of a scenario: a page of plots that nobody looks at helps nobody."""
 
 DPI = 100
 WIDTH, ROW, LINE, MOST = 7.6, 0.34, 0.14, 4.0
@@ -67,10 +71,13 @@ def draw(results: Results, folder: Path) -> None:
 
 
 def plotted(tables: Sequence[Table]) -> Iterator[tuple[int, Table]]:
-    """Those that deserve a plot, with their number, from 1: where there is something to compare."""
-    for number, table in enumerate(tables, 1):
-        if sum(bool(series.runs) for series in table.series) > 1:
-            yield number, table
+    """Those that deserve a plot, with their number, from 1: the first where there is something to compare."""
+    comparing = (
+        (number, table)
+        for number, table in enumerate(tables, 1)
+        if sum(bool(series.runs) for series in table.series) > 1
+    )
+    return islice(comparing, PLOTS_MAX)
 
 
 def file_name(scenario: str, number: int) -> str:

@@ -147,7 +147,7 @@ async def _own(stores: Stores, rival: Rival, number: int) -> Stores:
 
 
 class _Start:
-    """Starts servers; they are killed at the stack's end."""
+    """Starts servers; they are stopped at the stack's end."""
 
     def __init__(self, stack: AsyncExitStack, halves: Halves) -> None:
         self._stack = stack
@@ -163,7 +163,7 @@ class _Start:
         port = self._port()
         with self._halves.theirs():
             process = server.start(rival.app, prepared.settings, own, port)
-            self._stack.callback(process.kill)
+            self._stack.callback(process.stop)  # not killed: granian's worker would outlive it
             if rival is nginx.RIVAL:
                 port, process = self._gateway(port, process, prepared.secrets, own / "nginx")
         return Contestant(rival=rival, server=server, secrets=prepared.secrets, port=port), process
