@@ -226,8 +226,8 @@ def test_values_that_plots_have_trouble_with_are_drawn(tmp_path: Path) -> None:
         *(msgspec.structs.replace(ADDED, series=series) for series in (nothing, below, many)),
         *(msgspec.structs.replace(CONNECTIONS, series=series) for series in (zeros, beside)),
     ]
-    for number, table in enumerate(odd):
-        plots.draw(Results(scenarios={"cold": made_up(table)}), tmp_path / str(number))
+    for number, one in enumerate(odd):
+        plots.draw(Results(scenarios={"cold": made_up(one)}), tmp_path / str(number))
     assert len([*tmp_path.rglob("*.png")]) == len(odd)
     plots.draw(Results(scenarios={"cold": made_up(*odd)}), tmp_path / "all")
     assert len([*(tmp_path / "all").iterdir()]) == plots.PLOTS_MAX
