@@ -2,14 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from benchmarks.coroutine import drive
 from benchmarks.rounds import Contestant
 from gatepost import APIKeys
 
@@ -48,15 +48,6 @@ async def send(message: Message) -> None:
     raise NotImplementedError
 
 
-def drive(call: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never waits, without a loop's own cost. Raises `RuntimeError` where it waits."""
-    try:
-        call.send(None)
-    except StopIteration:
-        return
-    raise RuntimeError("a memory hit awaited something")
-
-
 @asynccontextmanager
 async def memory_hits() -> AsyncIterator[Hits]:
     """A key on SQLite that memory holds."""
@@ -78,7 +69,7 @@ def time_calls(app: ASGIApp, secret: str) -> Contestant:
         ]
         begin = time.perf_counter()
         for scope in scopes:
-            drive(app(scope, receive, send))  # type: ignore[arg-type]  # an async function's call is a coroutine
+            drive(app(scope, receive, send))
         return (time.perf_counter() - begin) / CALLS
 
     return turn

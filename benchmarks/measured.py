@@ -34,64 +34,51 @@ class Spread(msgspec.Struct, frozen=True):
         return cls(median=median, low=low, high=high, least=min(runs), most=max(runs))
 
 
-class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """What one contestant did, a value a round, in the unit of its table.
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Values, one a round, and perhaps a number to hold.
 
-    `at`: where on the table's axis, `None` where it has none. `runs` is empty where it could not do it; `note` says why
-    then. `note` else says what the contestant does less than gatepost, or what is worth knowing beside its number.
-    `limit`: the number to hold, for the median, where it is not a ratio (25 ms, 500 bytes, 1 call); `bound`: on which
-    side of it. `None` = none is set.
+    `at`: where on the table's axis, `None` where it has none. `limit`: the number to hold, for the median; `bound`: on
+    which side of it. `None` = none is set.
+    """
+
+    runs: tuple[float, ...]
+    at: float | None = None
+    limit: float | None = None
+    bound: Bound = "at most"
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a run that is no number, which JSON could not keep."""
+        _numbers(self.runs)
+
+    @property
+    def spread(self) -> Spread:
+        """Raises `ValueError` where nothing was measured."""
+        return Spread.of(self.runs)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the limit is held, which it is not where nothing was measured; `None` where there is no limit."""
+        return _holds(self.runs, self.limit, self.bound)
+
+
+class Series(Judged, frozen=True, kw_only=True):
+    """What one contestant did, in the unit of its table. Its limit is one that is no ratio (25 ms, 500 bytes, 1 call).
+
+    `runs` is empty where it could not do it; `note` says why then. `note` else says what the contestant does less than
+    gatepost, or what is worth knowing beside its number.
     """
 
     name: str
-    runs: tuple[float, ...]
-    at: float | None = None
     note: str = ""
-    limit: float | None = None
-    bound: Bound = "at most"
-
-    def __post_init__(self) -> None:
-        """Raises `ValueError` for a run that is no number, which JSON could not keep."""
-        _numbers(self.runs)
-
-    @property
-    def spread(self) -> Spread:
-        """Raises `ValueError` where nothing was measured."""
-        return Spread.of(self.runs)
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the limit is held, which it is not where nothing was measured; `None` where there is no limit."""
-        return _holds(self.runs, self.limit, self.bound)
 
 
-class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """Two contestants against each other, round by round: what disturbs the machine disturbs both.
-
-    `limit`: the number to hold, for the median; `bound`: on which side of it. `None` = none is set.
-    """
+class Ratio(Judged, frozen=True, kw_only=True):
+    """Two contestants against each other, round by round: what disturbs the machine disturbs both. `to_at`: where the
+    other stands on the axis, where that is another place."""
 
     of: str
     to: str
-    runs: tuple[float, ...]
-    at: float | None = None
     to_at: float | None = None
-    limit: float | None = None
-    bound: Bound = "at most"
-
-    def __post_init__(self) -> None:
-        """Raises `ValueError` for a run that is no number, which JSON could not keep."""
-        _numbers(self.runs)
-
-    @property
-    def spread(self) -> Spread:
-        """Raises `ValueError` where nothing was measured."""
-        return Spread.of(self.runs)
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the limit is held, which it is not where nothing was measured; `None` where there is no limit."""
-        return _holds(self.runs, self.limit, self.bound)
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

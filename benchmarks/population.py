@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.databases import create_database
 from benchmarks.rounds import Tell
 from gatepost import APIKeys, Outcome
 from gatepost.database.source import READ_MAX
@@ -114,13 +115,7 @@ async def create(server: str, keys: int) -> str:
     """Make a database with `keys` keys in the PostgreSQL that a superuser's URL leads to; the new one's URL. About 25 s
     a million."""
     name = f"gatepost_{keys}"
-    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(f"CREATE DATABASE {name}"))
-    finally:
-        await engine.dispose()
-    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    url = await create_database(server, name)
     await APIKeys(url).create_schema()
     await fill(url, keys)
     return url

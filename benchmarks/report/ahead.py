@@ -9,6 +9,9 @@ from benchmarks.measured import Results, Series, Table
 GATEPOST = "gatepost"
 """Contestants that are gatepost, in one setting or another, have names that begin so."""
 
+UNPROTECTED = "bare app"
+"""What the others are measured by, and nothing that one would use instead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
@@ -42,12 +45,16 @@ def ahead(results: Results, names: Iterable[str]) -> list[Ahead]:
 def _in(name: str, table: Table) -> Iterator[Ahead]:
     ours = [series for series in table.series if series.runs and is_gatepost(series.name)]
     for theirs in table.series:
-        mine = None if is_gatepost(theirs.name) or not theirs.runs else _against(table, theirs, ours)
+        mine = None if _is_no_rival(theirs) else _against(table, theirs, ours)
         if mine is None:
             continue
         times = _times(mine.spread.median, theirs.spread.median, table)
         if times > 1:
             yield Ahead(scenario=name, table=table, theirs=theirs, ours=mine, times=times, clear=_clear(mine, theirs))
+
+
+def _is_no_rival(series: Series) -> bool:
+    return is_gatepost(series.name) or series.name == UNPROTECTED or not series.runs
 
 
 def _against(table: Table, theirs: Series, ours: Sequence[Series]) -> Series | None:

@@ -18,10 +18,6 @@ Keys = Mapping[bytes, tuple[Any, frozenset[str]]]
 """A key's id and permissions, by the SHA-256 of its secret."""
 
 
-async def bare(scope: Scope, receive: Receive, send: Send) -> None:
-    """The app, in process: nothing."""
-
-
 class TenLines:
     """Header scan, SHA-256, dict, three scope entries. No expiry, no bound, no refresh, and for requests only: a server
     that sends a lifespan is told by a `KeyError` that there is none."""

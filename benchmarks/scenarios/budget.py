@@ -6,7 +6,6 @@ the machine is doing. The last rung is gatepost itself: what it costs beyond the
 not named for (attributes read, branches for options that are off). No server, no event loop: only the middleware.
 """
 
-import time
 from asyncio import AbstractEventLoop, current_task, get_running_loop
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -21,14 +20,10 @@ from benchmarks.in_process import bare, memory_hits, time_calls
 from benchmarks.measured import Series, Table
 from benchmarks.rounds import Plan, take_turns
 from gatepost import APIKeyMiddleware
+from gatepost.clock import boot_clock
 
 NAMES = frozenset({b"authorization", b"x-api-key"})
 served_now: ContextVar[Any] = ContextVar("served_now", default=None)
-
-
-def boot_time() -> float:
-    """What gatepost's clock reads."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def watched(served: Any, message: Message) -> Any:
@@ -112,7 +107,7 @@ class Believe(Tell):
         """The key of a secret, if it counts now."""
         key = self.by_digest.get(sha256(secret).digest())
         if key is not None:
-            now = boot_time()
+            now = boot_clock()
             lease = self.lease
             if now < lease.until and now < key.until and now + lease.offset < key.usable_until:
                 return key

@@ -16,7 +16,6 @@ from typing import Any
 
 import orjson
 from redis.asyncio import BlockingConnectionPool, Redis
-from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 from tests.servers.folder import server_folder
@@ -28,6 +27,7 @@ from benchmarks.asking import Answers, app, ask, check, told
 from benchmarks.by_hand import GetThenSelect, put_in_table
 from benchmarks.cores import apart
 from benchmarks.counting import RedisCommands, counted_statements
+from benchmarks.databases import create_database
 from benchmarks.measured import Series, Table
 from benchmarks.quiet import quiet
 from benchmarks.rivals import keygate_fastapi, keyshield_fastapi
@@ -190,13 +190,7 @@ def _packaged(crowd: Crowd, rival: Rival, prepared: Prepared, seen: Seen) -> Con
 async def _prepared(rival: Rival, server: str, folder: Path) -> Prepared:
     """Its keys, in a database of its own."""
     name = rival.app.rpartition(".")[2].partition(":")[0]
-    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(f"CREATE DATABASE {name}"))
-    finally:
-        await engine.dispose()
-    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    url = await create_database(server, name)
     return await rival.prepare(Stores(database=url, redis="", folder=folder))
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from secrets import token_hex
 
 import httpx2
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from tests.servers.folder import server_folder
 from tests.servers.ports import free_port
 from tests.servers.postgres import postgres_server
 from tests.servers.process import ServerProcess
 from tests.servers.redis import redis_server
 
+from benchmarks.databases import create_database
 from benchmarks.rivals import nginx
 from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores
 from benchmarks.rounds import Tell
@@ -196,13 +195,7 @@ def _allow_connections() -> None:
 async def _create_database(server: str) -> str:
     """An empty one; its URL."""
     name = f"bench_{token_hex(6)}"
-    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(f"CREATE DATABASE {name}"))
-    finally:
-        await engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    return await create_database(server, name)
 
 
 def _answers(port: int) -> bool:

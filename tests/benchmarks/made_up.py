@@ -40,7 +40,7 @@ CONNECTIONS = Table(
     axis="connections",
     series=tuple(
         Series(name=name, at=at, runs=(rate * at, rate * at * 1.02, rate * at * 0.98))
-        for name, rate in (("gatepost", 95.0), ("bare app", 99.0), ("keyshield", 25.0))
+        for name, rate in (("gatepost", 95.0), ("bare app", 99.0), ("nginx map", 99.0), ("keyshield", 25.0))
         for at in (1.0, 64.0, 1000.0)
     ),
     ratios=(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from benchmarks.asking import app, ask
+from benchmarks.coroutine import drive
 from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.executed import bytecodes, calls
-from benchmarks.in_process import HEADERS, Hits, bare, drive, memory_hits, receive, send
+from benchmarks.in_process import HEADERS, Hits, bare, memory_hits, receive, send
 from benchmarks.rivals.ten_lines import TenLines
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -57,7 +58,7 @@ def one_request(protected: ASGIApp, secret: str) -> Callable[[], object]:
         "query_string": b"",
         "headers": [*HEADERS, (b"authorization", b"Bearer " + secret.encode())],
     }
-    return lambda: drive(protected(dict(scope), receive, send))  # type: ignore[arg-type]  # a coroutine
+    return lambda: drive(protected(dict(scope), receive, send))
 
 
 class OneMore:

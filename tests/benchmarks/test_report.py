@@ -106,9 +106,9 @@ def test_the_tables_fit_a_hundred_columns_where_there_is_no_terminal(capsys: pyt
 def test_whoever_is_better_than_gatepost_in_a_table_is_found_and_nobody_else() -> None:
     found = [(each.theirs.name, each.theirs.at, round(each.times, 2), each.clear) for each in ahead(results(), NAMES)]
     assert found == [
-        ("bare app", 1.0, 1.04, True),
-        ("bare app", 64.0, 1.04, True),
-        ("bare app", 1000.0, 1.04, True),
+        ("nginx map", 1.0, 1.04, True),
+        ("nginx map", 64.0, 1.04, True),
+        ("nginx map", 1000.0, 1.04, True),
         ("ten lines by hand", None, 1.56, True),
     ]
 
@@ -161,7 +161,7 @@ def test_the_page_says_what_it_is_made_by_what_holds_and_who_is_ahead() -> None:
         "| [Added time](#refused) | ten lines by hand | 1.60 µs | 2.50 µs | 1.56 | No expiry \\| no revocation. |"
         in told
     )
-    assert "| bare app, at 1, 64 and 1,000 connections (figures: " in told
+    assert "| nginx map, at 1, 64 and 1,000 connections (figures: " in told
     assert "| a rival | not measured |  | It cannot do it. |" in told
     assert about("refused") in told
     assert "## Redis hit\n" in told
