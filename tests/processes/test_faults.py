@@ -92,13 +92,14 @@ def test_no_process_logs_a_traceback_in_any_fault(seen: Seen) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """`text` in `file` becomes `broken`; then the fault shows it."""
+    """`text` in `file` becomes `broken`; then the fault shows it, in one of so many `rounds`."""
 
     name: str
     file: str
     text: str
     broken: str
     fault: str
+    rounds: int = 1
 
 
 DEFECTS = [
@@ -122,6 +123,7 @@ DEFECTS = [
         "if now < freshness.until and now < record.until",
         "if now < record.until",
         "database: cut off from one worker",
+        rounds=3,  # it shows only after a verb has waited a lease out, and for a key still in that worker's memory
     ),
 ]
 
@@ -137,7 +139,8 @@ def test_the_campaign_finds_wrong_answers_of_a_gatepost_with(defect: Defect, tmp
     file.write_text(text.replace(defect.text, defect.broken))
     plan = Plan(settings=SETTINGS, source=source)
     try:
-        [phase], _ = asyncio.run(campaign([BY_NAME[defect.fault]], plan=plan, seconds=FAULT_SECONDS))
+        faults = [BY_NAME[defect.fault]] * defect.rounds
+        phases, _ = asyncio.run(campaign(faults, plan=plan, seconds=FAULT_SECONDS))
     except ProgramMissingError as error:
         pytest.skip(str(error))
-    assert phase.findings[Finding.WRONG_PASS] > 0
+    assert sum(phase.findings[Finding.WRONG_PASS] for phase in phases) > 0
