@@ -8,7 +8,7 @@ freshness. One given by `join` stands for a read that had begun before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -46,7 +46,7 @@ class Coalescer(Generic[V]):
 
     def ask_or_join(self, digest: bytes) -> asyncio.Future[V]:
         """The value, from a fetch under way if there is one: for values that are checked by `as_of` in any case."""
-        return self.join(digest) or self.ask(digest)
+        return self._wait(self._under_way.get(digest) or self._asked.get(digest) or self._begin(digest))
 
     async def close(self) -> None:
         """Wait for what is running or asked: a fetch cancelled in the middle of a statement would lose a connection."""
@@ -92,20 +92,26 @@ class Coalescer(Generic[V]):
             fetched = await self._fetch(list(batch))
             values = [fetched[digest] for digest in batch]
         except Exception as failure:  # noqa: BLE001 - goes to every asker, who decides
-            for waiter in _still_waiting(batch.values()):
+            for waiter in _still_waiting(batch):
                 waiter.set_exception(failure)
+        except BaseException:
+            for waiter in _still_waiting(batch):
+                waiter.cancel()
+            raise
         else:
             for value, waiters in zip(values, batch.values(), strict=True):
                 for waiter in waiters:
                     if not waiter.done():
                         waiter.set_result(value)
         finally:
-            for waiter in _still_waiting(batch.values()):
-                waiter.cancel()
-            for digest, waiters in batch.items():
-                if self._under_way.get(digest) is waiters:
-                    del self._under_way[digest]
+            self._forget(batch)
+
+    def _forget(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
+        """It is under way no more; another fetch of the same digest may be."""
+        for digest, waiters in batch.items():
+            if self._under_way.get(digest) is waiters:
+                del self._under_way[digest]
 
 
-def _still_waiting(batch: Iterable[list[asyncio.Future[V]]]) -> list[asyncio.Future[V]]:
-    return [waiter for waiters in batch for waiter in waiters if not waiter.done()]
+def _still_waiting(batch: Mapping[bytes, list[asyncio.Future[V]]]) -> list[asyncio.Future[V]]:
+    return [waiter for waiters in batch.values() for waiter in waiters if not waiter.done()]

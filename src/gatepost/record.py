@@ -75,18 +75,17 @@ class Record(APIKey):
     def __init__(self, row: Row, as_of: int, until: float) -> None:
         key_id, project, description, names, active, created, updated, key_expires, secret_expires = row
         permissions, auth = _permission_set(names)
-        hold = object.__setattr__  # the class is frozen
-        hold(self, "id", key_id)
-        hold(self, "project", None if project is None else intern(project))
-        hold(self, "description", description)
-        hold(self, "permissions", permissions)
-        hold(self, "active", bool(active))
-        hold(self, "_created_updated", complex(created, updated))
-        hold(self, "_expires", key_expires)
-        hold(self, "auth", auth)
-        hold(self, "as_of", _same(as_of))
-        hold(self, "usable_until", _usable_until(active, key_expires, secret_expires))
-        hold(self, "until", until)
+        _set_id(self, key_id)
+        _set_project(self, None if project is None else intern(project))
+        _set_description(self, description)
+        _set_permissions(self, permissions)
+        _set_active(self, bool(active))
+        _set_created_updated(self, complex(created, updated))
+        _set_expires(self, key_expires)
+        _set_auth(self, auth)
+        _set_as_of(self, _same(as_of))
+        _set_usable_until(self, _usable_until(active, key_expires, secret_expires))
+        _set_until(self, until)
 
     def __setstate__(self, state: tuple[None, Mapping[str, Any]]) -> None:
         """What copy and pickle call: their own way is to set attributes, and the class is frozen."""
@@ -107,6 +106,22 @@ class Record(APIKey):
     def expires_at(self) -> datetime | None:
         """See `APIKey`."""
         return None if self._expires is None else _moment(self._expires)
+
+
+(
+    _set_created_updated,
+    _set_expires,
+    _set_active,
+    _set_as_of,
+    _set_auth,
+    _set_description,
+    _set_id,
+    _set_permissions,
+    _set_project,
+    _set_until,
+    _set_usable_until,
+) = (vars(Record)[name].__set__ for name in Record.__slots__)
+"""How a record is filled, though it is frozen: half the time of `object.__setattr__`, and one is made at each miss."""
 
 
 @dataclass(frozen=True, slots=True)

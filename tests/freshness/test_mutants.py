@@ -122,8 +122,8 @@ MUTANTS = [
     Mutant(
         "the seal does not cover the digest",
         "tiers/redis.py",
-        "return blake2b(digest + payload",
-        "return blake2b(payload",
+        "seal.update(digest + payload)",
+        "seal.update(payload)",
         f"{TIERS}::test_who_can_write_to_redis_cannot_mint_permissions",
     ),
     Mutant(

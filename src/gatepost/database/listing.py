@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatepost.database.batches import elements
 from gatepost.database.rows import as_key
 from gatepost.database.tables import keys, secrets, terms
 from gatepost.database.terms import permission_term, word_range, words
@@ -173,8 +174,8 @@ def _read_first(ids: set[str], dialect: str) -> FromClause:
     may know nothing of how many there are. Where the database can take them so, all ids are one parameter: a statement
     of its own for each number of them costs more than all the rest."""
     if dialect == "postgresql":
-        given = func.unnest(bindparam("ids", list(ids), ARRAY(keys.c.id.type))).table_valued("id").render_derived()
-        one = select(keys).where(keys.c.id == given.c.id).limit(1).lateral()
+        given = elements(bindparam("ids", list(ids), ARRAY(keys.c.id.type)))
+        one = select(keys).where(keys.c.id == given.c.element).limit(1).lateral()
         return select(one).select_from(given.join(one, true())).subquery()
     if dialect == "sqlite":
         listed = func.json_each(orjson.dumps(list(ids)).decode()).table_valued("value")

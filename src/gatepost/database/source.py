@@ -11,10 +11,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CompoundSelect, bindparam, exists, null, or_, select, type_coerce
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    bindparam,
+    exists,
+    null,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.database import schema, terms
+from gatepost.database.batches import elements
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
 from gatepost.database.commit import CommitLostError, commit, was_committed
@@ -68,30 +81,43 @@ class Reading:
     rows: Mapping[bytes, Row]
 
 
-def _records_statement() -> CompoundSelect[Any]:
+def _records_statement(
+    secret: FromClause, key: FromClause, joined: FromClause, *where: ColumnElement[bool]
+) -> CompoundSelect[Any]:
     """A row for each digest found, and one with the counter, which alone has a seq: a single statement, so that the
-    seq and the records are of the same snapshot (rule 2)."""
+    seq and the records are of the same snapshot (rule 2). `secret`, `key`: the two tables as they stand in `joined`."""
     columns = [
-        secrets.c.digest,
-        keys.c.id,
-        keys.c.project,
-        keys.c.description,
-        keys.c.permissions,
-        keys.c.active,
-        keys.c.created_at,
-        keys.c.updated_at,
-        keys.c.expires_at,
-        secrets.c.expires_at,
+        secret.c.digest,
+        key.c.id,
+        key.c.project,
+        key.c.description,
+        key.c.permissions,
+        key.c.active,
+        key.c.created_at,
+        key.c.updated_at,
+        key.c.expires_at,
+        secret.c.expires_at,
     ]
-    found = (
-        select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns)
-        .join_from(secrets, keys, keys.c.id == secrets.c.key_id)
-        .where(secrets.c.digest.in_(bindparam("digests", expanding=True)))
-    )
-    return found.union_all(select(counter.c.seq, *[null() for _ in columns]))
+    records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
+    return records.union_all(select(counter.c.seq, *[null() for _ in columns]))
 
 
-_RECORDS = _records_statement()
+def _records() -> CompoundSelect[Any]:
+    asked = secrets.c.digest.in_(bindparam("digests", expanding=True))
+    return _records_statement(secrets, keys, secrets.join(keys, keys.c.id == secrets.c.key_id), asked)
+
+
+def _records_of_array() -> CompoundSelect[Any]:
+    """On PostgreSQL: the indexes are used whatever its planner believes of the tables."""
+    asked = elements(bindparam("digests", type_=ARRAY(secrets.c.digest.type)))
+    one = literal_column("1")
+    secret = select(secrets).where(secrets.c.digest == asked.c.element).limit(one).lateral()
+    key = select(keys).where(keys.c.id == secret.c.key_id).limit(one).lateral()
+    return _records_statement(secret, key, asked.join(secret, true()).join(key, true()))
+
+
+_RECORDS = _records()
+_RECORDS_OF_ARRAY = _records_of_array()
 _POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id).join_from(
     counter, workers, workers.c.id == bindparam("worker"), isouter=True
 )
@@ -217,12 +243,16 @@ class Database:
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
         """The rows of up to 512 digests (32 bytes each), with the seq they are as of. One round trip.
 
-        The list is padded to a power of two by repeating its last digest: ten statement texts instead of 512, so that
-        drivers prepare each once.
+        One parameter on PostgreSQL. Elsewhere the list is padded to a power of two by repeating its last digest: ten
+        statement texts instead of 512, so that drivers prepare each once.
         """
-        padded = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
+        if self.engine.dialect.name == "postgresql":
+            statement, asked = _RECORDS_OF_ARRAY, list(digests)
+        else:
+            statement = _RECORDS
+            asked = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
         async with self._reading("Looking up a key") as connection:
-            found = (await connection.execute(_RECORDS, {"digests": padded})).all()
+            found = (await connection.execute(statement, {"digests": asked})).all()
         rows = {bytes(row[1]): as_plain(row) for row in found if row[0] is None}
         as_of = next((row[0] for row in found if row[0] is not None), None)
         if as_of is None:

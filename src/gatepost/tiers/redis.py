@@ -74,7 +74,7 @@ class RedisTier:
         self._timeout = timeout
         self._owned = isinstance(redis, str)
         self._client: RedisClient = _client_of(redis, timeout) if isinstance(redis, str) else _checked(redis)
-        self._seal_key = b""
+        self._sealing = blake2b()
         self._prefix = b""
         self._healthy = False
         self._fault: BaseException | None = None
@@ -88,7 +88,7 @@ class RedisTier:
 
     async def open(self, seal_key: bytes) -> None:
         """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
-        self._seal_key = seal_key
+        self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
         try:
@@ -180,7 +180,9 @@ class RedisTier:
         return self._prefix + digest[:NAME_BYTES]
 
     def _seal(self, digest: bytes, payload: bytes) -> bytes:
-        return blake2b(digest + payload, digest_size=SEAL_BYTES, key=self._seal_key, person=FORMAT).digest()
+        seal = self._sealing.copy()  # keyed once
+        seal.update(digest + payload)
+        return seal.digest()
 
     async def _ping(self) -> BaseException | None:
         """What keeps Redis from answering, or `None`."""
