@@ -18,6 +18,7 @@ from sqlalchemy import (
     FromClause,
     bindparam,
     exists,
+    literal_column,
     null,
     or_,
     select,
@@ -110,7 +111,7 @@ def _records() -> CompoundSelect[Any]:
 def _records_of_array() -> CompoundSelect[Any]:
     """On PostgreSQL: the indexes are used whatever its planner believes of the tables."""
     asked = elements(bindparam("digests", type_=ARRAY(secrets.c.digest.type)))
-    one = literal_column("1")
+    one: ColumnElement[int] = literal_column("1")
     secret = select(secrets).where(secrets.c.digest == asked.c.element).limit(one).lateral()
     key = select(keys).where(keys.c.id == secret.c.key_id).limit(one).lateral()
     return _records_statement(secret, key, asked.join(secret, true()).join(key, true()))
