@@ -22,6 +22,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "benchmarks.json"
 QUICK_RESULTS = ROOT / "benchmarks" / "results" / "quick.json"
 """Kept apart, and out of git: a first look does not replace what was measured with care."""
 
+LEFT_OUT_OF_QUICK = frozenset({"connections", "servers", "outage", "footprint", "startup"})
+"""Unless they are named: others give a first look at the same, or they cannot be short."""
+
 DOCS = ROOT / "docs"
 INTERRUPTED = 130
 """The shell's exit code for what Ctrl-C ended: 128 + SIGINT."""
@@ -45,7 +48,8 @@ def main(words: Sequence[str]) -> int:
 
 def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> int:
     results = measured.read(path)
-    names = list(dict.fromkeys(options.scenarios)) or list(NAMES)
+    left_out = LEFT_OUT_OF_QUICK if options.quick else frozenset()
+    names = list(dict.fromkeys(options.scenarios)) or [name for name in NAMES if name not in left_out]
     command = shlex.join(["make", "bench", *([f"ARGS={shlex.join(words)}"] if words else [])])
     failed: dict[str, str] = {}
     with Progress(names) as progress:
@@ -67,6 +71,8 @@ def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> i
                 progress.show(table.scenario(name, results.scenarios[name]))
     missed = table.verdict(results, [name for name in names if name not in failed])
     _publish(path, results)
+    if left_out and not options.scenarios:
+        print(f"Left out of a quick run unless named: {', '.join(sorted(left_out))}.", file=sys.stderr)
     for name, why in failed.items():
         print(f"{name}: not measured: {why}", file=sys.stderr)
     return int(bool(failed) or missed > 0)

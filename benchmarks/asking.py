@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -95,6 +95,23 @@ async def ask(app: ASGIApp, secrets: Iterable[str | None], in_flight: int, *, pa
         await asyncio.gather(*(call() for _ in range(min(in_flight, len(scopes)))))
     seconds = time.perf_counter() - begun
     return Answers(seconds, Counter({str(answer): count for answer, count in counts.items()}))
+
+
+async def look_up(one: Callable[[bytes], Awaitable[object]], digests: Sequence[bytes], in_flight: int) -> float:
+    """Have `one` look each of the digests up, so many of them at any time: lookups per second.
+
+    Raises `RuntimeError` where it answers `None`: every digest must be of a key.
+    """
+    waiting = iter(digests)
+
+    async def caller() -> None:
+        for digest in waiting:
+            if await one(digest) is None:
+                raise RuntimeError("a key was not found")
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(in_flight)))
+    return len(digests) / (time.perf_counter() - begun)
 
 
 async def check(app: ASGIApp, good: Sequence[str], bad: Sequence[str]) -> None:

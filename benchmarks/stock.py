@@ -14,6 +14,7 @@ from gatepost.database.engine import changing
 from gatepost.database.tables import counter
 from gatepost.database.tables import keys as key_table
 from gatepost.database.tables import secrets as secret_table
+from gatepost.record import Record
 from gatepost.secret import ID_CHARS, RANDOM_BYTES, SecretFormat, encode_base62
 
 T = TypeVar("T")
@@ -93,3 +94,9 @@ async def settled(keys: APIKeys) -> None:
 def forget(keys: APIKeys) -> None:
     """Empty this process's memory, as a restart would; Redis and the database keep what they hold."""
     keys._opened().lookup._memory.clear()
+
+
+async def found(keys: APIKeys, digest: bytes) -> Record | None:
+    """What gatepost looks up for a digest, without a request around it; `None` where it knows of no key."""
+    record = await keys._opened().lookup.find(digest)
+    return record if isinstance(record, Record) else None

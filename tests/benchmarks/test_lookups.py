@@ -116,7 +116,8 @@ async def test_redis_hit_measures_each_level_and_counts_commands() -> None:
 
 
 async def test_cold_asks_the_database_for_every_key(only_sqlite: None) -> None:
-    (table,) = await cold.measure(PLAN)
+    lookups, table = await cold.measure(PLAN)
+    assert by_name(lookups) == {"gatepost, a lookup": 1, "SELECT by hand, a lookup": 1}
     assert by_name(table) == {"gatepost": 1, "SELECT by hand": 1}
     assert table.figures["SQL statements for 1,000 requests"] == "gatepost 20, SELECT by hand 1,000"
 

@@ -84,6 +84,17 @@ def test_an_unknown_scenario_gives_those_that_there_are(capsys: pytest.CaptureFi
     assert "Traceback" not in told
 
 
+def test_a_quick_run_leaves_out_what_cannot_be_short_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: Path
+) -> None:
+    measuring(monkeypatch, **{name: [CONNECTIONS] for name in NAMES})
+    main(["--quick", "--results", str(path)])
+    assert set(measured.read(path).scenarios) == set(NAMES) - command.LEFT_OUT_OF_QUICK
+    assert f"unless named: {', '.join(sorted(command.LEFT_OUT_OF_QUICK))}." in capsys.readouterr().err
+    main(["startup", "--quick", "--results", str(path)])
+    assert "startup" in measured.read(path).scenarios
+
+
 def test_what_is_measured_is_kept_beside_what_was_and_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: Path
 ) -> None:
