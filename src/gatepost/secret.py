@@ -114,18 +114,6 @@ def new_server_key() -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedSecret:
-    """A secret whose form and checksum are right; whether its MAC is, is not known yet.
-
-    `key_id`: 12 characters; `random`: 20 bytes; `mac`: 12 bytes.
-    """
-
-    key_id: str
-    random: bytes = field(repr=False)
-    mac: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class SecretFormat:
     """Makes and checks secrets with one prefix under a list of server keys: the first makes, all check.
 
@@ -158,26 +146,9 @@ class SecretFormat:
         text = f"{self.prefix}_{key_id}_{encode_base62(int.from_bytes(body), BODY_CHARS)}"
         return text + checksum(text.encode()).decode()
 
-    def parse(self, secret: bytes) -> ParsedSecret | None:
-        """The parts of a secret, or `None` where its form or checksum is wrong. About 3 µs, 0.1 µs for a wrong
-        length."""
-        body = self._body(secret)
-        if body is None:
-            return None
-        start = len(self._head)
-        return ParsedSecret(secret[start : start + ID_CHARS].decode(), body[:RANDOM_BYTES], body[RANDOM_BYTES:])
-
-    def is_genuine(self, secret: bytes) -> bool:
-        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 5 µs."""
-        body = self._body(secret)
-        if body is None:
-            return False
-        start = len(self._head)
-        key_id, random, mac = secret[start : start + ID_CHARS], body[:RANDOM_BYTES], body[RANDOM_BYTES:]
-        return any(hmac.compare_digest(mac, self._mac(key, key_id, random)) for key in self.server_keys)
-
-    def _body(self, secret: bytes) -> bytes | None:
-        """The 32 bytes that a secret ends with, or `None` where its form or checksum is wrong."""
+    def body(self, secret: bytes) -> bytes | None:
+        """The 20 random bytes of a secret and the 12 of its MAC, or `None` where its form or checksum is wrong. Whether
+        the MAC is right is not known yet. About 3 µs, 0.1 µs for a wrong length."""
         start = len(self._head)
         end = start + ID_CHARS
         if (
@@ -195,6 +166,15 @@ class SecretFormat:
         if crc != zlib.crc32(secret[:-CRC_CHARS]) or body >= 1 << 8 * (RANDOM_BYTES + MAC_BYTES):
             return None
         return body.to_bytes(RANDOM_BYTES + MAC_BYTES)
+
+    def is_genuine(self, secret: bytes) -> bool:
+        """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 5 µs."""
+        body = self.body(secret)
+        if body is None:
+            return False
+        start = len(self._head)
+        key_id, random, mac = secret[start : start + ID_CHARS], body[:RANDOM_BYTES], body[RANDOM_BYTES:]
+        return any(hmac.compare_digest(mac, self._mac(key, key_id, random)) for key in self.server_keys)
 
     def _mac(self, server_key: bytes, key_id: bytes, random: bytes) -> bytes:
         return hmac.digest(server_key, self._signed + key_id + random, "sha256")[:MAC_BYTES]
