@@ -16,6 +16,7 @@ Measure = Callable[[Plan], Awaitable[Sequence[Table]]]
 NAMES = (
     "memory_hit",
     "budget",
+    "budget_served",
     "permission_check",
     "requests",
     "connections",

@@ -43,7 +43,8 @@ def send_watched(served: "Served", message: Message) -> Awaitable[None]:
         raise ConnectionEndedError("The request is over")
     stream = served[-1]
     if stream is None:
-        if not message.get("more_body") and not _announces_events(message):
+        starts = message["type"] == "http.response.start"
+        if not (_announces_events(message) if starts else message.get("more_body")):
             sent: Awaitable[None] = served[-3](message)
             return sent
         stream = served[-1] = Stream(served)
@@ -51,8 +52,7 @@ def send_watched(served: "Served", message: Message) -> Awaitable[None]:
 
 
 def _announces_events(message: Message) -> bool:
-    if message["type"] != "http.response.start":
-        return False
+    """Whether a start of a response does."""
     for name, value in message.get("headers", ()):
         if name == b"content-type":
             return bool(value[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM)

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from benchmarks.rounds import Plan
-from benchmarks.scenarios import deactivate, permission_check, startup
+from benchmarks.scenarios import budget_served, deactivate, permission_check, startup
+
+from benchmarks import ladder
 
 
 class Tiny(Plan):
@@ -22,6 +24,13 @@ async def test_permission_check_tells_what_each_check_adds() -> None:
     names = set(permission_check.HANDLERS) - {permission_check.NO_CHECK}
     assert {series.name for series in handlers.series} == names
     assert {permission_check.GATEPOST, *permission_check.DEPENDENCIES} <= {series.name for series in routes.series}
+
+
+async def test_the_steps_under_a_servers_protocol_add_up_to_gatepost() -> None:
+    (table,) = await budget_served.measure(PLAN)
+    *steps, whole = table.series
+    assert [step.name for step in steps] == [*(name for name, _ in ladder.RUNGS), ladder.REST]
+    assert sum(step.runs[0] for step in steps) == pytest.approx(whole.runs[0])
 
 
 def test_a_check_that_lets_everybody_in_is_no_contestant() -> None:

@@ -1,0 +1,195 @@
+"""A ladder of middlewares, each doing all that the one before it does and one step more, up to nearly gatepost.
+
+What a step costs is the difference between two neighbours that take turns. Whole middlewares, so they repeat each
+other's lines on purpose.
+"""
+
+from asyncio import AbstractEventLoop, current_task
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from hashlib import sha256
+from itertools import pairwise
+from statistics import median
+from types import MethodType
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from benchmarks.measured import Series, Table
+from gatepost.clock import boot_clock
+from gatepost.streams import send_watched
+
+NAMES = frozenset({b"authorization", b"x-api-key"})
+served_now: ContextVar[Any] = ContextVar("served_now", default=None)
+
+
+class Lease:
+    """Until when what is remembered counts, and how far the database's clock is ahead."""
+
+    def __init__(self) -> None:
+        self.until = self.usable_until = float("inf")
+        self.offset = 0.0
+
+
+class Rung:
+    """A middleware that does nothing yet: it hands the request on."""
+
+    def __init__(self, app: ASGIApp, by_digest: dict[bytes, Any], loop: AbstractEventLoop) -> None:
+        self.app = app
+        self.by_digest = by_digest
+        self.loop = loop
+        self.lease = Lease()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class Scan(Rung):
+    """The headers are read, one by one, for those that may carry a secret."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.take(scope)
+        await self.app(scope, receive, send)
+
+    def take(self, scope: Scope) -> bytes:
+        """The secret."""
+        for name, content in scope["headers"]:
+            if name in NAMES:
+                value: bytes = content
+        return value[7:] if value[:7] == b"Bearer " else value
+
+
+class Hash(Scan):
+    """The secret's SHA-256: nothing that is remembered or stored tells a secret."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sha256(self.take(scope)).digest()
+        await self.app(scope, receive, send)
+
+
+class Find(Hash):
+    """The key, from a dict."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = self.recall(self.take(scope))
+        if key is not None:
+            await self.app(scope, receive, send)
+
+    def recall(self, secret: bytes) -> Any:
+        """The key of a secret."""
+        return self.by_digest.get(sha256(secret).digest())
+
+
+class Tell(Find):
+    """Four entries of the scope tell the app who calls."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = self.recall(self.take(scope))
+        if key is not None:
+            scope["api_key"] = scope["user"] = key
+            scope["permissions"] = key.permissions
+            scope["auth"] = key.auth
+            await self.app(scope, receive, send)
+
+
+class Believe(Tell):
+    """May what is remembered be believed, and the key be used: lease, time in memory, expiry, by one clock."""
+
+    def recall(self, secret: bytes) -> Any:
+        """The key of a secret, if it counts now."""
+        key = self.by_digest.get(sha256(secret).digest())
+        if key is not None:
+            now = boot_clock()
+            lease = self.lease
+            if now < lease.until and now < key.until and now + lease.offset < key.usable_until:
+                return key
+        return None
+
+
+class Strip(Believe):
+    """The header that carried the secret is taken out; one that stands twice is noticed."""
+
+    def take(self, scope: Scope) -> bytes:
+        """The secret, and the scope without it."""
+        headers = scope["headers"]
+        carrier = None
+        value: bytes
+        place = 0
+        for name, content in headers:
+            if name in NAMES:
+                if carrier is not None:
+                    raise PermissionError
+                carrier, value, carrier_place = name, content, place
+            place += 1  # noqa: SIM113 - as gatepost does
+        kept = [*headers]
+        del kept[carrier_place]
+        scope["headers"] = kept
+        return value[7:] if value[:7] == b"Bearer " else value
+
+
+class Serve(Strip):
+    """A context variable holds the request, for handlers that take none."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        secret = self.take(scope)
+        key = self.recall(secret)
+        if key is not None:
+            scope["api_key"] = scope["user"] = key
+            scope["permissions"] = key.permissions
+            scope["auth"] = key.auth
+            token = served_now.set([scope, self, secret, None])
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                served_now.reset(token)
+
+
+class Watch(Serve):
+    """`send` is watched, and the task known, so that a stream ends when its key dies."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        secret = self.take(scope)
+        key = self.recall(secret)
+        if key is not None:
+            scope["api_key"] = scope["user"] = key
+            scope["permissions"] = key.permissions
+            scope["auth"] = key.auth
+            served: Any = [scope, self, secret, key, send, current_task(self.loop), None]
+            send = MethodType(send_watched, served)
+            token = served_now.set(served)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                served_now.reset(token)
+                if served[-1] is not None:
+                    served[-1].leave()
+
+
+RUNGS: tuple[tuple[str, type[Rung]], ...] = (
+    ("hand the request on", Rung),
+    ("read the headers", Scan),
+    ("SHA-256 of the secret", Hash),
+    ("find the key in a dict", Find),
+    ("tell the app: four entries of the scope", Tell),
+    ("may it be believed: clock, lease, expiry", Believe),
+    ("take the secret out, notice two", Strip),
+    ("hold the request for handlers that take none", Serve),
+    ("watch over streams", Watch),
+)
+REST = "options that are off, and all else"
+
+
+def steps(title: str, seconds: Mapping[str, Sequence[float]], note: str) -> Table:
+    """What each step adds, and its share of all. `seconds`: a request's, round by round, of the bare app, of each rung,
+    and of gatepost, in this order."""
+    names = list(seconds)
+    bare, rest = names[0], names[-1]
+    whole = [(last - first) * 1e6 for first, last in zip(seconds[bare], seconds[rest], strict=True)]
+    series = []
+    shares = {}
+    for before, name in pairwise(names):
+        added = [(mine - theirs) * 1e6 for theirs, mine in zip(seconds[before], seconds[name], strict=True)]
+        series.append(Series(name=name, runs=tuple(added)))
+        shares[f"share of {name}"] = f"{median(added) / median(whole):.0%}"
+    series.append(Series(name="gatepost, in all", runs=tuple(whole)))
+    return Table(title=title, unit="µs", better="less", series=tuple(series), figures=shares, contest=False, note=note)
