@@ -62,7 +62,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
         contestants = {name: _requests(app, hits.secret) for name, app in apps.items()}
         for contestant in contestants.values():
             await contestant()  # what is made at the first request
-        runs = await take_turns(contestants, plan.pick(100, 8), plan.tell)
+        runs = await take_turns(contestants, plan.pick(400, 8), plan.tell)
     note = f"{SWEPT_BYTES >> 20} MiB are read before each request; times are medians of {SWEPT_CALLS} requests a round."
     return [steps("What a memory hit adds under uvicorn's protocol, caches swept, step by step", runs, note)]
 
