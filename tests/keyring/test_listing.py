@@ -152,10 +152,10 @@ async def test_what_was_changed_by_hand_is_found_by_its_new_words_and_permission
 async def test_more_changes_by_hand_than_a_list_catches_up_with_are_found_all_the_same(
     keys: APIKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = [(await keys.create(f"before {number}", ["FILE_UPLOAD"])).key.id for number in range(4)]
+    made = [(await keys.create(f"before number{number}", ["FILE_UPLOAD"])).key.id for number in range(4)]
     async with changing(keys._database.engine).connect() as connection:
         for number, key_id in enumerate(made):
-            values = {"id": key_id, "description": f"after {number}"}
+            values = {"id": key_id, "description": f"after number{number}"}
             await connection.execute(text("UPDATE gatepost_keys SET description = :description WHERE id = :id"), values)
         await connection.commit()
     monkeypatch.setattr(terms, "PENDING_MAX", 2)
@@ -172,7 +172,7 @@ async def test_more_changes_by_hand_than_a_list_catches_up_with_are_found_all_th
     assert not await keys._database._terms_are_current()
     await keys.create_schema()
     assert await keys._database._terms_are_current()
-    assert await found("after 3") == {made[3]}
+    assert await found("after number3") == {made[3]}
 
 
 async def test_keys_from_before_there_were_terms_are_found_once_the_tables_are_migrated(keys: APIKeys) -> None:
