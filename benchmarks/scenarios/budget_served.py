@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-REST_SECONDS = 0.005
+PAUSE_SECONDS = 0.005
 """Before each turn, in which the keys poll: a turn keeps the loop busy, and with no polls the lease would run out."""
 
 
@@ -78,7 +78,7 @@ def _requests(app: "ASGIApp", secret: str) -> Contestant:
     memory = bytes(SWEPT_BYTES)
 
     async def turn() -> float:
-        await asyncio.sleep(REST_SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS)
         times = []
         for _ in range(SWEPT_CALLS):
             wire.written.clear()

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import make_url, text
@@ -35,7 +35,7 @@ from gatepost import APIKeyMiddleware, APIKeys
 
 IN_FLIGHT = 256
 LIMIT = 8
-"""Of lookups, on PostgreSQL."""
+"""On PostgreSQL: of lookups, and of whole requests too."""
 
 LOOKUP, SELECT_LOOKUP = "gatepost, a lookup", f"{Select.name}, a lookup"
 AUTOCOMMIT = f"{Select.name}, autocommit"
@@ -104,9 +104,7 @@ async def _tables(plan: Plan, kind: Kind, url: str) -> Sequence[Table]:
             }
             tell = plan.tell
             runs = await take_turns(contestants, plan.pick(9, 2), lambda said: tell(f"{kind.name}, {said}"))
-        select = apps[Select.name]
-        if not isinstance(select, Select):
-            raise TypeError
+        select = cast("Select", apps[Select.name])
         looked_up = await _lookups(plan, kind, keys, select, [stock.digest(number) for number in numbers])
     per_thousand = {
         name: 1_000 * counts["lookups"] / counts["requests"] for name, counts in sent.items() if counts["lookups"]
@@ -120,7 +118,10 @@ async def _tables(plan: Plan, kind: Kind, url: str) -> Sequence[Table]:
             Series(name=name, runs=tuple(runs[name]), note=getattr(protected, "less", ""))
             for name, protected in apps.items()
         ),
-        ratios=tuple(ratio(runs, "gatepost", name, bound="at least") for name in rivals),
+        ratios=tuple(
+            ratio(runs, "gatepost", name, limit=kind.limit if name == Select.name else None, bound="at least")
+            for name in rivals
+        ),
         figures={
             "requests in flight": str(IN_FLIGHT),
             "SQL statements for 1,000 requests": ", ".join(f"{name} {n:,.0f}" for name, n in per_thousand.items()),

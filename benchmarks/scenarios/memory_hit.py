@@ -3,7 +3,7 @@
 The same bare ASGI function is called directly, and through each middleware, with the headers that a Python client
 sends. No server and no event loop: only what the middleware does. Times are what each adds to the bare call. First one
 request right after another, as a processor likes it best; then with its caches swept before each: under a server other
-code runs between two requests, and system calls, and every step costs several times as much.
+code runs between two requests, and system calls, and no step finds all that it needs in them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
             "Added time of a memory hit, the processor's caches swept before it",
             swept,
             dict.fromkeys(LIMITS),
-            f"Between two requests {SWEPT_BYTES >> 20} MiB are read: near to what a request finds under a server.",
+            f"Between two requests {SWEPT_BYTES >> 20} MiB are read, so that code and data come from farther away.",
         ),
     ]
 

@@ -1,7 +1,7 @@
 """Requests per second with a key, over HTTP, 64 connections, against each framework's alternatives.
 
 One uvicorn worker per contestant, each with uvloop and httptools on the same core; wrk on another. The same key again
-and again, so gatepost answers from memory. Then the same with secrets that are refused.
+and again, so gatepost answers from memory. Then the same with secrets that are refused; a quick run does without.
 """
 
 from collections.abc import Sequence
