@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     true,
     union_all,
 )
@@ -169,18 +170,30 @@ def _has_term(condition: Condition, key_id: ColumnElement[str]) -> ColumnElement
     return matching.limit(1).scalar_subquery().is_not(None)
 
 
-def _read_first(ids: set[str], dialect: str) -> FromClause:
-    """The rows of up to `FEW` keys, read by their ids before anything else is done, whatever a planner would prefer: it
-    may know nothing of how many there are. Where the database can take them so, all ids are one parameter: a statement
-    of its own for each number of them costs more than all the rest."""
+def _listed(ids: set[str], dialect: str) -> FromClause:
+    """A table of these ids, its column `key_id`. They are one parameter: a statement of its own for each number of them
+    costs more than all the rest."""
     if dialect == "postgresql":
         given = elements(bindparam("ids", list(ids), ARRAY(keys.c.id.type)))
-        one = select(keys).where(keys.c.id == given.c.element).limit(1).lateral()
-        return select(one).select_from(given.join(one, true())).subquery()
+        return select(given.c.element.label("key_id")).subquery()
+    text_of_ids = orjson.dumps(list(ids)).decode()
     if dialect == "sqlite":
-        listed = func.json_each(orjson.dumps(list(ids)).decode()).table_valued("value")
-        return select(keys).where(keys.c.id.in_(select(listed.c.value))).limit(len(ids)).subquery()
-    return select(keys).where(keys.c.id.in_(ids)).limit(len(ids)).subquery()
+        each = func.json_each(text_of_ids).table_valued("value")
+        return select(each.c.value.label("key_id")).subquery()
+    table = text("SELECT key_id FROM JSON_TABLE(:ids, '$[*]' COLUMNS (key_id VARCHAR(12) PATH '$')) AS listed")
+    return table.bindparams(ids=text_of_ids).columns(keys.c.id.label("key_id")).subquery()
+
+
+def _read_first(few: FromClause, dialect: str) -> FromClause:
+    """The rows of the keys whose `key_id` a table has, up to `FEW`, read by their ids before anything else is done,
+    whatever a planner would prefer: it may know nothing of how many there are."""
+    if dialect == "postgresql":
+        one = select(keys).where(keys.c.id == few.c.key_id).limit(1).lateral()
+        return select(one).select_from(few.join(one, true())).subquery()
+    if dialect == "sqlite":
+        return select(keys).where(keys.c.id.in_(select(few.c.key_id))).limit(FEW).subquery()
+    read = select(keys).select_from(few.join(keys, keys.c.id == few.c.key_id))
+    return read.prefix_with("STRAIGHT_JOIN").limit(FEW).subquery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,8 +228,6 @@ class Listing:
             rows = await self._scanned(connection, conditions)
         else:
             few = await self._few(connection, conditions) if conditions else None
-            if few is not None and not few:
-                return [], None
             statement = self._statement(connection.dialect.name, conditions, few)
             rows = (await connection.execute(statement)).all()
         last = rows[self.limit - 1] if len(rows) > self.limit else None
@@ -235,7 +246,7 @@ class Listing:
             last = rows[SCANNED - 1]
             scan = replace(scan, place=Place(last.place, last.id))
 
-    async def _few(self, connection: AsyncConnection, conditions: Sequence[Condition]) -> set[str] | None:
+    async def _few(self, connection: AsyncConnection, conditions: Sequence[Condition]) -> FromClause | None:
         """The only keys that fit all conditions, where they are few and soon found by the rarest of the terms. Of
         many words only the longest are counted."""
         asked = sorted(conditions, key=lambda condition: len(condition.start), reverse=True)[:ASKED]
@@ -246,15 +257,18 @@ class Listing:
             return None
         some = self._matching(rarest).subquery()
         others = [_has_term(each, some.c.key_id) for each in conditions if each != rarest]
-        ids = set(await connection.scalars(select(some.c.key_id).where(*others).distinct().limit(FEW + 1)))
-        return ids if len(ids) <= FEW else None
+        found = select(some.c.key_id).where(*others).distinct().limit(FEW + 1)
+        if not others:
+            return found.subquery()
+        ids = set(await connection.scalars(found))
+        return _listed(ids, connection.dialect.name) if len(ids) <= FEW else None
 
     def _matching(self, condition: Condition) -> Select[Any]:
         """The ids of keys with a term: up to one more than some."""
         of_project = true() if self.project is None else terms.c.project == self.project
         return select(terms.c.key_id).where(condition.in_terms(terms), of_project).limit(SOME + 1)
 
-    def _statement(self, dialect: str, conditions: Sequence[Condition], few: set[str] | None) -> Select[Any]:
+    def _statement(self, dialect: str, conditions: Sequence[Condition], few: FromClause | None) -> Select[Any]:
         if few is None:
             states = [self.active] if self.active is not None else [False, True]
             parts = [self._part(keys, dialect, conditions, state) for state in states]
