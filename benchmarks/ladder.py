@@ -4,9 +4,8 @@ What a step costs is the difference between two neighbours that take turns. Whol
 other's lines on purpose.
 """
 
-from asyncio import AbstractEventLoop, current_task
+from asyncio import AbstractEventLoop
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from hashlib import sha256
 from itertools import pairwise
 from statistics import median
@@ -17,10 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.measured import Series, Table
 from gatepost.clock import boot_clock
+from gatepost.context import serving, set_serving, task_of
 from gatepost.streams import send_watched
 
 NAMES = frozenset({b"authorization", b"x-api-key"})
-served_now: ContextVar[Any] = ContextVar("served_now", default=None)
 
 
 class Lease:
@@ -137,11 +136,15 @@ class Serve(Strip):
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            token = served_now.set([scope, self, secret, None])
+            served: Any = [scope, self, secret, None]
+            outer = serving()
+            set_serving(served)
             try:
                 await self.app(scope, receive, send)
             finally:
-                served_now.reset(token)
+                if outer:
+                    set_serving(outer)
+                served.clear()
 
 
 class Watch(Serve):
@@ -154,15 +157,16 @@ class Watch(Serve):
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            served: Any = [scope, self, secret, key, send, current_task(self.loop), None]
+            served: Any = [scope, self, secret, key, send, task_of(self.loop), None]
             send = MethodType(send_watched, served)
-            token = served_now.set(served)
+            outer = serving()
+            set_serving(served)
             try:
                 await self.app(scope, receive, send)
             finally:
-                served_now.reset(token)
-                if served[-1] is not None:
-                    served[-1].leave()
+                if outer or served[-1]:
+                    raise NotImplementedError
+                served.clear()
 
 
 RUNGS: tuple[tuple[str, type[Rung]], ...] = (

@@ -1,5 +1,7 @@
 """The request being served, for code that is not handed it."""
 
+import asyncio
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,5 +32,19 @@ judged, or an outcome. A plain list: it is made for every request, and an object
 Empty once the request is over: contexts are copied, and their copies may outlive it by far.
 """
 
-current_served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
-"""The request that the middleware let in: how `requires` finds it where a handler takes no request."""
+_served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
+
+serving = _served.get
+"""The request that the middleware let in: how `requires` finds it where a handler takes no request. `None` or empty
+where there is none."""
+
+set_serving = _served.set
+"""Let that be the request from now on. Not reset after it, which costs as much again: it is emptied, and only where one
+is served within another that one is put back. Bound once: Python looks a method of a global object up each time."""
+
+if sys.version_info >= (3, 12):
+    task_of = asyncio.current_task
+else:
+    task_of = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001 - as its `current_task` does
+"""The task that runs in an event loop now. In CPython 3.11, which only gets security fixes, the public function is
+Python code around a dict, and takes four times as long as the dict: 0.1 µs of every request."""

@@ -78,9 +78,10 @@ class Lookup:
     def recall(self, secret: bytes) -> Record | None:
         """The key of `secret`, if memory holds it, it may still be believed, and the key may be used now; else `None`:
         ask `find`."""
-        record = self._remembered(sha256(secret).digest())
+        remembered, clock = self._remembered, self._clock  # as methods they would be looked up in the class first
+        record = remembered(sha256(secret).digest())
         if record is not None:
-            now = self._clock()
+            now = clock()
             freshness = self._freshness
             if now < freshness.until and now < record.until and now + freshness.offset < record.usable_until:
                 return record

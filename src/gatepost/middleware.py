@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from asyncio import AbstractEventLoop, CancelledError, current_task
+from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.context import Served, current_served
+from gatepost.context import Served, serving, set_serving, task_of
 from gatepost.decision import of_another_project
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError
 from gatepost.exempt import Exemption, Exemptions, FreshPaths
@@ -23,7 +23,7 @@ from gatepost.models import Outcome
 from gatepost.record import Credentials, Record
 from gatepost.responses import Problem, challenge, checked_realm
 from gatepost.sources import Bearer, Extractor, Header, Source, shown
-from gatepost.streams import ConnectionEndedError, Socket, send_watched
+from gatepost.streams import ConnectionEndedError, Socket, Stream, send_watched
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -101,8 +101,11 @@ class APIKeyMiddleware:
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
             await self._serve_other(scope, receive, send)
             return
-        raw: Any = self._take(scope)
-        key = self.keys.recall(raw) if self._recalls and type(raw) is bytes else None
+        take = self._take  # as methods these would be looked up in the class first
+        recall = self.keys.recall
+        app = self.app
+        raw: Any = take(scope)
+        key = recall(raw) if self._recalls and type(raw) is bytes else None
         if key is None:
             admitted = await self._admit(raw, scope)
             if isinstance(admitted, Problem):
@@ -117,7 +120,7 @@ class APIKeyMiddleware:
             if not self._end_connections:
                 served: Served = [scope, self, raw, None]
             elif kind == "http":
-                served = [scope, self, raw, key, send, current_task(self.keys.loop), None]
+                served = [scope, self, raw, key, send, task_of(self.keys.loop), None]
                 send = MethodType(send_watched, served)
             else:
                 await self._serve_socket(key, raw, scope, receive, send)
@@ -128,18 +131,17 @@ class APIKeyMiddleware:
             scope["permissions"] = _NO_PERMISSIONS
             scope["auth"] = _NO_CREDENTIALS
             served = [scope, self, None, raw, None]
-        token = current_served.set(served)
+        outer = serving()
+        set_serving(served)
         try:
-            await self.app(scope, receive, send)
+            await app(scope, receive, send)
         except (CancelledError, ConnectionEndedError) as raised:
             if served[-1] is None or not served[-1].absorbs(raised):
                 raise
         finally:
-            current_served.reset(token)
-            stream = served[-1]
-            served.clear()  # copies of this context live on, in a server's timers say: they must not hold the request
-            if stream is not None:
-                stream.leave()
+            if outer or served[-1]:
+                _unwind(served, outer)
+            served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -168,15 +170,15 @@ class APIKeyMiddleware:
 
         socket = Socket(receive, send, partial(self.keys.attend, raw, key), refuse)
         served: Served = [scope, self, raw, None]
-        token = current_served.set(served)
+        outer = serving()
+        set_serving(served)
         try:
             await self.app(scope, socket.receive, socket.send)
         except ConnectionEndedError:
             if socket.outcome is None:  # of another connection
                 raise
         finally:
-            current_served.reset(token)
-            served.clear()
+            _unwind(served, outer)
             await socket.leave()
 
     async def _admit(self, raw: bytes | Outcome, scope: Scope) -> Record | Problem | None:
@@ -228,6 +230,16 @@ class APIKeyMiddleware:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
         await Lifespan(self.keys, self.app)(scope, receive, send)
+
+
+def _unwind(served: Served, outer: Served | None) -> None:
+    """A request is over that was served within another, or whose response was a stream."""
+    stream: Stream | None = served[-1]
+    served.clear()
+    if outer:
+        set_serving(outer)
+    if stream is not None:
+        stream.leave()
 
 
 def _unavailable(retry_after: int) -> Problem:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocketState
 
-from gatepost.context import Served, current_served
+from gatepost.context import Served, serving
 from gatepost.errors import ConfigurationError, PermissionDeniedError, UnavailableError
 from gatepost.models import Outcome
 from gatepost.responses import DENIAL_EXTENSION, Problem
@@ -50,7 +50,7 @@ class Call:
     def of(cls, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "Call":
         """What the arguments of a handler tell."""
         connection, scope = connection_of(args, kwargs)
-        return cls(handler, (*args, *kwargs.values()), connection, scope, current_served.get())
+        return cls(handler, (*args, *kwargs.values()), connection, scope, serving())
 
     async def renew(self) -> Problem | None:
         """Have the caller judged anew on the database's word, and the scope tell of them as they are now. The refusal
@@ -218,7 +218,7 @@ def connection_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any
     bare = _bare_of(args, kwargs)
     if bare is not None:
         return bare, bare.scope
-    served = current_served.get()
+    served = serving()
     return None, served[0] if served else None
 
 

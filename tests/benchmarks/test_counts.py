@@ -28,10 +28,10 @@ from gatepost import APIKeyMiddleware, APIKeys, requires
 if TYPE_CHECKING:
     from collections import Counter
 
-CALLS_OF_A_HIT = 14
+CALLS_OF_A_HIT = 13
 """Functions, those in C among them, that a memory hit takes at most: two of the harness, the middleware, `take`,
-`recall`, SHA-256 (two), dict, task (two; one on newer Pythons), context set and reset, the app, and letting the request
-go. The clock and the watched `send` are objects, whose calls Python does not tell of."""
+`recall`, SHA-256 (two), dict, task, context variable (two), the app, and letting the request go. The clock and the
+watched `send` are objects, whose calls Python does not tell of."""
 
 CALLS_OF_A_CHECK = 8
 """The same for a permission check on top: the guard, finding the connection among the arguments, the comparison."""

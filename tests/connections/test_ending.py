@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Outcome
-from gatepost.context import current_served
+from gatepost.context import serving
 from gatepost.guard import ROUND_SECONDS
 from tests.connections.conftest import MakeWorker
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
@@ -484,7 +484,46 @@ async def test_a_context_that_outlives_a_request_holds_nothing_of_it(sqlite_url:
         for end_connections in (True, False):
             scope = {"type": "http", "path": "/", "headers": [(b"x-api-key", secret)]}
             await APIKeyMiddleware(app, keys, end_connections=end_connections)(scope, _unused, _unused)
-    assert [copy[current_served] for copy in copies] == [[], []]
+    assert [copy.run(serving) for copy in copies] == [[], []]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("inner_secret", [True, False])
+async def test_after_a_request_served_within_another_that_one_is_served_again(
+    sqlite_url: str, kind: str, inner_secret: bool
+) -> None:
+    seen: list[str | None] = []
+
+    def note() -> None:
+        served = serving()
+        seen.append(served[0]["name"] if served else None)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        note()
+
+    async with APIKeys(sqlite_url) as keys:
+        secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
+
+        def scope_of(kind: str, name: str, *, carries: bool = True) -> Scope:
+            return {"type": kind, "name": name, "path": "/", "headers": [(b"x-api-key", secret)] if carries else []}
+
+        async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+            note()
+            within = scope_of("http", "inner", carries=inner_secret)
+            await APIKeyMiddleware(inner, keys, optional=True)(within, receive, send)
+            note()
+            with pytest.raises(ZeroDivisionError):
+                await APIKeyMiddleware(failing, keys)(scope_of(kind, "failing"), receive, send)
+            note()
+
+        async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+            note()
+            raise ZeroDivisionError
+
+        for _ in range(2):
+            await APIKeyMiddleware(outer, keys)(scope_of("http", "outer"), _unused, _unused)
+            note()
+    assert seen == ["outer", "inner", "outer", "failing", "outer", None] * 2
 
 
 async def test_what_is_sent_after_the_request_is_an_error(sqlite_url: str) -> None:

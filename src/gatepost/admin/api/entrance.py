@@ -7,7 +7,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.admin.api.reply import ALWAYS
-from gatepost.context import current_served
+from gatepost.context import serving
 from gatepost.errors import BadInputError
 from gatepost.keyring import APIKeys
 from gatepost.middleware import APIKeyMiddleware
@@ -63,7 +63,7 @@ class Entrance:
         """What a middleware with the same keys took out of this request, also on a path that is exempt: a secret, or
         that there were several; `None` where there is no such middleware. A request that the app makes to itself while
         it serves another is not that one."""
-        served = current_served.get()
+        served = serving()
         if not served or served[1].keys is not self._keys or "api_key" not in scope:
             return None
         if not served[1].takes_headers_only:  # a link may be a way into that app, but not into this one
@@ -74,7 +74,7 @@ class Entrance:
 
 def digest_of_caller() -> bytes:
     """The digest of the secret that the entrance let this request in with."""
-    served: Any = current_served.get()
+    served: Any = serving()
     return digest(served[2].strip(b" "))
 
 
