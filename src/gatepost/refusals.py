@@ -207,7 +207,7 @@ def connection_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any
     the request being served.
 
     Only objects of a framework's classes are believed: a body that the caller sends may be a dict too, or a model
-    with a field called `scope`. About 0.2 µs where the connection is the first argument.
+    with a field called `scope`.
     """
     for argument in (*args, *kwargs.values()) if kwargs else args:
         framework, has_headers = _traits(type(argument))  # type: ignore[arg-type]  # mypy doubts that classes are hashable
@@ -220,6 +220,25 @@ def connection_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any
         return bare, bare.scope
     served = serving()
     return None, served[0] if served else None
+
+
+def scope_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Scope | None:
+    """The scope that `connection_of` finds. About 0.1 µs where the connection is the first argument, as it is for most
+    handlers: its class is remembered."""
+    if args and type(args[0]) in _come_first:
+        scope = getattr(args[0], "scope", None)
+        if isinstance(scope, dict):
+            return scope
+    connection, scope = connection_of(args, kwargs)
+    if args and connection is args[0] and _traits(type(connection))[1] and len(_come_first) < COME_FIRST_MAX:  # type: ignore[arg-type]
+        _come_first.add(type(connection))
+    return scope
+
+
+COME_FIRST_MAX = 64
+"""Most classes of connections that are remembered: frameworks have two, and apps some of their own."""
+
+_come_first: set[type] = set()
 
 
 def framework_of(value: object) -> str | None:

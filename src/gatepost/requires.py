@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from gatepost.catalogue import check_declared
 from gatepost.errors import BadInputError, ConfigurationError
-from gatepost.refusals import Call, connection_of
+from gatepost.refusals import Call, scope_of
 from gatepost.responses import Problem, denied
 from gatepost.sources import Scope
 
@@ -48,7 +48,7 @@ def requires(
             @functools.wraps(handler)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 renewed = await Call.of(handler, args, kwargs).renew() if fresh else None
-                problem = renewed or check.judge(connection_of(args, kwargs)[1])
+                problem = renewed or check.judge(scope_of(args, kwargs))
                 if problem is not None:
                     return await Call.of(handler, args, kwargs).refuse(problem)
                 return await answer(*args, **kwargs)
@@ -58,7 +58,7 @@ def requires(
             @functools.wraps(handler)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 renewed = Call.of(handler, args, kwargs).renew_from_thread() if fresh else None
-                problem = renewed or check.judge(connection_of(args, kwargs)[1])
+                problem = renewed or check.judge(scope_of(args, kwargs))
                 if problem is not None:
                     return Call.of(handler, args, kwargs).respond(problem)
                 return handler(*args, **kwargs)

@@ -3,9 +3,13 @@
 import functools
 import inspect
 from collections.abc import AsyncIterator, Iterator
+from itertools import permutations
 from typing import Any
 
 import pytest
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import (
@@ -15,9 +19,11 @@ from gatepost import (
     Catalogue,
     ConfigurationError,
     UnknownPermissionError,
+    refusals,
     requires,
 )
 from gatepost.errors import PermissionDeniedError
+from gatepost.refusals import COME_FIRST_MAX, connection_of, scope_of
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import ask, bearer, http_scope
 from tests.frameworks.contract import ran
@@ -200,3 +206,58 @@ async def test_a_dict_among_three_arguments_is_not_taken_for_a_scope(keys: APIKe
     with pytest.raises(PermissionDeniedError):
         await ask(APIKeyMiddleware(app, keys), http_scope("/", bearer(issuance.reader.secret)))
     assert ran == []
+
+
+class Keeping(Request):
+    """A request whose class is met here first."""
+
+
+class Endpoint(HTTPEndpoint):
+    def __init__(self) -> None:
+        self.scope = {"type": "http", "of": "endpoint"}
+
+
+def _requests(kind: type[Request], *scopes: object) -> list[Request]:
+    made = [kind({"type": "http", "headers": []}) for _ in scopes]
+    for request, scope in zip(made, scopes, strict=True):
+        request.scope = scope  # type: ignore[assignment]  # also what is none
+    return made
+
+
+@pytest.fixture
+def none_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No class of connections is remembered."""
+    monkeypatch.setattr(refusals, "_come_first", set())
+
+
+@pytest.mark.usefixtures("none_met")
+def test_the_scope_is_that_of_the_first_connection_whatever_was_met_before() -> None:
+    first, second, none = _requests(Keeping, {"of": "first"}, {"of": "second"}, None)
+    arguments = [
+        first,
+        second,
+        none,
+        Endpoint(),
+        Response(),
+        {"type": "http"},
+        "text",
+        *_requests(Request, {"of": "r"}),
+    ]
+    found = []
+    for _ in range(2):
+        for args in permutations(arguments, 2):
+            for given, named in ((args, {}), (args[:1], {"b": args[1]}), ((), dict(zip("ab", args, strict=True)))):
+                expected = connection_of(given, named)[1]
+                assert scope_of(given, named) is expected
+                found.append(expected)
+    assert first.scope in found
+    assert None in found
+
+
+@pytest.mark.usefixtures("none_met")
+def test_few_classes_are_remembered() -> None:
+    for number in range(2 * COME_FIRST_MAX):
+        kind = type(f"Request{number}", (Request,), {})
+        (request,) = _requests(kind, {"of": number})
+        assert scope_of((request,), {}) == scope_of((request,), {}) == {"of": number}
+    assert len(refusals._come_first) == COME_FIRST_MAX
