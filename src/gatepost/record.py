@@ -154,23 +154,23 @@ def to_payload(row: Row | None, as_of: int) -> bytes:
 
 def from_payload(payload: bytes) -> tuple[Row | None, int]:
     """The row and the seq that `to_payload` was given."""
-    as_of, *told = orjson.loads(payload)
-    return _row(*told) if told else None, as_of
+    told = orjson.loads(payload)
+    length = len(told)
+    if length == 1:
+        return None, told[0]
+    if length < _LEAST:
+        raise ValueError("this is not a payload: it tells too little")
+    told += _NULLS[length:]
+    as_of, key_id, project, description, names, active, created, updated, key_expires, secret_expires = told
+    if updated is None:
+        updated = created
+    return (key_id, project, description, names, active, created, updated, key_expires, secret_expires), as_of
 
 
-def _row(  # noqa: PLR0917 - a row has so many
-    key_id: str,
-    project: str | None,
-    description: str,
-    names: str,
-    active: bool,
-    created: float,
-    updated: float | None = None,
-    key_expires: float | None = None,
-    secret_expires: float | None = None,
-) -> Row:
-    updated = created if updated is None else updated
-    return key_id, project, description, names, active, created, updated, key_expires, secret_expires
+_LEAST, _MOST = 7, 10
+"""Values of a payload with a key: up to `created`, and all."""
+
+_NULLS = (None,) * _MOST
 
 
 def _usable_until(active: bool, key_expires: float | None, secret_expires: float | None) -> float:
