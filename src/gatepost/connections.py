@@ -14,6 +14,10 @@ End = Callable[[Outcome], None]
 """Ends a connection, for that reason. Returns at once; called once at most."""
 
 
+def _ended(_outcome: Outcome) -> None:
+    """What is over already."""
+
+
 class Connection:
     """One open connection. `digest`: 32 bytes, of the secret that opened it. `usable_until`: seconds since the epoch by
     the database's clock, as of the record that was judged last."""
@@ -55,6 +59,7 @@ class Connections:
         if same is None or connection not in same:
             return
         same.remove(connection)
+        connection.end = _ended  # whose end it was may hold it: a circle that only the garbage collector would find
         self._count -= 1
         self._expiring.discard(connection)
         if not same:

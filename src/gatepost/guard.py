@@ -132,10 +132,11 @@ class Guard:
         ended = 0
         for connection in connections:
             if connection in self._connections:
+                end = connection.end
                 self._connections.remove(connection)
                 ended += 1
                 try:
-                    connection.end(outcome)
+                    end(outcome)
                 except Exception:  # the others must end all the same
                     logger.exception("A connection could not be ended")
         if ended:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import tracemalloc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Outcome
 from gatepost.context import serving
@@ -524,6 +525,47 @@ async def test_after_a_request_served_within_another_that_one_is_served_again(
             await APIKeyMiddleware(outer, keys)(scope_of("http", "outer"), _unused, _unused)
             note()
     assert seen == ["outer", "inner", "outer", "failing", "outer", None] * 2
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_what_a_connection_held_goes_with_it(sqlite_url: str, kind: str) -> None:
+    """Not only when the garbage collector comes: a server's protocol and its buffers hang on `send`."""
+
+    watched: list[int] = []
+
+    async def serving_one(_scope: Scope, receive: Receive, send: Send) -> None:
+        if kind == "http":
+            await start(send)
+            await chunk(send)
+        else:
+            await receive()
+            await send({"type": "websocket.accept"})
+        watched.append(open_in(keys))
+        await (chunk(send, more=False) if kind == "http" else send({"type": "websocket.close"}))
+
+    async with APIKeys(sqlite_url) as keys:
+        secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
+        protected = APIKeyMiddleware(serving_one, keys)
+
+        async def serve() -> weakref.ref[Send]:
+            async def receive() -> Message:
+                return {"type": "websocket.connect"}
+
+            async def send(_message: Message) -> None: ...
+
+            scope = {"type": kind, "path": "/", "headers": [(b"x-api-key", secret)]}
+            await protected(scope, receive, send)
+            return weakref.ref(send)
+
+        gc.collect()
+        gc.disable()
+        try:
+            left = [await serve() for _ in range(3)]
+            held = [each() for each in left if each() is not None]
+        finally:
+            gc.enable()
+    assert watched == [1] * 3
+    assert held == []
 
 
 async def test_what_is_sent_after_the_request_is_an_error(sqlite_url: str) -> None:
