@@ -1,7 +1,8 @@
 """From a digest to what is known of it: memory, then Redis, then the database.
 
-    digest ─┬ recall: memory hit, usable, lease holds ──> the key, with no await
-            └ find:   memory ─> Redis (one MGET for all) ─> another's read under way ─> own read (one SELECT for all)
+    digest ─┬ recall:     memory hit, usable, lease holds ──> the key, with no await
+            ├ remembered: memory hit, lease holds ──> the key or that there is none
+            └ seek:       Redis (one MGET for all) ─> another's read under way ─> own read (one SELECT for all)
 
 Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`). A database that has
 let a read wait is not asked again until it answers a probe: meanwhile nobody waits for it.
@@ -77,7 +78,7 @@ class Lookup:
 
     def recall(self, secret: bytes) -> Record | None:
         """The key of `secret`, if memory holds it, it may still be believed, and the key may be used now; else `None`:
-        ask `find`."""
+        ask on."""
         remembered, clock = self._remembered, self._clock  # as methods they would be looked up in the class first
         record = remembered(sha256(secret).digest())
         if record is not None:
@@ -87,20 +88,30 @@ class Lookup:
                 return record
         return None
 
+    def remembered(self, digest: bytes) -> Found | None:
+        """What memory knows of `digest` (32 bytes), if it may still be believed, usable or not; else `None`."""
+        now = self._clock()
+        if now < self._freshness.until:
+            found = self._memory.get(digest, now)
+            if found is not None:
+                self.counts.lookups += 1
+                self.counts.from_memory += 1
+                return found
+        return None
+
     async def find(self, digest: bytes) -> Found:
-        """What is known of `digest` (32 bytes), from the first place where that still counts.
+        """What is known of `digest` (32 bytes), from the first place where that still counts. Raises as `seek`."""
+        return self.remembered(digest) or await self.seek(digest)
+
+    async def seek(self, digest: bytes) -> Found:
+        """What is known of `digest` (32 bytes) beyond memory, from the first place where that still counts.
 
         Raises `UnavailableError` where the database, needed, does not answer; at once, where it is being probed.
         """
         freshness = self._freshness
         counts = self.counts
         counts.lookups += 1
-        now = self._clock()
-        if now < freshness.until:
-            found = self._memory.get(digest, now)
-            if found is not None:
-                counts.from_memory += 1
-                return found
+        if self._clock() < freshness.until:
             if self._redis is not None and self._redis.healthy:
                 found = await self._from_redis.ask_or_join(digest)
                 if found is not None and freshness.covers(digest, found):

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks import stock
-from gatepost import APIKeyMiddleware, APIKeys, requires
+from gatepost import APIKeyMiddleware, APIKeys, Outcome, requires
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -174,6 +174,21 @@ async def test_a_deactivated_key_is_remembered_as_such(sqlite_url: str, redis_ur
         (await ask(protected, [issued.secret], 1)).only(401)
         again = await trips(redis_url, partial(ask, protected, [issued.secret] * 50, 10))
     assert again == Trips()
+
+
+async def test_a_secret_remembered_as_no_good_is_not_checked_again(sqlite_url: str) -> None:
+    """What memory knows, it knows of a genuine secret: the HMAC, which costs most of a refusal, is for the others."""
+    async with worker(sqlite_url, None) as keys:
+        off, gone = [await keys.create(name, ["OBJECTS_LIST"]) for name in ("to be switched off", "to be deleted")]
+        await keys.deactivate(off.key.id)
+        await keys.delete(gone.key.id)
+        for secret, outcome in ((off.secret, Outcome.DEACTIVATED), (gone.secret, Outcome.INVALID)):
+            assert (await keys.verify(secret)).outcome is outcome
+            counted = calls(lambda secret=secret: drive(keys.judge(secret.encode())))  # type: ignore[misc]
+            assert counted["APIKeys.judge"] == counted["Lookup.remembered"] == 1
+            assert "SecretFormat.is_genuine" not in counted
+        new = stock.invented(1).encode()
+        assert calls(lambda: drive(keys.judge(new)))["SecretFormat.is_genuine"] == 1
 
 
 async def test_a_fresh_path_reads_the_database_once_for_all_that_ask_at_once(sqlite_url: str, redis_url: str) -> None:

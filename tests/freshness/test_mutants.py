@@ -50,6 +50,13 @@ MUTANTS = [
         f"{WORKERS}::test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and_then_answers_unavailable",
     ),
     Mutant(
+        "M15 what is remembered without the lease",
+        "lookup.py",
+        "if now < self._freshness.until:",
+        "if True:",
+        f"{WORKERS}::test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and_then_answers_unavailable",
+    ),
+    Mutant(
         "M11 memory filled below the floor",
         "lookup.py",
         "if self._freshness.not_below_floor(digest, found):",

@@ -101,7 +101,7 @@ BREAKS = (
         (
             Edit(
                 Lookup,
-                "find",
+                "seek",
                 "found is not None and freshness.covers(digest, found)",
                 "found is not None and freshness.holds()",
             ),
@@ -112,7 +112,7 @@ BREAKS = (
         (
             Edit(
                 Lookup,
-                "find",
+                "seek",
                 "                if freshness.covers(digest, found):",
                 "                if freshness.holds():",
             ),
@@ -123,10 +123,14 @@ BREAKS = (
         "the lease is not asked for beyond memory",
         (
             Edit(Freshness, "covers", "self._clock() < self.until and ", ""),
-            Edit(Lookup, "find", "if now < freshness.until:", "if True:"),
+            Edit(Lookup, "seek", "if self._clock() < freshness.until:", "if True:"),
         ),
     ),
     Break("the lease is not checked on memory", (Edit(Lookup, "recall", "now < freshness.until and ", ""),)),
+    Break(
+        "the lease is not checked on what is remembered",
+        (Edit(Lookup, "remembered", "if now < self._freshness.until:", "if True:"),),
+    ),
     Break(
         "the lease counts from the answer",
         (Edit(Freshness, "_poll", _LEASE, _LEASE.replace("sent", "received")),),
