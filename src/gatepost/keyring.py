@@ -341,7 +341,7 @@ class APIKeys:
         opened = self._opened()
         freshness, lookup = opened.freshness, opened.lookup
         worker, applied, lease = freshness.worker, freshness.applied, freshness.lease_seconds()
-        results = await asyncio.gather(*map(lookup.find, digests), return_exceptions=True)
+        results = await asyncio.gather(*map(lookup.witness, digests), return_exceptions=True)
         answers = {}
         for digest, found in zip(digests, results, strict=True):
             if isinstance(found, UnavailableError):

@@ -12,7 +12,9 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -73,6 +75,7 @@ class Lookup:
         self.counts = LookupCounts()
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
+        self._unshown: Counter[bytes] = Counter()
         self._probing: asyncio.Task[None] | None = None
         self._hung_at = 0.0
 
@@ -102,6 +105,21 @@ class Lookup:
     async def find(self, digest: bytes) -> Found:
         """What is known of `digest` (32 bytes), from the first place where that still counts. Raises as `seek`."""
         return self.remembered(digest) or await self.seek(digest)
+
+    async def witness(self, digest: bytes) -> Found:
+        """As `find`, where nobody has shown a secret with this `digest`: so nothing of it gets into memory, whose keys
+        are let in without a look at the secret's form and HMAC. Raises as `seek`."""
+        self._unshown[digest] += 1
+        finding = asyncio.ensure_future(self.find(digest))
+        finding.add_done_callback(partial(self._witnessed, digest))
+        return await asyncio.shield(finding)  # what is under way ends, and only then may the digest be remembered again
+
+    def _witnessed(self, digest: bytes, finding: "asyncio.Task[Found]") -> None:
+        self._unshown[digest] -= 1
+        if not self._unshown[digest]:
+            del self._unshown[digest]
+        if not finding.cancelled():
+            finding.exception()  # is told to whoever waits; there may be nobody any more
 
     async def seek(self, digest: bytes) -> Found:
         """What is known of `digest` (32 bytes) beyond memory, from the first place where that still counts.
@@ -229,6 +247,8 @@ class Lookup:
         return now + self._memory_ttl * jitter, now + self._absent_ttl * jitter
 
     def _remember(self, digest: bytes, found: Found) -> Found:
+        if digest in self._unshown:
+            return found
         if self._freshness.not_below_floor(digest, found):
             self._memory.put(digest, found)
         return found

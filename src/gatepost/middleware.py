@@ -236,7 +236,7 @@ def _unwind(served: Served, outer: Served | None) -> None:
     """A request is over that was served within another, or whose response was a stream."""
     stream: Stream | None = served[-1]
     served.clear()
-    if outer:
+    if outer and serving() is served:  # not where a garbage collector closes what was lost
         set_serving(outer)
     if stream is not None:
         stream.leave()

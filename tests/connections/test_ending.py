@@ -568,6 +568,42 @@ async def test_what_a_connection_held_goes_with_it(sqlite_url: str, kind: str) -
     assert held == []
 
 
+async def test_a_request_that_is_lost_is_closed_without_a_trace_in_another(sqlite_url: str) -> None:
+    """The garbage collector closes what nobody waits for any more, wherever it happens to come."""
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(3600)
+
+    async with APIKeys(sqlite_url) as keys:
+        secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
+        await keys.verify(secret.decode())
+        contexts: list[Context] = []
+        lost: list[Any] = []
+
+        def scope_of(name: str) -> Scope:
+            return {"type": "http", "name": name, "path": "/", "headers": [(b"x-api-key", secret)]}
+
+        def step(protected: ASGIApp, name: str) -> Any:
+            coroutine = protected(scope_of(name), _unused, _unused)
+            coroutine.send(None)  # type: ignore[attr-defined]  # a coroutine
+            return coroutine
+
+        async def strong(scope: Scope, receive: Receive, send: Send) -> None:
+            contexts.append(copy_context())
+            lost.append(contexts[0].run(step, APIKeyMiddleware(waiting, keys), "nested in strong"))
+            await APIKeyMiddleware(weak, keys)(scope_of("weak"), _unused, _unused)
+
+        async def weak(scope: Scope, receive: Receive, send: Send) -> None:
+            lost.pop().close()
+            served = serving()
+            assert served is not None
+            seen.append(served[0]["name"])
+
+        seen: list[str] = []
+        await APIKeyMiddleware(strong, keys)(scope_of("strong"), _unused, _unused)
+    assert seen == ["weak"]
+
+
 async def test_what_is_sent_after_the_request_is_an_error(sqlite_url: str) -> None:
     kept: list[Send] = []
 

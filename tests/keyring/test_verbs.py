@@ -405,6 +405,29 @@ def test_settings_that_cannot_work_are_refused_at_once() -> None:
             APIKeys(**options)
 
 
+async def test_no_audit_brings_a_secret_of_a_server_key_that_was_dropped_into_memory(sqlite_url: str) -> None:
+    """An auditor asks by digests, so nothing tells whether their secrets would pass."""
+    old, new = b"o" * 32, b"n" * 32
+    async with APIKeys(sqlite_url, server_keys=[old]) as keys:
+        await keys.create_schema()
+        secret = (await keys.create("of the old server key", ["OBJECTS_LIST"])).secret
+    digest = hashlib.sha256(secret.encode()).digest()
+    async with APIKeys(sqlite_url, server_keys=[new]) as keys:
+        first, second = await asyncio.gather(keys.testify([digest]), keys.testify([digest]))
+        assert first.answers[digest].outcome is second.answers[digest].outcome is Outcome.VALID
+        asking = asyncio.create_task(keys.testify([digest]))
+        await asyncio.sleep(0)
+        asking.cancel()  # its auditor is gone; the read goes on
+        await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.sleep(0.2)
+        assert keys.recall(secret.encode()) is None
+        assert (await keys.verify(secret)).outcome is Outcome.INVALID
+        assert not keys._opened().lookup._unshown
+    async with APIKeys(sqlite_url, server_keys=[new, old]) as keys:
+        await keys.verify(secret)
+        assert keys.recall(secret.encode()) is not None
+
+
 async def test_server_keys_of_the_app_rotate_without_breaking_secrets(sqlite_url: str) -> None:
     old, new = b"o" * 32, b"n" * 32
     async with APIKeys(sqlite_url, server_keys=[old]) as keys:

@@ -185,15 +185,15 @@ def _listed(ids: set[str], dialect: str) -> FromClause:
 
 
 def _read_first(few: FromClause, dialect: str) -> FromClause:
-    """The rows of the keys whose `key_id` a table has, up to `FEW`, read by their ids before anything else is done,
+    """The rows of the keys whose `key_id` a table has, up to `SOME`, read by their ids before anything else is done,
     whatever a planner would prefer: it may know nothing of how many there are."""
     if dialect == "postgresql":
         one = select(keys).where(keys.c.id == few.c.key_id).limit(1).lateral()
         return select(one).select_from(few.join(one, true())).subquery()
     if dialect == "sqlite":
-        return select(keys).where(keys.c.id.in_(select(few.c.key_id))).limit(FEW).subquery()
+        return select(keys).where(keys.c.id.in_(select(few.c.key_id))).limit(SOME + 1).subquery()
     read = select(keys).select_from(few.join(keys, keys.c.id == few.c.key_id))
-    return read.prefix_with("STRAIGHT_JOIN").limit(FEW).subquery()
+    return read.prefix_with("STRAIGHT_JOIN").limit(SOME + 1).subquery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,10 +257,10 @@ class Listing:
             return None
         some = self._matching(rarest).subquery()
         others = [_has_term(each, some.c.key_id) for each in conditions if each != rarest]
-        found = select(some.c.key_id).where(*others).distinct().limit(FEW + 1)
-        if not others:
+        found = select(some.c.key_id).where(*others).distinct()
+        if not others:  # read in the next statement, which may find some more than were counted
             return found.subquery()
-        ids = set(await connection.scalars(found))
+        ids = set(await connection.scalars(found.limit(FEW + 1)))
         return _listed(ids, connection.dialect.name) if len(ids) <= FEW else None
 
     def _matching(self, condition: Condition) -> Select[Any]:
