@@ -43,7 +43,21 @@ class Hits:
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
-    """The app."""
+    """An app that does nothing."""
+
+
+START: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-length", b"14"), (b"content-type", b"application/json")],
+}
+BODY: Message = {"type": "http.response.body", "body": b'["sunset.jpg"]'}
+
+
+async def answering(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """An app that answers in one piece, as one of Starlette's does."""
+    await send(START)
+    await send(BODY)
 
 
 async def receive(*_: object) -> Message:
@@ -52,8 +66,7 @@ async def receive(*_: object) -> Message:
 
 
 async def send(message: Message) -> None:
-    """Never called."""
-    raise NotImplementedError
+    """Nobody is there to be answered."""
 
 
 @asynccontextmanager

@@ -157,14 +157,14 @@ class Watch(Serve):
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            served: Any = [scope, self, secret, key, send, task_of(self.loop), None]
+            served: Any = [scope, self, secret, None, send, key, task_of(self.loop)]
             send = MethodType(send_watched, served)
             outer = serving()
             set_serving(served)
             try:
                 await self.app(scope, receive, send)
             finally:
-                if outer or served[-1]:
+                if outer or served[3]:
                     raise NotImplementedError
                 served.clear()
 

@@ -27,9 +27,9 @@ class Judge(Protocol):
 
 Served = list[Any]
 """[scope, `Judge`, the secret's bytes or `None`, …]: one request that the middleware let in. What follows is the
-middleware's own, but that it is, where the caller was not asked for a key, what the sources held: a secret's bytes, not
-judged, or an outcome. A plain list: it is made for every request, and an object with names costs three times as much.
-Empty once the request is over: contexts are copied, and their copies may outlive it by far.
+middleware's own, but that in fifth place stands, where the caller was not asked for a key, what the sources held: a
+secret's bytes, not judged, or an outcome. A plain list: it is made for every request, and an object with names costs
+three times as much. Empty once the request is over: contexts are copied, and their copies may outlive it by far.
 """
 
 _served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)

@@ -120,7 +120,7 @@ class APIKeyMiddleware:
             if not self._end_connections:
                 served: Served = [scope, self, raw, None]
             elif kind == "http":
-                served = [scope, self, raw, key, send, task_of(self.keys.loop), None]
+                served = [scope, self, raw, None, send, key, task_of(self.keys.loop)]
                 send = MethodType(send_watched, served)
             else:
                 await self._serve_socket(key, raw, scope, receive, send)
@@ -130,16 +130,16 @@ class APIKeyMiddleware:
             scope["user"] = _NOBODY
             scope["permissions"] = _NO_PERMISSIONS
             scope["auth"] = _NO_CREDENTIALS
-            served = [scope, self, None, raw, None]
+            served = [scope, self, None, None, raw]
         outer = serving()
         set_serving(served)
         try:
             await app(scope, receive, send)
         except (CancelledError, ConnectionEndedError) as raised:
-            if served[-1] is None or not served[-1].absorbs(raised):
+            if served[3] is None or not served[3].absorbs(raised):
                 raise
         finally:
-            if outer or served[-1]:
+            if outer or served[3]:
                 _unwind(served, outer)
             served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
 
@@ -234,7 +234,7 @@ class APIKeyMiddleware:
 
 def _unwind(served: Served, outer: Served | None) -> None:
     """A request is over that was served within another, or whose response was a stream."""
-    stream: Stream | None = served[-1]
+    stream: Stream | None = served[3]
     served.clear()
     if outer and serving() is served:  # not where a garbage collector closes what was lost
         set_serving(outer)

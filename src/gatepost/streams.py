@@ -26,6 +26,7 @@ Attend = Callable[[Callable[[Outcome], None]], Callable[[], None]]
 """Has what it is given called when the connection must end; answers what to call when it is over."""
 
 _EVENT_STREAM = b"text/event-stream"
+_LENGTH = b"content-length"
 
 
 class ConnectionEndedError(OSError):
@@ -36,27 +37,44 @@ def send_watched(served: "Served", message: Message) -> Awaitable[None]:
     """Send a message of a response, which is watched over from the first sign of a stream on: `more_body`, or a start
     that announces server-sent events, whose first may be long in coming. A response in one piece costs this call.
 
-    `served`: ends with the key, the server's `send`, the middleware's task (or `None`), and the `Stream` or `None`.
+    `served`: as `Served`, with the `Stream` or `None` in fourth place, then the server's `send`, the key, and the
+    middleware's task (or `None`).
     Raises `ConnectionEndedError` once the request is over.
     """
-    if not served:
-        raise ConnectionEndedError("The request is over")
-    stream = served[-1]
+    try:
+        stream = served[3]  # Python is quicker at places from the front
+    except IndexError:
+        raise ConnectionEndedError("The request is over") from None
     if stream is None:
-        starts = message["type"] == "http.response.start"
-        if not (_announces_events(message) if starts else message.get("more_body")):
-            sent: Awaitable[None] = served[-3](message)
+        if message["type"] != "http.response.start":
+            begins = "more_body" in message and message["more_body"]
+        else:
+            try:
+                first = message["headers"][0][0]
+            except (KeyError, IndexError, TypeError):  # none, or not a list
+                first = None
+            if first == _LENGTH:  # which most frameworks tell first, and server-sent events do not have
+                begins = False
+            else:
+                message, begins = _look_for_events(message)
+        if not begins:
+            sent: Awaitable[None] = served[4](message)
             return sent
-        stream = served[-1] = Stream(served)
+        stream = served[3] = Stream(served)
     return stream.send(message)  # type: ignore[no-any-return]  # a list of Any
 
 
-def _announces_events(message: Message) -> bool:
-    """Whether a start of a response does."""
-    for name, value in message.get("headers", ()):
+def _look_for_events(start: Message) -> tuple[Message, bool]:
+    """A start of a response to send in its place, and whether it announces events. Its headers may be an iterable that
+    can be read but once (ASGI says no more of them)."""
+    headers = start.get("headers", ())
+    if not isinstance(headers, list | tuple):
+        headers = [*headers]
+        start = {**start, "headers": headers}
+    for name, value in headers:
         if name == b"content-type":
-            return bool(value[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM)
-    return False
+            return start, value[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM
+    return start, False
 
 
 class Stream:
@@ -65,7 +83,7 @@ class Stream:
     __slots__ = ("_cancelled", "_leave", "_send", "_task", "outcome")
 
     def __init__(self, served: "Served") -> None:
-        _scope, middleware, raw, key, self._send, self._task, _ = served
+        _scope, middleware, raw, _, self._send, key, self._task = served
         self._cancelled = False
         self.outcome: Outcome | None = None
         self._leave: Callable[[], None] = middleware.keys.attend(raw, key, self.end)

@@ -16,7 +16,7 @@ from benchmarks.asking import app, ask
 from benchmarks.coroutine import drive
 from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.executed import bytecodes, calls
-from benchmarks.in_process import HEADERS, Hits, bare, memory_hits, receive, send
+from benchmarks.in_process import HEADERS, Hits, answering, bare, memory_hits, receive, send
 from benchmarks.rivals.ten_lines import TenLines
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -38,6 +38,9 @@ CALLS_OF_A_CHECK = 7
 
 BYTECODES_AGAINST_TEN_LINES = 2.75
 """Most, each less what the bare app takes. In time the ratio is less: most of a hit is SHA-256, and that is equal."""
+
+BYTECODES_OF_A_WATCHED_ANSWER = 80
+"""Most, for its start and its body together, beyond what sending them takes."""
 
 WINDOW = 0.3
 """Seconds until a worker that was told of a change has polled, and what it writes to Redis has been written."""
@@ -74,6 +77,17 @@ class OneMore:
 async def test_a_memory_hit_calls_no_more_functions_than_it_needs(hits: Hits) -> None:
     counted = calls(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret))
     assert 8 < counted.total() <= CALLS_OF_A_HIT, counted
+
+
+async def test_to_watch_an_answer_in_one_piece_calls_one_function_a_message(hits: Hits) -> None:
+    found = calls(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret)).total()
+    answered = calls(one_request(answering, hits.secret)).total() - calls(one_request(bare, hits.secret)).total()
+    counted = calls(one_request(APIKeyMiddleware(answering, hits.keys), hits.secret))
+    assert counted.total() == found + answered + 2, counted
+    executed = bytecodes(one_request(APIKeyMiddleware(answering, hits.keys), hits.secret))
+    executed -= bytecodes(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret))
+    executed -= bytecodes(one_request(answering, hits.secret)) - bytecodes(one_request(bare, hits.secret))
+    assert 40 < executed <= BYTECODES_OF_A_WATCHED_ANSWER
 
 
 async def test_one_call_more_is_seen(hits: Hits) -> None:

@@ -234,6 +234,66 @@ async def test_what_runs_after_the_response_is_not_cut(here: APIKeys, there: API
     assert done.is_set()
 
 
+EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(lambda: [EVENTS], id="a list"),
+        pytest.param(lambda: ((b"x-first", b"1"), EVENTS), id="a tuple"),
+        pytest.param(lambda: iter([(b"x-first", b"1"), EVENTS]), id="an iterator, which can be read but once"),
+    ],
+)
+async def test_server_sent_events_are_watched_from_their_start_however_it_tells_of_them(
+    here: APIKeys, there: APIKeys, headers: Callable[[], Any]
+) -> None:
+    issued = await here.create("a key")
+
+    async def idle(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers()})
+        await asyncio.Event().wait()
+
+    async with Connection(APIKeyMiddleware(idle, there), http_scope("/", bearer(issued.secret))) as connection:
+        assert EVENTS in list((await connection.take())["headers"])
+        assert open_in(there) == 1
+        await here.delete(issued.key.id)
+        async with asyncio.timeout(BOUND_SECONDS):
+            await connection.end()
+
+
+@pytest.mark.parametrize(
+    "start_of_one",
+    [
+        pytest.param({}, id="no headers"),
+        pytest.param({"headers": [(b"content-type", b"text/plain")]}, id="of another type"),
+        pytest.param({"headers": [(b"content-length", b"8"), EVENTS]}, id="a length, so no events to come"),
+    ],
+)
+async def test_other_responses_are_watched_from_their_first_chunk(
+    here: APIKeys, there: APIKeys, start_of_one: Message
+) -> None:
+    issued = await here.create("a key")
+
+    go_on = asyncio.Event()
+
+    async def long(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, **start_of_one})
+        await go_on.wait()
+        await chunk(send)
+        await asyncio.Event().wait()
+
+    async with Connection(APIKeyMiddleware(long, there), http_scope("/", bearer(issued.secret))) as connection:
+        assert (await connection.take())["type"] == "http.response.start"
+        assert open_in(there) == 0
+        go_on.set()
+        assert (await connection.take())["body"] == b"tick"
+        assert open_in(there) == 1
+        await here.delete(issued.key.id)
+        async with asyncio.timeout(BOUND_SECONDS):
+            await connection.end()
+
+
 async def test_a_slow_response_in_one_piece_is_not_cut(here: APIKeys, there: APIKeys) -> None:
     issued = await here.create("a key")
     go_on, waits = asyncio.Event(), asyncio.Event()

@@ -68,7 +68,7 @@ class Entrance:
             return None
         if not served[1].takes_headers_only:  # a link may be a way into that app, but not into this one
             return None
-        taken: bytes | Outcome | None = served[2] or served[3]
+        taken: bytes | Outcome | None = served[2] or served[4]
         return taken if scope["api_key"] is served[0]["api_key"] else None
 
 
