@@ -8,9 +8,9 @@ freshness. One given by `join` stands for a read that had begun before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 
@@ -32,7 +32,7 @@ class Coalescer(Generic[V]):
         self._asked: dict[bytes, list[asyncio.Future[V]]] = {}
         self._under_way: dict[bytes, list[asyncio.Future[V]]] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._scheduled = False
+        self._next: asyncio.Task[None] | None = None  # has not begun
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, digest: bytes) -> asyncio.Future[V]:
@@ -65,26 +65,38 @@ class Coalescer(Generic[V]):
     def _begin(self, digest: bytes) -> list[asyncio.Future[V]]:
         waiters: list[asyncio.Future[V]] = []
         self._asked[digest] = waiters
-        self._schedule()
+        if self._next is None:
+            self._schedule()
         return waiters
 
     def _schedule(self) -> None:
-        if not self._scheduled and len(self._running) < self._at_once:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._send)
+        """Have a call of `fetch` begin when this turn of the event loop is over, if one more may."""
+        if len(self._running) < self._at_once:
+            self._next = self._start(self._send())
 
-    def _send(self) -> None:
-        self._scheduled = False
-        while self._asked and len(self._running) < self._at_once:
-            batch = {digest: self._asked.pop(digest) for digest in list(islice(self._asked, self._size))}
-            task = asyncio.get_running_loop().create_task(self._run(batch))
-            self._running.add(task)
-            task.add_done_callback(self._ran)
+    def _start(self, running: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(running)
+        self._running.add(task)
+        task.add_done_callback(self._ran)
+        return task
 
     def _ran(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if self._asked:
+        if task is self._next:  # cancelled before it began
+            self._next = None
+        if self._asked and self._next is None:
             self._schedule()
+
+    async def _send(self) -> None:
+        """All that has been asked. The first call runs in this task, which spares a turn of the loop."""
+        self._next = None
+        batch = self._take()
+        while self._asked and len(self._running) < self._at_once:
+            self._start(self._run(self._take()))
+        await self._run(batch)
+
+    def _take(self) -> Mapping[bytes, list[asyncio.Future[V]]]:
+        return {digest: self._asked.pop(digest) for digest in list(islice(self._asked, self._size))}
 
     async def _run(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
         self._under_way |= batch

@@ -359,3 +359,15 @@ async def test_askers_of_a_fetch_that_is_cancelled_are_told() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(coalescer.ask(A), timeout=5)
     await coalescer.close()
+
+
+async def test_a_fetch_that_is_cancelled_before_it_begins_holds_nobody_up() -> None:
+    source = Source()
+    coalescer = coalescer_of(source, at_once=1)
+    asked = coalescer.ask(A)
+    (task,) = coalescer._running
+    task.cancel()
+    assert await asyncio.wait_for(asked, timeout=5) == 0
+    assert source.fetches == [[A]]
+    task = asyncio.create_task(coalescer.close())
+    await asyncio.wait_for(task, timeout=5)
