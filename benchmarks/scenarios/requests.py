@@ -1,7 +1,8 @@
 """Requests per second with a key, over HTTP, 64 connections, against each framework's alternatives.
 
-One uvicorn worker per contestant, each with uvloop and httptools on the same core; wrk on another. The same key again
-and again, so gatepost answers from memory. Then the same with secrets that are refused; a quick run does without.
+One uvicorn worker per contestant, with uvloop and httptools, all on the same core and in turns; wrk on another. Each is
+started three times, since two starts of the same server differ by some percent. The same key again and again, so
+gatepost answers from memory. Then the same with secrets that are refused; a quick run does without.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ SLOW_REFUSED_SECONDS = 5
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """Requests per second."""
-    async with served(QUICK if plan.quick else RIVALS, plan.tell) as contestants:
+    async with served(QUICK if plan.quick else RIVALS, plan.tell, starts=plan.pick(3, 1)) as contestants:
         tables = await _let_in(plan, contestants)
         for kind in () if plan.quick else KINDS:
             tables.append(await _refused(plan, contestants, kind))
@@ -38,10 +39,11 @@ async def measure(plan: Plan) -> Sequence[Table]:
 
 async def _let_in(plan: Plan, contestants: Sequence[Contestant]) -> list[Table]:
     """A table a framework."""
-    turns = Turns(plan.tell, rounds=plan.pick(5, 1))
+    turns = Turns(plan.tell, rounds=plan.pick(4, 1))
     await turns.take(contestants)
-    frameworks = {one.rival.framework: None for one in contestants}
-    return [_framework(name, [one for one in contestants if one.rival.framework == name], turns) for name in frameworks]
+    first = [one for one in contestants if one.start == 0]
+    frameworks = {one.rival.framework: None for one in first}
+    return [_framework(name, [one for one in first if one.rival.framework == name], turns) for name in frameworks]
 
 
 def _framework(name: str, contestants: Sequence[Contestant], turns: Turns) -> Table:
@@ -66,7 +68,7 @@ def _framework(name: str, contestants: Sequence[Contestant], turns: Turns) -> Ta
 
 async def _refused(plan: Plan, contestants: Sequence[Contestant], kind: str) -> Table:
     """Of all frameworks. The middleware alone refuses as it does with a permission check behind it."""
-    turns = Turns(plan.tell, rounds=plan.pick(2, 1), kind=kind, slow_seconds=SLOW_REFUSED_SECONDS)
+    turns = Turns(plan.tell, rounds=1, kind=kind, slow_seconds=SLOW_REFUSED_SECONDS)
     knowing = [
         one
         for one in contestants
@@ -77,6 +79,6 @@ async def _refused(plan: Plan, contestants: Sequence[Contestant], kind: str) -> 
         title=f"Refusing {KINDS[kind]}",
         unit="requests/s",
         better="more",
-        series=tuple(turns.series(one, name=one.rival.label) for one in knowing),
+        series=tuple(turns.series(one, name=one.rival.label) for one in knowing if one.start == 0),
         note="the same secret again and again, 64 connections; contestants without such keys are left out",
     )

@@ -26,9 +26,10 @@ async def measure(plan: Plan) -> Sequence[Table]:
     rivals = (bare.STARLETTE, gatepost_app.STARLETTE, starlette_authentication.RIVAL)
     async with served(rivals, plan.tell) as contestants:
         for one in contestants:
-            await verify(one)
+            with one.awake():
+                await verify(one)
         runs = await take_turns(
-            {one.rival.name: partial(_handshakes(one).rate, TURN_SECONDS) for one in contestants},
+            {one.rival.name: partial(_turn, one) for one in contestants},
             plan.pick(10, 1),
             plan.tell,
         )
@@ -58,6 +59,12 @@ async def verify(one: Contestant) -> None:
                 raise RuntimeError(f"{one.rival.label}: {kind}: {refusal}") from refusal
         else:
             raise RuntimeError(f"{one.rival.label} accepts a WebSocket whose key is {kind}")
+
+
+async def _turn(one: Contestant) -> float:
+    with one.awake():
+        await one.settle()
+        return await _handshakes(one).rate(TURN_SECONDS)
 
 
 def _handshakes(one: Contestant) -> Handshakes:

@@ -1,9 +1,11 @@
-"""All contestants of a scenario, served at the same time, each idle while another is loaded."""
+"""All contestants of a scenario, served at the same time, all but one of them stopped while it is loaded."""
 
 import asyncio
+import os
 import resource
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,12 +34,15 @@ REDIS_DATABASES = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """One that is being served. `statuses`: what it answers to each kind of secret, filled in by `verify`."""
+    """One that is being served. `start`: which of its servers, from 0 on, where it has several. `sessions`: ids of the
+    process groups that serve it. `statuses`: what it answers to each kind of secret, filled in by `verify`."""
 
     rival: Rival
     server: Server
     secrets: Secrets
     port: int
+    sessions: Sequence[int]
+    start: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -49,6 +54,20 @@ class Contestant:
     def protects(self) -> bool:
         """Whether it refuses anybody."""
         return self.rival.name != "bare app"
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """It runs until the end, and is stopped then: what it does by itself would be taken from others' time."""
+        self.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGSTOP)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it to all its processes."""
+        for session in self.sessions:
+            os.killpg(session, number)
 
     async def verify(self) -> None:
         """Ask it with each of its secrets. Raises `RuntimeError` where one is not answered as it should be."""
@@ -67,6 +86,11 @@ class Contestant:
         Raises `RuntimeError` where not all of them are let in, or refused, as that kind is to be.
         """
         secret = {"usable": self.secrets.usable, **self.secrets.refused()}[kind]
+        with self.awake():
+            return await self._load(secret, kind, connections, seconds)
+
+    async def _load(self, secret: str, kind: str, connections: int, seconds: int) -> wrk.Load:
+        await self.settle()
         done = await wrk.load(self.url, self.rival.header(secret), connections=connections, seconds=seconds)
         try:
             done.check(refused=kind != "usable")
@@ -89,9 +113,12 @@ class Contestant:
 
 @asynccontextmanager
 async def served(
-    rivals: Sequence[Rival], tell: Tell, *, servers: Sequence[Server] = (UVICORN,)
+    rivals: Sequence[Rival], tell: Tell, *, servers: Sequence[Server] = (UVICORN,), starts: int = 1
 ) -> AsyncIterator[Sequence[Contestant]]:
     """Start each contestant on each server, with stores and keys of its own, and find that it answers right.
+
+    `starts`: times, of one that is not slow: two processes of the same server differ by some percent, as what they need
+    lies elsewhere in memory. They share stores and keys.
 
     Raises `ProgramMissingError`, `ServerError`, or `RuntimeError` for one that lets the wrong people in. Until the end
     the servers are on one core, and this process and all that it starts on another.
@@ -106,17 +133,24 @@ async def served(
         stores = _stores(stack, rivals, folder)
         start = _Start(stack, halves)
         started: list[tuple[Contestant, ServerProcess]] = []
-        for number, rival in enumerate(rivals):
+        for place, rival in enumerate(rivals):
             tell(f"making keys: {rival.label}")
-            own = await _own(stores, rival, number)
+            own = await _own(stores, rival, place)
             prepared = await rival.prepare(own)
-            started += [start.contestant(rival, server, prepared, own.folder) for server in servers]
+            started += [
+                start.contestant(rival, server, prepared, own.folder, number)
+                for server in servers
+                for number in range(1 if rival.slow else starts)
+            ]
         tell("waiting for servers")
         for contestant, process in started:
             await asyncio.to_thread(process.wait_until, partial(_answers, contestant.port))
         tell("checking answers")
         await asyncio.gather(*(contestant.verify() for contestant, _ in started))
-        yield [contestant for contestant, _ in started]
+        contestants = [contestant for contestant, _ in started]
+        for contestant in contestants:
+            contestant.signal(signal.SIGSTOP)
+        yield contestants
 
 
 def statuses(contestants: Sequence[Contestant]) -> Mapping[str, str]:
@@ -154,7 +188,7 @@ class _Start:
         self._ports: set[int] = set()
 
     def contestant(
-        self, rival: Rival, server: Server, prepared: Prepared, folder: Path
+        self, rival: Rival, server: Server, prepared: Prepared, folder: Path, number: int
     ) -> tuple[Contestant, ServerProcess]:
         """Start a contestant, and return at once, with the process that answers for it."""
         own = folder / token_hex(4)
@@ -162,10 +196,15 @@ class _Start:
         port = self._port()
         with self._halves.theirs():
             process = server.start(rival.app, prepared.settings, own, port)
-            self._stack.callback(process.stop)  # not killed: granian's worker would outlive it
+            sessions = [process.pid]
+            self._stack.callback(_end, process)
             if rival is nginx.RIVAL:
                 port, process = self._gateway(port, process, prepared.secrets, own / "nginx")
-        return Contestant(rival=rival, server=server, secrets=prepared.secrets, port=port), process
+                sessions.append(process.pid)
+        contestant = Contestant(
+            rival=rival, server=server, secrets=prepared.secrets, port=port, sessions=sessions, start=number
+        )
+        return contestant, process
 
     def _gateway(
         self, upstream: int, behind: ServerProcess, secrets: Secrets, folder: Path
@@ -175,7 +214,7 @@ class _Start:
         folder.mkdir()
         port = self._port()
         process = nginx.start(folder, port, upstream, secrets.usable)
-        self._stack.callback(process.kill)
+        self._stack.callback(_end, process)
         return port, process
 
     def _port(self) -> int:
@@ -184,6 +223,15 @@ class _Start:
             pass
         self._ports.add(port)
         return port
+
+
+def _end(process: ServerProcess) -> None:
+    """Stop a server, and whatever of it that would outlive it, as granian's worker may."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGCONT)
+    process.stop()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _allow_connections() -> None:

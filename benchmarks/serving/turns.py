@@ -32,11 +32,11 @@ class Turns:
         self.loads: Loads = {}
 
     async def take(self, contestants: Sequence[Contestant], connections: Sequence[int] = (64,)) -> None:
-        """Load each over each number of connections. With usable keys also once before anything counts: pools fill
-        then, and caches."""
+        """Load each over each number of connections; a slow one once, however often it was started. With usable keys
+        also once before anything counts: pools fill then, and caches."""
         turns = [(one, number) for one in contestants for number in connections]
         quick = {
-            f"{one.rival.label}, {number} connections": partial(self._load, one, number)
+            f"{one.rival.label}, {number} connections, start {one.start}": partial(self._load, one, number)
             for one, number in turns
             if not self._is_slow(one)
         }
@@ -46,7 +46,7 @@ class Turns:
         if quick:
             await take_turns(quick, self._rounds, self._tell)
         for one, number in turns:
-            if self._is_slow(one):
+            if self._is_slow(one) and one.start == 0:
                 self._tell(f"{one.rival.label}, once, {self._slow_seconds} s")
                 await self._load(one, number)
 
@@ -82,14 +82,13 @@ class Turns:
         axis: bool = False,
         limit: float | None = None,
     ) -> Sequence[Ratio]:
-        """Answers per second of one against another, round by round; against a slow one, its one turn. None where one
-        of them did not answer. `limit`: at least that."""
+        """Answers per second of one against another, round by round. One that was started once has one turn a round
+        where others have several, and a slow one has one in all. None where one of them did not answer. `limit`: at
+        least that."""
         if not (self.answered(of, connections) and self.answered(to, connections)):
             return ()
         mine, theirs = self._rates(of, connections), self._rates(to, connections)
-        if self._is_slow(to):
-            theirs *= len(mine)
-        runs = tuple(one / other for one, other in zip(mine, theirs, strict=True))
+        runs = tuple(one / theirs[place * len(theirs) // len(mine)] for place, one in enumerate(mine))
         at = float(connections) if axis else None
         return (Ratio(of=of.rival.name, to=to.rival.name, runs=runs, at=at, to_at=at, limit=limit, bound="at least"),)
 

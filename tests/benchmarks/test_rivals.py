@@ -92,10 +92,19 @@ async def test_load_that_is_refused_is_no_measurement(contestants: Mapping[str, 
 
 async def test_websockets_are_let_in_with_the_usable_key_alone(contestants: Mapping[str, Contestant]) -> None:
     one = contestants[gatepost_app.STARLETTE.label]
-    await verify_socket(one)
-    assert await Handshakes(one.port, "/socket", one.rival.header(one.secrets.usable), at_once=2).rate(0.1) > 0
-    with pytest.raises(HandshakeError, match="401"):
-        await Handshakes(one.port, "/socket", one.rival.header(one.secrets.unknown), at_once=2).rate(0.1)
+    with one.awake():
+        await verify_socket(one)
+        assert await Handshakes(one.port, "/socket", one.rival.header(one.secrets.usable), at_once=2).rate(0.1) > 0
+        with pytest.raises(HandshakeError, match="401"):
+            await Handshakes(one.port, "/socket", one.rival.header(one.secrets.unknown), at_once=2).rate(0.1)
+
+
+async def test_a_contestant_is_stopped_while_it_has_no_turn(contestants: Mapping[str, Contestant]) -> None:
+    one = contestants[gatepost_app.STARLETTE.label]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(one.settle(), 0.3)
+    with one.awake():
+        await one.settle()
 
 
 def test_what_wrk_prints_is_understood() -> None:
