@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -236,6 +237,27 @@ async def test_keys_with_several_words_of_one_beginning_are_counted_once(
     for filters in ({"search": "pro acme"}, {"search": "pro", "permission": "DIR_MOVE"}):
         found = await all_pages(keys, **filters)  # type: ignore[arg-type]
         assert {key.id for key in found} == expected, filters
+
+
+async def test_keys_that_come_between_two_statements_of_a_list_push_none_out_of_it(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "FEW", 3)
+    monkeypatch.setattr(listing, "SOME", 5)
+    few = listing.Listing._few
+
+    async def meanwhile(self: listing.Listing, *args: Any) -> Any:
+        found = await few(self, *args)
+        assert found is not None
+        for number in range(2):
+            await keys.create(f"0{number} night")
+        return found
+
+    for number in range(3):
+        await keys.create(f"1{number} night")
+    monkeypatch.setattr(listing.Listing, "_few", meanwhile)
+    page = await keys.list(search="night", sort="description")
+    assert [key.description for key in page.items] == ["00 night", "01 night", "10 night", "11 night", "12 night"]
 
 
 async def test_a_list_does_without_terms_while_nobody_may_write(keys: APIKeys) -> None:
