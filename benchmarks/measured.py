@@ -35,7 +35,7 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """Values, one a round, and perhaps a number to hold.
+    """Values, one a round (one a start in it, where servers are started several times), and perhaps a number to hold.
 
     `at`: where on the table's axis, `None` where it has none. `limit`: the number to hold, for the median; `bound`: on
     which side of it. `None` = none is set.

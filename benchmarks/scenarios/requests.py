@@ -1,8 +1,9 @@
 """Requests per second with a key, over HTTP, 64 connections, against each framework's alternatives.
 
-One uvicorn worker per contestant, with uvloop and httptools, all on the same core and in turns; wrk on another. Each is
-started three times, since two starts of the same server differ by some percent. The same key again and again, so
-gatepost answers from memory. Then the same with secrets that are refused; a quick run does without.
+One uvicorn worker per contestant, with uvloop and httptools, all on the same core and in turns; wrk on another. Each
+but keyshield is started three times, since two starts of the same server differ by some percent: a turn of a start is a
+round. The same key again and again, so gatepost answers from memory. Then the same with secrets that are refused; a
+quick run does without.
 """
 
 from collections.abc import Sequence

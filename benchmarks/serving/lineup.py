@@ -81,7 +81,8 @@ class Contestant:
             raise RuntimeError(f"{self.rival.label} answers {self.statuses}: nothing to be measured")
 
     async def load(self, kind: str, *, connections: int, seconds: int) -> wrk.Load:
-        """Send requests with its secret of that kind, then wait until it has worked off what it was still sent.
+        """Wake it, and wait until it answers; send requests with its secret of that kind; wait until it has worked off
+        what it was still sent, and stop it again.
 
         Raises `RuntimeError` where not all of them are let in, or refused, as that kind is to be.
         """
@@ -118,7 +119,8 @@ async def served(
     """Start each contestant on each server, with stores and keys of its own, and find that it answers right.
 
     `starts`: times, of one that is not slow: two processes of the same server differ by some percent, as what they need
-    lies elsewhere in memory. They share stores and keys.
+    lies elsewhere in memory. They share stores and keys. What is yielded is stopped, but for the time of its `load` or
+    `awake`; first starts come first.
 
     Raises `ProgramMissingError`, `ServerError`, or `RuntimeError` for one that lets the wrong people in. Until the end
     the servers are on one core, and this process and all that it starts on another.
@@ -147,7 +149,7 @@ async def served(
             await asyncio.to_thread(process.wait_until, partial(_answers, contestant.port))
         tell("checking answers")
         await asyncio.gather(*(contestant.verify() for contestant, _ in started))
-        contestants = [contestant for contestant, _ in started]
+        contestants = sorted((contestant for contestant, _ in started), key=lambda one: one.start)
         for contestant in contestants:
             contestant.signal(signal.SIGSTOP)
         yield contestants

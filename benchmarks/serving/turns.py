@@ -12,7 +12,7 @@ Name = tuple[str, int]
 """A contestant's label, and the connections that it was loaded over."""
 
 Loads = dict[Name, list[Load]]
-"""What each did, a load a round."""
+"""What each did: a load a round and start."""
 
 
 class Turns:
@@ -32,8 +32,8 @@ class Turns:
         self.loads: Loads = {}
 
     async def take(self, contestants: Sequence[Contestant], connections: Sequence[int] = (64,)) -> None:
-        """Load each over each number of connections; a slow one once, however often it was started. With usable keys
-        also once before anything counts: pools fill then, and caches."""
+        """Load each over each number of connections, a slow one once. With usable keys also once before anything
+        counts: pools fill then, and caches."""
         turns = [(one, number) for one in contestants for number in connections]
         quick = {
             f"{one.rival.label}, {number} connections, start {one.start}": partial(self._load, one, number)
@@ -46,7 +46,7 @@ class Turns:
         if quick:
             await take_turns(quick, self._rounds, self._tell)
         for one, number in turns:
-            if self._is_slow(one) and one.start == 0:
+            if self._is_slow(one):
                 self._tell(f"{one.rival.label}, once, {self._slow_seconds} s")
                 await self._load(one, number)
 
@@ -61,8 +61,8 @@ class Turns:
         own."""
         loads = self.loads[one.rival.label, connections]
         notes = [one.rival.note] if one.rival.note else []
-        if self._is_slow(one):
-            notes.append(f"measured once, for {self._slow_seconds} s")
+        if len(loads) == 1 and one.rival.slow:
+            notes.append(f"measured once, for {self._slow_seconds if self._is_slow(one) else self._seconds} s")
         if not self.answered(one, connections):
             notes.append("not one answer in a turn")
             loads = []
@@ -88,7 +88,10 @@ class Turns:
         if not (self.answered(of, connections) and self.answered(to, connections)):
             return ()
         mine, theirs = self._rates(of, connections), self._rates(to, connections)
-        runs = tuple(one / theirs[place * len(theirs) // len(mine)] for place, one in enumerate(mine))
+        each, left = divmod(len(mine), len(theirs))
+        if left:
+            raise ValueError(f"{len(mine)} turns of {of.rival.label} against {len(theirs)} of {to.rival.label}")
+        runs = tuple(one / theirs[place // each] for place, one in enumerate(mine))
         at = float(connections) if axis else None
         return (Ratio(of=of.rival.name, to=to.rival.name, runs=runs, at=at, to_at=at, limit=limit, bound="at least"),)
 

@@ -8,9 +8,9 @@ freshness. One given by `join` stands for a read that had begun before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 V = TypeVar("V")
 
@@ -32,7 +32,9 @@ class Coalescer(Generic[V]):
         self._asked: dict[bytes, list[asyncio.Future[V]]] = {}
         self._under_way: dict[bytes, list[asyncio.Future[V]]] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._next: asyncio.Task[None] | None = None  # has not begun
+        self._coming: set[asyncio.Task[None]] = set()
+        """Of those that run, the ones that have not begun."""
+        self._creating = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, digest: bytes) -> asyncio.Future[V]:
@@ -50,9 +52,8 @@ class Coalescer(Generic[V]):
 
     async def close(self) -> None:
         """Wait for what is running or asked: a fetch cancelled in the middle of a statement would lose a connection."""
-        while self._running or self._asked:
+        while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
-            await asyncio.sleep(0)
 
     def _wait(self, waiters: list[asyncio.Future[V]]) -> asyncio.Future[V]:
         """A new future among those that wait for one value."""
@@ -65,40 +66,38 @@ class Coalescer(Generic[V]):
     def _begin(self, digest: bytes) -> list[asyncio.Future[V]]:
         waiters: list[asyncio.Future[V]] = []
         self._asked[digest] = waiters
-        if self._next is None:
+        if not self._coming:
             self._schedule()
         return waiters
 
     def _schedule(self) -> None:
-        """Have a call of `fetch` begin when this turn of the event loop is over, if one more may."""
-        if len(self._running) < self._at_once:
-            self._next = self._start(self._send())
-
-    def _start(self, running: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(running)
-        self._running.add(task)
-        task.add_done_callback(self._ran)
-        return task
+        """Have as many calls of `fetch` as are needed, and may run, begin when this turn of the event loop is over."""
+        needed = -(-len(self._asked) // self._size) - len(self._coming)
+        for _ in range(min(needed, self._at_once - len(self._running))):
+            self._creating = True
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._creating = False
+            self._running.add(task)
+            self._coming.add(task)
+            task.add_done_callback(self._ran)
 
     def _ran(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if task is self._next:  # cancelled before it began
-            self._next = None
-        if self._asked and self._next is None:
+        self._coming.discard(task)  # where it was cancelled before it began
+        if self._asked:
             self._schedule()
 
-    async def _send(self) -> None:
-        """All that has been asked. The first call runs in this task, which spares a turn of the loop."""
-        self._next = None
-        batch = self._take()
-        while self._asked and len(self._running) < self._at_once:
-            self._start(self._run(self._take()))
-        await self._run(batch)
+    async def _run(self) -> None:
+        """One call of `fetch`, for as much of what has been asked as it may be given."""
+        if self._creating:  # by an eager task factory, which begins it while its askers still ask
+            await asyncio.sleep(0)
+        self._coming.discard(asyncio.current_task())
+        batch = {digest: self._asked.pop(digest) for digest in list(islice(self._asked, self._size))}
+        if self._asked:
+            self._schedule()
+        await self._answer(batch)
 
-    def _take(self) -> Mapping[bytes, list[asyncio.Future[V]]]:
-        return {digest: self._asked.pop(digest) for digest in list(islice(self._asked, self._size))}
-
-    async def _run(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
+    async def _answer(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
         self._under_way |= batch
         try:
             fetched = await self._fetch(list(batch))

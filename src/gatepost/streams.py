@@ -53,7 +53,7 @@ def send_watched(served: "Served", message: Message) -> Awaitable[None]:
                 first = message["headers"][0][0]
             except (KeyError, IndexError, TypeError):  # none, or not a list
                 first = None
-            if first == _LENGTH:  # which most frameworks tell first, and server-sent events do not have
+            if first == _LENGTH:  # Starlette tells it first, and server-sent events have none: spare the look
                 begins = False
             else:
                 message, begins = _look_for_events(message)
@@ -72,7 +72,7 @@ def _look_for_events(start: Message) -> tuple[Message, bool]:
         headers = [*headers]
         start = {**start, "headers": headers}
     for name, value in headers:
-        if name == b"content-type":
+        if name.lower() == b"content-type":  # ASGI wants it in lower case, but Django leaves it as it is
             return start, value[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM
     return start, False
 

@@ -16,7 +16,7 @@ from benchmarks.asking import app, ask
 from benchmarks.coroutine import drive
 from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.executed import bytecodes, calls
-from benchmarks.in_process import HEADERS, Hits, answering, bare, memory_hits, receive, send
+from benchmarks.in_process import BODY, HEADERS, START, Hits, answering, bare, memory_hits, receive, send
 from benchmarks.rivals.ten_lines import TenLines
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -41,6 +41,9 @@ BYTECODES_AGAINST_TEN_LINES = 2.75
 
 BYTECODES_OF_A_WATCHED_ANSWER = 80
 """Most, for its start and its body together, beyond what sending them takes."""
+
+CALLS_TO_LOOK_AT_HEADERS = 6
+"""The look itself, one for the headers, one for their type, one for the name that is sought, two for its value."""
 
 WINDOW = 0.3
 """Seconds until a worker that was told of a change has polled, and what it writes to Redis has been written."""
@@ -79,7 +82,7 @@ async def test_a_memory_hit_calls_no_more_functions_than_it_needs(hits: Hits) ->
     assert 8 < counted.total() <= CALLS_OF_A_HIT, counted
 
 
-async def test_to_watch_an_answer_in_one_piece_calls_one_function_a_message(hits: Hits) -> None:
+async def test_to_watch_an_answer_that_tells_its_length_first_calls_one_function_a_message(hits: Hits) -> None:
     found = calls(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret)).total()
     answered = calls(one_request(answering, hits.secret)).total() - calls(one_request(bare, hits.secret)).total()
     counted = calls(one_request(APIKeyMiddleware(answering, hits.keys), hits.secret))
@@ -88,6 +91,16 @@ async def test_to_watch_an_answer_in_one_piece_calls_one_function_a_message(hits
     executed -= bytecodes(one_request(APIKeyMiddleware(bare, hits.keys), hits.secret))
     executed -= bytecodes(one_request(answering, hits.secret)) - bytecodes(one_request(bare, hits.secret))
     assert 40 < executed <= BYTECODES_OF_A_WATCHED_ANSWER
+
+
+async def test_to_watch_another_answer_takes_one_look_at_its_headers_more(hits: Hits) -> None:
+    async def typed(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({**START, "headers": START["headers"][::-1]})
+        await send(BODY)
+
+    found = calls(one_request(APIKeyMiddleware(answering, hits.keys), hits.secret)).total()
+    counted = calls(one_request(APIKeyMiddleware(typed, hits.keys), hits.secret))
+    assert found < counted.total() <= found + CALLS_TO_LOOK_AT_HEADERS, counted
 
 
 async def test_one_call_more_is_seen(hits: Hits) -> None:

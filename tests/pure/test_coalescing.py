@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import types
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -361,13 +363,57 @@ async def test_askers_of_a_fetch_that_is_cancelled_are_told() -> None:
     await coalescer.close()
 
 
-async def test_a_fetch_that_is_cancelled_before_it_begins_holds_nobody_up() -> None:
+@pytest.mark.parametrize("digests", [[A], [A, B, C]])
+async def test_fetches_that_are_cancelled_before_they_begin_hold_nobody_up(digests: list[bytes]) -> None:
     source = Source()
-    coalescer = coalescer_of(source, at_once=1)
-    asked = coalescer.ask(A)
-    (task,) = coalescer._running
-    task.cancel()
-    assert await asyncio.wait_for(asked, timeout=5) == 0
-    assert source.fetches == [[A]]
-    task = asyncio.create_task(coalescer.close())
-    await asyncio.wait_for(task, timeout=5)
+    coalescer = coalescer_of(source, size=1, at_once=2)
+    asked = [coalescer.ask(digest) for digest in digests]
+    for _ in range(2):  # what was begun by the asking, then what that one began
+        for task in [*coalescer._coming]:
+            task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*asked), timeout=5)
+    assert sorted(source.fetches) == [[digest] for digest in digests]
+    await asyncio.wait_for(coalescer.close(), timeout=5)
+
+
+async def test_what_waits_for_a_further_fetch_of_its_turn_is_not_fetched_twice() -> None:
+    source = Source(held=True)
+    coalescer = coalescer_of(source, size=1)
+    asked = [coalescer.ask_or_join(A), coalescer.ask_or_join(B)]
+    await asyncio.sleep(0)  # the first has begun, the other is about to
+    asked.append(coalescer.ask_or_join(B))
+    await turns()
+    assert source.fetches == [[A], [B]]
+    for gate in source.gates:
+        gate.set()
+    assert await asyncio.gather(*asked) == [0, 1, 1]
+
+
+def eager(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    """As `asyncio.eager_task_factory`, which came with CPython 3.12: the first step is taken at once."""
+    waits_for = coroutine.send(None)
+
+    @types.coroutine
+    def rest() -> Generator[Any, Any, Any]:
+        yield waits_for
+        return (yield from coroutine)
+
+    return asyncio.Task(rest(), loop=loop, **options)
+
+
+async def test_where_tasks_begin_at_once_a_fetch_still_begins_after_the_turn() -> None:
+    source = Source()
+    source.failure = OSError("no answer")
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(eager)
+    try:
+        coalescer = coalescer_of(source)
+        asked = [coalescer.ask(A), coalescer.ask(B)]
+        assert source.fetches == []
+        for one in asked:
+            with pytest.raises(OSError, match="no answer"):
+                await asyncio.wait_for(one, timeout=5)
+        assert source.fetches == [[A, B]]
+    finally:
+        loop.set_task_factory(None)
