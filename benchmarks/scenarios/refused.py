@@ -89,7 +89,7 @@ async def _over_http(plan: Plan) -> Table:
 
 async def _in_process(plan: Plan) -> Table:
     count = plan.pick(5_000, 1_000)
-    rounds = plan.pick(25, 5)
+    rounds = plan.pick(25, 3)
     async with AsyncExitStack() as stack:
         redis = stack.enter_context(redis_server())
         postgres = stack.enter_context(postgres_server())
