@@ -58,13 +58,13 @@ class Contestant:
     @contextmanager
     def awake(self) -> Iterator[None]:
         """It runs until the end, and is stopped then: what it does by itself would be taken from others' time."""
-        self.signal(signal.SIGCONT)
+        self.send_signal(signal.SIGCONT)
         try:
             yield
         finally:
-            self.signal(signal.SIGSTOP)
+            self.send_signal(signal.SIGSTOP)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send it to all its processes."""
         for session in self.sessions:
             os.killpg(session, number)
@@ -151,7 +151,7 @@ async def served(
         await asyncio.gather(*(contestant.verify() for contestant, _ in started))
         contestants = sorted((contestant for contestant, _ in started), key=lambda one: one.start)
         for contestant in contestants:
-            contestant.signal(signal.SIGSTOP)
+            contestant.send_signal(signal.SIGSTOP)
         yield contestants
 
 

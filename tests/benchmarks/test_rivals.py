@@ -1,18 +1,21 @@
 """What the benchmarks over HTTP rest on: contestants let the right callers in, and what wrk prints is understood."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmarks.rivals import bare, drf_api_key, gatepost_app, keygate_fastapi, keyshield_fastapi, nginx, ten_lines
-from benchmarks.rivals.rival import Rival
+from benchmarks.rivals.rival import Rival, Secrets
 from benchmarks.rivals.roll import RIVALS
 from benchmarks.scenarios.websocket import verify as verify_socket
 from benchmarks.serving import wrk
 from benchmarks.serving.handshake import HandshakeError, Handshakes
 from benchmarks.serving.lineup import Contestant, served
+from benchmarks.serving.servers import UVICORN
+from benchmarks.serving.turns import Turns
+from msgspec.structs import replace as replace_load
 
 from tests.servers.programs import ProgramMissingError
 
@@ -105,6 +108,26 @@ async def test_a_contestant_is_stopped_while_it_has_no_turn(contestants: Mapping
         await asyncio.wait_for(one.settle(), 0.3)
     with one.awake():
         await one.settle()
+
+
+def turns_of(rates: Mapping[Rival, Sequence[float]]) -> tuple[Turns, Mapping[Rival, Contestant]]:
+    """Turns that were taken, with these answers per second."""
+    turns = Turns(lambda _text: None, rounds=2)
+    secrets = Secrets(usable="", unknown="", invented="")
+    ones = {one: Contestant(rival=one, server=UVICORN, secrets=secrets, port=1, sessions=()) for one in rates}
+    for rival, each in rates.items():
+        turns.loads[rival.label, 64] = [replace_load(wrk.parse(FOUND), requests=int(rate)) for rate in each]
+    return turns, ones
+
+
+def test_one_that_was_started_once_is_compared_in_the_same_round_with_all_starts_of_another() -> None:
+    several, once = ten_lines.RIVAL, keyshield_fastapi.CACHED
+    turns, ones = turns_of({several: [10, 20, 30, 40], once: [10, 100]})
+    (found,) = turns.ratios(ones[several], ones[once])
+    assert found.runs == (1.0, 2.0, 0.3, 0.4)
+    turns, ones = turns_of({several: [10, 20, 30], once: [10, 100]})
+    with pytest.raises(ValueError, match="3 turns of ten lines by hand against 2 of keyshield"):
+        turns.ratios(ones[several], ones[once])
 
 
 def test_what_wrk_prints_is_understood() -> None:

@@ -275,7 +275,6 @@ async def test_other_responses_are_watched_from_their_first_chunk(
     here: APIKeys, there: APIKeys, start_of_one: Message
 ) -> None:
     issued = await here.create("a key")
-
     go_on = asyncio.Event()
 
     async def long(_scope: Scope, _receive: Receive, send: Send) -> None:
