@@ -70,20 +70,20 @@ class Find(Hash):
     """The key, from a dict."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self.recall(self.take(scope))
+        key = self.hit(sha256(self.take(scope)).digest())
         if key is not None:
             await self.app(scope, receive, send)
 
-    def recall(self, secret: bytes) -> Any:
-        """The key of a secret."""
-        return self.by_digest.get(sha256(secret).digest())
+    def hit(self, digest: bytes) -> Any:
+        """The key of a secret's digest."""
+        return self.by_digest.get(digest)
 
 
 class Tell(Find):
     """Four entries of the scope tell the app who calls."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self.recall(self.take(scope))
+        key = self.hit(sha256(self.take(scope)).digest())
         if key is not None:
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
@@ -94,9 +94,9 @@ class Tell(Find):
 class Believe(Tell):
     """May what is remembered be believed, and the key be used: lease, time in memory, expiry, by one clock."""
 
-    def recall(self, secret: bytes) -> Any:
-        """The key of a secret, if it counts now."""
-        key = self.by_digest.get(sha256(secret).digest())
+    def hit(self, digest: bytes) -> Any:
+        """The key of a secret's digest, if it counts now."""
+        key = self.by_digest.get(digest)
         if key is not None:
             now = boot_clock()
             lease = self.lease
@@ -130,13 +130,13 @@ class Serve(Strip):
     """A context variable holds the request, for handlers that take none."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        secret = self.take(scope)
-        key = self.recall(secret)
+        digest = sha256(self.take(scope)).digest()
+        key = self.hit(digest)
         if key is not None:
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            served: Any = [scope, self, secret, None]
+            served: Any = [scope, self, digest, None]
             outer = serving()
             set_serving(served)
             try:
@@ -151,13 +151,13 @@ class Watch(Serve):
     """`send` is watched, and the task known, so that a stream ends when its key dies."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        secret = self.take(scope)
-        key = self.recall(secret)
+        digest = sha256(self.take(scope)).digest()
+        key = self.hit(digest)
         if key is not None:
             scope["api_key"] = scope["user"] = key
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            served: Any = [scope, self, secret, None, send, key, task_of(self.loop)]
+            served: Any = [scope, self, digest, None, send, key, task_of(self.loop)]
             send = MethodType(send_watched, served)
             outer = serving()
             set_serving(served)

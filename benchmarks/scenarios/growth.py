@@ -122,7 +122,7 @@ async def _in_memory(warm: Mapping[int, APIKeys], plan: Plan) -> Table:
         plan.tell(f"ten lines by hand learn {keys:,} keys")
         known = _known(keys)
         looking: Mapping[str, Callable[[bytes], object]] = {
-            GATEPOST: gatepost.recall,
+            GATEPOST: lambda text, hit=gatepost.hit: hit(sha256(text).digest()),  # type: ignore[misc]
             BY_HAND: lambda text, known=known: known.get(sha256(text).digest()),  # type: ignore[misc]
         }
         serving: Mapping[str, ASGIApp] = {

@@ -350,7 +350,7 @@ inline any_version(v, real) {
 #endif
 }
 
-/* Where a request may be answered from: the checks of Lookup.recall and Lookup.find. */
+/* Where a request may be answered from: the checks of Lookup.hit and Lookup.find. */
 #ifdef MEMORY_LEASE_UNCHECKED
 #define MEMORY_COUNTS true
 #else

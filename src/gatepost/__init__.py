@@ -41,6 +41,7 @@ from gatepost.models import Receipt as Receipt
 from gatepost.models import Verdict as Verdict
 from gatepost.models import Worker as Worker
 from gatepost.readiness import Readiness as Readiness
+from gatepost.refusal_log import RefusalLog as RefusalLog
 from gatepost.requires import requires as requires
 from gatepost.responses import Problem as Problem
 from gatepost.secret import secret_pattern as secret_pattern

@@ -10,26 +10,28 @@ from gatepost.sources import Scope
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from gatepost.refusal_log import RefusalLog
     from gatepost.responses import Problem
 
 
 class Judge(Protocol):
-    """The middleware that let a request in."""
+    """The middleware that let a request in. `refusal_log`: is told of what is refused later on."""
+
+    refusal_log: "RefusalLog"
 
     @property
     def loop(self) -> "AbstractEventLoop":
         """The event loop that `renew` must run in. Raises `ConfigurationError` while the keys are closed."""
 
-    async def renew(self, raw: bytes, *scopes: Scope) -> "Problem | None":
+    async def renew(self, digest: bytes, *scopes: Scope) -> "Problem | None":
         """Judge the caller anew on the database's word: the refusal, or `None` once the scopes tell of them as they are
         now. One round trip."""
 
 
 Served = list[Any]
-"""[scope, `Judge`, the secret's bytes or `None`, …]: one request that the middleware let in. What follows is the
-middleware's own, but that in fifth place stands, where the caller was not asked for a key, what the sources held: a
-secret's bytes, not judged, or an outcome. A plain list: it is made for every request, and an object with names costs
-three times as much. Empty once the request is over: contexts are copied, and their copies may outlive it by far.
+"""[scope, `Judge`, the secret's digest (32 bytes) or `None`, …]: one request that the middleware let in. What follows
+is the middleware's own. A plain list: it is made for every request, and an object with names costs three times as much.
+Empty once the request is over: contexts are copied, and their copies may outlive it by far.
 """
 
 _served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)

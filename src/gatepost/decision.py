@@ -7,7 +7,7 @@ from gatepost.record import Absent, Found
 def decide(found: Found, now: float) -> Outcome:
     """The outcome for what a lookup found, at `now` (seconds since the epoch by the database's clock).
 
-    A memory hit in `Lookup.recall` asks only the second question, `now < usable_until`; the two agree by test.
+    A memory hit in `Lookup.hit` asks only the second question, `now < usable_until`; the two agree by test.
     """
     if isinstance(found, Absent):
         return Outcome.INVALID

@@ -5,6 +5,7 @@ import hmac
 import math
 import os
 import re
+import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ from gatepost.models import (
     Worker,
 )
 from gatepost.record import Absent, Record
-from gatepost.secret import DIGEST_BYTES, SecretFormat, check_prefix, derived_seed, new_id
+from gatepost.secret import DIGEST_BYTES, Presented, SecretFormat, check_prefix, derived_seed, new_id
 from gatepost.sources import Bearer, Header, Source
 from gatepost.status import Answer, Status, WorkerAnswers
 from gatepost.vault import Vault
@@ -88,9 +89,6 @@ Wait = Literal["everywhere", "commit"]
 DEFAULT_DATABASE = "sqlite:///gatepost.db"
 PAGE_MAX = 500
 """Most keys on one page."""
-
-SECRET_MAX = 512
-"""Longest secret that is looked up, in bytes: gatepost's own have under 100; foreign ones get room."""
 
 GRACE_MAX = 10 * 365 * 86400.0
 """Longest grace of a rotation, in seconds: ten years."""
@@ -194,11 +192,13 @@ class APIKeys:
         self._vault = None if vault_keys is None else Vault(vault_keys)
         self._clock: Clock = boot_clock
         self._opening = asyncio.Lock()
+        self._opening_in: asyncio.AbstractEventLoop | None = None
         self._open: _Open | None = None
         self._failure: tuple[float, str] | None = None
-        self.recall: Callable[[bytes], Record | None] = _recall_nothing
-        """The key of a secret that this process remembers and that may be used now; `None` = ask `judge`. No I/O. An
-        attribute, so that a memory hit is one call: `Lookup.recall` while the keys are open."""
+        self.hit: Callable[[bytes], Record | None] = _know_nothing
+        """The key of the secret with this digest (32 bytes), if this process remembers it and it may be used now;
+        `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: `Lookup.hit` while the keys are
+        open."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
 
@@ -218,10 +218,11 @@ class APIKeys:
         """Connect to the database; answers whether this call did it (`False`: they were open already).
 
         Raises `SchemaError` where the tables are missing or do not fit (an SQLite file gets them by itself),
-        `MissingExtraError`, `UnavailableError`. A Redis that does not answer is no error.
+        `MissingExtraError`, `UnavailableError`, `ConfigurationError` where they are open in another event loop. A Redis
+        that does not answer is no error.
         """
         asked = time.monotonic()
-        async with self._opening:
+        async with self._opening_here():
             if self.is_open:
                 return False
             if self._failure is not None and self._failure[0] > asked:  # failed while this call waited: no use to queue
@@ -231,16 +232,17 @@ class APIKeys:
             except UnavailableError as failure:
                 self._failure = (time.monotonic(), str(failure))
                 raise
-            self.recall = self._open.lookup.recall
+            self.hit = self._open.lookup.hit
             self.loop = self._open.loop
             _FORGOTTEN_IN_CHILDREN.add(self)
             return True
 
     async def close(self) -> None:
-        """Close what `open` opened. Engines and clients that were handed in stay open."""
-        async with self._opening:
+        """Close what `open` opened. Engines and clients that were handed in stay open. Raises `ConfigurationError` in
+        another event loop than that they were opened in, unless that is closed."""
+        async with self._opening_here():
             opened, self._open = self._open, None
-            self.recall = _recall_nothing
+            self.hit = _know_nothing
             self.loop = None
             if opened is not None and not opened.loop.is_closed():
                 await opened.close()
@@ -270,8 +272,8 @@ class APIKeys:
         """
         from gatepost.checkup import look  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
-        if self._open is not None and self.is_open:
-            opened = self._open
+        if self.is_open:
+            opened = self._opened()
             return await look(opened.database, opened.redis, opened.freshness, opened.lookup)
         redis = self._new_redis()
         try:
@@ -744,7 +746,8 @@ class APIKeys:
         """
         if not isinstance(secret, str):
             raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
-        outcome, key = await self.judge(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
+        presented = Presented(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
+        outcome, key = await self.judge_presented(presented)
         if outcome is Outcome.VALID and key is not None and project is not None:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
         return Verdict(outcome, key)
@@ -755,31 +758,30 @@ class APIKeys:
 
         Raises `UnavailableError`.
         """
+        return await self.judge_presented(Presented(secret, fresh=fresh))
+
+    async def judge_presented(self, presented: Presented) -> tuple[Outcome, Record | None]:
+        """As `judge`, for a secret whose text is to be seen no more. Raises `UnavailableError`."""
         opened = self._opened()
-        secret = secret.strip(b" ")  # RFC 6750 allows more than one space before it
-        if not 0 < len(secret) <= SECRET_MAX:
-            return Outcome.INVALID, None
-        lookup = opened.lookup
-        digest = secret_text.digest(secret)
-        found = None if fresh else lookup.remembered(digest)
+        lookup, digest = opened.lookup, presented.digest
+        found = None if presented.fresh else lookup.remembered(digest)
         if found is None:
-            if not (self.foreign_secrets or opened.format.is_genuine(secret)):
+            if not presented.may_exist(opened.format, foreign=self.foreign_secrets):
                 return Outcome.INVALID, None
             if not opened.freshness.started:
                 await self.serve()
-            found = await (lookup.find_fresh(digest) if fresh else lookup.seek(digest))
+            found = await (lookup.find_fresh(digest) if presented.fresh else lookup.seek(digest))
         return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
 
-    def attend(self, secret: bytes, key: Record, end: Callable[[Outcome], None]) -> Callable[[], None]:
-        """Have `end` called, once, when a connection that `secret` opened as `key` must not go on: because of a change,
-        an expiry, or because nobody can vouch for the key any more (`Outcome.UNAVAILABLE`). It must return at once.
+    def attend(self, digest: bytes, key: Record, end: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key` must not go
+        on: because of a change, an expiry, or because nobody can vouch for the key any more (`Outcome.UNAVAILABLE`). It
+        must return at once.
 
-        What is returned is to be called when the connection is over. Keys that are closed, or were opened in another
-        event loop, end nothing. No I/O.
+        What is returned is to be called when the connection is over. Keys that are closed end nothing. No I/O. Raises
+        `ConfigurationError` in another event loop than that of the keys.
         """
-        if self._open is None or self.loop is not asyncio.get_running_loop():
-            return _do_nothing
-        return self._open.guard.attend(secret_text.digest(secret.strip(b" ")), key, end)
+        return self._opened().guard.attend(digest, key, end) if self.is_open else _do_nothing
 
     async def _connect(self) -> "_Open":
         from gatepost.connections import Connections  # noqa: PLC0415
@@ -825,7 +827,8 @@ class APIKeys:
         server_keys = self._server_keys or (settings["server_key"],)
         secret_format = SecretFormat(server_keys, self._prefix)
         loop = asyncio.get_running_loop()
-        return _Open(loop, database, secret_format, redis, freshness, lookup, guard, propagations)
+        thread = threading.current_thread().name
+        return _Open(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations)
 
     def _new_database(self) -> "Database":
         from gatepost.database.source import Database  # noqa: PLC0415 - SQLAlchemy, only where it is needed
@@ -843,14 +846,27 @@ class APIKeys:
         """In a process that was forked: its parent's connections and place among the workers are not its own. It has to
         open the keys for itself, and nothing that was remembered counts until it has."""
         self._open = None
-        self.recall = _recall_nothing
+        self.hit = _know_nothing
         self.loop = None
-        self._opening = asyncio.Lock()
+        self._opening_in = None
 
     def _opened(self) -> "_Open":
+        """What is open. Raises `ConfigurationError` where nothing is, or in another event loop: a connection that is
+        used in two is spoilt."""
         if self._open is None or not self.is_open:
             raise ConfigurationError("The keys are not open: write 'async with keys:', or let the app's lifespan do it")
+        self._open.check_loop()
         return self._open
+
+    def _opening_here(self) -> asyncio.Lock:
+        """The lock around opening and closing: a lock belongs to the event loop in which somebody waited for it. Raises
+        `ConfigurationError` where the keys are open in another."""
+        if self._open is not None and self.is_open:
+            self._open.check_loop()
+        loop = asyncio.get_running_loop()
+        if self._opening_in is not loop:
+            self._opening, self._opening_in = asyncio.Lock(), loop
+        return self._opening
 
     @property
     def _database(self) -> "Database":
@@ -858,8 +874,8 @@ class APIKeys:
 
     async def _with_database(self, use: Callable[["Database"], Awaitable[T]]) -> T:
         """Run `use` on the database, connected for the time where the keys are not open."""
-        if self._open is not None:
-            return await use(self._open.database)
+        if self.is_open:
+            return await use(self._opened().database)
         database = self._new_database()
         database.connect()
         try:
@@ -1108,9 +1124,11 @@ class _Patience:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to."""
+    """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to. `thread`:
+    the name of the thread that it runs in."""
 
     loop: asyncio.AbstractEventLoop
+    thread: str
     database: "Database"
     format: SecretFormat
     redis: "RedisTier | None"
@@ -1118,6 +1136,17 @@ class _Open:
     lookup: "Lookup"
     guard: "Guard"
     propagations: "Propagations"
+
+    def check_loop(self) -> None:
+        """Raises `ConfigurationError` in another event loop than its own."""
+        here = asyncio.get_running_loop()
+        if here is not self.loop:
+            raise ConfigurationError(
+                f"The keys were opened in the event loop {id(self.loop):#x} (thread {self.thread}) and are used in the "
+                f"event loop {id(here):#x} (thread {threading.current_thread().name}): open them in the loop that uses "
+                "them. In a test with a sync client, let the app's lifespan do it ('with TestClient(app) as client'), "
+                "and call verbs by 'client.portal.call(keys.create, ...)'"
+            )
 
     async def close(self) -> None:
         async with AsyncExitStack() as stack:  # each is closed whatever happens to those before it
@@ -1147,7 +1176,7 @@ async def _read_status(database: "Database") -> "SchemaStatus":
     return await database.schema_status()
 
 
-def _recall_nothing(_secret: bytes) -> None:
+def _know_nothing(_digest: bytes) -> None:
     """What is remembered while the keys are closed."""
 
 

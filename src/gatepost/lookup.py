@@ -1,6 +1,6 @@
 """From a digest to what is known of it: memory, then Redis, then the database.
 
-    digest ─┬ recall:     memory hit, usable, lease holds ──> the key, with no await
+    digest ─┬ hit:        memory hit, usable, lease holds ──> the key, with no await
             ├ remembered: memory hit, lease holds ──> the key or that there is none
             └ seek:       Redis (one MGET for all) ─> another's read under way ─> own read (one SELECT for all)
 
@@ -15,7 +15,6 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gatepost.clock import Clock, boot_clock
@@ -79,11 +78,11 @@ class Lookup:
         self._probing: asyncio.Task[None] | None = None
         self._hung_at = 0.0
 
-    def recall(self, secret: bytes) -> Record | None:
-        """The key of `secret`, if memory holds it, it may still be believed, and the key may be used now; else `None`:
-        ask on."""
+    def hit(self, digest: bytes) -> Record | None:
+        """The key of the secret with this digest (32 bytes), if memory holds it, it may still be believed, and the key
+        may be used now; else `None`: ask on."""
         remembered, clock = self._remembered, self._clock  # as methods they would be looked up in the class first
-        record = remembered(sha256(secret).digest())
+        record = remembered(digest)
         if record is not None:
             now = clock()
             freshness = self._freshness

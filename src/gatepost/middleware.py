@@ -6,6 +6,7 @@ from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from http import HTTPStatus
 from types import MethodType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.caller import Caller
 from gatepost.context import Served, serving, set_serving, task_of
 from gatepost.decision import of_another_project
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError
@@ -21,9 +23,12 @@ from gatepost.keyring import APIKeys
 from gatepost.lifespan import Lifespan
 from gatepost.models import Outcome
 from gatepost.record import Credentials, Record
+from gatepost.refusal_log import RefusalLog
 from gatepost.responses import Problem, challenge, checked_realm
+from gatepost.secret import Presented
 from gatepost.sources import Bearer, Extractor, Header, Source, shown
 from gatepost.streams import ConnectionEndedError, Socket, Stream, send_watched
+from gatepost.uploads import EndUploads
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -31,7 +36,6 @@ OnError = Callable[[Scope, Problem], Awaitable[ASGIApp | None] | ASGIApp | None]
 
 _NO_PERMISSIONS: frozenset[str] = frozenset()
 _NO_CREDENTIALS = Credentials()
-_NOBODY = UnauthenticatedUser()
 
 
 class APIKeyMiddleware:
@@ -42,19 +46,23 @@ class APIKeyMiddleware:
     `strip`: take what carried the secret out of the scope. `project`: the one that requests belong to, or a function of
     the scope that tells it; a key of another project is refused; `None` = every key is let in. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
-    response; may be async. `fresh`: paths, as for `exempt`, where the key is judged on the database's word (one round
-    trip), whatever is remembered of it; a path that an app might take for one of them is one.
+    response; may be async. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as
+    for `exempt`, where the key is judged on the database's word (one round trip), whatever is remembered of it; a path
+    that an app might take for one of them is one.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
     for the key: the database is cut off), and the app receives `websocket.disconnect`. A response that has more to come
     is cut: the app's task is cancelled, and the server drops the connection. What the app sends then raises an
     `OSError`; a sync generator that runs in a thread ends at its next item. A response that begins is watched over from
-    its first chunk on, and one of server-sent events from its start.
+    its first chunk on, and one of server-sent events from its start. `end_uploads`: also hand no further body to a
+    request that is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off,
+    since it costs each request a microsecond.
 
     Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
-    and `auth` (Starlette's). What stood there under these names is replaced. Raises `BadInputError` for options that
-    cannot be used.
+    and `auth` (Starlette's). What stood there under these names is replaced. `user=False` leaves `scope["user"]` to the
+    app: for what writes to it in requests, as Django Channels does. On a path that is exempt nothing else of the
+    request is touched. Raises `BadInputError` for options that cannot be used.
     """
 
     def __init__(
@@ -71,17 +79,25 @@ class APIKeyMiddleware:
         on_error: OnError | None = None,
         fresh: Sequence[Exemption] = (),
         end_connections: bool = True,
+        end_uploads: bool = False,
+        user: bool = True,
+        refusal_log: RefusalLog | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
         self.app = app
         self.keys = keys
-        self._take = Extractor(sources, strip=strip).take
+        self._extract = Extractor(sources, strip=strip).take
         self._exempt = Exemptions(exempt) if exempt else None
         self._fresh = FreshPaths(fresh) if fresh else None
-        self._recalls = not exempt and not fresh and project is None
-        """Whether a memory hit decides, with nothing else to be asked: on the path of every request."""
+        asks_first = bool(exempt or fresh) or project is not None
+        self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
+        """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
+        `_admit` is to judge."""
         self._end_connections = end_connections
+        self._serve = EndUploads(app) if end_uploads else app
+        self._user = "user" if user else "api_key"
+        """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
         self._optional = optional
@@ -89,6 +105,7 @@ class APIKeyMiddleware:
         self._realm = checked_realm(realm)
         self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
         self._on_error = on_error
+        self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
         self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
         self._refusals: dict[Outcome, Problem] = {
             outcome: self._refusal(outcome) for outcome in Outcome if outcome is not Outcome.VALID
@@ -102,35 +119,35 @@ class APIKeyMiddleware:
             await self._serve_other(scope, receive, send)
             return
         take = self._take  # as methods these would be looked up in the class first
-        recall = self.keys.recall
-        app = self.app
-        raw: Any = take(scope)
-        key = recall(raw) if self._recalls and type(raw) is bytes else None
-        if key is None:
-            admitted = await self._admit(raw, scope)
+        hit = self.keys.hit
+        app = self._serve
+        taken: Any = take(scope)
+        if type(taken) is not bytes or (key := hit(digest := sha256(taken).digest())) is None:
+            taken = Presented(taken) if type(taken) is bytes else taken
+            admitted = await self._admit(taken, scope)
             if isinstance(admitted, Problem):
                 await self._refuse(admitted, scope, receive, send)
                 return
-            key = admitted
+            digest, key = admitted  # type: ignore[assignment]  # both are None for nobody, who is served apart
 
         if key is not None:
-            scope["api_key"] = scope["user"] = key
+            scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
             if not self._end_connections:
-                served: Served = [scope, self, raw, None]
+                served: Served = [scope, self, digest, None]
             elif kind == "http":
-                served = [scope, self, raw, None, send, key, task_of(self.keys.loop)]
+                served = [scope, self, digest, None, send, key, task_of(self.keys.loop)]
                 send = MethodType(send_watched, served)
             else:
-                await self._serve_socket(key, raw, scope, receive, send)
+                await self._serve_socket(key, digest, scope, receive, send)
                 return
         else:
+            scope[self._user] = Caller(UnauthenticatedUser())
             scope["api_key"] = None
-            scope["user"] = _NOBODY
             scope["permissions"] = _NO_PERMISSIONS
             scope["auth"] = _NO_CREDENTIALS
-            served = [scope, self, None, None, raw]
+            served = [scope, self, None, None]
         outer = serving()
         set_serving(served)
         try:
@@ -150,26 +167,33 @@ class APIKeyMiddleware:
             raise ConfigurationError("The keys have been closed while a request was being served")
         return self.keys.loop
 
-    async def renew(self, raw: bytes, *scopes: Scope) -> Problem | None:
-        """Judge a caller that was let in with the secret `raw` anew, on the database's word: the refusal, or `None`
-        once the scopes tell of them as they are now. One round trip."""
-        judged = await self._judge(raw, fresh=True)
+    async def renew(self, digest: bytes, *scopes: Scope) -> Problem | None:
+        """Judge a caller that was let in with the secret of `digest` (32 bytes) anew, on the database's word: the
+        refusal, or `None` once the scopes tell of them as they are now. One round trip."""
+        judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
         if isinstance(judged, Problem):
             return judged
         if self._project is not None and judged.project != scopes[0]["api_key"].project:
-            return Problem(Outcome.PROJECT_DENIED)  # the same secret, made a key of another project
+            return self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
         for scope in scopes:
-            scope["api_key"] = scope["user"] = judged
+            scope["api_key"] = scope[self._user] = judged
             scope["permissions"] = judged.permissions
             scope["auth"] = judged.auth
         return None
 
-    async def _serve_socket(self, key: Record, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        async def refuse(outcome: Outcome, receive: Receive) -> None:
-            await self._refuse(self._refusals[outcome], scope, receive, send)
+    async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a connection that was let in before, and has not been answered yet."""
+        await self._refuse(self._refusals[outcome], scope, receive, send)
 
-        socket = Socket(receive, send, partial(self.keys.attend, raw, key), refuse)
-        served: Served = [scope, self, raw, None]
+    async def _serve_socket(self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._user == "user":
+            scope["user"] = Caller(key)
+
+        async def refuse(outcome: Outcome, receive: Receive) -> None:
+            await self.refuse_with(outcome, scope, receive, send)
+
+        socket = Socket(receive, send, partial(self.keys.attend, digest, key), refuse)
+        served: Served = [scope, self, digest, None]
         outer = serving()
         set_serving(served)
         try:
@@ -181,31 +205,54 @@ class APIKeyMiddleware:
             _unwind(served, outer)
             await socket.leave()
 
-    async def _admit(self, raw: bytes | Outcome, scope: Scope) -> Record | Problem | None:
-        """Who is let in with what the sources held, or the refusal; `None` where no key is needed and none is asked."""
+    def _take_if_asked(self, scope: Scope) -> Presented | Outcome | None:
+        """What a request shows whose path or project counts too; `None` where no key is asked for: then nothing of the
+        request is touched."""
         if self._exempt is not None and self._exempt.match(scope):
             return None
-        if isinstance(raw, Outcome):
-            return None if self._optional and raw is Outcome.MISSING else self._refusals[raw]
-        fresh = self._fresh is not None and self._fresh.match(scope)
-        key = None if fresh or self._recalls else self.keys.recall(raw)
-        admitted = key or await self._judge(raw, fresh=fresh)
+        taken = self._extract(scope)
+        if isinstance(taken, Outcome):
+            return taken
+        presented = Presented(taken)
+        del taken  # before a function of the app's may look at the scope
+        presented.fresh = self._fresh is not None and self._fresh.match(scope)
+        return presented
+
+    async def _admit(
+        self, presented: Presented | Outcome | None, scope: Scope
+    ) -> tuple[bytes | None, Record | None] | Problem:
+        """Who is let in with what a request shows, with the digest (32 bytes) that lets them in; or the refusal. `None`
+        twice where no key is needed and none is presented."""
+        if presented is None:
+            return None, None
+        if isinstance(presented, Presented) and presented.is_empty:
+            presented = Outcome.MISSING
+        if isinstance(presented, Outcome):
+            return (
+                (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
+            )
+        admitted = (None if presented.fresh else self.keys.hit(presented.digest)) or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
-            return Problem(Outcome.PROJECT_DENIED)
-        return admitted
+            return self._told(Outcome.PROJECT_DENIED, admitted, scope)
+        return presented.digest, admitted
 
-    async def _judge(self, raw: bytes, *, fresh: bool) -> Record | Problem:
+    async def _judge(self, presented: Presented, scope: Scope) -> Record | Problem:
         """The key of a secret that memory does not know as usable, or is not to be asked for; or the refusal."""
         try:
             if not self.keys.is_open:  # a server without lifespan
                 await self.keys.open()
-            outcome, key = await self.keys.judge(raw, fresh=fresh)
+            outcome, key = await self.keys.judge_presented(presented)
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
             return _unavailable(failure.retry_after)
-        return key if outcome is Outcome.VALID and key is not None else self._refusals[outcome]
+        return key if outcome is Outcome.VALID and key is not None else self._told(outcome, key, scope)
+
+    def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
+        """The refusal for that outcome, once the log has it."""
+        self.refusal_log.tell(outcome, key, scope)
+        return self._refusals[outcome]
 
     def _refusal(self, outcome: Outcome) -> Problem:
         if outcome is Outcome.UNAVAILABLE:

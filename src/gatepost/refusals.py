@@ -37,7 +37,7 @@ class Call:
 
     `connection`: the request or WebSocket object among the arguments, the arguments of an ASGI app, or `None`. `scope`:
     the connection's; else the one being served; `None` where there is no middleware. `served`: what the middleware let
-    in last, here; it holds the secret.
+    in last, here; it holds the secret's digest.
     """
 
     handler: Callable[..., Any]
@@ -62,8 +62,8 @@ class Call:
         served = self._authenticated()
         if served is None or self.scope is None:
             return None
-        scope, judge, raw, *_ = served
-        problem: Problem | None = await judge.renew(raw, scope, self.scope)
+        scope, judge, digest, *_ = served
+        problem: Problem | None = await judge.renew(digest, scope, self.scope)
         return problem
 
     def renew_from_thread(self) -> Problem | None:
@@ -98,6 +98,7 @@ class Call:
 
     async def refuse(self, problem: Problem) -> Any:
         """Refuse from an async handler: what it must return, once what must be sent has been sent."""
+        self._tell(problem)
         if isinstance(self.connection, _Bare):
             await problem(*self.connection)
             return None
@@ -107,9 +108,19 @@ class Call:
                 return await self._refuse_quart_websocket(problem)
             if framework in {"starlette", "litestar"}:
                 return await self._refuse_websocket(problem)
-        return self.respond(problem)
+        return self._response(problem)
 
     def respond(self, problem: Problem) -> Any:
+        """Refuse from a sync handler: what it must return. Raises as `_response`."""
+        self._tell(problem)
+        return self._response(problem)
+
+    def _tell(self, problem: Problem) -> None:
+        """Tell the log of a missing permission; of all else the middleware has told."""
+        if problem.outcome is Outcome.PERMISSION_DENIED and self.served and self.scope is not None:
+            self.served[1].refusal_log.tell(problem.outcome, self.scope.get("api_key"), self.scope)
+
+    def _response(self, problem: Problem) -> Any:
         """The refusal as a response object of the framework in use, or its exception where nobody would look at what is
         returned: from a dependency, say. Raises `PermissionDeniedError` where the framework is none known here."""
         framework = self._framework

@@ -29,6 +29,8 @@ CRC_CHARS = 6
 DIGEST_BYTES = 32
 SERVER_KEY_BYTES = 32
 """Least length of a server key: the output of the hash it keys (RFC 2104, section 3)."""
+SECRET_MAX = 512
+"""Longest secret that is looked up, in bytes: gatepost's own have under 100; foreign ones get room."""
 PREFIX_MAX = 32
 """Longest prefix, in characters, so that a secret stays below 100 characters."""
 
@@ -178,6 +180,36 @@ class SecretFormat:
 
     def _mac(self, server_key: bytes, key_id: bytes, random: bytes) -> bytes:
         return hmac.digest(server_key, self._signed + key_id + random, "sha256")[:MAC_BYTES]
+
+
+class Presented:
+    """A secret that a caller has shown, on its way to be judged. Nothing of its text is to be seen in it, so that what
+    reports errors with the variables of each frame reports no secret; once the text is checked it is forgotten.
+
+    `digest`: 32 bytes; given in place of a text whose form and HMAC were checked before. `fresh`: to be judged on the
+    database's word, whatever is remembered. Spaces and tabs around the text are no part of it (RFC 9110, section 5.5).
+    """
+
+    __slots__ = ("_text", "digest", "fresh")
+
+    def __init__(self, text: bytes = b"", *, digest: bytes | None = None, fresh: bool = False) -> None:
+        text = text.strip(b" \t")
+        self._text = text if digest is None else None
+        self.digest = hashlib.sha256(text).digest() if digest is None else digest
+        self.fresh = fresh
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be judged."""
+        return self._text == b""
+
+    def may_exist(self, secret_format: SecretFormat, *, foreign: bool) -> bool:
+        """Whether a key can have it: it was made under one of the server keys, or is `foreign`, any text of at most 512
+        bytes. No I/O; about 5 µs."""
+        text, self._text = self._text, None
+        if text is None:
+            return True
+        return 0 < len(text) <= SECRET_MAX and (foreign or secret_format.is_genuine(text))
 
 
 def check_prefix(prefix: str) -> str:

@@ -1,7 +1,7 @@
 """Where in a request a secret may stand, and taking it out of there. Pure; one scan of the header list."""
 
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,6 +10,9 @@ from gatepost.errors import BadInputError
 from gatepost.models import Outcome
 
 Scope = MutableMapping[str, Any]
+
+BLANKS = b" \t"
+"""What may stand around a header's value and is no part of it (RFC 9110, section 5.5). Most servers take it off."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
 
@@ -105,11 +108,13 @@ class Extractor:
         )
         self._queries = frozenset(s.name.encode() for s in sources if isinstance(s, Query))
         self._subprotocols = tuple(s.prefix for s in sources if isinstance(s, Subprotocol))
-        self._beyond_headers = bool(self._queries or self._subprotocols)
-
-    def take(self, scope: Scope) -> bytes | Outcome:
+        beyond_headers = bool(self._queries or self._subprotocols)
+        self.take: Callable[[Scope], bytes | Outcome] = self._take_any if beyond_headers else self._take_from_header
         """The secret's bytes, `Outcome.MISSING` where there is none, `Outcome.AMBIGUOUS` for two secrets or a header
-        that stands twice."""
+        that stands twice. Spaces and tabs around a secret may be left; where there is nothing but these, it is none."""
+
+    def _take_from_header(self, scope: Scope) -> bytes | Outcome:
+        """`take` where one header is all that there should be: on the path of every request."""
         names = self._names
         headers = scope["headers"]
         carrier = None
@@ -120,13 +125,13 @@ class Extractor:
                     return self._take_any(scope)
                 carrier, value, carrier_place = name, content, place
             place += 1  # noqa: SIM113 - enumerate makes a tuple for each header
-        if self._beyond_headers:
-            return self._take_any(scope)
         if carrier is None:
             return Outcome.MISSING
         if carrier == b"authorization":
-            if value[:7] != b"Bearer " and value[:7].lower() != b"bearer ":
-                return Outcome.MISSING
+            if value[:7] != b"Bearer ":
+                value = value.lstrip(BLANKS)
+                if value[:7].lower() != b"bearer ":
+                    return Outcome.MISSING
             value = value[7:]
         if self._strip:
             kept = [*headers]
@@ -135,49 +140,54 @@ class Extractor:
         return value  # type: ignore[no-any-return]  # ASGI: bytes
 
     def _take_any(self, scope: Scope) -> bytes | Outcome:
-        """As `take`, for several headers, query parameters and subprotocols."""
+        """`take` for several headers, query parameters and subprotocols. The same secret in several of them is one:
+        clients that are generated from an OpenAPI document fill in each of its alternatives."""
         lines = [line for line in scope["headers"] if line[0] in self._names]
-        twice = len({line[0] for line in lines}) != len(lines)
+        carriers = [line[0] for line in lines if line[1].strip(BLANKS)]
         found: list[bytes] = []
         for line in lines:
             value = line[1]
             if line[0] == b"authorization":
+                value = value.lstrip(BLANKS)
                 if value[:7].lower() != b"bearer ":
                     continue
                 value = value[7:]
             found.append(value)
             if self._strip:
                 scope["headers"] = [kept for kept in scope["headers"] if kept is not line]
-        if self._queries:
-            found += self._take_query(scope)
+        beyond = self._take_query(scope) if self._queries else []
         if self._subprotocols and scope["type"] == "websocket":
-            found += self._take_subprotocol(scope)
-        if twice:
+            beyond += self._take_subprotocol(scope)
+        carriers += [carrier for carrier, value in beyond if value.strip(BLANKS)]
+        found += [value for _, value in beyond]
+        secrets = {value.strip(BLANKS) for value in found} - {b""}
+        if len(secrets) > 1 or len(set(carriers)) < len(carriers):
             return Outcome.AMBIGUOUS
-        if len(found) != 1:
-            return Outcome.AMBIGUOUS if found else Outcome.MISSING
-        return found[0]
+        return next((value for value in found if value.strip(BLANKS)), found[0]) if found else Outcome.MISSING
 
-    def _take_query(self, scope: Scope) -> list[bytes]:
+    def _take_query(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """The parameters' names and values."""
         found, kept = [], []
         for part in scope.get("query_string", b"").split(b"&"):
-            name, _, value = part.partition(b"=")
-            if unquote_to_bytes(name.replace(b"+", b" ")) in self._queries:
-                found.append(unquote_to_bytes(value.replace(b"+", b" ")))
+            quoted, _, value = part.partition(b"=")
+            name = unquote_to_bytes(quoted.replace(b"+", b" "))
+            if name in self._queries:
+                found.append((b"?" + name, unquote_to_bytes(value.replace(b"+", b" "))))
             else:
                 kept.append(part)
         if found and self._strip:
             scope["query_string"] = b"&".join(kept)
         return found
 
-    def _take_subprotocol(self, scope: Scope) -> list[bytes]:
+    def _take_subprotocol(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """The prefixes and what follows them."""
         found, kept = [], []
         for offered in scope.get("subprotocols", ()):
             prefix = next((p for p in self._subprotocols if offered.startswith(p)), None)
             if prefix is None:
                 kept.append(offered)
             else:
-                found.append(offered.removeprefix(prefix).encode("latin-1", "replace"))
+                found.append((prefix.encode(), offered.removeprefix(prefix).encode("latin-1", "replace")))
         if found and self._strip:
             scope["subprotocols"] = kept
             others = [line for line in scope["headers"] if line[0] != _SUBPROTOCOL_HEADER]

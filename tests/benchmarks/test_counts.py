@@ -24,13 +24,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks import stock
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, requires
+from gatepost.secret import digest
 
 if TYPE_CHECKING:
     from collections import Counter
 
 CALLS_OF_A_HIT = 13
 """Functions, those in C among them, that a memory hit takes at most: two of the harness, the middleware, `take`,
-`recall`, SHA-256 (two), dict, task, context variable (two), the app, and letting the request go. The clock and the
+`hit`, SHA-256 (two), dict, task, context variable (two), the app, and letting the request go. The clock and the
 watched `send` are objects, whose calls Python does not tell of."""
 
 CALLS_OF_A_CHECK = 7
@@ -110,7 +111,7 @@ async def test_one_call_more_is_seen(hits: Hits) -> None:
 
 
 async def test_a_memory_hit_executes_few_bytecodes(hits: Hits) -> None:
-    record = hits.keys.recall(hits.secret.encode())
+    record = hits.keys.hit(digest(hits.secret.encode()))
     assert record is not None
     by_digest = {sha256(hits.secret.encode()).digest(): (record.id, record.permissions)}
     base = bytecodes(one_request(bare, hits.secret))

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost import APIKeyMiddleware, APIKeys, Outcome
 from gatepost.context import serving
 from gatepost.guard import ROUND_SECONDS
+from gatepost.secret import digest
 from tests.connections.conftest import MakeWorker
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
 from tests.servers.proxy import Proxy, proxied
@@ -388,7 +389,7 @@ async def test_the_guard_outlives_a_fault_and_ends_the_others(
 ) -> None:
     issued = await here.create("a key")
     assert (await there.verify(issued.secret)).valid
-    key = there.recall(issued.secret.encode())
+    key = there.hit(digest(issued.secret.encode()))
     assert key is not None
     ended = asyncio.Event()
 
@@ -396,7 +397,7 @@ async def test_the_guard_outlives_a_fault_and_ends_the_others(
         raise ValueError("a fault")
 
     for end in (broken, lambda _outcome: ended.set(), broken):
-        there.attend(issued.secret.encode(), key, end)
+        there.attend(digest(issued.secret.encode()), key, end)
     with caplog.at_level(logging.ERROR):
         await here.deactivate(issued.key.id)
         async with asyncio.timeout(BOUND_SECONDS):

@@ -110,7 +110,7 @@ class Contract:
             (bearer(INVENTED), 401, "key_invalid", invalid),
             ({"X-API-Key": "\xff\xfe"}, 401, "key_invalid", invalid),
             (bearer(issuance.deactivated.secret), 401, "key_deactivated", deactivated),
-            ({**bearer(good), "X-API-Key": good}, 400, "key_ambiguous", None),
+            ({**bearer(good), "X-API-Key": issuance.reader.secret}, 400, "key_ambiguous", None),
         ]
         for headers, status, code, expected in cases:
             response = await ask(protected, http_scope("/me", headers))

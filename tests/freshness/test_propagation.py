@@ -18,6 +18,7 @@ from gatepost.database.workers import WorkerRow
 from gatepost.membership import certainly_over
 from gatepost.models import Worker
 from gatepost.propagation import Propagations, Spread
+from gatepost.secret import digest
 from tests.servers.proxy import proxied
 
 Start = Callable[..., Any]
@@ -97,7 +98,7 @@ async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
             propagation = (await getattr(admin, verb)([issued.key.id])).propagation
 
     for keys in workers:
-        remembered = keys.recall(issued.secret.encode())
+        remembered = keys.hit(digest(issued.secret.encode()))
         assert remembered is None or "FILE_UPLOAD" not in remembered.permissions
         verdict = await keys.verify(issued.secret)
         if verb == "update":
@@ -140,7 +141,7 @@ async def test_a_dead_worker_is_waited_for_until_its_lease_has_run_out_and_no_lo
     begin = time.monotonic()
     propagation = (await admin.deactivate(issued.key.id)).propagation
     took = time.monotonic() - begin
-    assert dead.recall(issued.secret.encode()) is None
+    assert dead.hit(digest(issued.secret.encode())) is None
     assert certainly_over(1.0) <= took < certainly_over(1.0) + 1.0
     assert [worker.id for worker in propagation.expired] == [dead_id]
     assert [worker.id for worker in propagation.acknowledged] == [name_of(alive)]
@@ -211,7 +212,7 @@ async def test_a_key_found_off_already_is_waited_for_as_well(start: Start, sqlit
     await first.deactivate(issued.key.id, wait="commit")
     receipt = await second.deactivate(issued.key.id)
     assert list(receipt.unchanged) == [issued.key.id]
-    assert worker.recall(issued.secret.encode()) is None
+    assert worker.hit(digest(issued.secret.encode())) is None
     assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
@@ -224,7 +225,7 @@ async def test_an_edit_that_was_made_already_is_waited_for_as_well(start: Start,
     assert (await worker.verify(issued.secret)).valid
     await first.update(issued.key.id, permissions=[], wait="commit")
     await second.update(issued.key.id, permissions=[])
-    assert worker.recall(issued.secret.encode()) is None
+    assert worker.hit(digest(issued.secret.encode())) is None
     verdict = await worker.verify(issued.secret)
     assert verdict.key is not None
     assert verdict.key.permissions == frozenset()
@@ -339,7 +340,7 @@ async def test_a_worker_whose_row_was_removed_believes_nothing_until_it_has_join
             await connection.commit()
     freshness = worker._opened().freshness
     await freshness.poll()
-    assert worker.recall(issued.secret.encode()) is None
+    assert worker.hit(digest(issued.secret.encode())) is None
     assert not freshness.holds()
     await freshness.poll()
     assert freshness.holds()
@@ -386,7 +387,7 @@ async def test_a_database_that_cannot_be_written_to_is_served_from_without_remem
     standby = await start_read_only(postgres_url)
     try:
         assert (await standby.verify(issued.secret)).valid
-        assert standby.recall(issued.secret.encode()) is None
+        assert standby.hit(digest(issued.secret.encode())) is None
         assert "remembers nothing" in caplog.text
         with pytest.raises(UnavailableError, match="nothing was changed"):
             await standby.deactivate(issued.key.id)
@@ -406,14 +407,14 @@ async def test_a_forked_child_has_nothing_of_its_parents_lease(start: Start, sql
     worker = await start(sqlite_url)
     issued = await worker.create("a key")
     assert (await worker.verify(issued.secret)).valid
-    assert worker.recall(issued.secret.encode()) is not None
+    assert worker.hit(digest(issued.secret.encode())) is not None
     child = os.fork()
     if child == 0:
-        forgot = worker.recall(issued.secret.encode()) is None and not worker.is_open
+        forgot = worker.hit(digest(issued.secret.encode())) is None and not worker.is_open
         os._exit(0 if forgot else 1)
     _, status = await asyncio.to_thread(os.waitpid, child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert worker.recall(issued.secret.encode()) is not None
+    assert worker.hit(digest(issued.secret.encode())) is not None
 
 
 async def test_waits_that_run_at_the_same_time_share_their_looks(start: Start, sqlite_url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gatepost import APIKeys, Outcome
-from gatepost.secret import SecretFormat, new_id
+from gatepost.secret import SecretFormat, digest, new_id
 from tests.freshness.conftest import MakeWorker, calls_of, counted_statements, settled
 
 
@@ -62,7 +62,7 @@ async def test_a_memory_hit_asks_nobody(worker: MakeWorker, redis_url: str) -> N
     before = await calls_of(redis_url, "mget", "set")
     with counted_statements(keys) as counts:
         for _ in range(100):
-            assert keys.recall(issued.secret.encode()) is not None
+            assert keys.hit(digest(issued.secret.encode())) is not None
             assert (await keys.verify(issued.secret)).valid
     assert not counts
     assert await calls_of(redis_url, "mget", "set") == before
@@ -103,7 +103,7 @@ async def test_without_a_memory_tier_redis_answers(worker: MakeWorker, redis_url
     await settled(keys)
     with counted_statements(keys) as counts:
         assert (await keys.verify(issued.secret)).valid
-        assert keys.recall(issued.secret.encode()) is None
+        assert keys.hit(digest(issued.secret.encode())) is None
     assert counts["records"] == 0
 
 

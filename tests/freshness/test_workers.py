@@ -17,6 +17,7 @@ from gatepost import APIKeys, Outcome, UnavailableError
 from gatepost.database.source import Database, Reading
 from gatepost.freshness import Freshness
 from gatepost.record import Absent, decode
+from gatepost.secret import digest
 from gatepost.tiers.memory import MemoryTier
 from tests.freshness.conftest import MakeWorker, counted_statements, settled
 from tests.servers.proxy import Proxy, proxied
@@ -38,7 +39,7 @@ async def test_another_worker_refuses_a_deactivated_key_after_its_next_poll(work
         assert (await keys.verify(issued.secret)).valid
     await here.deactivate(issued.key.id)
     await outcome_within(there, issued.secret, Outcome.DEACTIVATED, 1.0)
-    assert there.recall(issued.secret.encode()) is None
+    assert there.hit(digest(issued.secret.encode())) is None
     await there.activate(issued.key.id)
     await outcome_within(here, issued.secret, Outcome.VALID, 1.0)
 
@@ -61,8 +62,8 @@ async def test_a_change_of_one_key_leaves_others_in_memory(worker: MakeWorker) -
     await there.verify(changing.secret)
     await here.deactivate(changing.key.id)
     await there._opened().freshness.poll()
-    assert there.recall(changing.secret.encode()) is None
-    assert there.recall(steady.secret.encode()) is not None
+    assert there.hit(digest(changing.secret.encode())) is None
+    assert there.hit(digest(steady.secret.encode())) is not None
 
 
 class HeldDatabase(Database):
@@ -109,7 +110,7 @@ async def test_a_request_does_not_join_a_read_from_before_a_change_that_its_work
     assert (await later).outcome is Outcome.DEACTIVATED
     assert held.reads == 2
     await _earlier
-    assert there.recall(issued.secret.encode()) is None, "the old reading got into memory"
+    assert there.hit(digest(issued.secret.encode())) is None, "the old reading got into memory"
     assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
@@ -121,7 +122,7 @@ async def test_a_read_from_before_a_known_change_does_not_get_into_memory(worker
     await there._opened().freshness.poll()
     held.release.set()
     assert (await earlier).valid, "it began before the change"
-    assert there.recall(issued.secret.encode()) is None
+    assert there.hit(digest(issued.secret.encode())) is None
     assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
@@ -193,7 +194,7 @@ async def test_a_worker_cut_off_from_the_database_serves_until_max_staleness_and
             assert time.monotonic() - stalled < 1.1, "believed past max_staleness"
         await asyncio.sleep(0.02)
     assert set(outcomes) == {Outcome.VALID, UnavailableError}
-    assert far.recall(issued.secret.encode()) is None
+    assert far.hit(digest(issued.secret.encode())) is None
     with pytest.raises(UnavailableError):
         await far.verify(unseen.secret)
 
@@ -351,7 +352,7 @@ async def test_a_database_put_back_to_an_older_state_is_noticed_loudly_and_every
         await keys._opened().freshness.poll()
 
     assert "restored" in caplog.text
-    assert keys.recall(kept.secret.encode()) is None
+    assert keys.hit(digest(kept.secret.encode())) is None
     assert (await keys.verify(lost.secret)).outcome is Outcome.INVALID
     assert (await keys.verify(kept.secret)).valid
 
@@ -390,10 +391,10 @@ async def test_a_worker_that_noticed_a_restored_database_remembers_again_once_it
     await keys._opened().freshness.poll()
     for _ in range(2):
         assert (await keys.verify(kept.secret)).valid
-        assert keys.recall(kept.secret.encode()) is None
+        assert keys.hit(digest(kept.secret.encode())) is None
     assert (await keys.invalidate()).complete
     assert (await keys.verify(kept.secret)).valid
-    assert keys.recall(kept.secret.encode()) is not None
+    assert keys.hit(digest(kept.secret.encode())) is not None
 
 
 async def test_what_a_restored_database_lost_is_not_believed_after_very_many_changes_in_the_new_one(
@@ -444,11 +445,11 @@ async def test_an_invalidation_empties_every_workers_memory(database_url: str, w
     async with here, there:
         issued = await here.create("a key")
         assert (await there.verify(issued.secret)).valid
-        assert there.recall(issued.secret.encode()) is not None
+        assert there.hit(digest(issued.secret.encode())) is not None
         told = await here.invalidate(wait=waiting, actor="me")
         if waiting == "everywhere":
             assert told.complete
-            assert there.recall(issued.secret.encode()) is None
+            assert there.hit(digest(issued.secret.encode())) is None
         with counted_statements(there) as counts:
             for _ in range(100):
                 await asyncio.sleep(0.01)
@@ -475,7 +476,7 @@ async def test_a_database_whose_lost_changes_were_made_up_for_by_others_is_notic
     with caplog.at_level(logging.ERROR):
         await keys._opened().freshness.poll()
     assert "does not continue" in caplog.text
-    assert keys.recall(issued.secret.encode()) is None
+    assert keys.hit(digest(issued.secret.encode())) is None
 
 
 async def test_a_gap_in_the_events_is_noticed(worker: MakeWorker, caplog: pytest.LogCaptureFixture) -> None:
@@ -506,7 +507,7 @@ async def test_more_changes_than_are_kept_empty_memory_instead_of_being_missed(
     monkeypatch.setattr(f"gatepost.freshness.{limit}", 3)
     await there.deactivate([issued.key.id for issued in made[:5]], wait="commit")
     await here._opened().freshness.poll()
-    assert here.recall(made[5].secret.encode()) is None
+    assert here.hit(digest(made[5].secret.encode())) is None
     for issued in made[:5]:
         assert (await here.verify(issued.secret)).outcome is Outcome.DEACTIVATED
     with counted_statements(here) as counts:

@@ -16,6 +16,7 @@ from gatepost import (
     Outcome,
     UnknownPermissionError,
 )
+from gatepost.secret import digest
 from tests.keyring.conftest import logged
 
 
@@ -70,12 +71,12 @@ async def test_a_deactivated_key_is_refused_when_the_call_returns_and_works_agai
 ) -> None:
     issued = await keys.create("a key")
     assert (await keys.verify(issued.secret)).valid
-    assert keys.recall(issued.secret.encode()) is not None
+    assert keys.hit(digest(issued.secret.encode())) is not None
 
     receipt = await keys.deactivate(issued.key.id)
 
     assert (list(receipt.changed), list(receipt.unchanged), list(receipt.unknown)) == ([issued.key.id], [], [])
-    assert keys.recall(issued.secret.encode()) is None
+    assert keys.hit(digest(issued.secret.encode())) is None
     verdict = await keys.verify(issued.secret)
     assert verdict.outcome is Outcome.DEACTIVATED
     assert verdict.key is not None
@@ -162,7 +163,7 @@ async def test_expiry_is_judged_by_the_databases_clock_and_can_be_lifted(keys: A
     issued = await keys.create("short", expires_at=datetime.fromtimestamp(now + 0.6, UTC))
     assert (await keys.verify(issued.secret)).valid
     await asyncio.sleep(0.7)
-    assert keys.recall(issued.secret.encode()) is None
+    assert keys.hit(digest(issued.secret.encode())) is None
     assert (await keys.verify(issued.secret)).outcome is Outcome.EXPIRED
     await keys.update(issued.key.id, expires_at=None)
     assert (await keys.verify(issued.secret)).valid
@@ -420,12 +421,12 @@ async def test_no_audit_brings_a_secret_of_a_server_key_that_was_dropped_into_me
         asking.cancel()  # its auditor is gone; the read goes on
         await asyncio.gather(asking, return_exceptions=True)
         await asyncio.sleep(0.2)
-        assert keys.recall(secret.encode()) is None
+        assert keys.hit(digest) is None
         assert (await keys.verify(secret)).outcome is Outcome.INVALID
         assert not keys._opened().lookup._unshown
     async with APIKeys(sqlite_url, server_keys=[new, old]) as keys:
         await keys.verify(secret)
-        assert keys.recall(secret.encode()) is not None
+        assert keys.hit(digest) is not None
 
 
 async def test_server_keys_of_the_app_rotate_without_breaking_secrets(sqlite_url: str) -> None:

@@ -126,7 +126,7 @@ BREAKS = (
             Edit(Lookup, "seek", "if self._clock() < freshness.until:", "if True:"),
         ),
     ),
-    Break("the lease is not checked on memory", (Edit(Lookup, "recall", "now < freshness.until and ", ""),)),
+    Break("the lease is not checked on memory", (Edit(Lookup, "hit", "now < freshness.until and ", ""),)),
     Break(
         "the lease is not checked on what is remembered",
         (Edit(Lookup, "remembered", "if now < self._freshness.until:", "if True:"),),

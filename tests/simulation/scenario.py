@@ -209,7 +209,7 @@ class Run:
         """One request, as the middleware makes it; then the question whether it was answered rightly."""
         digest = digest_of(secret)
         ticket = self.ledger.begin(self.server.now())
-        record = worker.keys.recall(secret)
+        record = worker.keys.hit(digest)
         if record is not None:
             outcome = Outcome.VALID
             self.world.counts["recalled from memory"] += 1

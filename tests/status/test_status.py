@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 import gatepost
 from gatepost import APIKeys
+from gatepost.secret import digest
 from tests.servers.redis import RedisServer
 
 
@@ -22,7 +23,7 @@ async def test_a_serving_worker_tells_of_lease_lag_and_itself(database_url: str)
     async with keys:
         issued = await keys.create("x")
         assert (await keys.verify(issued.secret)).valid
-        assert keys.recall(issued.secret.encode()) is not None
+        assert keys.hit(digest(issued.secret.encode())) is not None
         status = await keys.status()
     assert status.ready
     assert codes(status) == set()

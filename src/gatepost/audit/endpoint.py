@@ -14,7 +14,7 @@ from gatepost.keyring import APIKeys
 from gatepost.secret import DIGEST_BYTES
 
 TOKEN_HEADER = "x-gatepost-audit"  # noqa: S105 - the header's name
-"""Carries the token. Not `Authorization`: the middleware takes that out, on exempt paths too."""
+"""Carries the token. Not `Authorization`: the middleware takes that out where the path is not exempt."""
 
 TOKEN_MIN = 32
 """Least characters of the shared token: hexadecimal ones hold 128 bits then."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typer import confirm, prompt
 
 from gatepost.errors import BadInputError
-from gatepost.keyring import SECRET_MAX
+from gatepost.secret import SECRET_MAX
 
 
 @contextmanager

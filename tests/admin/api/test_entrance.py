@@ -102,7 +102,6 @@ WRAPPERS: Mapping[str, tuple[Callable[[ASGIApp, APIKeys], ASGIApp], str]] = {
         "X-Filerobot-Key: {}",
     ),
     "optional": (lambda app, keys: APIKeyMiddleware(app, keys, optional=True), "X-API-Key: {}"),
-    "exempts it": (lambda app, keys: APIKeyMiddleware(app, keys, exempt=["/api/*"]), "X-API-Key: {}"),
     "twice": (lambda app, keys: APIKeyMiddleware(APIKeyMiddleware(app, keys), keys, strip=False), "X-API-Key: {}"),
 }
 """What an app that the API stands in may be wrapped with, and the header by which its callers come in."""
@@ -120,6 +119,16 @@ async def test_whatever_wraps_the_app_the_callers_own_key_is_judged_again(
         known = await http.get("/api/whoami", headers={"Authorization": "Basic eDp5", carrier: value})
         assert (known.status_code, known.json()["id"]) == (200, small_boss.key_id)
         assert (await http.get("/api/whoami")).status_code == 401
+
+
+async def test_where_the_app_exempts_the_api_the_api_alone_takes_the_key(small_site: Site, small_boss: Caller) -> None:
+    inner = Starlette(routes=[Mount("/api", make_api(small_site.keys, sources=[Header("X-Admin-Key")]))])
+    app = APIKeyMiddleware(inner, small_site.keys, exempt=["/api/*"])
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+        known = await http.get("/api/whoami", headers={"X-Admin-Key": small_boss.secret})
+        assert (known.status_code, known.json()["id"]) == (200, small_boss.key_id)
+        usual = await http.get("/api/whoami", headers={"X-API-Key": small_boss.secret})
+        assert refusal(usual) == (401, "key_missing")
 
 
 async def test_a_secret_beside_the_one_that_the_app_was_entered_with_is_an_error(
@@ -160,7 +169,8 @@ async def test_two_secrets_are_an_error_also_where_the_app_exempts_the_api(
     small_site: Site, small_boss: Caller
 ) -> None:
     inner = Starlette(routes=[Mount("/api", make_api(small_site.keys))])
-    both = {"X-API-Key": small_boss.secret, "Authorization": f"Bearer {small_boss.secret}"}
+    other = await small_site.caller(*ALL)
+    both = {"X-API-Key": small_boss.secret, "Authorization": f"Bearer {other.secret}"}
     app = APIKeyMiddleware(inner, small_site.keys, exempt=["/api/*"])
     async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
         assert refusal(await http.get("/api/whoami", headers=both)) == (400, "key_ambiguous")
