@@ -3,16 +3,14 @@
 import asyncio
 import gc
 import logging
-import sys
-import types
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepost.coalescing import Coalescer
+from tests.eager import eager
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 
@@ -430,27 +428,6 @@ async def test_what_waits_for_a_further_fetch_of_its_turn_is_not_fetched_twice()
     for gate in source.gates:
         gate.set()
     assert await asyncio.gather(*asked) == [0, 1, 1]
-
-
-def begun_at_once(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
-    """Imitates `asyncio.eager_task_factory`, which came with CPython 3.12: the first step is taken at once."""
-    waits_for = coroutine.send(None)
-
-    @types.coroutine
-    def remaining() -> Generator[Any, Any, Any]:
-        yield waits_for
-        return (yield from coroutine)
-
-    async def rest() -> Any:
-        return await remaining()
-
-    return asyncio.Task(rest(), loop=loop, **options)
-
-
-if sys.version_info >= (3, 12):
-    eager = asyncio.eager_task_factory
-else:
-    eager = begun_at_once
 
 
 async def test_where_tasks_begin_at_once_a_fetch_still_begins_after_the_turn() -> None:
