@@ -53,7 +53,10 @@ class Coalescer(Generic[V]):
     async def close(self) -> None:
         """Wait for what is running or asked: a fetch cancelled in the middle of a statement would lose a connection."""
         while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+            task = next(iter(self._running))
+            if not task.done():
+                await asyncio.wait({task})
+            self._ran(task)  # here too: the loop may not have had the turn in which it would have called it
 
     def _wait(self, waiters: list[asyncio.Future[V]]) -> asyncio.Future[V]:
         """A new future among those that wait for one value."""

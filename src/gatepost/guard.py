@@ -73,6 +73,7 @@ class Guard:
 
     async def _keep_watch(self) -> None:
         wake = self._connections.wake
+        await asyncio.sleep(0)  # an eager task factory begins it within `attend`: nothing may end before that returns
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self._next_round - self._clock())):

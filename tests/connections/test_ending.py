@@ -26,7 +26,9 @@ from gatepost.context import serving
 from gatepost.guard import ROUND_SECONDS
 from gatepost.secret import digest
 from tests.connections.conftest import MakeWorker
+from tests.eager import eager
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
+from tests.pure.records import record
 from tests.servers.proxy import Proxy, proxied
 
 BOUND_SECONDS = ROUND_SECONDS + 2.0
@@ -362,6 +364,26 @@ async def test_an_expiry_that_is_set_put_off_or_taken_away_counts_for_open_conne
         async with asyncio.timeout(0.5 + BOUND_SECONDS):
             await connection.end()
         assert datetime.now(UTC) >= soon
+
+
+async def test_nothing_is_ended_before_its_watch_has_begun_where_tasks_begin_at_once(here: APIKeys) -> None:
+    """`attend` is called by the very task that an end would cancel."""
+    ended: list[Outcome] = []
+    over = asyncio.Event()
+
+    def end(outcome: Outcome) -> None:
+        ended.append(outcome)
+        over.set()
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(eager)
+    try:
+        here.attend(b"a secret", record(as_of=-1, key_expires=1.0), end)  # in doubt, and expired
+        assert ended == []
+        await asyncio.wait_for(over.wait(), PATIENCE_SECONDS)
+        assert ended == [Outcome.EXPIRED]
+    finally:
+        loop.set_task_factory(None)
 
 
 async def test_end_connections_can_be_turned_off(here: APIKeys, there: APIKeys) -> None:

@@ -3,15 +3,14 @@
 import asyncio
 import gc
 import logging
-import types
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepost.coalescing import Coalescer
+from tests.eager import eager
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 
@@ -353,6 +352,47 @@ async def test_close_of_an_idle_coalescer_returns_at_once() -> None:
     await asyncio.wait_for(coalescer_of(Source()).close(), timeout=1)
 
 
+async def ended_this_turn(coalescer: Coalescer[int], asked: "asyncio.Future[int]") -> None:
+    """Wait until its fetch has ended, and the loop has not yet run the callbacks of the task."""
+    await turns(2)  # in the first the fetch begins, in the second it ends
+    assert asked.done()
+    assert any(task.done() for task in coalescer._running)
+
+
+async def test_close_needs_no_turn_of_the_loop_where_all_has_ended() -> None:
+    coalescer = coalescer_of(Source())
+    await ended_this_turn(coalescer, coalescer.ask(A))
+    with pytest.raises(StopIteration):  # it waited for nothing
+        coalescer.close().send(None)
+
+
+async def test_close_in_the_turn_in_which_a_fetch_ended_waits_for_what_comes_after_it() -> None:
+    source = Source()
+    coalescer = coalescer_of(source, size=1, at_once=1)
+    first, second = coalescer.ask(A), coalescer.ask(B)
+    await ended_this_turn(coalescer, first)
+    await coalescer.close()
+    assert second.done()
+    await turns()  # the callbacks that came late change nothing
+    assert source.fetches == [[A], [B]]
+    assert await coalescer.ask(C) == 2
+
+
+async def test_a_close_that_is_cancelled_cancels_no_fetch() -> None:
+    source = Source(held=True)
+    coalescer = coalescer_of(source)
+    asked = coalescer.ask(A)
+    await turns()
+    closing = asyncio.create_task(coalescer.close())
+    await turns()
+    closing.cancel()
+    await turns()
+    assert closing.cancelled()
+    source.gates[0].set()
+    assert await asked == 0
+    await coalescer.close()
+
+
 async def test_askers_of_a_fetch_that_is_cancelled_are_told() -> None:
     async def cancelled(digests: Sequence[bytes]) -> Mapping[bytes, int]:
         raise asyncio.CancelledError
@@ -388,18 +428,6 @@ async def test_what_waits_for_a_further_fetch_of_its_turn_is_not_fetched_twice()
     for gate in source.gates:
         gate.set()
     assert await asyncio.gather(*asked) == [0, 1, 1]
-
-
-def eager(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
-    """As `asyncio.eager_task_factory`, which came with CPython 3.12: the first step is taken at once."""
-    waits_for = coroutine.send(None)
-
-    @types.coroutine
-    def rest() -> Generator[Any, Any, Any]:
-        yield waits_for
-        return (yield from coroutine)
-
-    return asyncio.Task(rest(), loop=loop, **options)
 
 
 async def test_where_tasks_begin_at_once_a_fetch_still_begins_after_the_turn() -> None:
