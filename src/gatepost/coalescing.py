@@ -39,7 +39,8 @@ class Coalescer(Generic[V]):
 
     def ask(self, digest: bytes) -> asyncio.Future[V]:
         """The value, from a fetch that begins after this call. The future raises what the fetch raises."""
-        return self._wait(self._asked.get(digest) or self._begin(digest))
+        waiters = self._asked.get(digest)
+        return self._wait(self._begin(digest) if waiters is None else waiters)
 
     def join(self, digest: bytes) -> asyncio.Future[V] | None:
         """The value from a fetch that began before this call; `None` where there is none."""
@@ -48,7 +49,13 @@ class Coalescer(Generic[V]):
 
     def ask_or_join(self, digest: bytes) -> asyncio.Future[V]:
         """The value, from a fetch under way if there is one: for values that are checked by `as_of` in any case."""
-        return self._wait(self._under_way.get(digest) or self._asked.get(digest) or self._begin(digest))
+        waiters = self._under_way.get(digest, self._asked.get(digest))
+        return self._wait(self._begin(digest) if waiters is None else waiters)
+
+    def expect(self, digest: bytes) -> None:
+        """Have the value fetched, unless that is under way or about to begin: for those who will join it."""
+        if digest not in self._under_way and digest not in self._asked:
+            self._begin(digest)
 
     async def close(self) -> None:
         """Wait for what is running or asked: a fetch cancelled in the middle of a statement would lose a connection."""

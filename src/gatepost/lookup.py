@@ -4,8 +4,9 @@
             ├ remembered: memory hit, lease holds ──> the key or that there is none
             └ seek:       Redis (one MGET for all) ─> another's read under way ─> own read (one SELECT for all)
 
-Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`). A database that has
-let a read wait is not asked again until it answers a probe: meanwhile nobody waits for it.
+Each step down is taken where the one above knows nothing that still counts (`Freshness.covers`). What Redis does not
+hold is not asked of it again while the read that follows is under way: who comes meanwhile joins that. A database that
+has let a read wait is not asked again until it answers a probe: meanwhile nobody waits for it.
 """
 
 import asyncio
@@ -74,6 +75,8 @@ class Lookup:
         self.counts = LookupCounts()
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
+        self._sought: set[bytes] = set()
+        """Digests that are being read from the database, or are about to be, because Redis was of no help."""
         self._unshown: Counter[bytes] = Counter()
         self._probing: asyncio.Task[None] | None = None
         self._hung_at = 0.0
@@ -129,7 +132,7 @@ class Lookup:
         counts = self.counts
         counts.lookups += 1
         if self._clock() < freshness.until:
-            if self._redis is not None and self._redis.healthy:
+            if self._redis is not None and self._redis.healthy and digest not in self._sought:
                 found = await self._from_redis.ask_or_join(digest)
                 if found is not None and freshness.covers(digest, found):
                     counts.from_redis += 1
@@ -140,6 +143,7 @@ class Lookup:
                 if freshness.covers(digest, found):
                     counts.from_database += 1
                     return found
+        self._sought.add(digest)
         found = await self._counted(self._from_database.ask(digest))
         counts.from_database += 1
         return found
@@ -189,10 +193,17 @@ class Lookup:
         for digest, payload in payloads.items():
             row, as_of = from_payload(payload)
             answers[digest] = self._remember(digest, decode(row, as_of, lives[row is None]))
+        for digest, found in answers.items():
+            if found is None or not self._freshness.covers(digest, found):
+                self._sought.add(digest)  # in this very step: whoever comes before the askers wake up finds the read
+                self._from_database.expect(digest)
         return answers
 
     async def _fetch_from_database(self, digests: Sequence[bytes]) -> Mapping[bytes, Found]:
-        reading = await self._read(digests)
+        try:
+            reading = await self._read(digests)
+        finally:
+            self._sought.difference_update(digests)
         answers = {}
         self.counts.reads += 1
         self.counts.reads_digests += len(digests)

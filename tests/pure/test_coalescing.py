@@ -133,6 +133,8 @@ class Story:
             self.joined += [(future, begun)] if future is not None else []
         elif event == "ask_or_join":
             (self.joined if under_way else self.asked).append((self.coalescer.ask_or_join(digest), begun))
+        elif event == "expect":
+            self.coalescer.expect(digest)
         else:
             await self.turn(answer=event == "answer")
 
@@ -143,11 +145,11 @@ class Story:
         await turns()
 
     async def end(self) -> None:
-        while not all(future.done() for future, _ in self.asked + self.joined):
+        while self.coalescer._running or not all(future.done() for future, _ in self.asked + self.joined):
             await self.turn(answer=True)
 
 
-kinds = st.sampled_from(["ask", "ask_or_join", "join", "turn", "answer"])
+kinds = st.sampled_from(["ask", "ask_or_join", "join", "expect", "turn", "answer"])
 
 
 @given(st.lists(st.tuples(kinds, st.sampled_from([A, B, C]))), st.integers(1, 3), st.integers(1, 3))
@@ -212,6 +214,34 @@ async def test_ask_or_join_takes_what_is_under_way_and_else_asks() -> None:
     assert source.fetches == [[A]]
     source.gates[0].set()
     assert await asked == await joined == 0
+
+
+async def test_what_is_expected_is_fetched_once_for_those_who_join_and_for_those_who_ask_before_it_begins() -> None:
+    source = Source(held=True)
+    coalescer = coalescer_of(source)
+    coalescer.expect(A)
+    coalescer.expect(A)
+    asked = coalescer.ask(A)
+    await turns()
+    coalescer.expect(A)
+    joined = coalescer.join(A)
+    assert joined is not None
+    await turns()
+    assert source.fetches == [[A]]
+    source.gates[0].set()
+    assert await asked == await joined == 0
+
+
+async def test_what_nobody_waits_for_is_joined_all_the_same() -> None:
+    source = Source(held=True)
+    coalescer = coalescer_of(source)
+    coalescer.expect(A)
+    await turns()
+    joined = coalescer.ask_or_join(A)
+    await turns()
+    assert source.fetches == [[A]]
+    source.gates[0].set()
+    assert await joined == 0
 
 
 async def test_no_fetch_is_larger_than_size_and_no_more_run_than_at_once() -> None:
