@@ -1,4 +1,4 @@
-"""Which paths need no key, and which a fresh look at it. Pure. Matched on the path as it is routed."""
+"""Which paths need no key, and which a fresh look at it. Matched on the path as the app routes it."""
 
 import inspect
 import re
@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 from gatepost.errors import BadInputError
+from gatepost.routing import Routing
 from gatepost.sources import Scope
 
 Exemption = str | Callable[[Scope], bool]
@@ -20,52 +21,68 @@ class Exemptions:
     `/health` opens exactly that path. `/public/*` opens what lies below `/public/`, not `/public` itself. A path with
     `.` or `..` as a segment, an empty segment, a backslash, a control character or an encoded slash is never exempt by
     a prefix: apps and servers disagree on what it means. A function answers for the whole scope and is believed where
-    it answers `True`.
+    it answers `True`. Where `routing` tells of several paths that the request may be routed by, each must be exempt.
     Raises `BadInputError` for a pattern that could not match, or would match more than it says.
     """
 
-    def __init__(self, exempt: Sequence[Exemption]) -> None:
+    def __init__(self, exempt: Sequence[Exemption], routing: Routing | None = None) -> None:
         self._paths, self._prefixes, self._functions = _sorted("exempt", exempt)
+        self._routing = routing or Routing()
 
     def __bool__(self) -> bool:
         return bool(self._paths or self._prefixes or self._functions)
 
     def match(self, scope: Scope) -> bool:
         """Whether this request needs no key."""
-        path = _routed_path(scope)
+        if all(self._opens(path, scope) for path in self._routing.paths(scope)):
+            return True
+        if not self._functions:
+            return False
+        views = self._routing.views(scope)  # is True: a forgotten coroutine opens nothing
+        return any(all(function(view) is True for view in views) for function in self._functions)
+
+    def _opens(self, path: str, scope: Scope) -> bool:
         if path in self._paths:
             return True
         below = any(_is_below(path, prefix) for prefix in self._prefixes)
-        if below and not _is_odd(path) and not _ENCODED_SEPARATOR.search(scope.get("raw_path") or b""):
-            return True
-        return any(function(scope) is True for function in self._functions)  # a forgotten coroutine opens nothing
+        return below and not _is_odd(path) and not _ENCODED_SEPARATOR.search(scope.get("raw_path") or b"")
 
 
 class FreshPaths:
     """A list of paths, path prefixes and functions of the scope, written as for `Exemptions`, matched the other way
     round: what an app might take for one of them is one. A miss would be a hole; a hit too many costs a round trip.
 
-    `/payments` is also `/payments/`, and `/payments/*` also `/payments`, in any case of the letters. A path with `.` or
-    `..` as a segment, an empty segment, a backslash, a control character, an encoded slash or anything that could be
-    decoded again, and one that frameworks find differently below the `root_path`, always matches. A function matches
+    `/payments` is also `/payments/`, and `/payments/*` also `/payments`, in any case of the letters, wherever the
+    slashes stand and whatever stands before: an app may be mounted, under a root path of its own, or find its mounts
+    without looking for the slash behind them. A path with `.` or `..` as a segment, an empty segment, a backslash, a
+    control character, an encoded slash or anything that could be decoded again always matches. A function matches
     unless it answers `False` or `None`. Raises `BadInputError` as `Exemptions` does.
     """
 
-    def __init__(self, fresh: Sequence[Exemption]) -> None:
+    def __init__(self, fresh: Sequence[Exemption], routing: Routing | None = None) -> None:
         paths, prefixes, self._functions = _sorted("fresh", fresh)
-        self._paths = frozenset(_folded(path).rstrip("/") for path in (*paths, *prefixes))
-        self._prefixes = tuple(map(_folded, prefixes))
+        self._paths = frozenset(_letters(path) for path in (*paths, *prefixes))
+        self._prefixes = tuple(map(_letters, prefixes))
+        self._routing = routing or Routing()
 
     def match(self, scope: Scope) -> bool:
         """Whether this request's key must be judged on the database's word."""
-        path, routed = scope["path"], _routed_path(scope)
-        odd = not routed or not path.startswith("/") or "%" in path or _is_odd(path) or _is_odd(routed)
+        path: str = scope["path"]
+        odd = not path.startswith("/") or "%" in path or _is_odd(path)
         if odd or _ENCODED_SEPARATOR.search(scope.get("raw_path") or b""):
             return True
-        for each in {_folded(path), _folded(routed)}:
-            if each.rstrip("/") in self._paths or each.startswith(self._prefixes):
-                return True
-        return any(function(scope) not in (False, None) for function in self._functions)
+        routed = self._routing.paths(scope)
+        if any(map(self._takes_in, {path, *routed})):
+            return True
+        if not self._functions:
+            return False
+        views = self._routing.views(scope)
+        return any(function(view) not in (False, None) for view in views for function in self._functions)
+
+    def _takes_in(self, path: str) -> bool:
+        segments = path.strip("/").split("/")
+        ends = (_letters("".join(segments[start:])) for start in range(len(segments)))
+        return any(end in self._paths or end.startswith(self._prefixes) for end in ends)
 
 
 def _sorted(
@@ -100,24 +117,9 @@ def _sorted(
     return frozenset(paths), tuple(prefixes), tuple(functions)
 
 
-def _folded(path: str) -> str:
-    """The path as the most lenient of apps might compare it."""
-    return unicodedata.normalize("NFKC", path).casefold()
-
-
-def _routed_path(scope: Scope) -> str:
-    """`scope["path"]` without the `root_path` that the app is mounted at, as frameworks route it.
-
-    Empty, which no pattern matches, where frameworks disagree: the root stands elsewhere in the path (Litestar routes
-    `/public/api/admin` under the root `/api` as `/admin`), or ends with a slash (Starlette then keeps all of the path).
-    """
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    if root in {"", "/"}:
-        return path
-    if path.startswith(root + "/") and not root.endswith("/"):
-        return path[len(root) :]
-    return "" if root.rstrip("/") in path else path
+def _letters(path: str) -> str:
+    """The path as the most lenient of apps might compare it: without its slashes, and in one case."""
+    return unicodedata.normalize("NFKC", path).casefold().replace("/", "")
 
 
 def _is_below(path: str, prefix: str) -> bool:

@@ -25,6 +25,7 @@ from gatepost.models import Outcome
 from gatepost.record import Credentials, Record
 from gatepost.refusal_log import RefusalLog
 from gatepost.responses import Problem, challenge, checked_realm
+from gatepost.routing import Routing
 from gatepost.secret import Presented
 from gatepost.sources import Bearer, Extractor, Header, Source, shown
 from gatepost.streams import ConnectionEndedError, Socket, Stream, send_watched
@@ -44,7 +45,8 @@ class APIKeyMiddleware:
     `sources`: where a secret may stand. `exempt`: paths that need no key: `/health`, `/public/*`, or a function of the
     scope. `optional`: let requests without any secret in, unauthenticated; a wrong secret is refused all the same.
     `strip`: take what carried the secret out of the scope. `project`: the one that requests belong to, or a function of
-    the scope that tells it; a key of another project is refused; `None` = every key is let in. `realm`: for the
+    the scope that tells it; a key of another project is refused; `None` = every key is let in. Paths are those that the
+    app routes, below its root path; functions are shown them so, as `path`, with an empty `root_path`. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
     response; may be async. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as
     for `exempt`, where the key is judged on the database's word (one round trip), whatever is remembered of it; a path
@@ -88,8 +90,9 @@ class APIKeyMiddleware:
         self.app = app
         self.keys = keys
         self._extract = Extractor(sources, strip=strip).take
-        self._exempt = Exemptions(exempt) if exempt else None
-        self._fresh = FreshPaths(fresh) if fresh else None
+        self._routing = Routing(app)
+        self._exempt = Exemptions(exempt, self._routing) if exempt else None
+        self._fresh = FreshPaths(fresh, self._routing) if fresh else None
         asks_first = bool(exempt or fresh) or project is not None
         self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
@@ -270,8 +273,9 @@ class APIKeyMiddleware:
         await (app or problem)(scope, receive, send)
 
     def _is_of_another_project(self, key: Record, scope: Scope) -> bool:
-        project = self._project(scope) if callable(self._project) else self._project
-        return of_another_project(key.project, project)
+        if not callable(self._project):
+            return of_another_project(key.project, self._project)
+        return any(of_another_project(key.project, self._project(view)) for view in self._routing.views(scope))
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
