@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from gatepost import APIKeys, BadInputError, ImportedKey, Outcome
 from gatepost.database import tables
 from gatepost.database.batches import one_of
-from gatepost.database.engine import parse_url
+from gatepost.database.url import parse_url
 
 
 @pytest.mark.parametrize(

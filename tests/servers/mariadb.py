@@ -37,8 +37,8 @@ class MariaDBServer:
 
 
 @contextmanager
-def mariadb_server() -> Iterator[MariaDBServer]:
-    """Start MariaDB, and stop it at the end. Raises ProgramMissingError or ServerError."""
+def mariadb_server(*options: str) -> Iterator[MariaDBServer]:
+    """Start MariaDB, and stop it at the end. `options`: more of its own. Raises ProgramMissingError or ServerError."""
     program = newest(["mariadbd", "mysqld"], re.compile(r"(\d+(?:\.\d+)+)-MariaDB"))
     with server_folder("mariadb") as folder:
         address = folder / "socket"
@@ -46,7 +46,7 @@ def mariadb_server() -> Iterator[MariaDBServer]:
         if os.geteuid() == 0:
             common.append("--user=root")
         _initialise(program, common, folder)
-        process = ServerProcess([program.path, *common, f"--socket={address}", *SETTINGS], folder)
+        process = ServerProcess([program.path, *common, f"--socket={address}", *SETTINGS, *options], folder)
         try:
             process.wait_until(lambda: _greets(address))
             url = URL.create("mysql+asyncmy", "root", host="localhost", query={"unix_socket": str(address)})

@@ -97,7 +97,7 @@ class DatabaseOptions(Options):
 
         Raises `BadInputError`, also where no such file can be.
         """
-        from gatepost.database.engine import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from gatepost.database.url import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         url = parse_url(self.database)
         if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
@@ -108,10 +108,10 @@ class DatabaseOptions(Options):
         return file
 
     def database_name(self) -> str:
-        """The URL without anything secret: password and query left out."""
-        from gatepost.database.engine import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+        """The URL without anything secret: no password, and of the query only where the server is."""
+        from gatepost.database.url import parse_url, shown  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-        return parse_url(self.database).set(query={}).render_as_string(hide_password=True)
+        return shown(parse_url(self.database))
 
     def check_file(self) -> None:
         """Raise `SchemaError` where the URL names an SQLite file that does not exist: in a wrong folder, an empty

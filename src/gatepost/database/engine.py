@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
+from gatepost.database.url import DRIVERS, parse_url, to_driver
 from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
 
 SQLITE_BUSY_MS = 5000
@@ -23,40 +24,15 @@ WAL_RETRY_SECONDS = 0.01
 RECYCLE_SECONDS = 1800
 """Connections older than this are replaced: below the idle limits of servers and firewalls in between."""
 
-_DRIVERS = {
-    "sqlite": ("sqlite+aiosqlite", ""),
-    "postgresql": ("postgresql+asyncpg", "postgres"),
-    "postgres": ("postgresql+asyncpg", "postgres"),
-    "mysql": ("mysql+asyncmy", "mysql"),
-    "mariadb": ("mariadb+asyncmy", "mysql"),
-}
-
-
-def parse_url(database: str) -> URL:
-    """The URL with an async driver put in where none is named. Raises `BadInputError` for what is none."""
-    try:
-        url = make_url(database)
-    except (ArgumentError, ValueError):
-        raise BadInputError(
-            "database is not a URL. Examples: sqlite:///keys.db, postgresql://user:password@host/name"
-        ) from None
-    backend = url.drivername.partition("+")[0]
-    if backend not in _DRIVERS:
-        raise BadInputError(f"database {backend!r} is not supported: use sqlite, postgresql, mysql or mariadb")
-    if backend == "sqlite" and url.host:
-        raise BadInputError(f"database: an SQLite URL has three slashes before the path: sqlite:///{url.host}")
-    return url if "+" in url.drivername else url.set(drivername=_DRIVERS[backend][0])
-
 
 def make_engine(database: str, timeout: float) -> AsyncEngine:
     """An engine that gatepost owns. `timeout`: seconds to wait for a free connection.
 
-    Raises `MissingExtraError` where the driver is not installed.
+    Raises `MissingExtraError` where the driver is not installed, `BadInputError` for a URL that cannot be used.
     """
-    url = parse_url(database)
-    options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout}
-    is_sqlite = url.get_backend_name() == "sqlite"
-    if not is_sqlite:  # reads are the rule: a change asks for its transaction
+    url, arguments = to_driver(parse_url(database))
+    options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout, "connect_args": arguments}
+    if url.get_backend_name() != "sqlite":  # reads are the rule: a change asks for its transaction
         options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_recycle": RECYCLE_SECONDS}
     elif url.database in {None, "", ":memory:"}:  # lives in one connection: who wants it waits for it
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
@@ -69,17 +45,34 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
     except InvalidRequestError:
         raise BadInputError(f"database driver {url.drivername!r} is not async: leave it out of the URL") from None
     except ModuleNotFoundError as missing:
-        driver, extra = _DRIVERS[url.drivername.partition("+")[0]]
+        driver, extra = DRIVERS[url.drivername.partition("+")[0]]
         if url.drivername.partition("+")[2] != driver.partition("+")[2]:
             raise BadInputError(
                 f"database driver {missing.name} is not installed; without one named it is {driver}"
             ) from None
         raise MissingExtraError(f"The database driver {missing.name}", extra) from None
-    if is_sqlite:
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    if url.drivername == "postgresql+asyncpg":
-        event.listen(engine.sync_engine, "do_connect", _end_in_background)
+    _listen(engine, url.drivername)
     return engine
+
+
+def _listen(engine: AsyncEngine, driver: str) -> None:
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    if driver == "postgresql+asyncpg":
+        event.listen(engine.sync_engine, "do_connect", _end_in_background)
+    elif driver not in {ours for ours, _ in DRIVERS.values()}:
+        event.listen(engine.sync_engine, "do_connect", _name_options)
+
+
+def _name_options(dialect: Any, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
+    """Of drivers that are not ours the options are not known here: they say `TypeError` where one cannot be used."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except TypeError:
+        raise BadInputError(
+            f"database: the driver {dialect.driver} cannot use the options of the URL as they stand there: leave "
+            "them out, or hand in an AsyncEngine made with connect_args="
+        ) from None
 
 
 def _end_in_background(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
@@ -139,10 +132,15 @@ def mapped_errors(doing: str) -> Iterator[None]:
     Also what looks like a fault of ours, such as a table that is gone: a request must not get a wrong answer from it.
     Messages never hold statement parameters.
     """
+    begun = time.monotonic()
     try:
         yield
     except IntegrityError:
         raise
     except (SQLAlchemyError, OSError, TimeoutError) as failure:
         cause = getattr(failure, "orig", None) or failure
-        raise UnavailableError(f"{doing}: the database failed ({type(cause).__name__}: {cause})") from failure
+        if isinstance(cause, TimeoutError) and not str(cause):
+            waited = f"{time.monotonic() - begun:.1f} s"
+            raise UnavailableError(f"{doing}: the database did not answer within {waited}") from failure
+        told = f"{type(cause).__name__}: {cause}".rstrip(": ")
+        raise UnavailableError(f"{doing}: the database failed ({told})") from failure

@@ -37,7 +37,7 @@ from gatepost.database.listing import Listing
 from gatepost.database.rows import KEYS, as_event, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings, workers
 from gatepost.database.workers import Workers
-from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
+from gatepost.errors import ConfigurationError, UnavailableError, UncertainCommitError
 from gatepost.models import APIKey, ChangeEvent
 from gatepost.record import Row
 
@@ -180,10 +180,7 @@ class Database:
         `UnavailableError`, `MissingExtraError`."""
         self.connect()
         try:
-            try:
-                status = await self.schema_status()
-            except TypeError as wrong:  # what drivers raise for options that they do not know
-                raise BadInputError(f"database: the driver does not take an option of the URL: {wrong}") from None
+            status = await self.schema_status()
             if not status.fits and self.engine.dialect.name == "sqlite":
                 await self.upgrade()
                 status = await self.schema_status()

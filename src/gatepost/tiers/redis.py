@@ -24,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
 from gatepost.errors import BadInputError, ConfigurationError
+from gatepost.tiers.url import check_url
 
 logger = logging.getLogger("gatepost.redis")
 
@@ -55,8 +56,6 @@ LISTEN_SECONDS = 15.0
 
 JITTER = 0.1
 """TTLs vary by this part, so that values written together do not lapse together."""
-
-_NO_URL = "redis is not a URL. Examples: redis://host:6379/0, rediss://user:password@host/0, unix:///run/redis.sock"
 
 _FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError, asyncio.IncompleteReadError)
 
@@ -91,10 +90,7 @@ class RedisTier:
         self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
-        try:
-            fault = await self._ping()
-        except TypeError as wrong:  # what redis-py raises for options that it does not know
-            raise BadInputError(f"redis: an option of the URL cannot be used: {wrong}") from None
+        fault = await self._ping()
         self._healthy = fault is None
         if fault is not None:
             self._trip(fault)
@@ -122,13 +118,19 @@ class RedisTier:
     @property
     def fault(self) -> str | None:
         """Why the breaker skips it, in a line; `None` while it does not."""
-        return None if self._fault is None else _line(self._fault)
+        return None if self._fault is None else self._told(self._fault)
 
     async def check(self) -> str | None:
         """Ask it now: why it does not answer, in a line, or `None`. Changes nothing; works before `open` too. One
         exchange."""
         fault = await self._ping()
-        return None if fault is None else _line(fault)
+        return None if fault is None else self._told(fault)
+
+    def _told(self, fault: BaseException) -> str:
+        """The fault in a line; timeouts of ours have no text."""
+        if isinstance(fault, TimeoutError) and not str(fault):
+            return f"no answer within {self._timeout:g} s"
+        return " ".join(f"{type(fault).__name__}: {fault}".split()).rstrip(".: ")
 
     async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
@@ -208,7 +210,7 @@ class RedisTier:
         self._fault = fault
         self._pending.clear()
         if self._probe is None and not self._closed:
-            logger.warning("Redis does not answer (%s: %s): going on without it", type(fault).__name__, fault)
+            logger.warning("Redis does not answer (%s): going on without it", self._told(fault))
             self._probe = asyncio.create_task(self._recover())
 
     async def _recover(self) -> None:
@@ -290,21 +292,14 @@ class RedisTier:
                     yield message
 
 
-def _line(fault: BaseException) -> str:
-    """redis-py's own timeouts have no text."""
-    return " ".join(f"{type(fault).__name__}: {fault}".split()).rstrip(".: ")
-
-
 def _client_of(url: str, timeout: float) -> Redis:
-    try:
-        return Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),  # the breaker decides when to try again
-        )
-    except ValueError:  # its text may hold a part of a password
-        raise BadInputError(_NO_URL) from None
+    check_url(url)
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),  # the breaker decides when to try again
+    )
 
 
 def _checked(client: RedisClient) -> RedisClient:
