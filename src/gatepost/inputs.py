@@ -40,11 +40,13 @@ def checked_project(project: str | None) -> str | None:
     return None if project is None else checked_text("project", project, PROJECT_MAX)
 
 
-def checked_actor(actor: str | Actor | None) -> Actor:
-    """The actor that a verb was given, as it may be stored: a plain name, or nothing, is an operator. Raises
-    `BadInputError`."""
+def checked_actor(actor: str | Actor) -> Actor:
+    """The actor that a verb was given, as it may be stored: a plain name is an operator. Raises `BadInputError`, also
+    for `None`: who looks up who is asking, and finds nobody, must not become somebody whom nothing limits."""
+    if actor is UNNAMED:
+        return UNNAMED
     if actor is None:
-        return NOBODY
+        raise BadInputError("actor=None is nobody, who may do nothing: leave it out for the app's own doings", "actor")
     if not isinstance(actor, Actor):
         return Actor(checked_text("actor", actor, ACTOR_MAX), operator=True)
     if actor.key_id is not None and not is_id(actor.key_id):
@@ -138,5 +140,5 @@ def check_id(key_id: str) -> None:
         raise KeyNotFoundError([key_id])
 
 
-NOBODY = Actor("nobody", operator=True)
+UNNAMED = Actor("nobody", operator=True)
 """Whoever calls a verb without saying who they are: an operator, who is not named in the audit log."""

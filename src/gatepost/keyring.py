@@ -34,7 +34,7 @@ from gatepost.errors import (
     UnavailableError,
 )
 from gatepost.inputs import (
-    NOBODY,
+    UNNAMED,
     check_id,
     check_in_future,
     checked_actor,
@@ -143,7 +143,8 @@ class APIKeys:
     in url-safe base64; the first seals, all open) with which secrets are stored encrypted too, so that `reveal` gives
     them back; `None` = nothing recoverable is stored.
 
-    Verbs take an `actor`: a name for the audit log, or an `Actor` that may be limited (`gatepost.authority`). They
+    Verbs take an `actor`: a name for the audit log, or an `Actor` that may be limited (`gatepost.authority`). A name,
+    or none, is an operator, whom nothing limits: for what the app does by itself; `None` is an error. They
     raise `AccessDeniedError` or `ForceNeededError` where it may not do what is asked, and know only keys that it
     reaches.
 
@@ -379,7 +380,7 @@ class APIKeys:
         expires_at: datetime | None = None,
         active: bool = True,
         idempotency_key: str | None = None,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
     ) -> Issued:
         """Make a key; its secret is told in the answer and never again.
 
@@ -417,9 +418,7 @@ class APIKeys:
         await self._announce(change.digests)
         return Issued(_key_of(row, change.now), secret)
 
-    async def import_digests(
-        self, keys: Iterable[ImportedKey], *, actor: str | Actor | None = None
-    ) -> Sequence[APIKey]:
+    async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
         """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
 
         Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for a digest
@@ -459,7 +458,7 @@ class APIKeys:
         await self._announce(change.digests)
         return [_key_of(row, change.now) for row in rows]
 
-    async def get(self, key_id: str, *, actor: str | Actor | None = None) -> APIKey:
+    async def get(self, key_id: str, *, actor: str | Actor = UNNAMED) -> APIKey:
         """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
         authority = Authority(checked_actor(actor))
         authority.check_look(key_id)
@@ -479,7 +478,7 @@ class APIKeys:
         sort: str = "-created",
         after: str | None = None,
         limit: int = 50,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
     ) -> Page[APIKey]:
         """One page of keys. Filters of `None` do not filter.
 
@@ -529,7 +528,7 @@ class APIKeys:
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 50,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
     ) -> Page[ChangeEvent]:
         """One page of the audit log, newest first: of one key, also a deleted one, or of all that the actor reaches.
         Filters of `None` do not filter.
@@ -568,7 +567,7 @@ class APIKeys:
         return Page(found[:limit], None if last is None else f"{last.seq}.{last.n}")
 
     async def made_by(
-        self, key_id: str, *, after: str | None = None, limit: int = 50, actor: str | Actor | None = None
+        self, key_id: str, *, after: str | None = None, limit: int = 50, actor: str | Actor = UNNAMED
     ) -> Page[APIKey]:
         """One page of the keys that a key made (created or imported), those that these made, and so on, as far as there
         still are any; newest first. The key itself may be deleted. What an intruder with it has left, to be switched
@@ -605,7 +604,7 @@ class APIKeys:
         expires_at: datetime | _Unset | None = UNSET,
         if_version: str | None = None,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> EditedKey:
@@ -656,7 +655,7 @@ class APIKeys:
         self,
         ids: str | Iterable[str],
         *,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "commit",
         timeout: float | None = None,
     ) -> Receipt:
@@ -672,7 +671,7 @@ class APIKeys:
         ids: str | Iterable[str],
         *,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Receipt:
@@ -703,7 +702,7 @@ class APIKeys:
         grace: float,
         if_version: str | None = None,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Issued:
@@ -739,7 +738,7 @@ class APIKeys:
         *,
         if_version: str | None = None,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Receipt:
@@ -757,7 +756,7 @@ class APIKeys:
             if_version=if_version,
         )
 
-    async def reveal(self, key_id: str, *, actor: str | Actor | None = None) -> str:
+    async def reveal(self, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
         """The current secret of a key again, where a vault keeps it. It is in the audit log before it is told. An actor
         needs `ACCESS_MANAGE` and every permission of the key. Raises `SecretNotStoredError`, `KeyNotFoundError`,
         `AccessDeniedError`, `UnavailableError`. One transaction."""
@@ -779,7 +778,7 @@ class APIKeys:
         return secret
 
     async def invalidate(
-        self, *, actor: str | Actor | None = None, wait: Wait = "everywhere", timeout: float | None = None
+        self, *, actor: str | Actor = UNNAMED, wait: Wait = "everywhere", timeout: float | None = None
     ) -> Propagation:
         """Have every worker forget all that it remembers, and distrust all that Redis holds: to be called once the
         database was put back to an older state (a backup, a failover that lost commits), since what was read from the
@@ -1011,7 +1010,7 @@ class APIKeys:
 
     def _change(self, actor: Actor) -> "AbstractAsyncContextManager[Change]":
         """A change of the actor's."""
-        return self._database.change(None if actor is NOBODY else actor)
+        return self._database.change(None if actor is UNNAMED else actor)
 
     async def _begin(self, change: "Change", actor: Actor) -> Authority:
         """Begin a change; what its actor may do in it. A key that acts is read anew: what it may do can have changed.
@@ -1058,7 +1057,7 @@ class APIKeys:
         self,
         ids: str | Iterable[str],
         active: bool,
-        actor: str | Actor | None,
+        actor: str | Actor,
         patience: "_Patience",
         check: Callable[[Authority, Subject], None],
     ) -> Receipt:
@@ -1074,7 +1073,7 @@ class APIKeys:
     async def _change_keys(
         self,
         ids: str | Iterable[str],
-        actor: str | Actor | None,
+        actor: str | Actor,
         patience: "_Patience",
         check: Callable[[Authority, Subject], None],
         apply: "Callable[[Change, Sequence[str]], Awaitable[None]]",
