@@ -58,6 +58,7 @@ After = Annotated[
     str | None, Option("--after", metavar="PLACE", help="Go on from there: the `next` of the page before.")
 ]
 EveryPage = Annotated[bool, Option("--all", help="Every page, not only one.")]
+QuietIds = Annotated[bool, Option("--quiet", "-q", help="Print the keys' ids alone, one a line.")]
 NoWait = Annotated[bool, Option("--no-wait", help="Return once it is committed; tell by when every worker acts on it.")]
 Timeout = Annotated[
     float | None,
@@ -218,20 +219,19 @@ class ChangeOptions(KeysOptions):
         Option(
             "--actor",
             metavar="NAME",
-            help="Who does it, for the change log. Default: your user name.",
+            help="Your name in the change log, which tells your user on this machine too. Default: that one.",
             rich_help_panel=_CONNECTION,
         ),
     ] = None
 
-    def who(self) -> Actor | None:
-        """The operator, on this machine; `None` where it has no name for its user."""
-        name = self.actor
-        if name is None:
-            try:
-                name = getpass.getuser()
-            except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
-                return None
-        return Actor(name=name, address=_host_name())
+    def who(self) -> Actor:
+        """The operator at this shell, known by its user on this machine, whatever name is given."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
+            user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+        name = user if self.actor is None else self.actor
+        return Actor(name, id=user, address=_host_name(), operator=True, at_shell=True)
 
 
 def _host_name() -> str | None:

@@ -108,12 +108,12 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
 
 def _presets(visit: Visit) -> Mapping[str, frozenset[str]]:
     everything = frozenset(map(str, visit.keys.catalogue))
-    held = everything if visit.actor.permissions is None else everything & visit.actor.permissions
+    held = everything if visit.actor.held is None else everything & visit.actor.held
     return {**visit.site.presets, EVERYTHING_HELD: held}
 
 
 def _chosen(visit: Visit, form: KeyForm) -> KeyForm:
-    held = visit.actor.permissions
+    held = visit.actor.held
     groups = grouped(each for each in visit.keys.catalogue if held is None or each in held)
     return form.chosen(str(visit.fields["choose"]), groups, _presets(visit))
 
@@ -137,7 +137,7 @@ def _form(
         theirs=theirs,
         groups=grouped(visit.keys.catalogue),
         gone=sorted(gone),
-        held=visit.actor.permissions,
+        held=visit.actor.held,
         presets=_presets(visit),
         spans=SPANS,
         today=visit.now.date().isoformat(),

@@ -34,7 +34,7 @@ WAIT_SECONDS = 5.0
 _CHALLENGE = {"WWW-Authenticate": 'Session realm="API keys"'}
 """A 401 has to carry one (RFC 9110, section 11.6.1); browsers ignore a scheme that they do not know."""
 
-_OUTSIDE = Guest(Actor(name="nobody", permissions=frozenset()))
+_OUTSIDE = Guest(Actor("nobody"))
 """Who has not been let in: somebody who may do nothing."""
 
 
