@@ -542,9 +542,7 @@ class APIKeys:
         wanted = self._wanted(which, actor)
         return Total(0, exact=True) if wanted is None else await self._database.count_keys(wanted)
 
-    async def projects(
-        self, *, after: str | None = None, limit: int = 100, actor: str | Actor = UNNAMED
-    ) -> Page[str]:
+    async def projects(self, *, after: str | None = None, limit: int = 100, actor: str | Actor = UNNAMED) -> Page[str]:
         """The names of the projects that have keys, of those that the actor reaches, in the database's order of texts.
         `after`: a name; those that come after it. `limit`: 1 to 500. Raises `BadInputError`, `AccessDeniedError`,
         `UnavailableError`. One round trip, however many keys there are."""

@@ -187,13 +187,13 @@ async def test_odd_arguments_get_one_clear_error_or_name_no_key(keys: APIKeys) -
         ("postgresql://127.0.0.1:1/x?nonsense=1", None),
         ("mysql+aiomysql://127.0.0.1:1/x", None),
         ("sqlite://", "redis://127.0.0.1:1/0?nonsense=1"),
-        ("sqlite://", "redis://:pa/ss@127.0.0.1"),
+        ("sqlite://", "redis://:hush/hush@127.0.0.1"),
     ],
 )
 async def test_a_url_with_a_wrong_option_is_bad_input_and_tells_no_password(database: str, redis: str | None) -> None:
     with pytest.raises(BadInputError) as raised:
         await APIKeys(database, redis).open()
-    assert "pa" not in str(raised.value).replace("password", "")
+    assert "hush" not in str(raised.value)
 
 
 async def test_a_secret_given_for_an_id_is_not_repeated(pair: tuple[APIKeys, APIKeys]) -> None:
