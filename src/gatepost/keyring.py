@@ -749,6 +749,11 @@ class APIKeys:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
         return Verdict(outcome, key)
 
+    def is_genuine(self, secret: bytes) -> bool:
+        """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.
+        Whether it opens anything is not asked. A secret that was imported never is. No I/O, about 5 µs."""
+        return self._opened().format.is_genuine(secret.strip(b" "))
+
     async def judge(self, secret: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
         """What `secret` opens, with whatever I/O it takes: none for a text that was never made here. `fresh`: read from
         the database after this call, whatever is remembered.

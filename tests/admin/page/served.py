@@ -60,12 +60,18 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    database: str, *, mount: str = MOUNT, vault_keys: Any = None, poll_there: float = 0.05, **options: Any
+    database: str,
+    *,
+    mount: str = MOUNT,
+    vault_keys: Any = None,
+    foreign_secrets: bool = False,
+    poll_there: float = 0.05,
+    **options: Any,
 ) -> AsyncIterator[Served]:
     """Serve the page at `mount`, made with `options`, over a database that has no tables yet. `poll_there`: seconds
     between two looks that the app's worker takes at the changes."""
     await APIKeys(database).create_schema()
-    here = APIKeys(database, vault_keys=vault_keys, poll_interval=0.05)
+    here = APIKeys(database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, poll_interval=0.05)
     async with here as keys, APIKeys(database, poll_interval=poll_there) as there:
         await there.serve()
         app = Starlette(routes=[Mount(mount, make_page(keys, **options)), Mount("/", _files(there))])

@@ -12,8 +12,9 @@ import pytest
 
 from gatepost.admin.page import form
 from gatepost.errors import UnavailableError, UncertainCommitError
-from gatepost.models import Actor
-from tests.admin.page.served import MOUNT, Served, serving
+from gatepost.models import Actor, ImportedKey
+from gatepost.secret import digest
+from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -231,16 +232,93 @@ async def test_signing_in_and_out_need_a_token_too(served: Served) -> None:
         assert (await client.get()).status_code == 401
 
 
-async def test_sign_ins_that_fail_are_slowed_and_the_right_secret_has_to_wait_as_well(served: Served) -> None:
+async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(served: Served) -> None:
     boss = await served.boss()
-    async with at(served) as client:
+    async with at(served) as client, at(served) as behind_the_same_proxy:
         for _ in range(5):
             assert (await client.sign_in("gp_wrong")).status_code == 401
-        answer = await client.sign_in(boss.secret)
+        answer = await client.sign_in("gp_wrong")
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
         assert "Try again in 1 second." in answer.text
-        assert (await client.get()).status_code == 401
+        assert (await behind_the_same_proxy.sign_in(boss.secret)).status_code == 303
+        assert (await behind_the_same_proxy.get()).status_code == 200
+        assert (await client.sign_in("gp_wrong")).status_code == 429
+
+
+async def test_a_key_of_ours_that_is_no_longer_good_is_told_so_and_counts_as_no_guess(served: Served) -> None:
+    plain, off, gone = [await served.keys.create(name, []) for name in ("plain", "off", "gone")]
+    await served.keys.deactivate(off.key.id)
+    await served.keys.delete(gone.key.id)
+    async with at(served) as client:
+        for _ in range(3):
+            for issued, said in ((plain, "may not be used here"), (off, "deactivated"), (gone, "not a key")):
+                assert said in (await client.sign_in(issued.secret)).text
+        assert (await client.sign_in("gp_wrong")).status_code == 401
+
+
+async def test_guesses_at_imported_secrets_wait_before_anything_is_read(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(sqlite_url, foreign_secrets=True) as served, at(served) as client:
+        imported = ImportedKey(digest=digest(b"an old secret"), description="imported", permissions=EVERYTHING)
+        await served.keys.import_digests([imported])
+        assert (await client.sign_in("an old secret")).status_code == 303
+        client.http.cookies.clear()
+        for number in range(5):
+            assert (await client.sign_in(f"guess {number}")).status_code == 401
+        judged: list[bytes] = []
+        monkeypatch.setattr(served.keys, "judge", judged.append)
+        assert (await client.sign_in("an old secret")).status_code == 429
+        assert judged == []
+
+
+@pytest.mark.parametrize("name", ["gatepost_session", "gatepost_csrf"])
+@pytest.mark.parametrize("path", ["", "log", "sign-in"])
+async def test_two_cookies_of_one_name_are_refused_and_neither_is_used(served: Served, name: str, path: str) -> None:
+    boss, other = await served.boss(), await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        own = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.http.cookies.jar)
+        tossed = served.session(other.secret) if name == "gatepost_session" else "x" * 43
+        forms: list[Any] = [
+            {"Cookie": f"{own}; {name}={tossed}"},
+            {"Cookie": f"{name}={tossed};{own}"},
+            [("Cookie", own), ("Cookie", f"{name}={tossed}")],
+            {"Cookie": f"{own}; {own}"},
+        ]
+        for headers in forms:
+            http = httpx2.AsyncClient(base_url=served.url, headers=headers)
+            async with http:
+                answer = await http.get(path)
+            assert answer.status_code == 400
+            assert "two cookies where this page sets one" in answer.text
+            assert "the boss" not in answer.text
+            assert "set-cookie" not in answer.headers
+        assert (await client.get()).status_code == 200
+
+
+async def test_a_cookie_whose_name_only_resembles_the_sessions_is_nothing(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        client.http.cookies.set("gatepost_session2", "x")
+        client.http.cookies.set("x", "gatepost_session")
+        assert (await client.get()).status_code == 200
+
+
+async def test_a_form_that_comes_too_slowly_is_answered_and_its_connection_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatepost.admin.body.BODY_SECONDS", 0.2)
+    server = httpx2.URL(served.url)
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    head = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000"
+    writer.write(f"POST {MOUNT}/sign-in HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\nsecret=".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "took longer than 0.2 seconds" in answer
 
 
 async def test_a_key_that_may_not_look_at_keys_is_told_so_when_it_signs_in(served: Served) -> None:

@@ -7,8 +7,9 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gatepost.admin.page import csrf
+from gatepost.admin.page import csrf, session
 from gatepost.admin.page.assets import Assets
+from gatepost.admin.page.cookies import check_single
 from gatepost.admin.page.entrance import Entrance, Stranger
 from gatepost.admin.page.failures import FORGED, TOLD, Failure, failure_of
 from gatepost.admin.page.form import read_form
@@ -57,6 +58,7 @@ class Site:
         async def endpoint(request: Request) -> Response:
             visit = Visit(self, request)
             try:
+                check_single(request, [csrf.COOKIE, session.COOKIE] if self.signs_in else [csrf.COOKIE])
                 await self.keys.open()  # where nobody has
                 if request.method == "POST":
                     if not csrf.is_own_request(request.headers):

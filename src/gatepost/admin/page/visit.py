@@ -125,8 +125,7 @@ class Visit:
     def failed(self, failure: Failure) -> Response:
         """A page that says what is wrong."""
         response = self.render("error.html", failure.status, failure=failure)
-        if failure.retry_after is not None:
-            response.headers["Retry-After"] = str(failure.retry_after)
+        response.headers.update(failure.headers)
         return response
 
     def redirect(self, path: str) -> Response:
