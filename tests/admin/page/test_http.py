@@ -79,7 +79,14 @@ async def test_nothing_on_a_page_is_inline_or_from_elsewhere(served: Served) -> 
     boss = await served.boss()
     async with at(served) as client:
         await client.sign_in(boss.secret)
-        for path in ("", "new", f"keys/{boss.key.id}", f"keys/{boss.key.id}/history", "log"):
+        for path in (
+            "",
+            "new",
+            f"keys/{boss.key.id}",
+            f"keys/{boss.key.id}/edit",
+            f"keys/{boss.key.id}/history",
+            "log",
+        ):
             text = (await client.get(path)).text
             assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|javascript:", text)
             assert all(url.startswith(MOUNT) for url in re.findall(r'(?:src|href|action)="([^"#][^"]*)"', text))
@@ -319,6 +326,127 @@ async def test_a_form_that_comes_too_slowly_is_answered_and_its_connection_close
     writer.close()
     assert answer.startswith("HTTP/1.1 408 ")
     assert "took longer than 0.2 seconds" in answer
+
+
+async def held(client: Client, path: str, fields: dict[str, Any], secret: str) -> httpx2.Response:
+    """What is answered to a form that is sent without a session, once somebody has signed in with the secret."""
+    asked = await client.post(path, {**fields, "csrf_token": "stale"})
+    assert asked.status_code == 401
+    assert f'action="{MOUNT}/{path}"' in asked.text
+    kept: dict[str, Any] = {"secret": secret}
+    for name, text in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', asked.text):
+        kept.setdefault(name, []).append(text)
+    return await client.post(path, kept)
+
+
+async def test_each_form_that_changes_keys_is_kept_over_a_sign_in_and_nothing_is_done_by_it(served: Served) -> None:
+    boss, target = await served.boss(), await served.keys.create("target", ["OBJECTS_LIST"])
+    seq = (await served.keys.events(limit=1)).items[0].seq
+    edit, rotate = f"keys/{target.key.id}/edit", f"keys/{target.key.id}/rotate"
+    forms: list[tuple[str, dict[str, Any], str]] = [
+        ("new", {"description": "typed", "permission": ["FILE_UPLOAD"], "expires": "30"}, 'value="typed"'),
+        (edit, {"description": "typed", "version": target.key.version, "expires": "never"}, 'value="typed"'),
+        (rotate, {"grace": "own", "grace_amount": "7.25", "version": target.key.version}, 'value="7.25"'),
+        ("change", {"verb": "delete", "id": [target.key.id, boss.key.id]}, "2 keys will be deleted"),
+    ]
+    for path, fields, shown in forms:
+        async with at(served) as client:
+            answer = await held(client, path, fields, boss.secret)
+            assert answer.status_code == 200, path
+            assert shown in answer.text
+            assert "You are signed in again" in answer.text
+            assert boss.secret not in answer.text
+            assert (await client.get()).status_code == 200
+    assert (await served.keys.events(limit=1)).items[0].seq == seq
+
+
+async def test_what_is_kept_holds_no_secret_and_goes_to_nobody_who_may_not_change_keys(served: Served) -> None:
+    reader = await served.keys.create("reader", ["ACCESS_READ"])
+    async with at(served) as client:
+        wrong = await held(client, "new", {"description": "typed"}, "gp_wrong")
+        assert wrong.status_code == 401
+        assert 'name="description" value="typed"' in wrong.text
+        assert "gp_wrong" not in wrong.text
+        answer = await held(client, "new", {"description": "typed"}, reader.secret)
+        assert answer.status_code == 403
+        assert "ACCESS_MANAGE" in answer.text
+
+
+async def test_a_form_that_signs_in_needs_the_token_of_somebody_not_signed_in(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        assert (await client.post("new", {"description": "x", "secret": boss.secret})).status_code == 403
+        await client.sign_in(boss.secret)
+        fields = {"description": "x", "secret": boss.secret, "csrf_token": await client.token("new")}
+        assert (await client.post("new", fields)).status_code == 403
+    assert len((await served.keys.list()).items) == 1
+
+
+async def test_a_session_that_is_over_is_told_of_and_one_that_was_ended_on_purpose_is_not(served: Served) -> None:
+    boss = await served.boss()
+    over = "the page was not used for a while"
+    async with at(served) as client:
+        assert over not in (await client.get()).text
+        await client.sign_in(boss.secret)
+        token = await client.token()
+        del client.http.cookies["gatepost_session"]
+        assert over in (await client.get()).text
+        assert over not in (await client.get()).text
+        await client.sign_in(boss.secret)
+        await client.post("sign-out", {"csrf_token": await client.token()})
+        assert over not in (await client.get()).text
+        assert token
+
+
+async def test_an_address_that_is_none_is_told_within_the_pages_frame_to_who_may_be_there(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        assert "Sign out" not in (await client.get("nothing")).text
+        await client.sign_in(boss.secret)
+        answer = await client.get("nothing")
+        assert answer.status_code == 404
+        assert "Sign out" in answer.text
+        assert f'href="{MOUNT}/"' in answer.text
+
+
+async def test_an_unknown_permission_in_the_address_is_told_in_words_with_a_way_on(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        answer = await client.get("?permission=NOPE")
+        assert answer.status_code == 400
+        assert "There is no permission called NOPE." in answer.text
+        assert "catalogue" not in answer.text
+        assert "Show all keys" in answer.text
+
+
+async def test_people_are_called_by_the_description_of_the_key_that_they_use(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        page = (await client.get()).text
+    assert re.search(r'Signed in as </span><bdi title="the boss">the boss</bdi>', page)
+    assert f"key {boss.key.id}" not in page
+
+
+async def test_the_sign_in_says_which_key_it_takes_and_how_to_get_one(served: Served) -> None:
+    async with at(served) as client:
+        page = (await client.get()).text
+    for text in ("ACCESS_MANAGE", "ACCESS_READ", "manage accesses", "gatepost keys create"):
+        assert text in page
+
+
+async def test_a_page_of_keys_weighs_the_same_however_many_permissions_they_hold(served: Served) -> None:
+    boss = await served.boss()
+    weights = []
+    for permissions in (EVERYTHING[:4], EVERYTHING):
+        made = [await served.keys.create(f"{len(permissions):02} {n:02}", permissions) for n in range(50)]
+        async with at(served) as client:
+            await client.sign_in(boss.secret)
+            weights.append(len((await client.get(f"?search={len(permissions):02}")).text))
+        assert len(made) == 50
+    assert weights[1] < weights[0] * 1.02
+    assert weights[1] < 150_000
 
 
 async def test_a_key_that_may_not_look_at_keys_is_told_so_when_it_signs_in(served: Served) -> None:

@@ -1,13 +1,13 @@
 """The audit log: of one key, and of all that the visitor reaches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from gatepost.admin.page import history
 from gatepost.admin.page.history import Difference
-from gatepost.admin.page.key_change import names_of
+from gatepost.admin.page.names import names_of
 from gatepost.admin.page.visit import Visit
 from gatepost.errors import KeyNotFoundError
 from gatepost.models import ChangeEvent
@@ -36,15 +36,14 @@ async def show_history(visit: Visit) -> Response:
         if not page.items:
             raise
         key = None
-    lines = _lines(page.items, {})
+    lines = await lines_of(visit, page.items)
     return visit.render("history.html", key=key, key_id=key_id, lines=lines, next=page.next, after=_after(visit))
 
 
 async def show_log(visit: Visit) -> Response:
     """What was done to all keys."""
     page = await visit.keys.events(after=_after(visit), limit=PAGE_EVENTS, actor=visit.actor)
-    ids = dict.fromkeys(event.key_id for event in page.items if event.key_id is not None)
-    lines = _lines(page.items, await names_of(visit, list(ids)))
+    lines = await lines_of(visit, page.items)
     return visit.render("log.html", lines=lines, next=page.next, after=_after(visit))
 
 
@@ -52,7 +51,9 @@ def _after(visit: Visit) -> str | None:
     return visit.request.query_params.get("after") or None
 
 
-def _lines(events: Sequence[ChangeEvent], names: Mapping[str, str]) -> Sequence[Line]:
+async def lines_of(visit: Visit, events: Sequence[ChangeEvent]) -> Sequence[Line]:
+    """The changes, with the descriptions of the keys that they were made to."""
+    names = await names_of(visit, list(dict.fromkeys(event.key_id for event in events if event.key_id is not None)))
     return [
         Line(event, history.title(event), history.differences(event), names.get(event.key_id or "")) for event in events
     ]
