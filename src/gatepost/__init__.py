@@ -29,6 +29,7 @@ from gatepost.errors import UnknownPermissionError as UnknownPermissionError
 from gatepost.keyring import APIKeys as APIKeys
 from gatepost.middleware import APIKeyMiddleware as APIKeyMiddleware
 from gatepost.models import Actor as Actor
+from gatepost.models import ActorKind as ActorKind
 from gatepost.models import APIKey as APIKey
 from gatepost.models import ChangeEvent as ChangeEvent
 from gatepost.models import EditedKey as EditedKey

@@ -2,7 +2,7 @@
 
 An actor reaches only keys of its own project, and the others look as if there were none. It looks with `ACCESS_READ` or
 `ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, and weakens the key that it uses only
-with `force`. An actor without `permissions` is an operator: none of this limits it.
+with `force`. None of this limits an actor that says `operator`.
 """
 
 from collections.abc import Set
@@ -45,7 +45,7 @@ class Authority:
     @property
     def is_limited(self) -> bool:
         """Whether any rule applies; an operator may do everything."""
-        return self.actor.permissions is not None or self.actor.key_id is not None
+        return not self.actor.operator
 
     def reaches(self, subject: Subject) -> bool:
         """Whether the key exists, as far as the actor can tell."""
@@ -58,15 +58,14 @@ class Authority:
 
     def check_look(self, key_id: str | None = None) -> None:
         """Raise `AccessDeniedError` unless the actor may look at keys, or at the key `key_id`: its own, always."""
-        held = self.actor.permissions
-        if held is None or held & {ACCESS_READ, ACCESS_MANAGE}:
+        if not self.is_limited or self.actor.permissions & {ACCESS_READ, ACCESS_MANAGE}:
             return
         if key_id is None or key_id != self.actor.key_id:
             raise AccessDeniedError(f"Looking at keys needs {ACCESS_READ} or {ACCESS_MANAGE}", [ACCESS_READ])
 
     def check_manage(self) -> None:
         """Raise `AccessDeniedError` unless the actor may change keys."""
-        if self.actor.permissions is not None and ACCESS_MANAGE not in self.actor.permissions:
+        if self.is_limited and ACCESS_MANAGE not in self.actor.permissions:
             raise AccessDeniedError(f"Changing keys needs {ACCESS_MANAGE}", [ACCESS_MANAGE])
 
     def check_project(self, project: str | None) -> None:
@@ -90,4 +89,4 @@ class Authority:
             raise ForceNeededError(f"Key {subject.id} is the one you are using: say force if you mean it")
 
     def _not_held(self, permissions: Set[str]) -> Set[str]:
-        return frozenset() if self.actor.permissions is None else frozenset(permissions) - self.actor.permissions
+        return frozenset(permissions) - self.actor.permissions if self.is_limited else frozenset()

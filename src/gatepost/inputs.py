@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gatepost.errors import BadInputError, KeyNotFoundError
-from gatepost.models import ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX, Actor
+from gatepost.models import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX, Actor
 from gatepost.secret import ID_CHARS
 
 YEAR_MIN, YEAR_MAX = 1, 9999
@@ -39,16 +40,24 @@ def checked_project(project: str | None) -> str | None:
     return None if project is None else checked_text("project", project, PROJECT_MAX)
 
 
-def checked_actor(actor: str | Actor | None) -> Actor:
-    """The actor that a verb was given: a plain name, or nothing, is an operator. Raises `BadInputError`."""
+def checked_actor(actor: str | Actor) -> Actor:
+    """The actor that a verb was given, as it may be stored: a plain name is an operator. Raises `BadInputError`, also
+    for `None`: who looks up who is asking, and finds nobody, must not become somebody whom nothing limits."""
+    if actor is UNNAMED:
+        return UNNAMED
     if actor is None:
-        return NOBODY
-    if isinstance(actor, Actor):
-        checked_text("actor", actor.name, ACTOR_MAX)
-        if actor.address is not None:
-            checked_text("address", actor.address, ADDRESS_MAX)
-        return actor
-    return Actor(name=checked_text("actor", actor, ACTOR_MAX))
+        raise BadInputError("actor=None is nobody, who may do nothing: leave it out for the app's own doings", "actor")
+    if not isinstance(actor, Actor):
+        return Actor(checked_text("actor", actor, ACTOR_MAX), operator=True)
+    if actor.key_id is not None and not is_id(actor.key_id):
+        raise BadInputError(f"An actor's key_id must be the id of a key, not {actor.key_id!r:.50}", "actor")
+    return replace(
+        actor,
+        name=checked_text("actor", actor.name, ACTOR_MAX),
+        id=None if actor.id is None else checked_text("actor's id", actor.id, ACTOR_ID_MAX),
+        address=None if actor.address is None else checked_text("address", actor.address, ADDRESS_MAX),
+        project=checked_project(actor.project),
+    )
 
 
 def checked_moment(moment: datetime | None) -> datetime | None:
@@ -63,6 +72,24 @@ def checked_moment(moment: datetime | None) -> datetime | None:
     if not YEAR_MIN < moment.year < YEAR_MAX:
         raise BadInputError(f"expires_at must be in a year before {YEAR_MAX}; None = never", "expires_at")
     return moment.astimezone(UTC)
+
+
+def checked_bound(name: str, moment: datetime | None) -> datetime | None:
+    """An end of a span of time, in UTC; `None` = open. Raises `BadInputError`."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise BadInputError(f"{name} must be a datetime with a time zone, such as datetime.now(UTC)", name)
+    if not YEAR_MIN < moment.year < YEAR_MAX:
+        raise BadInputError(f"{name} must be in a year between {YEAR_MIN} and {YEAR_MAX}", name)
+    return moment.astimezone(UTC)
+
+
+def checked_choice(name: str, text: str | None, choices: Iterable[str]) -> str | None:
+    """One of the texts; `None` = none of them. Raises `BadInputError`."""
+    if text is None or (isinstance(text, str) and text in choices):
+        return text
+    raise BadInputError(f"{name} must be one of {', '.join(choices)}, not {text!r:.50}", name)
 
 
 def check_in_future(moment: datetime | None, now: datetime) -> None:
@@ -113,5 +140,5 @@ def check_id(key_id: str) -> None:
         raise KeyNotFoundError([key_id])
 
 
-NOBODY = Actor(name="nobody")
+UNNAMED = Actor("nobody", operator=True)
 """Whoever calls a verb without saying who they are: an operator, who is not named in the audit log."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+import orjson
+
 from gatepost import secret as secret_text
 from gatepost.authority import Authority, Subject
 from gatepost.catalogue import DAM, Catalogue
@@ -32,10 +34,12 @@ from gatepost.errors import (
     UnavailableError,
 )
 from gatepost.inputs import (
-    NOBODY,
+    UNNAMED,
     check_id,
     check_in_future,
     checked_actor,
+    checked_bound,
+    checked_choice,
     checked_description,
     checked_idempotency_key,
     checked_ids,
@@ -45,8 +49,11 @@ from gatepost.inputs import (
     is_id,
 )
 from gatepost.models import (
+    ACTOR_ID_MAX,
     DESCRIPTION_MAX,
+    EVENT_KINDS,
     Actor,
+    ActorKind,
     APIKey,
     ChangeEvent,
     EditedKey,
@@ -136,7 +143,8 @@ class APIKeys:
     in url-safe base64; the first seals, all open) with which secrets are stored encrypted too, so that `reveal` gives
     them back; `None` = nothing recoverable is stored.
 
-    Verbs take an `actor`: a name for the audit log, or an `Actor` that may be limited (`gatepost.authority`). They
+    Verbs take an `actor`: a name for the audit log, or an `Actor` that may be limited (`gatepost.authority`). A name,
+    or none, is an operator, whom nothing limits: for what the app does by itself; `None` is an error. They
     raise `AccessDeniedError` or `ForceNeededError` where it may not do what is asked, and know only keys that it
     reaches.
 
@@ -372,7 +380,7 @@ class APIKeys:
         expires_at: datetime | None = None,
         active: bool = True,
         idempotency_key: str | None = None,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
     ) -> Issued:
         """Make a key; its secret is told in the answer and never again.
 
@@ -387,11 +395,11 @@ class APIKeys:
         authority = Authority(actor)
         authority.check_manage()
         if isinstance(project, _Unset):
-            project = actor.project if authority.is_limited else None
+            project = actor.project
         row = self._row(description, permissions, project, expires_at, active=active)
         seeds: Sequence[_Seed] = [(new_id(), None, self._opened().format)]
         if idempotency_key is not None:
-            seeds = self._seeds(actor, checked_idempotency_key(idempotency_key))
+            seeds = self._seeds(_seed_label(actor, checked_idempotency_key(idempotency_key)))
         key_id, random, secret_format = seeds[0]
         secret = secret_format.make(key_id, random)
         row |= {"id": key_id, **self._secret_columns(secret)}
@@ -400,6 +408,8 @@ class APIKeys:
             authority.check_project(row["project"])
             authority.check_grant(frozenset(row["permissions"].split()))
             made = None if idempotency_key is None else await change.creation_of([seed[0] for seed in seeds])
+            if idempotency_key is not None and made is None:
+                await self._check_not_made_earlier(change, actor, idempotency_key)
             if made is not None:
                 secrets = {seed[0]: seed[2].make(*seed[:2]) for seed in seeds}
                 return await self._made_before(change, made, row, secrets[made.key_id], authority)
@@ -408,9 +418,7 @@ class APIKeys:
         await self._announce(change.digests)
         return Issued(_key_of(row, change.now), secret)
 
-    async def import_digests(
-        self, keys: Iterable[ImportedKey], *, actor: str | Actor | None = None
-    ) -> Sequence[APIKey]:
+    async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
         """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
 
         Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for a digest
@@ -450,7 +458,7 @@ class APIKeys:
         await self._announce(change.digests)
         return [_key_of(row, change.now) for row in rows]
 
-    async def get(self, key_id: str, *, actor: str | Actor | None = None) -> APIKey:
+    async def get(self, key_id: str, *, actor: str | Actor = UNNAMED) -> APIKey:
         """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
         authority = Authority(checked_actor(actor))
         authority.check_look(key_id)
@@ -470,7 +478,7 @@ class APIKeys:
         sort: str = "-created",
         after: str | None = None,
         limit: int = 50,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
     ) -> Page[APIKey]:
         """One page of keys. Filters of `None` do not filter.
 
@@ -494,7 +502,7 @@ class APIKeys:
             except BadInputError as unknown:
                 unknown.field = "permission"
                 raise
-        own = authority.actor.project if authority.is_limited else None
+        own = authority.actor.project
         listing = Listing(
             project=project if own is None else own,
             active=active,
@@ -512,27 +520,80 @@ class APIKeys:
         self,
         key_id: str | None = None,
         *,
+        kind: str | None = None,
+        project: str | None = None,
+        by_kind: str | None = None,
+        by_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         after: str | None = None,
         limit: int = 50,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
     ) -> Page[ChangeEvent]:
         """One page of the audit log, newest first: of one key, also a deleted one, or of all that the actor reaches.
-        `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there has never been,
-        `BadInputError`, `UnavailableError`. One round trip."""
+        Filters of `None` do not filter.
+
+        `kind`: what was done (`EVENT_KINDS`). `project`: to keys of this project. `by_kind`: by whom, a value of
+        `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's. `since`, `until`: aware; from the
+        one on, before the other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for
+        a key that there has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds
+        with one filter, with more of them as many as the rarest one's events take.
+        """
+        from gatepost.database.log import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
         authority = Authority(checked_actor(actor))
         authority.check_look(key_id)
         if key_id is not None:
             check_id(key_id)
-        found = await self._database.list_events(
+        project = checked_project(project)
+        own = authority.actor.project
+        log = LogPage(
             key_id=key_id,
-            project=authority.actor.project if authority.is_limited else None,
-            after=None if after is None else _parse_place(after),
+            project=project if own is None else own,
+            kind=checked_choice("kind", kind, EVENT_KINDS),
+            by_kind=checked_choice("by_kind", by_kind, tuple(ActorKind)),
+            by_id=None if by_id is None else checked_text("by_id", by_id, ACTOR_ID_MAX),
+            since=checked_bound("since", since),
+            until=checked_bound("until", until),
+            place=None if after is None else _parse_place(after),
             limit=_checked_limit(limit) + 1,
         )
+        if own is not None and project not in (None, own):
+            return Page((), None)
+        found = await self._database.list_events(log)
         if key_id is not None and not found:
-            await self.get(key_id, actor=actor)
+            await self._check_known(key_id, authority)
         last = found[limit - 1] if len(found) > limit else None
         return Page(found[:limit], None if last is None else f"{last.seq}.{last.n}")
+
+    async def made_by(
+        self, key_id: str, *, after: str | None = None, limit: int = 50, actor: str | Actor = UNNAMED
+    ) -> Page[APIKey]:
+        """One page of the keys that a key made (created or imported), those that these made, and so on, as far as there
+        still are any; newest first. The key itself may be deleted. What an intruder with it has left, to be switched
+        off: `await keys.deactivate([key.id for key in page.items])`. Whose secrets it was told otherwise tells the
+        audit log: `events(kind="rotated", by_id=key_id)`, and `"revealed"`.
+
+        Events from before gatepost kept who acted count by their name. `after`, `limit` as for `list`. Raises
+        `KeyNotFoundError` for a key that there has never been, `BadInputError`, `UnavailableError`. One round trip, an
+        index probe for each key made.
+        """
+        from gatepost.database.listing import Place  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+        from gatepost.database.log import NEWEST, MadePage  # noqa: PLC0415
+
+        authority = Authority(checked_actor(actor))
+        authority.check_look()
+        check_id(key_id)
+        made = MadePage(
+            key_id=key_id,
+            project=authority.actor.project,
+            place=None if after is None else Place.parse(after, NEWEST),
+            limit=_checked_limit(limit),
+        )
+        found, following = await self._database.list_made(made)
+        if not found:
+            await self._check_known(key_id, authority)
+        return Page(found, following)
 
     async def update(
         self,
@@ -543,7 +604,7 @@ class APIKeys:
         expires_at: datetime | _Unset | None = UNSET,
         if_version: str | None = None,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> EditedKey:
@@ -594,7 +655,7 @@ class APIKeys:
         self,
         ids: str | Iterable[str],
         *,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "commit",
         timeout: float | None = None,
     ) -> Receipt:
@@ -610,7 +671,7 @@ class APIKeys:
         ids: str | Iterable[str],
         *,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Receipt:
@@ -641,7 +702,7 @@ class APIKeys:
         grace: float,
         if_version: str | None = None,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Issued:
@@ -677,7 +738,7 @@ class APIKeys:
         *,
         if_version: str | None = None,
         force: bool = False,
-        actor: str | Actor | None = None,
+        actor: str | Actor = UNNAMED,
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Receipt:
@@ -695,7 +756,7 @@ class APIKeys:
             if_version=if_version,
         )
 
-    async def reveal(self, key_id: str, *, actor: str | Actor | None = None) -> str:
+    async def reveal(self, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
         """The current secret of a key again, where a vault keeps it. It is in the audit log before it is told. An actor
         needs `ACCESS_MANAGE` and every permission of the key. Raises `SecretNotStoredError`, `KeyNotFoundError`,
         `AccessDeniedError`, `UnavailableError`. One transaction."""
@@ -717,7 +778,7 @@ class APIKeys:
         return secret
 
     async def invalidate(
-        self, *, actor: str | Actor | None = None, wait: Wait = "everywhere", timeout: float | None = None
+        self, *, actor: str | Actor = UNNAMED, wait: Wait = "everywhere", timeout: float | None = None
     ) -> Propagation:
         """Have every worker forget all that it remembers, and distrust all that Redis holds: to be called once the
         database was put back to an older state (a backup, a failover that lost commits), since what was read from the
@@ -908,16 +969,31 @@ class APIKeys:
         row = self._row(key.description, key.permissions, key.project, key.expires_at, active=key.active)
         return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}
 
-    def _seeds(self, actor: Actor, idempotency_key: str) -> Sequence["_Seed"]:
-        """What an actor's idempotency key makes a key and its secret of, under each server key: id, random bytes, and
-        the format (docs/decisions/0009)."""
+    def _seeds(self, label: str) -> Sequence["_Seed"]:
+        """What a label makes a key and its secret of, under each server key: id, random bytes, and the format
+        (docs/decisions/0009)."""
         opened = self._opened()
-        who = f"name {actor.name}" if actor.key_id is None else f"key {actor.key_id}"
-        label = f"{who}\0{idempotency_key}"
         return [
             (*derived_seed(server_key, label), SecretFormat((server_key,), opened.format.prefix))
             for server_key in opened.format.server_keys
         ]
+
+    async def _check_not_made_earlier(self, change: "Change", actor: Actor, idempotency_key: str) -> None:
+        """Raise `IdempotencyError` where a key was made with the idempotency key by a gatepost that knew people by
+        their names alone: its secret might be somebody else's, and a second key is not wanted."""
+        if actor.kind is not ActorKind.KEY:
+            earlier = self._seeds(f"name {actor.name}\0{idempotency_key}")
+            if await change.creation_of([seed[0] for seed in earlier]) is not None:
+                raise IdempotencyError(
+                    "The idempotency key was used before gatepost was upgraded, by this name: take a new one"
+                )
+
+    async def _check_known(self, key_id: str, authority: Authority) -> None:
+        """Raise `KeyNotFoundError` where, as far as the actor can tell, there has never been such a key."""
+        from gatepost.database.log import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+        if not await self._database.list_events(LogPage(key_id=key_id, project=authority.actor.project, limit=1)):
+            await self.get(key_id, actor=authority.actor)
 
     async def _made_before(
         self, change: "Change", made: "Creation", row: Mapping[str, Any], secret: str, authority: Authority
@@ -939,7 +1015,7 @@ class APIKeys:
 
     def _change(self, actor: Actor) -> "AbstractAsyncContextManager[Change]":
         """A change of the actor's."""
-        return self._database.change(None if actor is NOBODY else actor.name, actor.address)
+        return self._database.change(None if actor is UNNAMED else actor)
 
     async def _begin(self, change: "Change", actor: Actor) -> Authority:
         """Begin a change; what its actor may do in it. A key that acts is read anew: what it may do can have changed.
@@ -954,8 +1030,8 @@ class APIKeys:
                 raise AccessDeniedError(f"Key {key.id}, which acts, cannot be used any more")
             if actor.project is not None and key.project not in (None, actor.project):
                 raise AccessDeniedError(f"Key {key.id}, which acts, is of another project")
-            held = key.permissions if actor.permissions is None else key.permissions & actor.permissions
-            actor = replace(actor, project=actor.project or key.project, permissions=held)
+            project = key.project if actor.project is None else actor.project
+            actor = replace(actor, project=project, permissions=key.permissions & actor.permissions)
         authority = Authority(actor, has_old_secret=await self._has_old_secret(change, actor))
         authority.check_manage()
         return authority
@@ -986,7 +1062,7 @@ class APIKeys:
         self,
         ids: str | Iterable[str],
         active: bool,
-        actor: str | Actor | None,
+        actor: str | Actor,
         patience: "_Patience",
         check: Callable[[Authority, Subject], None],
     ) -> Receipt:
@@ -1002,7 +1078,7 @@ class APIKeys:
     async def _change_keys(
         self,
         ids: str | Iterable[str],
-        actor: str | Actor | None,
+        actor: str | Actor,
         patience: "_Patience",
         check: Callable[[Authority, Subject], None],
         apply: "Callable[[Change, Sequence[str]], Awaitable[None]]",
@@ -1173,6 +1249,13 @@ def _key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         expires_at=row["expires_at"],
         hint=row["hint"],
     )
+
+
+def _seed_label(actor: Actor, idempotency_key: str) -> str:
+    """What tells this call from others: who asks, for which project, and the idempotency key."""
+    if actor.kind is ActorKind.KEY:
+        return f"key {actor.identity}\0{idempotency_key}"
+    return orjson.dumps([actor.kind, actor.identity, actor.project, idempotency_key]).decode()
 
 
 def _joined(names: Sequence[str]) -> str:

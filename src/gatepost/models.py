@@ -1,7 +1,7 @@
 """The values that users meet: keys, who acts on them, what making one gives, pages, verdicts, receipts, events."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -10,11 +10,14 @@ from typing import Any, Generic, Self, TypeVar
 import orjson
 from starlette.authentication import BaseUser
 
+from gatepost.errors import BadInputError
+
 T = TypeVar("T")
 
 DESCRIPTION_MAX = 200
 PROJECT_MAX = 100
 ACTOR_MAX = 200
+ACTOR_ID_MAX = 200
 ADDRESS_MAX = 100
 """Longest texts, in characters: what callers may give, and the width of the columns."""
 
@@ -81,24 +84,88 @@ class APIKey(BaseUser):
         return self.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+EVENT_KINDS = (
+    "created",
+    "imported",
+    "updated",
+    "activated",
+    "deactivated",
+    "rotated",
+    "revealed",
+    "deleted",
+    "invalidated",
+    "installed",
+    "sql",
+)
+"""What an event of the audit log can tell of."""
+
+MAKING_KINDS = ("created", "imported")
+"""Those by which there is a key that there was not before."""
+
+
+class ActorKind(StrEnum):
+    """What acted on keys, as the audit log tells it. Names can be chosen; this cannot.
+
+    `PERSON`: somebody whom the host app knows. `OPERATOR`: the app's own code, by a name that it wrote. `KEY`: a key,
+    over REST or the page. `SHELL`: the `gatepost` command. `DATABASE`: a user of the database, by hand in SQL.
+    """
+
+    PERSON = "person"
+    OPERATOR = "operator"
+    KEY = "key"
+    SHELL = "shell"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts on keys, from where, and what limits them (`gatepost.authority` has the rules).
 
-    `name`: 1 to 200 characters, for the audit log. `address`: where from: an IP address, a host; `None` = not known.
-    `key_id`: the key that acts, where one does: what it may do is read anew in each change. `digest`: of the secret
-    that it acts with (32 bytes), which must still be good then; `None` = not asked. `project`: the only one whose keys
-    the actor reaches; `None` = all. `permissions`: what the actor holds; `None` = an operator, whom nothing limits,
-    unless a key acts: then it holds what the key does. A plain `str` in place of an `Actor` is an operator of
-    that name.
+    Closed unless told otherwise: an actor holds nothing but `permissions`, in nothing but `project`.
+
+    `name`: 1 to 200 characters, for people. `id`: what the host app knows a person by for good, such as a user's id, 1
+    to 200 characters; two people of one name are told apart by it; `None` = the name is that. `address`: where from: an
+    IP address, a host; `None` = not known.
+
+    `permissions`: what the actor holds; left out, nothing, and every verb refuses it. `project`: the only one whose
+    keys the actor reaches; `None` = all, with what `permissions` allow. `operator=True`: whom nothing limits; it goes
+    with neither of them. `at_shell`: an operator at a shell. `key_id`: the key that acts, where one does: what it may
+    do is read anew in each change, and is no more than `permissions`. `digest`: of the secret that it acts with (32
+    bytes), which must still be good then; `None` = not asked.
+
+    Raises `BadInputError` for what contradicts itself, and for `permissions` that are no set.
     """
 
     name: str
+    _: KW_ONLY
+    id: str | None = None
     address: str | None = None
-    key_id: str | None = None
     project: str | None = None
-    permissions: frozenset[str] | None = None
+    permissions: frozenset[str] = frozenset()
+    operator: bool = False
+    at_shell: bool = False
+    key_id: str | None = None
     digest: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.permissions, Set):  # a str, a list or None may be a mistake that would give more
+            raise BadInputError(
+                "permissions must be a set of names, frozenset({'ACCESS_READ'}) for one; "
+                f"operator=True is for whom nothing limits; not {self.permissions!r:.50}",
+                "permissions",
+            )
+        object.__setattr__(self, "permissions", frozenset(self.permissions))
+        for name in ("operator", "at_shell"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInputError(f"{name} must be True or False, not {getattr(self, name)!r:.50}", name)
+        limits = {"project": self.project, "permissions": self.permissions or None, "key_id": self.key_id}
+        given = [name for name, value in limits.items() if value is not None]
+        if self.operator and given:
+            raise BadInputError(f"An operator is limited by nothing: leave out operator=True, or {' and '.join(given)}")
+        if self.at_shell and not self.operator:
+            raise BadInputError("Whoever has a shell is an operator: say operator=True too", "at_shell")
+        if self.key_id is not None and self.id is not None:
+            raise BadInputError("A key is known by its key_id: leave out id", "id")
 
     @classmethod
     def of(cls, key: APIKey, address: str | None = None, digest: bytes | None = None) -> Self:
@@ -111,6 +178,27 @@ class Actor:
             permissions=key.permissions,
             digest=digest,
         )
+
+    @property
+    def kind(self) -> ActorKind:
+        """What it is. An operator that has an `id` is a person."""
+        if self.key_id is not None:
+            return ActorKind.KEY
+        if self.at_shell:
+            return ActorKind.SHELL
+        return ActorKind.OPERATOR if self.operator and self.id is None else ActorKind.PERSON
+
+    @property
+    def identity(self) -> str:
+        """What tells it from all others of its kind: the key's id, else `id`, else the name."""
+        if self.key_id is not None:
+            return self.key_id
+        return self.name if self.id is None else self.id
+
+    @property
+    def held(self) -> frozenset[str] | None:
+        """The permissions that it holds; `None` = an operator: all."""
+        return None if self.operator else self.permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +273,10 @@ class ChangeEvent:
     `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`: the key's; `None` = about
     no single key. `kind`: `created`, `imported`, `updated`, `activated`, `deactivated`, `rotated`, `revealed`,
     `deleted`, `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from
-    where; `None` = not known. `at`: aware, UTC, the database's clock. `detail`: what changed,
-    `{"description": {"old": ..., "new": ...}}` and so on; never a
+    where; `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a value of
+    `ActorKind`, and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at the
+    shell; `None` = not known: such an event is from before they were kept, and its name proves nothing. `at`: aware,
+    UTC, the database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on; never a
     secret; `None` = nothing to tell.
     """
 
@@ -196,6 +286,8 @@ class ChangeEvent:
     project: str | None
     kind: str
     actor: str | None
+    actor_kind: str | None = None
+    actor_id: str | None = None
     address: str | None
     at: datetime
     detail: Mapping[str, Any] | None

@@ -109,7 +109,7 @@ def test_options_that_cannot_be_used_are_clear_errors(sqlite_url: str) -> None:
 
 def test_the_host_app_may_say_who_comes_in_but_the_api_wants_a_key_all_the_same(sqlite_url: str) -> None:
     def authorize(request: Request) -> Actor | None:
-        return Actor(name="ann") if request.headers.get("x-user") == "ann" else None
+        return Actor("ann", operator=True) if request.headers.get("x-user") == "ann" else None
 
     with TestClient(APIKeys(sqlite_url).admin(authorize=authorize)) as client:
         assert client.get("/").status_code == 403

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -101,6 +102,42 @@ async def test_a_database_older_than_the_code_is_refused_with_the_command(
     monkeypatch.setattr("gatepost.database.schema.REVISIONS", (*REVISIONS, "9999"))
     with pytest.raises(SchemaError, match=rf"revision {REVISIONS[-1]}.*needs 9999.*gatepost db upgrade"):
         await keys.open()
+
+
+async def test_events_from_before_actors_had_kinds_keep_their_names_and_what_a_key_claims_to_have_made(
+    database_url: str,
+) -> None:
+    """Also those that a worker of the version before writes beside ours, which knows nothing of the new columns."""
+    engine = create_async_engine(database_url)
+    rows = (
+        "INSERT INTO gatepost_events (seq, n, nonce, key_id, kind, actor, at)"
+        " VALUES (0, :n, 1, 'madeLongAgo1', 'created', :actor, '2026-01-01 00:00:00')"
+    )
+
+    def migrate(connection: Connection) -> None:
+        command.upgrade(alembic_config(connection), "0004")
+
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+        for n, actor in enumerate(["key 4fT0aK9sQ2Lm", "key to my heart", "ann", None], 1):
+            await connection.execute(text(rows), {"n": n, "actor": actor})
+        await connection.commit()
+    await APIKeys(database_url).create_schema()
+    async with engine.connect() as connection:
+        await connection.execute(text(rows), {"n": 5, "actor": "key 0BzR3nWq81Ye"})
+        await connection.commit()
+    await engine.dispose()
+    async with APIKeys(database_url) as keys:
+        made = [event for event in (await keys.events(limit=500)).items if event.kind == "created"]
+        assert len(made) == 1, "one line for each key and change"
+        assert (made[0].actor, made[0].actor_kind, made[0].actor_id) == ("key 4fT0aK9sQ2Lm", None, "4fT0aK9sQ2Lm")
+        engine = keys._database.engine
+        async with engine.connect() as connection:
+            told = await connection.execute(
+                text("SELECT actor_kind, actor_id FROM gatepost_events WHERE n > 0 ORDER BY n")
+            )
+            claimed = [(None, "4fT0aK9sQ2Lm"), (None, None), (None, None), (None, None), (None, None)]
+            assert [tuple(row) for row in told] == claimed
 
 
 async def test_an_sqlite_database_is_durable_and_lets_readers_and_a_writer_in_together(sqlite_url: str) -> None:

@@ -179,6 +179,7 @@ async def test_the_log_tells_who_changed_what_by_hand_and_when(
         user = await connection.scalar(text(WHO[engine.dialect.name]))
     for row in (first, second):
         assert (row.key_id, row.actor, row.detail) == (issued.key.id, user, None)
+        assert (row.actor_kind, row.actor_id) == ("database", user)
         assert abs(row.at - datetime.now(UTC)) < timedelta(seconds=30)
 
 
@@ -496,7 +497,8 @@ async def without_triggers(
     async with admin.begin() as connection:
         await connection.execute(text("UPDATE gatepost_keys SET active = NOT active"))
         user = await connection.scalar(text(WHO[admin.dialect.name]))
-    assert [row.actor for row in await sql_events(admin)] == [user], "who is logged in, not who made the triggers"
+    told = [(row.actor, row.actor_kind, row.actor_id) for row in await sql_events(admin)]
+    assert told == [(user, "database", user)], "who is logged in, not who made the triggers"
 
 
 async def test_a_mariadb_that_refuses_triggers_is_used_without_and_says_what_that_means(

@@ -221,6 +221,43 @@ async def test_an_actor_without_a_key_may_be_limited_too(keys: APIKeys) -> None:
         await keys.create("x", ["FILE_UPLOAD"], actor=ann)
 
 
+async def test_an_actor_of_a_project_who_was_given_nothing_does_nothing_anywhere(keys: APIKeys) -> None:
+    here = (await keys.create("here", project="acme")).key.id
+    there = (await keys.create("there", project="other")).key.id
+    before = await state(keys)
+    for actor in (Actor("ann", project="acme"), Actor("ann")):
+        for attempt in (
+            keys.list(actor=actor),
+            keys.events(actor=actor),
+            keys.get(here, actor=actor),
+            keys.create("x", actor=actor),
+            keys.update(here, description="x", actor=actor),
+            keys.deactivate([here, there], actor=actor),
+            keys.activate(here, actor=actor),
+            keys.rotate(there, grace=0, actor=actor),
+            keys.delete(there, actor=actor),
+            keys.reveal(here, actor=actor),
+            keys.made_by(here, actor=actor),
+            keys.invalidate(actor=actor),
+        ):
+            with pytest.raises(AccessDeniedError):
+                await attempt
+    assert await state(keys) == before
+
+
+async def test_nobody_is_no_operator(keys: APIKeys) -> None:
+    """What looks up who is asking may find nobody."""
+    key_id = (await keys.create("x")).key.id
+    for attempt in (
+        keys.list(actor=None),  # type: ignore[arg-type]
+        keys.deactivate(key_id, actor=None),  # type: ignore[arg-type]
+        keys.deactivate(key_id, actor=""),
+    ):
+        with pytest.raises(BadInputError, match="actor"):
+            await attempt
+    assert (await keys.get(key_id)).active
+
+
 async def test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now(keys: APIKeys) -> None:
     key = (await keys.create("first", ["FILE_UPLOAD"])).key
     assert (await keys.get(key.id)).version == key.version

@@ -36,10 +36,50 @@ async def test_another_idempotency_key_or_another_actor_makes_another_key(keys: 
     made = [
         await keys.create("a key", idempotency_key=once, actor="ann"),
         await keys.create("a key", idempotency_key=once, actor="bob"),
-        await keys.create("a key", idempotency_key=once, actor=Actor(name="ann", key_id=None, address="::1")),
+        await keys.create("a key", idempotency_key=once, actor=Actor("ann", operator=True, address="::1")),
         await keys.create("a key", idempotency_key=str(uuid4()), actor="ann"),
     ]
     assert len({issued.secret for issued in made}) == 3, "the address does not tell actors apart"
+
+
+async def test_people_of_one_name_are_told_different_secrets(keys: APIKeys) -> None:
+    once = str(uuid4())
+    held = frozenset({"ACCESS_MANAGE"})
+    people = [
+        Actor("Maria", id="17", project="acme", permissions=held),
+        Actor("Maria", id="18", project="acme", permissions=held),
+        Actor("Maria", project="acme", permissions=held),
+        Actor("Maria", project="other", permissions=held),
+        Actor("Maria", permissions=held),
+        Actor("Maria", id="17", operator=True),
+        Actor("Maria", operator=True),
+        Actor("Maria", operator=True, at_shell=True),
+        Actor.of((await keys.create("manager", held)).key),
+    ]
+    made = [await keys.create("a key", project="acme", idempotency_key=once, actor=each) for each in people[:3]]
+    made += [await keys.create("a key", idempotency_key=once, actor=each) for each in people[3:]]
+    assert len({issued.secret for issued in made}) == len(people)
+    again = await keys.create("a key", project="acme", idempotency_key=once, actor=people[0])
+    assert again.secret == made[0].secret
+
+
+async def test_a_key_made_before_names_were_not_enough_is_not_made_a_second_time(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once, ann = str(uuid4()), Actor("ann", id="17", permissions=frozenset({"ACCESS_MANAGE"}))
+    own = Actor.of((await keys.create("manager", ["ACCESS_MANAGE"])).key)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(
+            "gatepost.keyring._seed_label",
+            lambda actor, key: f"name {actor.name}\0{key}" if actor.key_id is None else f"key {actor.key_id}\0{key}",
+        )
+        await keys.create("a key", idempotency_key=once, actor=ann)
+        by_key = await keys.create("a key", idempotency_key=once, actor=own)
+    seq = (await keys._database.read_position()).seq
+    with pytest.raises(IdempotencyError, match="before gatepost was upgraded"):
+        await keys.create("a key", idempotency_key=once, actor=ann)
+    assert (await keys.create("a key", idempotency_key=once, actor=own)).secret == by_key.secret
+    assert (await keys._database.read_position()).seq == seq
 
 
 async def test_another_request_with_it_is_refused_and_changes_nothing(keys: APIKeys) -> None:

@@ -32,7 +32,7 @@ async def vaulted(database_url: str) -> AsyncIterator[APIKeys]:
 async def test_a_secret_is_revealed_again_and_the_log_tells_so(vaulted: APIKeys) -> None:
     assert vaulted.has_vault
     issued = await vaulted.create("a key", ["FILE_UPLOAD"])
-    assert await vaulted.reveal(issued.key.id, actor=Actor(name="ann", address="host")) == issued.secret
+    assert await vaulted.reveal(issued.key.id, actor=Actor("ann", operator=True, address="host")) == issued.secret
     rotated = await vaulted.rotate(issued.key.id, grace=60)
     assert await vaulted.reveal(issued.key.id) == rotated.secret
     for each in (issued, rotated):

@@ -15,7 +15,7 @@ def key(*permissions: str, project: str | None = "acme", key_id: str = "other-ke
     return Standing(key_id, project, frozenset(permissions), active=True)
 
 
-OPERATOR = Authority(Actor(name="ann"))
+OPERATOR = Authority(Actor("ann", operator=True))
 
 
 def test_an_operator_may_do_everything() -> None:
@@ -88,3 +88,12 @@ def test_the_own_key_is_weakened_with_force_only() -> None:
     actor("ACCESS_MANAGE").check_own(own, force=True)
     with pytest.raises(ForceNeededError, match="say force"):
         actor("ACCESS_MANAGE").check_own(own, force=False)
+
+
+def test_an_actor_of_a_project_reaches_no_other_and_does_nothing_unless_told_what_it_holds() -> None:
+    ann = Authority(Actor("ann", project="acme"))
+    assert ann.reaches(key(project="acme"))
+    assert not ann.reaches(key(project="other"))
+    for refused in (ann.check_look, ann.check_manage, lambda: ann.check_grant({"FILE_UPLOAD"})):
+        with pytest.raises(AccessDeniedError):
+            refused()

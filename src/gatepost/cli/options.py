@@ -223,15 +223,14 @@ class ChangeOptions(KeysOptions):
         ),
     ] = None
 
-    def who(self) -> Actor | None:
-        """The operator, on this machine; `None` where it has no name for its user."""
-        name = self.actor
-        if name is None:
-            try:
-                name = getpass.getuser()
-            except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
-                return None
-        return Actor(name=name, address=_host_name())
+    def who(self) -> Actor:
+        """The operator at this shell, known by its user on this machine, whatever name is given."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError, ImportError):  # a uid without an account, as in many containers
+            user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+        name = user if self.actor is None else self.actor
+        return Actor(name, id=user, address=_host_name(), operator=True, at_shell=True)
 
 
 def _host_name() -> str | None:

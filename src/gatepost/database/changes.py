@@ -24,7 +24,7 @@ from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
 from gatepost.database.tables import counter, events, keys, secrets
 from gatepost.errors import KeyNotFoundError
-from gatepost.models import APIKey
+from gatepost.models import Actor, ActorKind, APIKey
 
 
 class Standing(NamedTuple):
@@ -48,18 +48,15 @@ class Creation:
 class Change:
     """What is being changed. Used by one task, inside `Database.change`.
 
-    `actor`, `address`: who and from where, for the events; `None` = not known. `timeout`: seconds that each statement
+    `actor`: who, for the events; `None` = the app's own code, which did not say. `timeout`: seconds that each statement
     may take. `seq`, `now`: the change's number and its moment by the database's clock, once it has begun. `nonce`: of
     that seq, 63 random bits. `digests`: the secrets whose keys were changed.
     """
 
-    def __init__(
-        self, connection: AsyncConnection, actor: str | None, timeout: float, address: str | None = None
-    ) -> None:
+    def __init__(self, connection: AsyncConnection, actor: Actor | None, timeout: float) -> None:
         self._connection = connection
         self._timeout = timeout
         self._actor = actor
-        self._address = address
         self._events: list[dict[str, Any]] = []
         self._count = 0
         self.digests: set[bytes] = set()
@@ -268,12 +265,15 @@ class Change:
 
     def _event(self, kind: str, detail: Mapping[str, Any] | None) -> dict[str, Any]:
         """What the events of a change have in common."""
+        actor = self._actor
         return {
             "seq": self.seq,
             "nonce": self.nonce,
             "kind": kind,
-            "actor": self._actor,
-            "address": self._address,
+            "actor": None if actor is None else actor.name,
+            "actor_kind": str(ActorKind.OPERATOR if actor is None else actor.kind),
+            "actor_id": None if actor is None else actor.identity,
+            "address": None if actor is None else actor.address,
             "at": self.now,
             "detail": None if detail is None else orjson.dumps(detail).decode(),
         }

@@ -39,6 +39,8 @@ def as_event(row: Any) -> ChangeEvent:
         project=row.project,
         kind=row.kind,
         actor=row.actor,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
         address=row.address,
         at=row.at,
         detail=None if row.detail is None else orjson.loads(row.detail),

@@ -17,7 +17,6 @@ from sqlalchemy import (
     CompoundSelect,
     FromClause,
     bindparam,
-    exists,
     literal_column,
     null,
     or_,
@@ -34,11 +33,12 @@ from gatepost.database.clock import database_now
 from gatepost.database.commit import CommitLostError, commit, was_committed
 from gatepost.database.engine import changing, make_engine, mapped_errors
 from gatepost.database.listing import Listing
-from gatepost.database.rows import KEYS, as_event, as_key, as_plain
+from gatepost.database.log import LogPage, MadePage
+from gatepost.database.rows import KEYS, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings, workers
 from gatepost.database.workers import Workers
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
-from gatepost.models import APIKey, ChangeEvent
+from gatepost.models import Actor, APIKey, ChangeEvent
 from gatepost.record import Row
 
 N_MAX = 2**31 - 1
@@ -273,24 +273,15 @@ class Database:
         async with self._reading("Listing keys") as connection:
             return await listing.read(connection, with_terms=with_terms)
 
-    async def list_events(
-        self, *, key_id: str | None, project: str | None, after: tuple[int, int] | None, limit: int
-    ) -> Sequence[ChangeEvent]:
-        """The audit log, newest first: the events of one key, of one project, or all; from the place `after` (seq and
-        number in it) on. One of each key and change, though there is one for each of the key's secrets. One round trip.
-        """
-        other = events.alias()
-        same = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.n < events.c.n)
-        statement = select(events).where(~exists().where(*same)).order_by(events.c.seq.desc(), events.c.n.desc())
-        if key_id is not None:
-            statement = statement.where(events.c.key_id == key_id)
-        if project is not None:
-            statement = statement.where(events.c.project == project)
-        if after is not None:
-            seq, n = after
-            statement = statement.where(events.c.seq <= seq, or_(events.c.seq < seq, events.c.n < n))
+    async def list_events(self, log: LogPage) -> Sequence[ChangeEvent]:
+        """One page of the audit log. One round trip, two by time."""
         async with self._reading("Reading the audit log") as connection:
-            return [as_event(row) for row in await connection.execute(statement.limit(limit))]
+            return await log.read(connection)
+
+    async def list_made(self, made: MadePage) -> tuple[list[APIKey], str | None]:
+        """One page of the keys that a key made, and the place to go on after. One round trip."""
+        async with self._reading("Reading the audit log") as connection:
+            return await made.read(connection)
 
     async def _terms_are_current(self) -> bool:
         """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very
@@ -310,7 +301,7 @@ class Database:
         return True
 
     @asynccontextmanager
-    async def change(self, actor: str | None, address: str | None = None) -> AsyncIterator[Change]:
+    async def change(self, actor: Actor | None) -> AsyncIterator[Change]:
         """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing.
 
         Raises `UnavailableError` where nothing was changed, also where a statement of it takes longer than `timeout`;
@@ -319,7 +310,7 @@ class Database:
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with changing(self.engine).connect() as connection:
-                    change = Change(connection, actor, self._timeout, address)
+                    change = Change(connection, actor, self._timeout)
                     yield change
                     await commit(connection, change)
         except CommitLostError as lost:

@@ -20,12 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from gatepost.models import ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.models import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX
 
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
@@ -129,7 +128,7 @@ secrets = Table(
 )
 
 BY_HAND = "kind = 'sql'"
-"""What is true of the events that triggers wrote: the only ones that are looked for by their kind."""
+"""What is true of the events that triggers wrote."""
 
 events = Table(
     "gatepost_events",
@@ -145,9 +144,14 @@ events = Table(
     Column("detail", Text, comment="JSON"),
     Column("project", _exact(PROJECT_MAX), comment="the key's"),
     Column("address", String(ADDRESS_MAX), comment="where the actor was"),
+    Column("actor_kind", String(20), comment="a value of ActorKind; null = not known, so the name proves nothing"),
+    Column("actor_id", _exact(ACTOR_ID_MAX), comment="tells the actor from all others of its kind"),
     Index(None, "key_id", "seq"),
     Index(None, "project", "seq"),
-    Index(None, "kind", "seq", sqlite_where=text(BY_HAND), postgresql_where=text(BY_HAND)),
+    Index(None, "kind", "seq"),
+    Index(None, "actor_kind", "seq"),
+    Index(None, "actor_id", "seq"),
+    Index(None, "at", "seq"),
     **_in_mysql,
 )
 

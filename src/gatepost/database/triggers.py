@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 logger = logging.getLogger("gatepost.database.triggers")
 
-COLUMNS = "seq, n, nonce, digest, key_id, project, kind, actor, at"
+COLUMNS = "seq, n, nonce, digest, key_id, project, kind, actor_kind, actor, actor_id, at"
 
 PROJECT = "(SELECT project FROM gatepost_keys WHERE id = changed.key_id)"
 """Of the key that is changed; `NULL` where it is gone already."""
@@ -50,7 +50,7 @@ BEGIN
     UPDATE gatepost_counter SET seq = seq + 1, nonce = random() & 9223372036854775807;
     INSERT INTO gatepost_events ({COLUMNS})
     SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {PROJECT},
-        'sql', NULL, strftime('%Y-%m-%d %H:%M:%f000', 'now')
+        'sql', 'database', NULL, NULL, strftime('%Y-%m-%d %H:%M:%f000', 'now')
     FROM gatepost_counter, ({{secrets}}) AS changed;
 END
 """  # noqa: S608 - constants
@@ -66,7 +66,7 @@ BEGIN
             WHERE id = 1;
         INSERT INTO gatepost_events ({COLUMNS})
         SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {PROJECT},
-            'sql', LEFT(USER(), 200), UTC_TIMESTAMP(6)
+            'sql', 'database', LEFT(USER(), 200), LEFT(USER(), 200), UTC_TIMESTAMP(6)
         FROM gatepost_counter, ({{secrets}}) AS changed;
     END IF;
 END
@@ -116,7 +116,7 @@ WRITE_EVENTS = f"""
             RETURNING seq, nonce INTO place;
         INSERT INTO gatepost_events ({COLUMNS})
         SELECT place.seq, row_number() OVER (ORDER BY changed.digest) - 1, place.nonce, changed.digest,
-            changed.key_id, {PROJECT}, 'sql', session_user, clock_timestamp()
+            changed.key_id, {PROJECT}, 'sql', 'database', session_user, session_user, clock_timestamp()
         FROM ({{secrets}}) AS changed;
     END IF;
 """  # noqa: S608 - constants

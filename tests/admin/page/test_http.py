@@ -650,7 +650,7 @@ async def test_a_session_that_is_used_goes_on_and_one_that_is_not_ends(sqlite_ur
 async def test_with_authorize_the_host_app_decides_alone(sqlite_url: str) -> None:
     async def authorize(request: Any) -> Actor | None:
         name = request.headers.get("x-user")
-        return Actor(name=name, address="192.0.2.9") if name else None
+        return Actor(name, operator=True, address="192.0.2.9") if name else None
 
     async with serving(sqlite_url, authorize=authorize) as served:
         boss = await served.boss()
@@ -674,7 +674,10 @@ async def test_with_authorize_the_host_app_decides_alone(sqlite_url: str) -> Non
 
 
 async def test_authorize_may_be_a_plain_function(sqlite_url: str) -> None:
-    async with serving(sqlite_url, authorize=lambda _request: Actor(name="maria")) as served, at(served) as client:
+    async with (
+        serving(sqlite_url, authorize=lambda _request: Actor("maria", operator=True)) as served,
+        at(served) as client,
+    ):
         assert (await client.get()).status_code == 200
 
 

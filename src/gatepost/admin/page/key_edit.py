@@ -110,7 +110,7 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
 
 def _presets(visit: Visit) -> Mapping[str, frozenset[str]]:
     everything = frozenset(map(str, visit.keys.catalogue))
-    held = everything if visit.actor.permissions is None else everything & visit.actor.permissions
+    held = everything if visit.actor.held is None else everything & visit.actor.held
     return {**visit.site.presets, EVERYTHING_HELD: held}
 
 
@@ -118,7 +118,7 @@ def _chosen(visit: Visit, form: KeyForm) -> KeyForm:
     """What was typed, after a button of the picker, where one was pressed."""
     if "choose" not in visit.fields:
         return form
-    held = visit.actor.permissions
+    held = visit.actor.held
     groups = grouped(each for each in visit.keys.catalogue if held is None or each in held)
     return form.chosen(str(visit.fields["choose"]), groups, _presets(visit))
 
@@ -132,7 +132,7 @@ def _form(
     theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> Response:
     """`key`: the one that is edited. `theirs`: what somebody else has made of it meanwhile."""
-    held = visit.actor.permissions
+    held = visit.actor.held
     catalogue = list(visit.keys.catalogue)
     given = [each for each in catalogue if held is None or each in held]
     others = [str(each) for each in catalogue if each not in given]

@@ -39,7 +39,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Session realm="API keys"'}
 
 _OF_SIGN_IN = frozenset((csrf.FIELD, SIGN_IN_FIELD, "next"))
 
-_OUTSIDE = Guest(Actor(name="nobody", permissions=frozenset()))
+_OUTSIDE = Guest(Actor("nobody"))
 """Who has not been let in: somebody who may do nothing."""
 
 

@@ -1,0 +1,119 @@
+"""The audit log, page by page, and what it tells of who made which key.
+
+Each filter has an index that ends with seq, so one filter's page is the start of a range. Of several, the database
+takes one and looks at what it finds: at most the events that fit the rarest of them, as long as it guesses well.
+Moments are turned into seqs first, since a later change has a later moment by the database's clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatepost.database.listing import Place, Sort
+from gatepost.database.rows import KEYS, as_event, as_key
+from gatepost.database.tables import events, keys
+from gatepost.models import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
+
+CLOCK_STEP = timedelta(minutes=1)
+"""How far the database's clock may have been put back between two changes without any being missed by their moments."""
+
+NEWEST = Sort("created", descending=True)
+"""The order of the keys that a key made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """One page of the log, newest first: events that fit all that is not `None`. `since`: from then on. `until`: before
+    then. `place`: seq and number after which to go on."""
+
+    key_id: str | None = None
+    project: str | None = None
+    kind: str | None = None
+    by_kind: str | None = None
+    by_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    place: tuple[int, int] | None = None
+    limit: int
+
+    async def read(self, connection: AsyncConnection) -> Sequence[ChangeEvent]:
+        """The events. One of each key and change, though there is one for each of the key's secrets."""
+        other = events.alias()
+        same = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.n < events.c.n)
+        conditions = [~exists().where(*same), *self._equal(), *await self._in_time(connection)]
+        if self.place is not None:
+            seq, n = self.place
+            conditions += [events.c.seq <= seq, or_(events.c.seq < seq, events.c.n < n)]
+        newest = select(events).where(*conditions).order_by(events.c.seq.desc(), events.c.n.desc()).limit(self.limit)
+        return [as_event(row) for row in await connection.execute(newest)]
+
+    def _equal(self) -> list[ColumnElement[bool]]:
+        wanted = {
+            events.c.key_id: self.key_id,
+            events.c.project: self.project,
+            events.c.kind: self.kind,
+            events.c.actor_kind: self.by_kind,
+            events.c.actor_id: self.by_id,
+        }
+        return [column == value for column, value in wanted.items() if value is not None]
+
+    async def _in_time(self, connection: AsyncConnection) -> list[ColumnElement[bool]]:
+        """The span as seqs, in which few events are outside of it, and as moments."""
+        if self.since is None and self.until is None:
+            return []
+        edges: list[Any] = []
+        conditions: list[ColumnElement[bool]] = []
+        if self.since is not None:
+            before = select(events.c.seq).where(events.c.at < self.since - CLOCK_STEP)
+            edges.append(before.order_by(events.c.at.desc(), events.c.seq.desc()).limit(1).scalar_subquery())
+            conditions.append(events.c.at >= self.since)
+        if self.until is not None:
+            after = select(events.c.seq).where(events.c.at >= self.until + CLOCK_STEP)
+            edges.append(after.order_by(events.c.at, events.c.seq).limit(1).scalar_subquery())
+            conditions.append(events.c.at < self.until)
+        found = list((await connection.execute(select(*edges))).one())
+        if self.since is not None and (first := found.pop(0)) is not None:
+            conditions.append(events.c.seq >= first)
+        if self.until is not None and (last := found.pop(0)) is not None:
+            conditions.append(events.c.seq <= last)
+        return conditions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePage:
+    """One page of the keys, of those that there still are, that the key `key_id` made, those that these made, and so
+    on; newest first. `project`: only of this one, `None` = all."""
+
+    key_id: str
+    project: str | None
+    place: Place | None
+    limit: int
+
+    async def read(self, connection: AsyncConnection) -> tuple[list[APIKey], str | None]:
+        """The keys, and the place to go on after. Each of them costs an index probe on every page."""
+        dialect = connection.dialect.name
+        made = select(events.c.key_id).where(events.c.actor_id == self.key_id, *self._is_making()).cte(recursive=True)
+        made = made.union(
+            select(events.c.key_id)
+            .join_from(made, events, events.c.actor_id == made.c.key_id)
+            .where(*self._is_making())
+        )
+        page = KEYS.where(keys.c.id.in_(select(made.c.key_id)))
+        if self.place is not None:
+            page = page.where(self.place.precedes(keys, NEWEST, dialect))
+        page = page.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(self.limit + 1)
+        rows = (await connection.execute(page)).all()
+        last = rows[self.limit - 1] if len(rows) > self.limit else None
+        after = None if last is None else Place(last.created_seq, last.id).token(NEWEST)
+        return [as_key(row) for row in rows[: self.limit]], after
+
+    def _is_making(self) -> list[ColumnElement[bool]]:
+        """What is true of the events by which keys made keys, those included that may be: too much is better than too
+        little, where what an intruder has left is looked for."""
+        by_key = or_(events.c.actor_kind == ActorKind.KEY, events.c.actor_kind.is_(None))
+        of_project = [] if self.project is None else [events.c.project == self.project]
+        return [and_(events.c.kind.in_(MAKING_KINDS), by_key), *of_project]
