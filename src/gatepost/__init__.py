@@ -35,10 +35,13 @@ from gatepost.models import ChangeEvent as ChangeEvent
 from gatepost.models import EditedKey as EditedKey
 from gatepost.models import ImportedKey as ImportedKey
 from gatepost.models import Issued as Issued
+from gatepost.models import OldSecret as OldSecret
 from gatepost.models import Outcome as Outcome
 from gatepost.models import Page as Page
 from gatepost.models import Propagation as Propagation
 from gatepost.models import Receipt as Receipt
+from gatepost.models import State as State
+from gatepost.models import Total as Total
 from gatepost.models import Verdict as Verdict
 from gatepost.models import Worker as Worker
 from gatepost.readiness import Readiness as Readiness

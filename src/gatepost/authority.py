@@ -2,7 +2,8 @@
 
 An actor reaches only keys of its own project, and the others look as if there were none. It looks with `ACCESS_READ` or
 `ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, and weakens the key that it uses only
-with `force`. None of this limits an actor that says `operator`.
+with `force`. That key, or the secret that it came with, it never gives a longer life. None of this limits an actor that
+says `operator`.
 """
 
 from collections.abc import Set
@@ -87,6 +88,26 @@ class Authority:
         """Raise `ForceNeededError` where the actor would weaken the key that it uses, without saying `force`."""
         if subject.id == self.actor.key_id and not force:
             raise ForceNeededError(f"Key {subject.id} is the one you are using: say force if you mean it")
+
+    def check_own_secret(self, subject: Subject, *, force: bool) -> None:
+        """Raise `ForceNeededError` where the actor would end the older secret that it uses, without saying `force`."""
+        if self.has_old_secret:
+            self.check_own(subject, force=force)
+
+    def check_longer_life(self, subject: Subject) -> None:
+        """Raise `AccessDeniedError` where the actor would let the key that it uses live longer: it does not hold that
+        time, so it cannot give it."""
+        if subject.id == self.actor.key_id:
+            raise AccessDeniedError(f"Key {subject.id} is the one you are using: it cannot give itself a longer life")
+
+    def check_current_secret(self, subject: Subject) -> None:
+        """Raise `AccessDeniedError` where the actor would be told the current secret, or a new one, of the key that it
+        uses with an older secret, whose time is soon over."""
+        if self.has_old_secret and subject.id == self.actor.key_id:
+            raise AccessDeniedError(
+                f"You are using an older secret of key {subject.id}, which ends soon: it cannot get you one that lives "
+                "longer. Use the current one"
+            )
 
     def _not_held(self, permissions: Set[str]) -> Set[str]:
         return frozenset(permissions) - self.actor.permissions if self.is_limited else frozenset()

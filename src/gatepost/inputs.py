@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gatepost.errors import BadInputError, KeyNotFoundError
+from gatepost.line import MARKS, NOTHING, checked_line, tidy_line
 from gatepost.models import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX, Actor
 from gatepost.secret import ID_CHARS
 
@@ -19,20 +20,25 @@ _ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
 
 
 def checked_text(name: str, text: str, most: int) -> str:
-    """`text` without white space around it, 1 to `most` printable characters. Raises `BadInputError`."""
-    if not isinstance(text, str):
-        raise BadInputError(f"{name} must be a str, not {type(text).__name__}", name)
-    text = text.strip()
+    """A name as it may be stored and compared: one line, 1 to `most` characters. Raises `BadInputError`."""
+    text = checked_line(name, text)
+    unseen = next((each for each in text if each in NOTHING or each in MARKS), None)
+    if unseen is not None:  # two names must not look alike
+        raise BadInputError(f"{name} has an invisible character (U+{ord(unseen):04X}): type it again", name)
+    return _checked_length(name, text, most)
+
+
+def checked_description(description: str, name: str = "description") -> str:
+    """A description as it may be stored, or a text to search descriptions for. Raises `BadInputError`."""
+    return _checked_length(name, tidy_line(checked_line(name, description)), DESCRIPTION_MAX)
+
+
+def _checked_length(name: str, text: str, most: int) -> str:
     if not text:
-        raise BadInputError(f"{name} must be 1 to {most} printable characters, and it is empty", name)
-    if len(text) > most or not text.isprintable():
-        raise BadInputError(f"{name} must be 1 to {most} printable characters, not {len(text)}: {text[:50]!r}", name)
+        raise BadInputError(f"{name} must be 1 to {most} characters, and it is empty", name)
+    if len(text) > most:
+        raise BadInputError(f"{name} must be 1 to {most} characters, not {len(text)}", name)
     return text
-
-
-def checked_description(description: str) -> str:
-    """A description as it may be stored. Raises `BadInputError`."""
-    return checked_text("description", description, DESCRIPTION_MAX)
 
 
 def checked_project(project: str | None) -> str | None:
@@ -60,17 +66,16 @@ def checked_actor(actor: str | Actor) -> Actor:
     )
 
 
-def checked_moment(moment: datetime | None) -> datetime | None:
+def checked_moment(moment: datetime | None, name: str = "expires_at") -> datetime | None:
     """An expiry, in UTC; `None` = never. Raises `BadInputError`."""
     if moment is None:
         return None
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise BadInputError(
-            "expires_at must be a datetime with a time zone, such as datetime.now(UTC) + timedelta(days=90)",
-            "expires_at",
+            f"{name} must be a datetime with a time zone, such as datetime.now(UTC) + timedelta(days=90)", name
         )
     if not YEAR_MIN < moment.year < YEAR_MAX:
-        raise BadInputError(f"expires_at must be in a year before {YEAR_MAX}; None = never", "expires_at")
+        raise BadInputError(f"{name} must be in a year before {YEAR_MAX}; None = never", name)
     return moment.astimezone(UTC)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 import orjson
 
@@ -50,8 +50,8 @@ from gatepost.inputs import (
 )
 from gatepost.models import (
     ACTOR_ID_MAX,
-    DESCRIPTION_MAX,
     EVENT_KINDS,
+    PROJECT_MAX,
     Actor,
     ActorKind,
     APIKey,
@@ -63,6 +63,7 @@ from gatepost.models import (
     Page,
     Propagation,
     Receipt,
+    Total,
     Verdict,
     Worker,
 )
@@ -79,12 +80,14 @@ if TYPE_CHECKING:
 
     from gatepost.admin.page.entrance import Authorize
     from gatepost.database.changes import Change, Creation, Standing
+    from gatepost.database.listing import Filter
     from gatepost.database.schema import SchemaStatus
     from gatepost.database.source import Database
     from gatepost.freshness import Freshness
     from gatepost.guard import Guard
     from gatepost.lookup import Lookup
     from gatepost.propagation import Propagations
+    from gatepost.selection import Which
     from gatepost.tiers.redis import RedisTier
 
 T = TypeVar("T")
@@ -100,7 +103,10 @@ SECRET_MAX = 512
 """Longest secret that is looked up, in bytes: gatepost's own have under 100; foreign ones get room."""
 
 GRACE_MAX = 10 * 365 * 86400.0
-"""Longest grace of a rotation, in seconds: ten years."""
+"""Longest grace that `max_grace` can allow, in seconds: ten years."""
+
+MAX_GRACE = 30 * 86400.0
+"""Longest grace of a rotation, in seconds, unless `max_grace` says otherwise: 30 days."""
 
 OWN_GRACE_MIN = 1.0
 """Seconds of grace below which rotating the key in use needs `force`: too short to take up the new secret."""
@@ -109,6 +115,10 @@ IDEMPOTENCY_SECONDS = 86400.0
 """For how long a request with an idempotency key may be repeated."""
 
 _HINT_MAX = 40
+_NOT_IMPORTED = (
+    "each key to import must be an ImportedKey, such as "
+    "ImportedKey(digest=hashlib.sha256(secret).digest(), description='CI', permissions=[...]), not"
+)
 _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})\Z")
 """Seq and number, within what the columns hold."""
 
@@ -141,7 +151,8 @@ class APIKeys:
     all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look
     up texts that are not of gatepost's format; needed for keys imported by digest. `vault_keys`: Fernet keys (32 bytes
     in url-safe base64; the first seals, all open) with which secrets are stored encrypted too, so that `reveal` gives
-    them back; `None` = nothing recoverable is stored.
+    them back; `None` = nothing recoverable is stored. `max_grace`: seconds that a rotation may let the secret before
+    go on working, at most ten years.
 
     Verbs take an `actor`: a name for the audit log, or an `Actor` that may be limited (`gatepost.authority`). A name,
     or none, is an operator, whom nothing limits: for what the app does by itself; `None` is an error. They
@@ -169,6 +180,7 @@ class APIKeys:
         server_keys: Sequence[bytes] | None = None,
         foreign_secrets: bool = False,
         vault_keys: Sequence[str | bytes] | None = None,
+        max_grace: float = MAX_GRACE,
     ) -> None:
         seconds = {
             "max_staleness": max_staleness,
@@ -189,10 +201,14 @@ class APIKeys:
             )
         if not isinstance(memory_entries, int) or memory_entries < 0:
             raise BadInputError(f"memory_entries must be a whole number, 0 or more, not {memory_entries!r}")
+        if not isinstance(max_grace, int | float) or not 0 <= max_grace <= GRACE_MAX:
+            raise BadInputError(f"max_grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {max_grace!r}")
         if server_keys is not None:
             SecretFormat(server_keys, prefix)
         self.catalogue = catalogue
         self.foreign_secrets = foreign_secrets
+        self.max_grace = float(max_grace)
+        """Longest grace of a rotation, in seconds."""
         self._database_given = database
         self._redis_given = redis
         self._seconds = seconds
@@ -421,13 +437,18 @@ class APIKeys:
     async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
         """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
 
-        Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for a digest
-        that is not 32 bytes, stands twice, or has a key already. Answers the keys in the order given.
+            await keys.import_digests([ImportedKey(digest=hashlib.sha256(secret).digest(), description="CI")])
+
+        Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for what is no
+        `ImportedKey`, and for a digest that is not 32 bytes, stands twice, or has a key already. Answers the keys in
+        the order given.
         """
         if not self.foreign_secrets:
             raise BadInputError("imported keys would never be looked up: make APIKeys(..., foreign_secrets=True) first")
         actor = checked_actor(actor)
         Authority(actor).check_manage()
+        if not isinstance(keys, Iterable):
+            raise BadInputError(f"keys must be a list: {_NOT_IMPORTED} {type(keys).__name__}", "keys")
         rows: list[dict[str, Any]] = []
         numbers: dict[bytes, int] = {}
         for number, key in enumerate(keys):
@@ -471,50 +492,78 @@ class APIKeys:
     async def list(
         self,
         *,
-        project: str | None = None,
-        active: bool | None = None,
-        permission: str | None = None,
-        search: str | None = None,
         sort: str = "-created",
         after: str | None = None,
+        before: str | None = None,
         limit: int = 50,
         actor: str | Actor = UNNAMED,
+        **which: Unpack["Which"],
     ) -> Page[APIKey]:
-        """One page of keys. Filters of `None` do not filter.
+        """One page of keys: those that fit all filters. `None` and `False` do not filter.
 
-        `permission`: keys that have it. `search`: words in any case, each of which begins a word of the description or
-        is the beginning of the id. `sort`: `created`, `updated` or `description`, with `-` in front for descending.
-        `after`: the `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
-        `UnavailableError`. One round trip, three or four with `permission` or `search`; milliseconds, whatever the page
-        and however many keys there are (docs/decisions/0007).
+        `project`: keys of this one. `company_wide`: keys of no project. `state`: by the database's clock: `active` =
+        keys that work now, those that are `expiring` within `expires_within` seconds (30 days) among them; `expired`;
+        `deactivated`. `active`: `True` = in the state `active`, `False` = `deactivated`. `permission`: keys that have
+        it. `no_permissions`: keys that have none. `expires_before`: aware; keys that expire earlier, or did.
+        `never_expires`: keys without an expiry. `search`: words in any case, each of which begins a word of the
+        description or is the beginning of the id; or a secret as `hint` tells it, its start, or its last four
+        characters, in their own case, of a key's secret now or of the one before.
+
+        `sort`: `created`, `updated`, `description` or `expires` (never comes after every moment), with `-` in front for
+        descending. `after`: the `next` of the page before; `before`: the `previous` of the page behind. `limit`: 1 to
+        500. Raises `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One round trip, two with a state or
+        an expiry, three or four with a permission or `search`; milliseconds, whatever the page and however many keys
+        there are (docs/decisions/0007).
         """
         from gatepost.database.listing import Listing, Place, Sort  # noqa: PLC0415 - SQLAlchemy, only where needed
 
+        order = Sort.parse(sort)
+        if after is not None and before is not None:
+            raise BadInputError("after and before exclude each other", "before")
+        wanted = self._wanted(which, actor)
+        place = None
+        if after is not None or before is not None:
+            place = Place.parse(after or before or "", order, "before" if after is None else "after")
+        limit = _checked_limit(limit)
+        if wanted is None:
+            return Page((), None)
+        listing = Listing(filter=wanted, sort=order, place=place, limit=limit, backwards=before is not None)
+        return Page(*await self._database.list_keys(listing))
+
+    async def count(self, *, actor: str | Actor = UNNAMED, **which: Unpack["Which"]) -> Total:
+        """How many keys `list` has with these filters, all pages together. At most 10,000 keys are looked at: where
+        there may be more, the answer says so, and tells how many there are at least.
+
+        Raises as `list` does. One round trip, two or three with filters, which take as long as it takes to look at so
+        many rows: some 10 ms for 10,000.
+        """
+        wanted = self._wanted(which, actor)
+        return Total(0, exact=True) if wanted is None else await self._database.count_keys(wanted)
+
+    async def projects(self, *, after: str | None = None, limit: int = 100, actor: str | Actor = UNNAMED) -> Page[str]:
+        """The names of the projects that have keys, of those that the actor reaches, in the database's order of texts.
+        `after`: a name; those that come after it. `limit`: 1 to 500. Raises `BadInputError`, `AccessDeniedError`,
+        `UnavailableError`. One round trip, however many keys there are."""
         authority = Authority(checked_actor(actor))
         authority.check_look()
-        order = Sort.parse(sort)
-        project = checked_project(project)
-        if active not in (None, True, False):
-            raise BadInputError(f"active must be True, False or None, not {active!r:.50}", "active")
-        if permission is not None:
-            try:
-                self.catalogue.check([permission])
-            except BadInputError as unknown:
-                unknown.field = "permission"
-                raise
-        own = authority.actor.project
-        listing = Listing(
-            project=project if own is None else own,
-            active=active,
-            permission=permission,
-            search=None if search is None else checked_text("search", search, DESCRIPTION_MAX),
-            sort=order,
-            place=None if after is None else Place.parse(after, order),
-            limit=_checked_limit(limit),
+        found = await self._database.list_projects(
+            after=None if after is None else checked_text("after", after, PROJECT_MAX),
+            project=authority.actor.project,
+            limit=_checked_limit(limit) + 1,
         )
-        if own is not None and project not in (None, own):
-            return Page((), None)
-        return Page(*await self._database.list_keys(listing))
+        return Page(found[:limit], found[limit - 1] if len(found) > limit else None)
+
+    def _wanted(self, which: "Which", actor: str | Actor) -> "Filter | None":
+        """The keys that are asked for and that the actor reaches; `None` = there can be none."""
+        from gatepost.selection import Selection  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+        authority = Authority(checked_actor(actor))
+        authority.check_look()
+        wanted = Selection(**which).checked(self.catalogue)
+        own = authority.actor.project
+        if own is None:
+            return wanted
+        return replace(wanted, project=own) if wanted.project in (None, own) else None
 
     async def events(
         self,
@@ -609,7 +658,8 @@ class APIKeys:
         timeout: float | None = None,
     ) -> EditedKey:
         """Edit a key; what is not named stays as it is. `expires_at=None`: never. `if_version`: only while the key's
-        `version` is still that one. `force`: also where it weakens the key that the actor uses.
+        `version` is still that one. `force`: also where it weakens the key that the actor uses. That key's own life is
+        not made longer by it.
 
         An edit that takes a permission away or lets the key expire earlier waits as `deactivate` does; `wait` and
         `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `StaleKeyError`,
@@ -634,6 +684,8 @@ class APIKeys:
             before = key = await self._found(change, authority, key_id, if_version)
             after = replace(before, **wanted)
             authority.check_grant(_given(before, after))
+            if _is_longer(before, after):
+                authority.check_longer_life(before)
             if _takes_away(before, after):
                 authority.check_own(before, force=force)
             changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
@@ -706,19 +758,25 @@ class APIKeys:
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Issued:
-        """Give a key a new secret. The one before goes on working for `grace` seconds; 0 kills it at once.
+        """Give a key a new secret. The one before goes on working for `grace` seconds, `max_grace` at most; 0 kills it
+        at once. Until then it is the key's `old_secret`, and `end_grace` ends it early.
 
         A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
         `wait` and `timeout` as there; the new secret is in the error's `result` then. An actor needs every permission
-        of the key, and `force` to end the secret that it uses at once. `if_version`: as for `update`. Raises
+        of the key, and `force` to end the secret that it uses at once; with an older secret of the key it gets no new
+        one. `if_version`: as for `update`. Raises
         `KeyNotFoundError`, `BadInputError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`,
         `UnavailableError`, `StillSpreadingError`. One transaction.
         """
         patience = self._patience(wait, timeout)
         actor = checked_actor(actor)
         Authority(actor).check_manage()
-        if not isinstance(grace, int | float) or not 0 <= grace <= GRACE_MAX:
-            raise BadInputError(f"grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {grace!r}", "grace")
+        if not isinstance(grace, int | float) or not 0 <= grace <= self.max_grace:
+            raise BadInputError(
+                f"grace must be a number of seconds, 0 to {self.max_grace:.0f}, not {grace!r}: the setting max_grace "
+                "says how long an older secret may live on",
+                "grace",
+            )
         check_id(key_id)
         secret = self._opened().format.make(key_id)
         columns = self._secret_columns(secret)
@@ -726,11 +784,37 @@ class APIKeys:
             authority = await self._begin(change, actor)
             before = await self._found(change, authority, key_id, if_version)
             authority.check_grant(before.permissions)
-            goes_on = grace >= OWN_GRACE_MIN and not authority.has_old_secret
-            authority.check_own(before, force=force or goes_on)
+            authority.check_current_secret(before)
+            authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
             await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
             key = await change.read_key(key_id)
         return await self._settled(change, patience, lambda spread: Issued(key, secret, spread))
+
+    async def end_grace(
+        self,
+        ids: str | Iterable[str],
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        actor: str | Actor = UNNAMED,
+        wait: Wait = "everywhere",
+        timeout: float | None = None,
+    ) -> Receipt:
+        """End the older secret that a rotation of one key or many left working for a while, now and in one transaction;
+        the current one stays. A key without one, or whose grace has run out, is `unchanged`. `force`: also where it is
+        the secret that the actor uses. As `deactivate` otherwise. `if_version`: as for `update`, with a single id."""
+        if if_version is not None and not isinstance(ids, str):
+            raise BadInputError("if_version goes with a single id", "if_version")
+        patience = self._patience(wait, timeout)
+        return await self._change_keys(
+            ids,
+            actor,
+            patience,
+            lambda authority, key: authority.check_own_secret(key, force=force),
+            lambda change, found: change.end_grace(found),
+            skip=lambda key: not key.has_old_secret,
+            if_version=if_version,
+        )
 
     async def delete(
         self,
@@ -767,7 +851,9 @@ class APIKeys:
             raise SecretNotStoredError("No vault is configured: only digests of secrets are stored (vault_keys=)")
         async with self._change(actor) as change:
             authority = await self._begin(change, actor)
-            authority.check_grant((await self._found(change, authority, key_id)).permissions)
+            key = await self._found(change, authority, key_id)
+            authority.check_grant(key.permissions)
+            authority.check_current_secret(key)
             digest, sealed = await change.reveal_secret(key_id)
             if sealed is None:
                 raise SecretNotStoredError(
@@ -962,9 +1048,13 @@ class APIKeys:
         }
 
     def _imported_row(self, key: ImportedKey) -> dict[str, Any]:
+        if not isinstance(key, ImportedKey):
+            raise BadInputError(f"{_NOT_IMPORTED} {type(key).__name__}")
+        if isinstance(key.digest, str):
+            raise BadInputError("digest must be bytes, not a text: bytes.fromhex(...) makes them of hexadecimal digits")
         if not isinstance(key.digest, bytes) or len(key.digest) != DIGEST_BYTES:
-            raise BadInputError(f"digest must be {DIGEST_BYTES} bytes: SHA-256 of the secret")
-        if len(key.hint) > _HINT_MAX or not key.hint.isprintable():
+            raise BadInputError(f"digest must be {DIGEST_BYTES} bytes: hashlib.sha256(secret).digest()")
+        if not isinstance(key.hint, str) or len(key.hint) > _HINT_MAX or not key.hint.isprintable():
             raise BadInputError(f"hint must be at most {_HINT_MAX} printable characters")
         row = self._row(key.description, key.permissions, key.project, key.expires_at, active=key.active)
         return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}
@@ -1286,8 +1376,12 @@ def _plain(value: Any) -> Any:
 
 def _given(before: APIKey, after: APIKey) -> frozenset[str]:
     """The permissions that an edit hands out: those added, and all where the key is to live longer."""
-    is_longer = before.expires_at is not None and (after.expires_at is None or after.expires_at > before.expires_at)
-    return after.permissions if is_longer else after.permissions - before.permissions
+    return after.permissions if _is_longer(before, after) else after.permissions - before.permissions
+
+
+def _is_longer(before: APIKey, after: APIKey) -> bool:
+    """Whether an edit lets a key live longer."""
+    return before.expires_at is not None and (after.expires_at is None or after.expires_at > before.expires_at)
 
 
 def _takes_away(before: APIKey, after: APIKey) -> bool:

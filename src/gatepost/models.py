@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import KW_ONLY, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Generic, Self, TypeVar
@@ -24,6 +24,9 @@ ADDRESS_MAX = 100
 VERSION_BYTES = 12
 """Length of the hash that `APIKey.version` is."""
 
+EXPIRING_SECONDS = 30 * 86400.0
+"""How long before its expiry a key is said to be expiring, unless told otherwise: 30 days."""
+
 
 class Outcome(StrEnum):
     """What verifying one secret, or one request, gave. The value is the stable `code` of DESIGN's error table."""
@@ -39,6 +42,25 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class State(StrEnum):
+    """What a key is good for at a moment. `active`: it works. `expiring`: it works, but not for long. `expired`: it is
+    switched on, and its time is over. `deactivated`: it is switched off, whatever its expiry."""
+
+    ACTIVE = "active"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    DEACTIVATED = "deactivated"
+
+
+@dataclass(frozen=True, slots=True)
+class OldSecret:
+    """The secret that a key had before its last rotation, in its grace. `hint`: its start and last four characters.
+    `expires_at`: aware, UTC: until when it works, unless the key ends before."""
+
+    hint: str
+    expires_at: datetime
+
+
 @dataclass(frozen=True, kw_only=True)  # no slots: a subclass could not hold in fewer what it holds otherwise
 class APIKey(BaseUser):
     """The managed object. Never holds a secret.
@@ -47,8 +69,9 @@ class APIKey(BaseUser):
 
     `id`: 12 base62 characters. `project`: the tenant, `None` = every project. `description`: 1 to 200 characters.
     `permissions`: names of the catalogue. `active`: switched on. `created_at`, `updated_at`: aware, UTC, the database's
-    clock. `expires_at`: aware, UTC, `None` = never. `hint`: start and last four characters of the current secret;
-    `None` in the key that a request carries (only reads for management tell it).
+    clock. `expires_at`: aware, UTC, `None` = never. `hint`: start and last four characters of the current secret.
+    `old_secret`: the one before it, while it still works; `None` = there is none. Only reads for management tell these
+    two: both are `None` in the key that a request carries.
     """
 
     id: str
@@ -60,6 +83,18 @@ class APIKey(BaseUser):
     updated_at: datetime
     expires_at: datetime | None
     hint: str | None = None
+    old_secret: OldSecret | None = None
+
+    def state(self, now: datetime, expires_within: float = EXPIRING_SECONDS) -> State:
+        """What the key is good for at the moment `now` (aware). `expires_within`: seconds before its expiry from which
+        on it is expiring."""
+        if not self.active:
+            return State.DEACTIVATED
+        if self.expires_at is None:
+            return State.ACTIVE
+        if self.expires_at <= now:
+            return State.EXPIRED
+        return State.EXPIRING if self.expires_at <= now + timedelta(seconds=expires_within) else State.ACTIVE
 
     @property
     def version(self) -> str:
@@ -91,6 +126,7 @@ EVENT_KINDS = (
     "activated",
     "deactivated",
     "rotated",
+    "grace_ended",
     "revealed",
     "deleted",
     "invalidated",
@@ -260,10 +296,24 @@ class EditedKey(APIKey):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list, in its order. `next`: what to pass as `after=` for the following page, `None` at the end."""
+    """One page of a list, in its order. `next`: what to pass as `after=` for the following page, `None` at the end.
+    `previous`: what to pass as `before=` for the page before, `None` at the start, and where a list only goes on."""
 
     items: Sequence[T]
     next: str | None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many keys a list has. `exact`: whether there are `number`; else there are that many at least, and counting
+    them all would take too long. As text: `5,023`, or `10,000+`."""
+
+    number: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'' if self.exact else '+'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,13 +321,13 @@ class ChangeEvent:
     """One line of the audit log: what one change did to one key.
 
     `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`: the key's; `None` = about
-    no single key. `kind`: `created`, `imported`, `updated`, `activated`, `deactivated`, `rotated`, `revealed`,
-    `deleted`, `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from
-    where; `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a value of
-    `ActorKind`, and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at the
-    shell; `None` = not known: such an event is from before they were kept, and its name proves nothing. `at`: aware,
-    UTC, the database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on; never a
-    secret; `None` = nothing to tell.
+    no single key. `kind`: `created`, `imported`, `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`,
+    `revealed`, `deleted`, `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`:
+    who, and from where; `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a
+    value of `ActorKind`, and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at
+    the shell; `None` = not known: such an event is from before they were kept, and its name proves nothing. `at`:
+    aware, UTC, the database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on;
+    never a secret; `None` = nothing to tell.
     """
 
     seq: int

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from gatepost import (
@@ -393,12 +394,48 @@ async def test_a_call_does_not_finish_with_a_secret_that_died_meanwhile(keys: AP
     assert len(before[2]) + 1 == len((await state(keys))[2])
 
 
-async def test_rotating_with_the_older_secret_ends_it_so_it_needs_force(keys: APIKeys) -> None:
-    issued = await keys.create("manager", MANAGE, project="acme")
-    second = await keys.rotate(issued.key.id, grace=60)
-    with pytest.raises(ForceNeededError):
-        await keys.rotate(issued.key.id, grace=60, actor=Actor.of(issued.key, digest=digest(issued.secret.encode())))
-    await keys.rotate(issued.key.id, grace=60, actor=Actor.of(issued.key, digest=digest(second.secret.encode())))
+async def test_an_older_secret_gets_nobody_one_that_lives_longer(sqlite_url: str) -> None:
+    """Whoever has the secret that was rotated out must not go on for ever by asking for the next, forced or not."""
+    async with APIKeys(sqlite_url, vault_keys=[Fernet.generate_key()]) as keys:
+        issued = await keys.create("manager", MANAGE, project="acme")
+        second = await keys.rotate(issued.key.id, grace=60)
+        old = Actor.of(issued.key, digest=digest(issued.secret.encode()))
+        before = await state(keys)
+        for attempt in (
+            keys.rotate(issued.key.id, grace=60, actor=old),
+            keys.rotate(issued.key.id, grace=60, force=True, actor=old),
+            keys.rotate(issued.key.id, grace=0, force=True, actor=old),
+            keys.reveal(issued.key.id, actor=old),
+        ):
+            with pytest.raises(AccessDeniedError, match=r"an older secret of key .*Use the current one"):
+                await attempt
+        assert await state(keys) == before
+        new = Actor.of(issued.key, digest=digest(second.secret.encode()))
+        assert await keys.reveal(issued.key.id, actor=new) == second.secret
+        await keys.rotate(issued.key.id, grace=60, actor=new)
+
+
+async def test_a_key_does_not_give_itself_a_longer_life(keys: APIKeys) -> None:
+    """It does not hold that time; `force` is for what it does hold. Others may be given it: they are in the log."""
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    key = (await keys.create("for an hour", MANAGE, project="acme", expires_at=soon)).key
+    other = (await keys.create("another", project="acme", expires_at=soon)).key
+    actor = Actor.of(key)
+    before = await state(keys)
+    for moment in (None, soon + timedelta(microseconds=1), soon + timedelta(days=1)):
+        for force in (False, True):
+            with pytest.raises(AccessDeniedError, match="the one you are using: it cannot give itself a longer life"):
+                await keys.update(key.id, expires_at=moment, description="mine", force=force, actor=actor)
+    assert await state(keys) == before
+    await keys.update(key.id, expires_at=soon, description="the same end", actor=actor)
+    sooner = soon - timedelta(minutes=30)
+    await keys.update(key.id, expires_at=sooner, force=True, actor=actor)
+    with pytest.raises(AccessDeniedError, match="longer life"):
+        await keys.update(key.id, expires_at=soon, force=True, actor=actor)
+    rotated = await keys.rotate(key.id, grace=60, actor=actor)
+    assert rotated.key.expires_at == sooner
+    await keys.update(other.id, expires_at=None, actor=actor)
+    assert (await keys.update(key.id, expires_at=None, actor="an operator")).expires_at is None
 
 
 async def test_an_actor_that_is_less_than_its_key_stays_so_in_changes(keys: APIKeys) -> None:

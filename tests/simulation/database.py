@@ -26,7 +26,7 @@ from gatepost.database.changes import Standing
 from gatepost.database.source import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from gatepost.errors import UnavailableError, UncertainCommitError
-from gatepost.models import APIKey, Worker
+from gatepost.models import APIKey, OldSecret, Worker
 from gatepost.record import Row
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
@@ -223,7 +223,14 @@ class Transaction:
         def look() -> Mapping[str, Standing]:
             rows = [self.keys[each] for each in ids if each in self.keys]
             return {
-                row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active) for row in rows
+                row.id: Standing(
+                    row.id,
+                    row.project,
+                    frozenset(row.permissions.split()),
+                    row.active,
+                    _old_secret(row, self.secrets, self.now) is not None,
+                )
+                for row in rows
             }
 
         return await self._do("SELECT", look)
@@ -276,6 +283,19 @@ class Transaction:
 
         await self._do("UPDATE", rotate)
 
+    async def end_grace(self, ids: Sequence[str]) -> None:
+        """Take the older secrets of keys away."""
+
+        def end() -> None:
+            for key_id in ids:
+                self._note_key(key_id)
+                self.keys[key_id] = replace(self.keys[key_id], updated_at=self.now)
+                older = [each for each, row in self.secrets.items() if row.key_id == key_id and row.expires_at]
+                for each in older:
+                    del self.secrets[each]
+
+        await self._do("DELETE", end)
+
     async def invalidate(self) -> None:
         """Have every worker distrust what was read before."""
 
@@ -287,7 +307,7 @@ class Transaction:
 
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it."""
-        return await self._do("SELECT", lambda: _as_key(self.keys[key_id], self.secrets))
+        return await self._do("SELECT", lambda: _as_key(self.keys[key_id], self.secrets, self.now))
 
     async def _do(self, kind: str, effect: Callable[[], T]) -> T:
         def guarded() -> T:
@@ -396,7 +416,8 @@ class Database:
 
         def read() -> APIKey | None:
             row = self.server.tables.keys.get(key_id)
-            return None if row is None else _as_key(row, self.server.tables.secrets)
+            now = datetime.fromtimestamp(self.server.now(), UTC)
+            return None if row is None else _as_key(row, self.server.tables.secrets, now)
 
         return await self.exchange("SELECT keys", read)
 
@@ -516,7 +537,14 @@ def _beat() -> int:
     return secrets.randbits(BEAT_BITS)
 
 
-def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow]) -> APIKey:
+def _old_secret(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) -> OldSecret | None:
+    for each in all_secrets.values():
+        if each.key_id == row.id and each.expires_at is not None and each.expires_at > now:
+            return OldSecret(each.hint, each.expires_at)
+    return None
+
+
+def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) -> APIKey:
     hint = next((each.hint for each in all_secrets.values() if each.key_id == row.id and each.expires_at is None), None)
     return APIKey(
         id=row.id,
@@ -528,6 +556,7 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow]) -> APIKey:
         updated_at=row.updated_at,
         expires_at=row.expires_at,
         hint=hint,
+        old_secret=_old_secret(row, all_secrets, now),
     )
 
 

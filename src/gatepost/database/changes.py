@@ -28,12 +28,13 @@ from gatepost.models import Actor, ActorKind, APIKey
 
 
 class Standing(NamedTuple):
-    """What a key is and may do, as far as changes ask."""
+    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still."""
 
     id: str
     project: str | None
     permissions: frozenset[str]
     active: bool
+    has_old_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ class Change:
         )
         for row in rows:
             self._note(kind, row["id"], row["project"], row["digest"], creation_detail(row))
-        names = ((row["id"], row["project"], row["description"], row["permissions"].split()) for row in rows)
+        names = (
+            (row["id"], row["project"], row["description"], row["permissions"].split(), [row["hint"]]) for row in rows
+        )
         await self._write_terms((), [term for each in names for term in terms.rows_of(*each)])
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
@@ -108,11 +111,13 @@ class Change:
     async def states(self, ids: Sequence[str]) -> Mapping[str, Standing]:
         """What each of the keys may do; an unknown id is not in the answer, nor is that of a key whose secrets somebody
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
-        with_secret = select(keys.c.id, keys.c.project, keys.c.permissions, keys.c.active).where(
-            exists().where(secrets.c.key_id == keys.c.id)
+        of_key = secrets.c.key_id == keys.c.id
+        lives = exists().where(of_key, secrets.c.expires_at > self.now)
+        with_secret = select(keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, lives.label("old")).where(
+            exists().where(of_key)
         )
         return {
-            row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active)
+            row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active, bool(row.old))
             async for row in self._select(with_secret, keys.c.id, ids)
         }
 
@@ -150,8 +155,8 @@ class Change:
         await self._update_keys(keys.c.id == key.id, values)
         await self._note_keys("updated", [key.id], detail)
         if {"description", "permissions"} & values.keys():
-            rows = terms.rows_of(key.id, key.project, key.description, key.permissions)
-            await self._write_terms([key.id], rows)
+            old = None if key.old_secret is None else key.old_secret.hint
+            await self._write_terms([key.id], _terms_of(key, key.hint, old))
 
     async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
         """Give a key a new current secret. The one before lives `grace` longer; one before that dies now. `key`: as it
@@ -168,6 +173,31 @@ class Change:
         await self._insert(secrets, [self._secret(digest, key.id, hint, sealed)])
         await self._update_keys(keys.c.id == key.id, {})
         self._note("rotated", key.id, key.project, digest, detail)
+        await self._write_terms([key.id], _terms_of(key, hint, key.hint if grace else None))
+
+    async def end_grace(self, ids: Sequence[str]) -> None:
+        """Take the older secrets of keys away, so that they are unknown at once."""
+        for batch in batches(ids):
+            of_batch = self._one_of(secrets.c.key_id, batch)
+            of_keys = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at.label("ends"), keys).join_from(
+                secrets, keys, secrets.c.key_id == keys.c.id
+            )
+            rows = (await self._execute(of_keys.where(of_batch).order_by(secrets.c.expires_at))).all()
+            ended = {row.id: row for row in rows if row.ends is not None}
+            for row in rows:
+                if row.id in ended:
+                    self._note("grace_ended", row.id, row.project, bytes(row.digest), _end_detail(ended[row.id]))
+            await self._delete_secrets(and_(of_batch, secrets.c.expires_at.is_not(None)))
+            await self._update_keys(self._one_of(keys.c.id, batch), {})
+            current = [row for row in rows if row.ends is None]
+            await self._write_terms(
+                batch,
+                [
+                    term
+                    for row in current
+                    for term in terms.rows_of(row.id, row.project, row.description, row.permissions.split(), [row.hint])
+                ],
+            )
 
     async def reveal_secret(self, key_id: str) -> tuple[bytes, str | None]:
         """The digest of a key's current secret, and the secret as it is sealed, where it is; noted as an event."""
@@ -286,6 +316,16 @@ class Change:
     async def _insert(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         for batch in batches(rows):
             await self._execute(insert(table), batch)
+
+
+def _terms_of(key: APIKey, *hints: str | None) -> list[dict[str, str]]:
+    """The terms of a key that has these secrets."""
+    return terms.rows_of(key.id, key.project, key.description, key.permissions, filter(None, hints))
+
+
+def _end_detail(row: Any) -> dict[str, Any]:
+    """What an event tells of an older secret that is ended."""
+    return {"hint": row.hint, "expires_at": row.ends.isoformat()}
 
 
 def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:

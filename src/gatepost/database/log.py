@@ -104,7 +104,7 @@ class MadePage:
         )
         page = KEYS.where(keys.c.id.in_(select(made.c.key_id)))
         if self.place is not None:
-            page = page.where(self.place.precedes(keys, NEWEST, dialect))
+            page = page.where(self.place.precedes(keys, "created_seq", NEWEST, dialect))
         page = page.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(self.limit + 1)
         rows = (await connection.execute(page)).all()
         last = rows[self.limit - 1] if len(rows) > self.limit else None

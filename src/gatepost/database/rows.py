@@ -1,22 +1,39 @@
 """From rows of the tables to keys, and to the flat rows that lookups speak of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, select
 
+from gatepost.database.clock import database_now
 from gatepost.database.tables import keys, secrets
-from gatepost.models import APIKey, ChangeEvent
+from gatepost.models import APIKey, ChangeEvent, OldSecret
 from gatepost.record import Row
 
-KEYS = select(keys, secrets.c.hint).join_from(
+
+def old_secret_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
+    """What tells the older secret of a key, `as_key` wants to know: its hint, its end, and what time it is. Subqueries:
+    a planner without statistics would join all secrets."""
+    old = secrets.alias()
+    latest = old.c.expires_at.desc(), old.c.digest  # somebody may have put more than one there by hand
+    of_key = select(old).where(old.c.key_id == key_id, old.c.expires_at.is_not(None)).order_by(*latest).limit(1)
+    return [
+        of_key.with_only_columns(old.c.hint).scalar_subquery().label("old_hint"),
+        of_key.with_only_columns(old.c.expires_at).scalar_subquery().label("old_expires_at"),
+        database_now().label("now"),
+    ]
+
+
+KEYS = select(keys, secrets.c.hint, *old_secret_columns(keys.c.id)).join_from(
     keys, secrets, and_(secrets.c.key_id == keys.c.id, secrets.c.expires_at.is_(None))
 )
-"""Keys, each with the hint of its current secret."""
+"""Keys, each with the hint of its current secret, and its older one."""
 
 
 def as_key(row: Any) -> APIKey:
     """The key that a row of `KEYS` tells of."""
+    lives = row.old_expires_at is not None and row.old_expires_at.timestamp() > float(row.now)
     return APIKey(
         id=row.id,
         project=row.project,
@@ -27,6 +44,7 @@ def as_key(row: Any) -> APIKey:
         updated_at=row.updated_at,
         expires_at=row.expires_at,
         hint=row.hint,
+        old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
     )
 
 

@@ -32,13 +32,13 @@ from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
 from gatepost.database.commit import CommitLostError, commit, was_committed
 from gatepost.database.engine import changing, make_engine, mapped_errors
-from gatepost.database.listing import Listing
+from gatepost.database.listing import Filter, Listing, projects_statement
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.rows import KEYS, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings, workers
 from gatepost.database.workers import Workers
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
-from gatepost.models import Actor, APIKey, ChangeEvent
+from gatepost.models import Actor, APIKey, ChangeEvent, Total
 from gatepost.record import Row
 
 N_MAX = 2**31 - 1
@@ -266,12 +266,24 @@ class Database:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
-    async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None]:
-        """One page of keys, and the position to go on after (`None` at the end). One round trip, three or four by
-        terms."""
-        with_terms = listing.by_terms and await self._terms_are_current()
+    async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
+        """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,
+        two by expiry, three or four by terms."""
+        with_terms = listing.filter.by_terms and await self._terms_are_current()
         async with self._reading("Listing keys") as connection:
             return await listing.read(connection, with_terms=with_terms)
+
+    async def count_keys(self, wanted: Filter) -> Total:
+        """How many keys fit a filter. One round trip, two or three by terms."""
+        with_terms = wanted.by_terms and await self._terms_are_current()
+        async with self._reading("Counting keys") as connection:
+            return await wanted.count(connection, with_terms=with_terms)
+
+    async def list_projects(self, *, after: str | None, project: str | None, limit: int) -> Sequence[str]:
+        """The names of projects, in order, after the name `after`; only `project` if it is not `None`. One round
+        trip."""
+        async with self._reading("Listing projects") as connection:
+            return list(await connection.scalars(projects_statement(after, project, limit)))
 
     async def list_events(self, log: LogPage) -> Sequence[ChangeEvent]:
         """One page of the audit log. One round trip, two by time."""

@@ -105,9 +105,11 @@ keys = Table(
     Index(None, "active", "created_seq", "id"),
     Index(None, "active", "updated_at", "id"),
     Index(None, "active", "description", "id"),
+    Index(None, "active", "expires_at", "id"),
     Index(None, "project", "active", "created_seq", "id"),
     Index(None, "project", "active", "updated_at", "id"),
     Index(None, "project", "active", "description", "id"),
+    Index(None, "project", "active", "expires_at", "id"),
     **_in_mysql,
 )
 
