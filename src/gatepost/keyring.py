@@ -583,10 +583,11 @@ class APIKeys:
         Filters of `None` do not filter.
 
         `kind`: what was done (`EVENT_KINDS`). `project`: to keys of this project. `by_kind`: by whom, a value of
-        `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's. `since`, `until`: aware; from the
-        one on, before the other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for
-        a key that there has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds
-        with one filter, with more of them as many as the rarest one's events take.
+        `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's (with `by_kind="key"` also what is
+        from before kinds were kept and has that key's name). `since`, `until`: aware; from the one on, before the
+        other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there
+        has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds with one filter,
+        with more of them as many as the rarest one's events take.
         """
         from gatepost.database.log import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 

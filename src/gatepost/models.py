@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 import orjson
 from starlette.authentication import BaseUser
@@ -119,7 +119,7 @@ class APIKey(BaseUser):
         return self.id
 
 
-EVENT_KINDS = (
+EventKind = Literal[
     "created",
     "imported",
     "updated",
@@ -132,8 +132,10 @@ EVENT_KINDS = (
     "invalidated",
     "installed",
     "sql",
-)
+]
 """What an event of the audit log can tell of."""
+
+EVENT_KINDS: Sequence[str] = get_args(EventKind)
 
 MAKING_KINDS = ("created", "imported")
 """Those by which there is a key that there was not before."""

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from gatepost.models import APIKey, ChangeEvent, Propagation
+from gatepost.models import ActorKind, APIKey, ChangeEvent, Propagation
 
 
 def key_json(key: APIKey) -> Mapping[str, Any]:
@@ -33,6 +33,18 @@ def status_of(key: APIKey, now: datetime) -> str:
 def event_json(event: ChangeEvent) -> Mapping[str, Any]:
     """One line of the audit log."""
     return {each.name: getattr(event, each.name) for each in fields(event)}
+
+
+def actor_text(event: ChangeEvent) -> str:
+    """Who an event was by; empty where nobody knows. What they are stands first, where no name can pass for it and no
+    cut can take it away: `key 4fT0aK9sQ2Lm`, `person Maria (17)`, `shell root`, `unverified ann`."""
+    kind, name, actor_id = event.actor_kind, event.actor or "", event.actor_id
+    if kind is None:
+        return f"unverified {name}" if name else ""
+    if kind == ActorKind.KEY:
+        key = f"key {actor_id}"
+        return key if name in ("", key) else f"{key} ({name})"
+    return f"{kind} {name}".rstrip() if actor_id in (None, name) else f"{kind} {name} ({actor_id})"
 
 
 def propagation_json(propagation: Propagation) -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ def run_without(blocked: set[str], *arguments: str) -> "subprocess.CompletedProc
 
 def test_the_verbs_are_all_there() -> None:
     one_or_many = {"create", "list", "show", "edit", "activate", "deactivate", "rotate", "delete"}
-    keys = one_or_many | {"events", "reveal", "whoami", "import", "export"}
+    keys = one_or_many | {"events", "made-by", "reveal", "whoami", "import", "export"}
     assert {path.removeprefix("gatepost ") for path in VERBS} == {
         *(f"keys {verb}" for verb in keys),
         "db upgrade",

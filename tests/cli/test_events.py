@@ -1,14 +1,16 @@
 """`gatepost keys events`: who changed what."""
 
+import asyncio
 import getpass
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from gatepost import Actor, APIKeys
 from gatepost.secret import secret_pattern
 from tests.cli.conftest import Run, Terminal
 
@@ -24,6 +26,7 @@ def test_a_line_tells_when_who_from_where_what_and_old_and_new(run: Run, answer:
     assert [line[3] for line in lines] == ["rotated", "deactivated", "updated", "created"]
     assert [line[1] for line in lines] == [getpass.getuser()] * 3 + ["Ada"]
     assert {line[2] for line in lines} == {socket.gethostname()}
+    assert {(line[6], line[7]) for line in lines} == {("shell", getpass.getuser())}, "whatever --actor says"
     assert {line[4] for line in lines} == {key_id}
     assert all(datetime.fromisoformat(line[0]).utcoffset() == timedelta(0) for line in lines)
     rotated, deactivated, updated, created = (line[5] for line in lines)
@@ -82,3 +85,55 @@ def test_a_terminal_shows_a_table_of_80_columns_whose_changes_are_whole(run: Run
     assert all(len(line) <= 80 for line in (head, *lines))
     change = "".join(line[head.index("CHANGE") :].strip() for line in lines)
     assert description.replace(" ", "") in change.replace(" ", "")
+
+
+def test_the_log_is_filtered_and_what_it_tells_can_be_switched_off(run: Run, answer: Answer, database: str) -> None:
+    leaked = answer("keys", "create", "admin", "-p", "ACCESS_MANAGE")["id"]
+    before = answer("keys", "create", "before", "--project", "acme")["id"]
+
+    async def use() -> tuple[str, str]:
+        """What the key does over REST, say, and what it made does."""
+        async with APIKeys(database) as keys:
+            made = await keys.create("theirs", ["ACCESS_MANAGE"], actor=Actor.of(await keys.get(leaked)))
+            await keys.rotate(before, grace=0, actor=Actor.of(await keys.get(leaked)))
+            last = await keys.create("of theirs", actor=Actor.of(made.key))
+            return made.key.id, last.key.id
+
+    made, last = asyncio.run(use())
+    assert run("keys", "events", "--by-key", leaked, "-q").stdout.split() == [before, made]
+    assert run("keys", "events", "--by-key", leaked, "--kind", "rotated", "-q").stdout.split() == [before]
+    assert run("keys", "events", "--project", "acme", "--by-kind", "shell", "-q").stdout.split() == [before]
+    assert run("keys", "events", "--by-id", getpass.getuser(), "-q").stdout.split() == [before, leaked]
+    assert run("keys", "events", "--since", "1h", "--all", "-q").stdout.split() == [last, before, made, leaked]
+    assert run("keys", "events", "--until", "1h", "-q").stdout == ""
+    assert answer("keys", "events", "--since", "2020-01-01", "--until", "2020-02-01")["items"] == []
+    assert [key["id"] for key in answer("keys", "made-by", leaked)["items"]] == [last, made]
+    assert [line.split("\t")[0] for line in run("keys", "made-by", leaked).stdout.splitlines()] == [last, made]
+
+    found = run("keys", "made-by", leaked, "--all", "-q").stdout
+    assert run("keys", "deactivate", leaked, "-", given=found).exit_code == 0
+    assert [key["id"] for key in answer("keys", "list", "--active")["items"]] == [before]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--kind", "made"), "kind must be one of created"),
+        (("--by-kind", "user"), "by_kind must be one of person"),
+        (("--since", "yesterday"), "--since 'yesterday' must be a span back from now"),
+        (("--until", "9999999w"), "--until"),
+        (("--by-key", "4fT0aK9sQ2Lm", "--by-kind", "shell"), "leave those out"),
+        (("-q", "--json"), "--quiet and --json"),
+    ],
+)
+def test_a_wrong_filter_is_a_clear_error(run: Run, answer: Answer, options: Sequence[str], told: str) -> None:
+    answer("keys", "create", "x")
+    done = run("keys", "events", *options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in done.stderr
+
+
+def test_who_somebody_is_stands_before_what_they_are_called(run: Run, terminal: Terminal, database: str) -> None:
+    key_id = run("keys", "create", "x", "--actor", "key 4fT0aK9sQ2Lm").stdout.split()[1]
+    _, shown = terminal("keys", "events", key_id)
+    assert "shell key" in " ".join(shown.split())

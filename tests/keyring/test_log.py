@@ -194,3 +194,5 @@ async def test_events_from_before_kinds_were_kept_prove_nothing_and_are_not_miss
     assert await keys_made_by(keys, leaked.id) == [made.key.id]
     assert await logged(keys, by_kind="key") == []
     assert [event.key_id for event in await logged(keys, by_id=leaked.id)] == [made.key.id]
+    assert [event.key_id for event in await logged(keys, by_kind="key", by_id=leaked.id)] == [made.key.id]
+    assert await logged(keys, by_kind="person", by_id=leaked.id) == []

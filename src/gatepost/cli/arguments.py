@@ -49,6 +49,21 @@ def parse_expiry(text: str, now: datetime) -> datetime:
         ) from None
 
 
+def parse_past(option: str, text: str, now: datetime) -> datetime:
+    """The moment that an ISO 8601 date, date and time, or span before `now` names. Without a time zone it is UTC.
+
+    Raises `BadInputError`, which names the option.
+    """
+    try:
+        span = parse_span(text)
+        return parse_moment(text) if span is None else now - span
+    except (ValueError, OverflowError):
+        raise BadInputError(
+            f"{option} {text!r} must be a span back from now such as 12h, or a date such as 2030-01-31 or "
+            "2030-01-31T18:00Z"
+        ) from None
+
+
 def parse_moment(text: str) -> datetime:
     """The moment that an ISO 8601 date, or date and time, names. Without a time zone it is UTC.
 

@@ -58,6 +58,7 @@ After = Annotated[
     str | None, Option("--after", metavar="PLACE", help="Go on from there: the `next` of the page before.")
 ]
 EveryPage = Annotated[bool, Option("--all", help="Every page, not only one.")]
+QuietIds = Annotated[bool, Option("--quiet", "-q", help="Print the keys' ids alone, one a line.")]
 NoWait = Annotated[bool, Option("--no-wait", help="Return once it is committed; tell by when every worker acts on it.")]
 Timeout = Annotated[
     float | None,
@@ -218,7 +219,7 @@ class ChangeOptions(KeysOptions):
         Option(
             "--actor",
             metavar="NAME",
-            help="Who does it, for the change log. Default: your user name.",
+            help="Your name in the change log, which tells your user on this machine too. Default: that one.",
             rich_help_panel=_CONNECTION,
         ),
     ] = None

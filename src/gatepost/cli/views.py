@@ -8,8 +8,8 @@ from gatepost import presentation
 from gatepost.catalogue import Catalogue
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
 from gatepost.keyring import APIKeys
-from gatepost.models import APIKey, ChangeEvent, Issued, Outcome, Receipt, Verdict
-from gatepost.presentation import key_json, propagation_json, propagation_text
+from gatepost.models import APIKey, ChangeEvent, Issued, Outcome, Page, Receipt, Verdict
+from gatepost.presentation import actor_text, key_json, propagation_json, propagation_text
 
 LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
 EVENT_HEADS = ("when", "who", "from", "what", "key", "change")
@@ -44,6 +44,19 @@ def key_row(key: APIKey) -> Sequence[str]:
         str(len(key.permissions)),
         f"{key.expires_at:%Y-%m-%d}" if key.expires_at else _NEVER,
     ]
+
+
+def print_keys(page: Page[APIKey], *, as_json: bool, quiet: bool) -> None:
+    """A page of keys, or if `quiet` their ids alone."""
+    if as_json:
+        print_json({"items": [key_json(key) for key in page.items], "next": page.next})
+    elif quiet:
+        for key in page.items:
+            print_line(key.id)
+    elif page.items or not is_terminal():
+        print_rows(LIST_HEADS, [key_row(key) for key in page.items], cut=("description", "project"))
+    else:
+        print_note("No keys")
 
 
 def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
@@ -141,15 +154,11 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
 
 
 def event_row(event: ChangeEvent) -> Sequence[str]:
-    """One line of the audit log. A pipe gets moments in full."""
-    return (
-        f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M}" if is_terminal() else event.at.isoformat(),
-        event.actor or "",
-        event.address or "",
-        event.kind,
-        event.key_id or "",
-        _detail_text(event.detail or {}),
-    )
+    """One line of the audit log. A pipe gets moments in full, names alone, and last what they are the names of."""
+    told = (event.address or "", event.kind, event.key_id or "", _detail_text(event.detail or {}))
+    if is_terminal():
+        return (f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M}", actor_text(event), *told)
+    return (event.at.isoformat(), event.actor or "", *told, event.actor_kind or "", event.actor_id or "")
 
 
 def _detail_text(detail: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.listing import Place, Sort
@@ -20,6 +20,10 @@ from gatepost.models import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
 
 CLOCK_STEP = timedelta(minutes=1)
 """How far the database's clock may have been put back between two changes without any being missed by their moments."""
+
+_BY_KEY = or_(events.c.actor_kind == ActorKind.KEY, events.c.actor_kind.is_(None))
+"""What is true of the events by a key whose id is known, those included that may be: too much is better than too
+little, where what an intruder has done is looked for."""
 
 NEWEST = Sort("created", descending=True)
 """The order of the keys that a key made."""
@@ -56,10 +60,14 @@ class LogPage:
             events.c.key_id: self.key_id,
             events.c.project: self.project,
             events.c.kind: self.kind,
-            events.c.actor_kind: self.by_kind,
             events.c.actor_id: self.by_id,
         }
-        return [column == value for column, value in wanted.items() if value is not None]
+        conditions = [column == value for column, value in wanted.items() if value is not None]
+        if self.by_kind == ActorKind.KEY and self.by_id is not None:
+            conditions.append(_BY_KEY)
+        elif self.by_kind is not None:
+            conditions.append(events.c.actor_kind == self.by_kind)
+        return conditions
 
     async def _in_time(self, connection: AsyncConnection) -> list[ColumnElement[bool]]:
         """The span as seqs, in which few events are outside of it, and as moments."""
@@ -112,8 +120,6 @@ class MadePage:
         return [as_key(row) for row in rows[: self.limit]], after
 
     def _is_making(self) -> list[ColumnElement[bool]]:
-        """What is true of the events by which keys made keys, those included that may be: too much is better than too
-        little, where what an intruder has left is looked for."""
-        by_key = or_(events.c.actor_kind == ActorKind.KEY, events.c.actor_kind.is_(None))
+        """What is true of the events by which keys made keys."""
         of_project = [] if self.project is None else [events.c.project == self.project]
-        return [and_(events.c.kind.in_(MAKING_KINDS), by_key), *of_project]
+        return [events.c.kind.in_(MAKING_KINDS), _BY_KEY, *of_project]

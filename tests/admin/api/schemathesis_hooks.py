@@ -28,10 +28,11 @@ def _make_sensible(case: Any) -> None:
     case.query.pop("after", None)  # only an earlier page tells one
     for members in (case.query, case.body):
         if isinstance(members, dict):
-            for name in {"description", "project", "search"} & members.keys():
+            for name in {"description", "project", "search", "by_id"} & members.keys():
                 members[name] = _printable(members[name])
-            if isinstance(members.get("expires_at"), str):
-                members["expires_at"] = "2999-01-01T00:00:00Z"
+            for name in {"expires_at", "since", "until"} & members.keys():
+                if isinstance(members[name], str):
+                    members[name] = "2999-01-01T00:00:00Z"
     for name in {"If-Match", "If-None-Match"} & case.headers.keys():
         if not re.match(r'\*|(W/)?"', case.headers[name]):  # in its coverage phase it sends 0, and calls that valid
             case.headers[name] = "*"

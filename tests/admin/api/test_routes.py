@@ -8,7 +8,7 @@ import pytest
 
 from gatepost import DAM, APIKeys
 from gatepost.admin.api.reply import Reply
-from tests.admin.api.site import JSON_TYPE, Caller, Site, refusal
+from tests.admin.api.site import ALL, JSON_TYPE, Caller, Site, refusal
 from tests.freshness.test_propagation import cut_off
 
 KEY_MEMBERS = {
@@ -219,6 +219,28 @@ async def test_the_audit_log_tells_who_did_what_from_where_and_never_a_secret(bo
     second = await boss.get("/events", limit=4, after=first["next"])
     assert [event["kind"] for event in first["items"]] == kinds[:4]
     assert [event["kind"] for event in second["items"]][:2] == kinds[4:]
+
+
+async def test_what_a_leaked_key_did_and_made_is_asked_for_and_switched_off(site: Site, boss: Caller) -> None:
+    leaked = await site.caller(*ALL, project="acme")
+    made = await leaked.post("/keys", {"description": "theirs", "permissions": ["FILE_UPLOAD"]}, 201)
+    other = await boss.post("/keys", {"description": "ours", "project": "acme"}, 201)
+    await leaked.post(f"/keys/{other['key']['id']}/rotate", {"grace": 0})
+    found = await boss.get(f"/keys/{leaked.key_id}/made")
+    assert [key["id"] for key in found["items"]] == [made["key"]["id"]]
+    told = (await boss.get("/events", by_kind="key", by_id=leaked.key_id))["items"]
+    assert [(event["kind"], event["actor_kind"], event["actor_id"]) for event in told] == [
+        ("rotated", "key", leaked.key_id),
+        ("created", "key", leaked.key_id),
+    ]
+    moment = told[0]["at"]
+    assert (await boss.get("/events", by_id=leaked.key_id, kind="created"))["items"] == told[1:]
+    assert (await boss.get("/events", by_id=leaked.key_id, since=moment))["items"] == told[:1]
+    assert (await boss.get("/events", by_id=leaked.key_id, until=moment, project="acme"))["items"] == told[1:]
+    assert (await boss.get(f"/keys/{other['key']['id']}/events", by_id=leaked.key_id))["items"] == told[:1]
+    done = await boss.post("/keys/deactivate", {"ids": [leaked.key_id, *(key["id"] for key in found["items"])]})
+    assert [result["result"] for result in done["results"]] == ["changed", "changed"]
+    assert not await site.let_in(made["secret"])
 
 
 async def test_the_catalogue_and_ones_own_key_need_no_permission(site: Site) -> None:

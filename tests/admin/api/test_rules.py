@@ -8,7 +8,13 @@ from gatepost import APIKeys
 from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
 from tests.admin.api.site import Caller, Site, site_of
 
-READS = [("GET", "/keys"), ("GET", "/keys/{id}"), ("GET", "/keys/{id}/events"), ("GET", "/events")]
+READS = [
+    ("GET", "/keys"),
+    ("GET", "/keys/{id}"),
+    ("GET", "/keys/{id}/made"),
+    ("GET", "/keys/{id}/events"),
+    ("GET", "/events"),
+]
 CHANGES: list[tuple[str, str, Any]] = [
     ("POST", "/keys", {"description": "more"}),
     ("PATCH", "/keys/{id}", {"description": "more"}),
@@ -62,7 +68,7 @@ async def test_another_projects_key_is_unknown_everywhere(site: Site) -> None:
     others = [(await site.keys.create("hidden", project=project)).key.id for project in ("zeta", None)]
     before = await seq_of(site)
     for key_id in others:
-        for method, path in [*READS[1:3], *((method, path) for method, path, _ in CHANGES[1:5])]:
+        for method, path in [*READS[1:4], *((method, path) for method, path, _ in CHANGES[1:5])]:
             body = {"PATCH": {"description": "mine"}}.get(method, {"grace": 0} if path.endswith("rotate") else None)
             answer = await manager.refused(method, path.format(id=key_id), body)
             assert answer == (404, "key_not_found"), (method, path)

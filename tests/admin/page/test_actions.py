@@ -486,14 +486,14 @@ async def test_the_history_tells_who_changed_what_when_and_from_where(served: Se
     await visitor.choose("writer", "History")
     edited, created = visitor.dialog.locator(".event").nth(0), visitor.dialog.locator(".event").nth(1)
     await expect(edited).to_contain_text("Edited")
-    await expect(edited).to_contain_text("(you) from 127.0.0.1")
+    await expect(edited).to_contain_text(f"key {boss.key.description} {boss.key.id} (you) from 127.0.0.1")
     await expect(edited.locator("del", has_text="reader")).to_be_visible()
     await expect(edited.locator("ins", has_text="writer")).to_be_visible()
     await expect(edited.locator("ins", has_text="FILE_UPLOAD")).to_be_visible()
     await expect(edited.locator("del", has_text="OBJECTS_FETCH")).to_be_visible()
     await expect(edited.locator("time").first).to_have_text("just now")
     await expect(created).to_contain_text("Created")
-    await expect(created).to_contain_text("maria on the shell")
+    await expect(created).to_contain_text("operator maria on the shell")
     assert key.secret not in await visitor.page.content()
 
 

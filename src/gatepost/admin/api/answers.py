@@ -125,7 +125,8 @@ class Changes(Struct):
 
 class Event(Struct):
     """One line of the audit log, the `n`th of the change of number `seq`: what it did to one key, who did it, from
-    where, and when. `detail`: what changed, old and new."""
+    where, and when. `actor` is what they are called; who they are tell `actor_kind` and `actor_id`, null in what is
+    from before these were kept. `detail`: what changed, old and new."""
 
     seq: int
     n: int
@@ -133,6 +134,8 @@ class Event(Struct):
     project: str | None
     kind: str
     actor: str | None
+    actor_kind: str | None
+    actor_id: str | None
     address: str | None
     at: Moment
     detail: Mapping[str, Any] | None

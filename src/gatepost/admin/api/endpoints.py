@@ -10,10 +10,12 @@ from msgspec import Struct
 from gatepost.admin.api import answers
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
 from gatepost.admin.api.parameters import (
+    EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
+    KeyEventFilter,
     KeyFilter,
     Nothing,
     Paging,
@@ -140,18 +142,27 @@ async def deactivate_keys(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
     return Reply(answers.Changes.of(receipt, call.body.ids), status)
 
 
-async def list_key_events(call: Call[Paging, Nothing, Nothing]) -> Reply:
+async def list_made_keys(call: Call[Paging, Nothing, Nothing]) -> Reply:
+    """List the keys that a key made, those that these made, and so on.
+
+    What is left of a key that leaked, newest first; it may be deleted itself.
+    """
+    page = await call.keys.made_by(call.key_id, **given(call.query), actor=call.actor)
+    return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next))
+
+
+async def list_key_events(call: Call[KeyEventFilter, Nothing, Nothing]) -> Reply:
     """Read the audit log of one key, newest first."""
-    page = await call.keys.events(call.key_id, **given(call.query), actor=call.actor)
+    page = await call.keys.events(call.key_id, **call.query.choice, actor=call.actor)
     return Reply(answers.Events([answers.Event.of(event) for event in page.items], page.next))
 
 
-async def list_events(call: Call[Paging, Nothing, Nothing]) -> Reply:
+async def list_events(call: Call[EventFilter, Nothing, Nothing]) -> Reply:
     """Read the audit log, newest first.
 
     Only what happened to keys of the caller's own project, where it has one.
     """
-    page = await call.keys.events(**given(call.query), actor=call.actor)
+    page = await call.keys.events(**call.query.choice, actor=call.actor)
     return Reply(answers.Events([answers.Event.of(event) for event in page.items], page.next))
 
 

@@ -11,10 +11,12 @@ from gatepost.admin.api import answers, endpoints
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
 from gatepost.admin.api.endpoints import B, Call, H, Q
 from gatepost.admin.api.parameters import (
+    EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
+    KeyEventFilter,
     KeyFilter,
     Nothing,
     Paging,
@@ -170,10 +172,20 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
     ),
     Operation(
         method="GET",
+        path="/keys/{id}/made",
+        call=endpoints.list_made_keys,
+        answer=answers.Keys,
+        query=Paging,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_LOOKING, KeyNotFoundError),
+    ),
+    Operation(
+        method="GET",
         path="/keys/{id}/events",
         call=endpoints.list_key_events,
         answer=answers.Events,
-        query=Paging,
+        query=KeyEventFilter,
         headers=Nothing,
         body=Nothing,
         errors=(*_LOOKING, KeyNotFoundError),
@@ -183,7 +195,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         path="/events",
         call=endpoints.list_events,
         answer=answers.Events,
-        query=Paging,
+        query=EventFilter,
         headers=Nothing,
         body=Nothing,
         errors=_LOOKING,

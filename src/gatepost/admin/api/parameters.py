@@ -1,14 +1,16 @@
 """What a call gives beside its body: queries and headers. Names and limits are the verbs'."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatepost.catalogue import NAME_MAX
+from gatepost.errors import BadInputError
 from gatepost.inputs import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN
 from gatepost.keyring import PAGE_MAX
-from gatepost.models import DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.models import ACTOR_ID_MAX, DESCRIPTION_MAX, PROJECT_MAX, EventKind
 from gatepost.secret import ID_CHARS
 
 TIMEOUT_MAX = 300
@@ -55,6 +57,18 @@ _Timeout = Annotated[
         "`propagation` tells by when it holds everywhere.",
     ),
 ]
+
+
+_MOMENTS = ("since", "until")
+_Moment = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        description="A moment with a zone, by the database's clock: `since` it, and before `until`.",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+"""Text, since msgspec would take a number in a query for seconds since the epoch."""
 
 
 class Nothing(Struct, forbid_unknown_fields=True):
@@ -104,6 +118,41 @@ class KeyFilter(Paging, forbid_unknown_fields=True):
         Literal["created", "-created", "updated", "-updated", "description", "-description"],
         Meta(description="The order; `-`: descending."),
     ] = "-created"
+
+
+class KeyEventFilter(Paging, forbid_unknown_fields=True):
+    """Which events of a key."""
+
+    kind: Annotated[EventKind, Meta(description="What was done so.")] | UnsetType = UNSET
+    by_kind: (
+        Annotated[
+            Literal["person", "operator", "key", "shell", "database"],
+            Meta(description="By such a one: `person`: somebody whom the host app knows; `operator`: its own code."),
+        ]
+        | UnsetType
+    ) = UNSET
+    by_id: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=ACTOR_ID_MAX, description="By whoever has this `actor_id`: a key's id, say."),
+        ]
+        | UnsetType
+    ) = UNSET
+    since: _Moment | UnsetType = UNSET
+    until: _Moment | UnsetType = UNSET
+
+    @property
+    def choice(self) -> Mapping[str, Any]:
+        """The arguments of the verb. Raises `BadInputError` for a moment that no calendar has."""
+        return {name: _moment(name, value) if name in _MOMENTS else value for name, value in given(self).items()}
+
+
+class EventFilter(KeyEventFilter, forbid_unknown_fields=True):
+    """Which events."""
+
+    project: (
+        Annotated[str, Meta(min_length=1, max_length=PROJECT_MAX, description="To keys of this project.")] | UnsetType
+    ) = UNSET
 
 
 class Idempotency(Struct, rename={"idempotency_key": "Idempotency-Key"}):
@@ -173,3 +222,10 @@ def given(struct: Struct) -> Mapping[str, Any]:
     """The members that the caller gave, or that have a default, as keyword arguments of a verb."""
     values = ((name, getattr(struct, name)) for name in struct.__struct_fields__)
     return {name: value for name, value in values if value is not UNSET}
+
+
+def _moment(name: str, text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise BadInputError(f"query: {name}: {wrong}", name) from None

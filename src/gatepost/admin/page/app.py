@@ -67,6 +67,7 @@ def make_page(
         Route("/keys/{key_id}/rotate", page(key_secret.show_rotate), methods=["GET"]),
         Route("/keys/{key_id}/rotate", page(key_secret.rotate, holds=True), methods=["POST"]),
         Route("/keys/{key_id}/reveal", page(key_secret.reveal), methods=["POST"]),
+        Route("/keys/{key_id}/made", page(log.show_made), methods=["GET"]),
         Route("/keys/{key_id}/history", page(log.show_history), methods=["GET"]),
         Route("/log", page(log.show_log), methods=["GET"]),
         Route(assets.PATH, site.assets.serve, methods=["GET"]),

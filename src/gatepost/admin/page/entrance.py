@@ -12,8 +12,9 @@ from gatepost.admin.client import address_of
 from gatepost.admin.page import session
 from gatepost.admin.page.cookies import name_of
 from gatepost.admin.page.session import Session, Sessions
+from gatepost.errors import ConfigurationError
 from gatepost.keyring import APIKeys
-from gatepost.models import Actor, APIKey, Outcome
+from gatepost.models import Actor, ActorKind, APIKey, Outcome
 from gatepost.secret import digest
 
 SESSION_PURPOSE = "admin session"
@@ -45,12 +46,10 @@ class Guest:
 
     @property
     def identity(self) -> str:
-        """What forms are bound to: the secret's digest, or the name that the host app gave."""
-        return (
-            f"name {self.actor.name}"
-            if self.session is None
-            else f"digest {digest(self.session.secret.encode()).hex()}"
-        )
+        """What forms are bound to: the secret's digest, or whom the host app named."""
+        if self.session is None:
+            return f"{self.actor.kind} {self.actor.identity}"
+        return f"digest {digest(self.session.secret.encode()).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,16 @@ class AuthorizedEntrance:
         self._authorize = authorize
 
     async def admit(self, request: Request) -> Guest | Stranger | None:
-        """Ask the host app."""
+        """Ask the host app. Raises `ConfigurationError` for an answer that says neither who nor nobody."""
         answer = self._authorize(request)
-        actor = await answer if isawaitable(answer) else answer
+        actor: object = await answer if isawaitable(answer) else answer
         if actor is None:
             return None
+        if not isinstance(actor, Actor):
+            raise ConfigurationError(
+                "authorize= must answer Actor(name, id=..., project=..., permissions=...), or None for nobody who may, "
+                f"not a {type(actor).__name__}"
+            )
+        if actor.kind is ActorKind.OPERATOR:  # whom nothing limits, but a person all the same: of the name's choosing
+            actor = replace(actor, id=actor.name)
         return Guest(replace(actor, address=actor.address or address_of(request)))

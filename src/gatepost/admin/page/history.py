@@ -8,7 +8,7 @@ from typing import Any
 from gatepost.admin.page.moments import full, span
 from gatepost.models import ChangeEvent
 
-_TITLES = {
+TITLES = {
     "created": "Created",
     "imported": "Imported",
     "updated": "Edited",
@@ -21,6 +21,17 @@ _TITLES = {
     "installed": "Installed",
     "sql": "Changed by hand in the database",
 }
+"""What was done, by the kind of event."""
+
+ACTORS = {
+    "person": "People",
+    "operator": "The app itself",
+    "key": "Keys",
+    "shell": "The shell",
+    "database": "By hand in the database",
+}
+"""Who may have done it, by the kind of actor."""
+
 _SWITCHES = frozenset(("activated", "deactivated"))
 _LABELS = {"expires_at": "Expires", "active": "Active", "hint": "Secret", "grace_seconds": "Old secret works for"}
 
@@ -41,7 +52,7 @@ _NOTHING = {"expires_at": "never", "project": "every project"}
 
 def title(event: ChangeEvent) -> str:
     """What was done."""
-    return _TITLES.get(event.kind, event.kind.capitalize())
+    return TITLES.get(event.kind, event.kind.capitalize())
 
 
 def differences(event: ChangeEvent) -> Sequence[Difference]:
