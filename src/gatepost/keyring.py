@@ -548,10 +548,9 @@ class APIKeys:
         `UnavailableError`. One round trip, however many keys there are."""
         authority = Authority(checked_actor(actor))
         authority.check_look()
-        own = authority.actor.project
         found = await self._database.list_projects(
             after=None if after is None else checked_text("after", after, PROJECT_MAX),
-            project=own,
+            project=authority.actor.project,
             limit=_checked_limit(limit) + 1,
         )
         return Page(found[:limit], found[limit - 1] if len(found) > limit else None)
@@ -900,6 +899,11 @@ class APIKeys:
         if outcome is Outcome.VALID and key is not None and project is not None:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
         return Verdict(outcome, key)
+
+    def is_genuine(self, secret: bytes) -> bool:
+        """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.
+        Whether it opens anything is not asked. A secret that was imported never is. No I/O, about 5 µs."""
+        return self._opened().format.is_genuine(secret.strip(b" "))
 
     async def judge(self, secret: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
         """What `secret` opens, with whatever I/O it takes: none for a text that was never made here. `fresh`: read from

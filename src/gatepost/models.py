@@ -329,8 +329,7 @@ class ChangeEvent:
     value of `ActorKind`, and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at
     the shell; `None` = not known: such an event is from before they were kept, and its name proves nothing. `at`:
     aware, UTC, the database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on;
-    never a
-    secret; `None` = nothing to tell.
+    never a secret; `None` = nothing to tell.
     """
 
     seq: int

@@ -8,11 +8,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gatepost.admin.api import make_api, make_document
 from gatepost.admin.page import make_page
 from gatepost.admin.page.entrance import Authorize
+from gatepost.admin.page.trial import Trial
 from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
 from gatepost.errors import ConfigurationError
 from gatepost.keyring import APIKeys
 from gatepost.lifespan import Lifespan
-from gatepost.sources import Source
+from gatepost.sources import Header, Source
 
 
 class Admin:
@@ -36,7 +37,14 @@ class Admin:
                 "declare them there, with a sentence each"
             )
         self._keys = keys
-        page = make_page(keys, authorize=authorize, presets=presets, session_seconds=session_seconds, title=title)
+        page = make_page(
+            keys,
+            authorize=authorize,
+            presets=presets,
+            session_seconds=session_seconds,
+            title=title,
+            trial=Trial("/api/whoami", _header(sources)),
+        )
         self._app: ASGIApp = Router(
             [
                 Mount("/api", make_api(keys, sources=sources, realm=realm)),
@@ -51,3 +59,9 @@ class Admin:
             await Lifespan(self._keys, self._app)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _header(sources: Sequence[Source]) -> str:
+    """The line that carries a secret to the API, up to the secret."""
+    name = next((source.name for source in sources if isinstance(source, Header)), None)
+    return "Authorization: Bearer " if name is None else f"{name}: "

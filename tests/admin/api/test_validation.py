@@ -276,3 +276,17 @@ async def test_what_nobody_expected_is_500_without_its_details_and_is_logged_onc
     assert refusal(response) == (500, "failed")
     assert "detail" not in response.text.replace('"detail"', "")
     assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+async def test_a_body_that_comes_too_slowly_is_refused_and_its_connection_closed(
+    small_site: Site, small_boss: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatepost.admin.body.BODY_SECONDS", 0.2)
+    server = small_site.http.base_url
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    head = f"X-API-Key: {small_boss.secret}\r\nContent-Type: application/json\r\nContent-Length: 1000"
+    writer.write(f"POST {small_boss.base}/keys HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{{".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert '"code":"body_too_slow"' in answer

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -60,15 +61,27 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    database: str, *, mount: str = MOUNT, vault_keys: Any = None, poll_there: float = 0.05, **options: Any
+    database: str,
+    *,
+    mount: str = MOUNT,
+    vault_keys: Any = None,
+    foreign_secrets: bool = False,
+    poll_there: float = 0.05,
+    whole: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Served]:
     """Serve the page at `mount`, made with `options`, over a database that has no tables yet. `poll_there`: seconds
-    between two looks that the app's worker takes at the changes."""
+    between two looks that the app's worker takes at the changes. `whole`: with the REST API below it."""
     await APIKeys(database).create_schema()
-    here = APIKeys(database, vault_keys=vault_keys, poll_interval=0.05)
+    here = APIKeys(database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, poll_interval=0.05)
     async with here as keys, APIKeys(database, poll_interval=poll_there) as there:
         await there.serve()
-        app = Starlette(routes=[Mount(mount, make_page(keys, **options)), Mount("/", _files(there))])
+        app = Starlette(
+            routes=[
+                Mount(mount, (keys.admin if whole else partial(make_page, keys))(**options)),
+                Mount("/", _files(there)),
+            ]
+        )
         async with _listening(app) as origin:
             yield Served(origin, mount, keys, there)
 

@@ -50,9 +50,6 @@ async def test_axe_finds_nothing(served: Served, visit: Visit, look: str) -> Non
     await visitor.row("worker 1").get_by_role("button", name="Actions for").click()
     await check(visitor, "menu", rules)
     await page.keyboard.press("Escape")
-    await visitor.row("worker 1").get_by_role("button", name="permissions").click()
-    await check(visitor, "permissions", rules)
-    await page.keyboard.press("Escape")
     for action in ("Edit", "Deactivate", "Rotate secret", "History", "Delete"):
         await visitor.choose("worker 1", action)
         await expect(visitor.dialog).to_be_visible()
@@ -67,7 +64,15 @@ async def test_axe_finds_nothing(served: Served, visit: Visit, look: str) -> Non
     await visitor.press("Create key")
     await visitor.secret()
     await check(visitor, "secret", rules)
-    await visitor.dialog.get_by_role("link", name="Done").click()
+    await page.keyboard.press("Escape")
+    await check(visitor, "secret with a warning", rules)
+    await visitor.press("Close without copying")
+    await expect(visitor.banner).to_be_visible()
+    await check(visitor, "list with news", rules)
+    await page.keyboard.press("?")
+    await expect(visitor.dialog).to_contain_text("Keyboard shortcuts")
+    await check(visitor, "shortcuts", rules)
+    await page.keyboard.press("Escape")
     await page.get_by_label("Select worker 0").check()
     await page.get_by_label("Select the boss").check()
     await check(visitor, "bulk bar", rules)
@@ -75,7 +80,8 @@ async def test_axe_finds_nothing(served: Served, visit: Visit, look: str) -> Non
     await visitor.press("Deactivate 2 keys")
     await expect(visitor.banner).to_be_visible()
     await check(visitor, "results", rules)
-    for path in ("log", "?search=nothing", "keys/000000000000", "new"):
+    key_path = f"keys/{limited.key.id}"
+    for path in ("log", "?search=nothing", "?permission=NOPE", "keys/000000000000", "nothing", "new", key_path):
         await visitor.open(path)
         await check(visitor, path, rules)
     other = await visit(served, limited.secret, **options)

@@ -1,5 +1,6 @@
 """Each thing that people do on the page, from the click to a request that is then refused or let in elsewhere."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from cryptography.fernet import Fernet
 from playwright.async_api import expect
 
 from gatepost.admin.page import key_change
+from gatepost.errors import UnavailableError
 from tests.admin.page.conftest import Visit
 from tests.admin.page.served import Served, serving
 from tests.admin.page.visitor import Visitor
@@ -37,7 +39,7 @@ async def test_a_new_keys_secret_is_shown_once_copied_and_let_in(served: Served,
     await visitor.dialog.get_by_role("link", name="Done").click()
     row = visitor.row("Nightly import")
     await expect(row).to_contain_text("acme")
-    await expect(row).to_contain_text("Expires in 3 months")
+    await expect(row).to_contain_text("in 3 months")
     assert secret not in await page.content()
     (key,) = (await served.keys.list(search="nightly")).items
     assert key.permissions == {"OBJECTS_LIST"}
@@ -47,17 +49,159 @@ async def test_a_new_keys_secret_is_shown_once_copied_and_let_in(served: Served,
     assert timedelta(days=89) < key.expires_at - datetime.now(UTC) < timedelta(days=91)
 
 
-async def test_escape_does_not_take_a_secret_away_before_it_was_copied(served: Served, visit: Visit) -> None:
-    visitor = await visit(served, (await served.boss()).secret)
+async def make(visitor: Visitor, description: str) -> str:
+    """Make a key; its secret is on the screen then."""
     await visitor.page.get_by_role("link", name="Add key").click()
-    await visitor.page.get_by_label("Description", exact=True).fill("x")
+    await visitor.page.get_by_label("Description", exact=True).fill(description)
     await visitor.press("Create key")
-    await visitor.secret()
-    await visitor.page.keyboard.press("Escape")
-    await expect(visitor.page.locator("#live")).to_contain_text("only this once")
-    await expect(visitor.dialog).to_be_visible()
-    await visitor.page.keyboard.press("Escape")
+    return await visitor.secret()
+
+
+WAYS_OUT = ["Escape", "Close", "Done"]
+
+
+async def go_out(visitor: Visitor, way: str) -> None:
+    """Try to close the dialog."""
+    if way == "Escape":
+        await visitor.page.keyboard.press("Escape")
+    else:
+        await visitor.dialog.get_by_role("link", name=way, exact=True).click()
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+async def test_each_way_out_warns_for_all_to_see_while_a_secret_is_not_copied(
+    served: Served, visit: Visit, way: str
+) -> None:
+    visitor = await visit(served, (await served.boss()).secret)
+    secret = await make(visitor, "x")
+    warning = visitor.dialog.get_by_role("alert").filter(has_text="You have not copied the secret yet")
+    await expect(warning).to_be_hidden()
+    for _ in range(2):
+        await go_out(visitor, way)
+        await expect(warning).to_be_visible()
+        await expect(warning).to_be_focused()
+        assert await visitor.secret() == secret
+    await visitor.press("Close without copying")
     await expect(visitor.page.locator("dialog")).to_be_hidden()
+    await expect(visitor.banner).to_contain_text("Created")
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+@pytest.mark.parametrize("copied_by", ["the button", "the warning's button", "hand"])
+async def test_once_it_was_copied_no_way_out_asks_anything(
+    served: Served, visit: Visit, way: str, copied_by: str
+) -> None:
+    visitor = await visit(served, (await served.boss()).secret)
+    secret = await make(visitor, "x")
+    if copied_by == "hand":
+        await visitor.dialog.locator("#secret-text").click()
+        await visitor.page.keyboard.press("Control+c")
+    elif copied_by == "the button":
+        await visitor.press("Copy")
+    else:
+        await go_out(visitor, way)
+        await visitor.dialog.locator("#leaving").get_by_role("button", name="Copy", exact=True).click()
+        await expect(visitor.dialog.locator("#leaving")).to_be_hidden()
+    assert await visitor.clipboard() == secret
+    await go_out(visitor, way)
+    await expect(visitor.page.locator("dialog")).to_be_hidden()
+
+
+async def test_copying_something_else_is_not_copying_the_secret(served: Served, visit: Visit) -> None:
+    visitor = await visit(served, (await served.boss()).secret)
+    await make(visitor, "x")
+    await visitor.page.evaluate("() => getSelection().selectAllChildren(document.getElementById('task-title'))")
+    await visitor.page.keyboard.press("Control+c")
+    await visitor.page.keyboard.press("Escape")
+    await expect(visitor.dialog.locator("#leaving")).to_be_visible()
+
+
+async def test_a_new_key_is_told_of_above_the_list_and_marked_in_it(served: Served, visit: Visit) -> None:
+    visitor = await visit(served, (await served.boss()).secret)
+    await make(visitor, "fresh one")
+    await visitor.press("Copy")
+    await go_out(visitor, "Done")
+    await expect(visitor.banner).to_contain_text("fresh one")
+    await expect(visitor.banner).to_contain_text("Created")
+    await expect(visitor.row("fresh one").locator(".tag")).to_have_text("Created")
+    await expect(visitor.row("fresh one")).to_have_class("active news")
+    assert visitor.page.url == served.url
+    await visitor.page.reload()
+    await expect(visitor.banner).to_have_count(0)
+
+
+async def test_a_link_tells_no_news_of_a_key_that_was_not_made_just_now(served: Served, visit: Visit) -> None:
+    key = (await served.keys.create("worker", FILES)).key
+    await served.keys.deactivate(key.id)
+    visitor = await visit(served, (await served.boss()).secret)
+    for query in (f"news=created&key={key.id}", f"news=rotated&key={key.id}", "news=created&key=000000000000"):
+        await visitor.open(f"?{query}")
+        await expect(visitor.row("worker")).to_be_visible()
+        await expect(visitor.banner).to_have_count(0)
+
+
+async def test_the_line_to_try_a_secret_with_holds_no_secret_and_works(sqlite_url: str, visit: Visit) -> None:
+    async with serving(sqlite_url, whole=True) as served:
+        visitor = await visit(served, (await served.boss()).secret)
+        secret = await make(visitor, "tried")
+        await visitor.dialog.get_by_text("Try it in a shell").click()
+        await visitor.press("Copy the line")
+        line = await visitor.clipboard()
+        await visitor.page.keyboard.press("Escape")
+        await expect(visitor.dialog.locator("#leaving")).to_be_visible()
+        assert secret not in line
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-c", line, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await shell.communicate(f"{secret}\n".encode())
+        assert '"description":"tried"' in said.decode()
+
+
+async def test_a_row_leads_to_a_page_of_the_key_that_can_be_shared(served: Served, visit: Visit) -> None:
+    key = await served.keys.create("reader of a rather long name " * 5, FILES, project="acme")
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    await visitor.open("?search=reader")
+    await visitor.row("reader").locator(".permissions-cell").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(key.key.description)
+    assert page.url.startswith(f"{served.url}keys/{key.key.id}")
+    main = page.get_by_role("main")
+    for text in ("acme", key.key.hint or "", key.key.id, "List assets", "OBJECTS_FETCH", "2 permissions", "Created"):
+        await expect(main).to_contain_text(text)
+    await page.get_by_role("button", name="Copy a link to this page").click()
+    await expect(page.locator("#live")).to_have_text("Copied")
+    assert await visitor.clipboard() == f"{served.url}keys/{key.key.id}"
+    await page.get_by_role("link", name="As filtered").click()
+    await expect(page.get_by_label("Search")).to_have_value("reader")
+
+
+async def test_what_is_done_on_a_keys_page_leads_back_to_it(served: Served, visit: Visit) -> None:
+    key = await served.keys.create("worker", FILES)
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    await visitor.open(f"keys/{key.key.id}")
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_label("Description", exact=True).fill("edited")
+    await visitor.press("Save")
+    await expect(visitor.banner).to_contain_text("Saved")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("edited")
+    await page.get_by_role("link", name="Rotate secret").click()
+    await visitor.press("Rotate")
+    await visitor.secret()
+    await visitor.press("Copy")
+    await go_out(visitor, "Done")
+    await expect(visitor.banner).to_contain_text("New secret")
+    await page.get_by_role("link", name="Deactivate").click()
+    await visitor.press("Deactivate")
+    await expect(visitor.banner).to_contain_text("Deactivated")
+    await expect(page.locator(".badge")).to_have_text("Deactivated")
+    await page.get_by_role("link", name="Delete").click()
+    await visitor.press("Delete")
+    await expect(visitor.banner).to_contain_text("Deleted")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    assert page.url == served.url
+    await visitor.open(f"keys/{key.key.id}")
+    await expect(page.locator(".event").first).to_contain_text("Deleted")
 
 
 async def test_bad_input_is_named_beside_its_field_which_keeps_what_was_typed(served: Served, visit: Visit) -> None:
@@ -95,12 +239,27 @@ async def test_the_permission_picker_filters_counts_and_picks_at_once(served: Se
     await page.get_by_label("Filter permissions").fill("label")
     await expect(page.locator("dialog .choice:visible")).to_have_count(3)
     await expect(page.locator("#live")).to_have_text("3 match")
-    await visitor.press("Select all")
+    await visitor.press("Select all 3")
     await expect(chosen).to_have_count(3)
     await page.get_by_label("Filter permissions").fill("no such thing")
     await expect(page.get_by_text("No permission matches.")).to_be_visible()
     await page.get_by_label("Filter permissions").press("Enter")
     await expect(visitor.dialog).to_contain_text("Add key")
+
+
+async def test_a_new_key_ends_in_90_days_unless_somebody_chooses_otherwise(served: Served, visit: Visit) -> None:
+    visitor = await visit(served, (await served.boss()).secret)
+    await visitor.page.get_by_role("link", name="Add key").click()
+    choices = await visitor.page.get_by_label("Expires").locator("option").all_inner_texts()
+    assert [choice.partition(":")[0] for choice in choices] == [
+        "In 7 days", "In 30 days", "In 90 days", "In 1 year", "On a day …", "Never"
+    ]  # fmt: skip
+    await visitor.page.get_by_label("Description", exact=True).fill("mortal")
+    await visitor.press("Create key")
+    await visitor.secret()
+    (key,) = (await served.keys.list(search="mortal")).items
+    assert key.expires_at is not None
+    assert timedelta(days=89) < key.expires_at - datetime.now(UTC) < timedelta(days=91)
 
 
 async def test_what_the_visitor_does_not_hold_cannot_be_picked_and_says_why(served: Served, visit: Visit) -> None:
@@ -109,17 +268,22 @@ async def test_what_the_visitor_does_not_hold_cannot_be_picked_and_says_why(serv
     visitor = await visit(served, limited.secret)
     page = visitor.page
     await page.get_by_role("link", name="Add key").click()
-    await expect(page.get_by_label("Delete file")).to_be_disabled()
-    await expect(page.locator(".choice", has_text="Delete file")).to_contain_text("You do not hold it")
+    await expect(page.locator("dialog .choice")).to_have_count(3)
+    await expect(page.get_by_label("Delete file")).to_have_count(0)
+    rest = page.get_by_text("28 more permissions that you do not hold, so you cannot give them")
+    await expect(visitor.dialog.get_by_text("Delete file")).to_be_hidden()
+    await rest.click()
+    await expect(visitor.dialog.get_by_text("Delete file")).to_be_visible()
     await expect(page.get_by_label("Project")).to_have_count(0)
-    await visitor.press("Everything I hold")
-    await expect(page.locator("[data-count]")).to_have_text("3 of 31 selected")
+    await visitor.press("Select all 3")
+    await expect(page.locator("[data-count]")).to_have_text("3 of 3 selected")
     await page.keyboard.press("Escape")
     await visitor.row("strong").get_by_role("button", name="Actions for").click()
     await expect(page.locator(".menu:popover-open")).to_contain_text("It has permissions that you do not hold")
     await page.keyboard.press("Escape")
     await visitor.choose("strong", "Edit")
     await expect(page.get_by_label("Delete file")).to_be_checked()
+    await expect(page.get_by_label("Delete file")).to_be_disabled()
     await page.get_by_label("Description", exact=True).fill("still strong")
     await page.get_by_label("List assets").uncheck()
     await visitor.press("Save")
@@ -138,7 +302,7 @@ async def test_an_edit_that_takes_a_permission_away_holds_everywhere(served: Ser
     await expect(visitor.banner).to_contain_text(f"In force everywhere: {EVERYWHERE}")
     assert await served.ask(key.secret) == "permission_denied"
     assert await served.ask(key.secret, "/anything") == 200
-    await expect(visitor.row("fetcher").get_by_role("button", name="1 permission")).to_be_visible()
+    await expect(visitor.row("fetcher").locator(".permissions-cell")).to_contain_text("1 Fetch assets")
 
 
 async def test_a_key_is_deactivated_and_activated_again(served: Served, visit: Visit) -> None:
@@ -232,7 +396,7 @@ async def test_many_keys_are_deactivated_at_once_with_a_result_for_each(served: 
     await expect(visitor.dialog).to_contain_text("One of these is the key that you are using")
     await visitor.press("Deactivate 4 keys")
     banner = visitor.banner
-    await expect(banner).to_contain_text("2 of 4 keys deactivated")
+    await expect(banner).to_contain_text("2 of 4 keys deactivated, 1 was already")
     await expect(banner).to_contain_text(f"Refused everywhere: {EVERYWHERE}")
     await expect(banner.locator("li", has_text="worker 0")).to_contain_text("Deactivated")
     await expect(banner.locator("li", has_text="worker 2")).to_contain_text("Was deactivated already")
@@ -240,6 +404,31 @@ async def test_many_keys_are_deactivated_at_once_with_a_result_for_each(served: 
     for each in issued:
         assert await served.ask(each.secret) == "key_deactivated"
     assert await served.ask(boss.secret) == 200
+
+
+async def test_many_keys_that_needed_no_change_are_no_success(served: Served, visit: Visit) -> None:
+    for number in range(3):
+        await served.keys.create(f"worker {number}", FILES, active=False)
+    visitor = await visit(served, (await served.boss()).secret)
+    for number in range(3):
+        await visitor.page.get_by_label(f"Select worker {number}").check()
+    await visitor.page.locator("#bulk").get_by_role("button", name="Deactivate").click()
+    await visitor.press("Deactivate 3 keys")
+    await expect(visitor.banner.locator(".banner-title")).to_have_text(
+        "Nothing to do: all 3 keys were deactivated already"
+    )
+    await expect(visitor.banner).to_have_class("banner notice")
+
+
+async def test_with_shift_a_click_selects_a_range(served: Served, visit: Visit) -> None:
+    for number in range(6):
+        await served.keys.create(f"worker {number}", FILES)
+    visitor = await visit(served, (await served.boss()).secret)
+    await visitor.page.get_by_label("Select worker 1").click()
+    await visitor.page.get_by_label("Select worker 4").click(modifiers=["Shift"])
+    await expect(visitor.page.locator("#bulk")).to_contain_text("4 selected")
+    await visitor.page.get_by_label("Select worker 2").click(modifiers=["Shift"])
+    await expect(visitor.page.locator("#bulk")).to_contain_text("1 selected")
 
 
 async def test_select_all_takes_what_is_on_the_page_and_clear_gives_it_back(served: Served, visit: Visit) -> None:
@@ -319,9 +508,6 @@ async def test_the_log_lists_the_changes_of_all_keys(served: Served, visit: Visi
     await expect(page.locator(".event").nth(1)).to_contain_text("worker 54")
     await page.get_by_role("link", name="Older").click()
     await expect(page.locator(".event").first).to_contain_text("worker 5")
-    await page.get_by_role("link", name="worker 3").click()
-    await expect(visitor.dialog).to_contain_text("History")
-    await page.keyboard.press("Escape")
     await page.get_by_role("link", name="Newest").click()
     await expect(page.locator(".event")).to_have_count(50)
 
@@ -338,12 +524,15 @@ async def test_a_stored_secret_is_copied_from_the_menu_and_that_is_logged(sqlite
         assert event.kind == "revealed"
 
 
-async def test_without_a_vault_the_menu_says_why_a_secret_cannot_be_copied(served: Served, visit: Visit) -> None:
+async def test_without_a_vault_a_keys_page_says_why_its_secret_cannot_be_copied(served: Served, visit: Visit) -> None:
     key = await served.keys.create("worker", FILES)
     visitor = await visit(served, (await served.boss()).secret)
+    await visitor.open(f"keys/{key.key.id}")
+    await expect(visitor.page.get_by_role("main")).to_contain_text("Only a digest is stored")
+    await visitor.open()
     await visitor.row("worker").get_by_role("button", name="Actions for").click()
     menu = visitor.page.locator(".menu:popover-open")
-    await expect(menu).to_contain_text("Only a digest is stored")
+    await expect(menu).not_to_contain_text("Copy secret")
     await menu.get_by_role("button", name="Copy id").click()
     await expect(menu).to_contain_text("Copied")
     assert await visitor.clipboard() == key.key.id
@@ -475,6 +664,52 @@ async def test_a_server_that_cannot_be_reached_is_said_and_the_form_stays(served
     await visitor.page.unroute("**/change")
     await visitor.press("Deactivate")
     await expect(visitor.banner).to_contain_text("Refused everywhere")
+
+
+async def test_what_was_typed_survives_a_fault_of_the_server(
+    served: Served, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_args: object, **_options: object) -> None:
+        raise UnavailableError("The database is away", 7)
+
+    visitor = await visit(served, (await served.boss()).secret)
+    await visitor.page.get_by_role("link", name="Add key").click()
+    await visitor.page.get_by_label("Description", exact=True).fill("patient")
+    monkeypatch.setattr(served.keys, "create", away)
+    await visitor.press("Create key")
+    await expect(visitor.dialog.get_by_role("alert")).to_contain_text("The database does not answer")
+    await expect(visitor.page.get_by_label("Description", exact=True)).to_have_value("patient")
+    monkeypatch.undo()
+    await visitor.press("Create key")
+    await visitor.secret()
+
+
+async def test_what_was_typed_survives_the_end_of_the_session(served: Served, visit: Visit) -> None:
+    boss = await served.boss()
+    visitor = await visit(served, boss.secret)
+    page = visitor.page
+    await page.get_by_role("link", name="Add key").click()
+    await page.get_by_label("Description", exact=True).fill("typed before")
+    await page.get_by_label("Upload file").check()
+    await page.get_by_label("Expires").select_option("On a day …")
+    await page.get_by_label("Day of expiry").fill("2090-05-04")
+    await visitor.context.clear_cookies(name="gatepost_session")
+    await visitor.context.add_cookies([{"name": "gatepost_signed_in", "value": "1", "url": served.url}])
+    await visitor.press("Create key")
+    await expect(page.get_by_role("main")).to_contain_text("the page was not used for a while")
+    await expect(page.get_by_role("main")).to_contain_text("What you typed is kept")
+    await visitor.sign_in("gp_wrong")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await visitor.sign_in(boss.secret)
+    await expect(page.get_by_role("main")).to_contain_text("You are signed in again")
+    await expect(page.get_by_label("Description", exact=True)).to_have_value("typed before")
+    await expect(page.get_by_label("Upload file")).to_be_checked()
+    await expect(page.get_by_label("Day of expiry")).to_have_value("2090-05-04")
+    assert len((await served.keys.list()).items) == 1
+    await page.get_by_role("button", name="Create key").click()
+    await visitor.secret()
+    (key,) = (await served.keys.list(search="typed")).items
+    assert key.permissions == {"FILE_UPLOAD"}
 
 
 async def signed_out(visitor: Visitor, why: str) -> None:

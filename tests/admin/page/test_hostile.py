@@ -34,6 +34,8 @@ async def test_markup_is_text_wherever_a_description_stands(served: Served, visi
     await visitor.press("Deactivate")
     await expect(visitor.banner).to_contain_text(f"{description} again")
     await visitor.open(f"keys/{key.key.id}")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"{description} again")
+    await visitor.open(f"keys/{key.key.id}/edit")
     await expect(page.get_by_label("Description", exact=True)).to_have_value(f"{description} again")
     await visitor.open("log")
     await expect(page.locator(".event").first).to_contain_text(description)

@@ -12,8 +12,9 @@ import pytest
 
 from gatepost.admin.page import form
 from gatepost.errors import UnavailableError, UncertainCommitError
-from gatepost.models import Actor
-from tests.admin.page.served import MOUNT, Served, serving
+from gatepost.models import Actor, ImportedKey
+from gatepost.secret import digest
+from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -78,7 +79,14 @@ async def test_nothing_on_a_page_is_inline_or_from_elsewhere(served: Served) -> 
     boss = await served.boss()
     async with at(served) as client:
         await client.sign_in(boss.secret)
-        for path in ("", "new", f"keys/{boss.key.id}", f"keys/{boss.key.id}/history", "log"):
+        for path in (
+            "",
+            "new",
+            f"keys/{boss.key.id}",
+            f"keys/{boss.key.id}/edit",
+            f"keys/{boss.key.id}/history",
+            "log",
+        ):
             text = (await client.get(path)).text
             assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|javascript:", text)
             assert all(url.startswith(MOUNT) for url in re.findall(r'(?:src|href|action)="([^"#][^"]*)"', text))
@@ -231,16 +239,214 @@ async def test_signing_in_and_out_need_a_token_too(served: Served) -> None:
         assert (await client.get()).status_code == 401
 
 
-async def test_sign_ins_that_fail_are_slowed_and_the_right_secret_has_to_wait_as_well(served: Served) -> None:
+async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(served: Served) -> None:
     boss = await served.boss()
-    async with at(served) as client:
+    async with at(served) as client, at(served) as behind_the_same_proxy:
         for _ in range(5):
             assert (await client.sign_in("gp_wrong")).status_code == 401
-        answer = await client.sign_in(boss.secret)
+        answer = await client.sign_in("gp_wrong")
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
         assert "Try again in 1 second." in answer.text
-        assert (await client.get()).status_code == 401
+        assert (await behind_the_same_proxy.sign_in(boss.secret)).status_code == 303
+        assert (await behind_the_same_proxy.get()).status_code == 200
+        assert (await client.sign_in("gp_wrong")).status_code == 429
+
+
+async def test_a_key_of_ours_that_is_no_longer_good_is_told_so_and_counts_as_no_guess(served: Served) -> None:
+    plain, off, gone = [await served.keys.create(name, []) for name in ("plain", "off", "gone")]
+    await served.keys.deactivate(off.key.id)
+    await served.keys.delete(gone.key.id)
+    async with at(served) as client:
+        for _ in range(3):
+            for issued, said in ((plain, "may not be used here"), (off, "deactivated"), (gone, "not a key")):
+                assert said in (await client.sign_in(issued.secret)).text
+        assert (await client.sign_in("gp_wrong")).status_code == 401
+
+
+async def test_guesses_at_imported_secrets_wait_before_anything_is_read(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(sqlite_url, foreign_secrets=True) as served, at(served) as client:
+        imported = ImportedKey(digest=digest(b"an old secret"), description="imported", permissions=EVERYTHING)
+        await served.keys.import_digests([imported])
+        assert (await client.sign_in("an old secret")).status_code == 303
+        client.http.cookies.clear()
+        for number in range(5):
+            assert (await client.sign_in(f"guess {number}")).status_code == 401
+        judged: list[bytes] = []
+        monkeypatch.setattr(served.keys, "judge", judged.append)
+        assert (await client.sign_in("an old secret")).status_code == 429
+        assert judged == []
+
+
+@pytest.mark.parametrize("name", ["gatepost_session", "gatepost_csrf"])
+@pytest.mark.parametrize("path", ["", "log", "sign-in"])
+async def test_two_cookies_of_one_name_are_refused_and_neither_is_used(served: Served, name: str, path: str) -> None:
+    boss, other = await served.boss(), await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        own = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.http.cookies.jar)
+        tossed = served.session(other.secret) if name == "gatepost_session" else "x" * 43
+        forms: list[Any] = [
+            {"Cookie": f"{own}; {name}={tossed}"},
+            {"Cookie": f"{name}={tossed};{own}"},
+            [("Cookie", own), ("Cookie", f"{name}={tossed}")],
+            {"Cookie": f"{own}; {own}"},
+        ]
+        for headers in forms:
+            http = httpx2.AsyncClient(base_url=served.url, headers=headers)
+            async with http:
+                answer = await http.get(path)
+            assert answer.status_code == 400
+            assert "two cookies where this page sets one" in answer.text
+            assert "the boss" not in answer.text
+            assert "set-cookie" not in answer.headers
+        assert (await client.get()).status_code == 200
+
+
+async def test_a_cookie_whose_name_only_resembles_the_sessions_is_nothing(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        client.http.cookies.set("gatepost_session2", "x")
+        client.http.cookies.set("x", "gatepost_session")
+        assert (await client.get()).status_code == 200
+
+
+async def test_a_form_that_comes_too_slowly_is_answered_and_its_connection_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatepost.admin.body.BODY_SECONDS", 0.2)
+    server = httpx2.URL(served.url)
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    head = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000"
+    writer.write(f"POST {MOUNT}/sign-in HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\nsecret=".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "took longer than 0.2 seconds" in answer
+
+
+async def held(client: Client, path: str, fields: dict[str, Any], secret: str) -> httpx2.Response:
+    """What is answered to a form that is sent without a session, once somebody has signed in with the secret."""
+    asked = await client.post(path, {**fields, "csrf_token": "stale"})
+    assert asked.status_code == 401
+    assert f'action="{MOUNT}/{path}"' in asked.text
+    kept: dict[str, Any] = {"secret": secret}
+    for name, text in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', asked.text):
+        kept.setdefault(name, []).append(text)
+    return await client.post(path, kept)
+
+
+async def test_each_form_that_changes_keys_is_kept_over_a_sign_in_and_nothing_is_done_by_it(served: Served) -> None:
+    boss, target = await served.boss(), await served.keys.create("target", ["OBJECTS_LIST"])
+    seq = (await served.keys.events(limit=1)).items[0].seq
+    edit, rotate = f"keys/{target.key.id}/edit", f"keys/{target.key.id}/rotate"
+    forms: list[tuple[str, dict[str, Any], str]] = [
+        ("new", {"description": "typed", "permission": ["FILE_UPLOAD"], "expires": "30"}, 'value="typed"'),
+        (edit, {"description": "typed", "version": target.key.version, "expires": "never"}, 'value="typed"'),
+        (rotate, {"grace": "own", "grace_amount": "7.25", "version": target.key.version}, 'value="7.25"'),
+        ("change", {"verb": "delete", "id": [target.key.id, boss.key.id]}, "2 keys will be deleted"),
+    ]
+    for path, fields, shown in forms:
+        async with at(served) as client:
+            answer = await held(client, path, fields, boss.secret)
+            assert answer.status_code == 200, path
+            assert shown in answer.text
+            assert "You are signed in again" in answer.text
+            assert boss.secret not in answer.text
+            assert (await client.get()).status_code == 200
+    assert (await served.keys.events(limit=1)).items[0].seq == seq
+
+
+async def test_what_is_kept_holds_no_secret_and_goes_to_nobody_who_may_not_change_keys(served: Served) -> None:
+    reader = await served.keys.create("reader", ["ACCESS_READ"])
+    async with at(served) as client:
+        wrong = await held(client, "new", {"description": "typed"}, "gp_wrong")
+        assert wrong.status_code == 401
+        assert 'name="description" value="typed"' in wrong.text
+        assert "gp_wrong" not in wrong.text
+        answer = await held(client, "new", {"description": "typed"}, reader.secret)
+        assert answer.status_code == 403
+        assert "ACCESS_MANAGE" in answer.text
+
+
+async def test_a_form_that_signs_in_needs_the_token_of_somebody_not_signed_in(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        assert (await client.post("new", {"description": "x", "secret": boss.secret})).status_code == 403
+        await client.sign_in(boss.secret)
+        fields = {"description": "x", "secret": boss.secret, "csrf_token": await client.token("new")}
+        assert (await client.post("new", fields)).status_code == 403
+    assert len((await served.keys.list()).items) == 1
+
+
+async def test_a_session_that_is_over_is_told_of_and_one_that_was_ended_on_purpose_is_not(served: Served) -> None:
+    boss = await served.boss()
+    over = "the page was not used for a while"
+    async with at(served) as client:
+        assert over not in (await client.get()).text
+        await client.sign_in(boss.secret)
+        token = await client.token()
+        del client.http.cookies["gatepost_session"]
+        assert over in (await client.get()).text
+        assert over not in (await client.get()).text
+        await client.sign_in(boss.secret)
+        await client.post("sign-out", {"csrf_token": await client.token()})
+        assert over not in (await client.get()).text
+        assert token
+
+
+async def test_an_address_that_is_none_is_told_within_the_pages_frame_to_who_may_be_there(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        assert "Sign out" not in (await client.get("nothing")).text
+        await client.sign_in(boss.secret)
+        answer = await client.get("nothing")
+        assert answer.status_code == 404
+        assert "Sign out" in answer.text
+        assert f'href="{MOUNT}/"' in answer.text
+
+
+async def test_an_unknown_permission_in_the_address_is_told_in_words_with_a_way_on(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        answer = await client.get("?permission=NOPE")
+        assert answer.status_code == 400
+        assert "There is no permission called NOPE." in answer.text
+        assert "catalogue" not in answer.text
+        assert "Show all keys" in answer.text
+
+
+async def test_people_are_called_by_the_description_of_the_key_that_they_use(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        page = (await client.get()).text
+    assert re.search(r'Signed in as </span><bdi title="the boss">the boss</bdi>', page)
+    assert f"key {boss.key.id}" not in page
+
+
+async def test_the_sign_in_says_which_key_it_takes_and_how_to_get_one(served: Served) -> None:
+    async with at(served) as client:
+        page = (await client.get()).text
+    for text in ("ACCESS_MANAGE", "ACCESS_READ", "manage accesses", "gatepost keys create"):
+        assert text in page
+
+
+async def test_a_page_of_keys_weighs_the_same_however_many_permissions_they_hold(served: Served) -> None:
+    boss = await served.boss()
+    weights = []
+    for permissions in (EVERYTHING[:4], EVERYTHING):
+        made = [await served.keys.create(f"{len(permissions):02} {n:02}", permissions) for n in range(50)]
+        async with at(served) as client:
+            await client.sign_in(boss.secret)
+            weights.append(len((await client.get(f"?search={len(permissions):02}")).text))
+        assert len(made) == 50
+    assert weights[1] < weights[0] * 1.02
+    assert weights[1] < 150_000
 
 
 async def test_a_key_that_may_not_look_at_keys_is_told_so_when_it_signs_in(served: Served) -> None:

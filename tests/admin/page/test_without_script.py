@@ -28,8 +28,10 @@ async def test_a_key_is_made_with_presets_and_groups(served: Served, visit: Visi
     await page.get_by_role("button", name="Create key").click()
     secret = await page.locator("#secret-text").inner_text()
     assert await served.ask(secret) == 200
+    await expect(page.locator("#leaving")).to_be_hidden()
     await page.get_by_role("link", name="Done").click()
     await expect(visitor.row("scriptless")).to_be_visible()
+    await expect(visitor.banner).to_contain_text("Created")
 
 
 async def test_keys_are_listed_filtered_and_deactivated_with_a_result_for_each(served: Served, visit: Visit) -> None:

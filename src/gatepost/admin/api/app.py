@@ -20,6 +20,7 @@ from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import Nothing
 from gatepost.admin.api.problems import LINES, failure, problem
 from gatepost.admin.api.reply import JSON, Reply
+from gatepost.admin.body import read_body
 from gatepost.admin.client import address_of
 from gatepost.keyring import APIKeys
 from gatepost.models import Actor
@@ -124,17 +125,10 @@ def _allowed(by_method: Mapping[str, V], request: Request) -> V:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, read no further than it may be long. Raises `HTTPException`."""
+    """The body. Raises `HTTPException`."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body must be JSON: send Content-Type: {JSON}.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_MAX_BYTES:
-            raise HTTPException(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must have at most {BODY_MAX_BYTES} bytes."
-            )
-    return bytes(body)
+    return await read_body(request, BODY_MAX_BYTES)
 
 
 async def _tell(_request: Request, error: Exception) -> Reply:

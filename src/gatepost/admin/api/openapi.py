@@ -37,7 +37,11 @@ _ALWAYS = [*_REFUSALS, LINES[BadInputError], LINES[UnavailableError], FAILED]
 
 _WITH_BODY = [
     Line(status, HTTP_CODES[status])
-    for status in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    for status in (
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    )
 ]
 """What every operation that takes a body may be refused with too."""
 

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from gatepost.admin.api.reply import PROBLEM_JSON, Reply
 from gatepost.errors import (
@@ -40,13 +39,14 @@ LINES: Mapping[type[Exception], Line] = {
     StaleKeyError: Line(HTTPStatus.PRECONDITION_FAILED, "stale_key"),
     UnavailableError: Line(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     UncertainCommitError: Line(HTTPStatus.SERVICE_UNAVAILABLE, "uncertain_commit"),
-    ClientDisconnect: Line(HTTPStatus.BAD_REQUEST, "bad_input"),  # nobody is left to read it
 }
 """Errors that say something to the caller. All others are failures of ours: 500."""
 
 HTTP_CODES: Mapping[int, str] = {
+    HTTPStatus.BAD_REQUEST: "bad_input",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }

@@ -8,14 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, log, moments, sign_in
+from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, moments, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.entrance import Authorize, AuthorizedEntrance, SessionEntrance
 from gatepost.admin.page.headers import SecurityHeaders
 from gatepost.admin.page.permissions import default_presets, sentences
 from gatepost.admin.page.session import Sessions
+from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site
 from gatepost.admin.page.throttle import Throttle
+from gatepost.admin.page.trial import Trial
 from gatepost.keyring import APIKeys
 from gatepost.presentation import status_of
 
@@ -27,6 +29,7 @@ def make_page(
     presets: Mapping[str, Iterable[str]] | None = None,
     session_seconds: float = 1800.0,
     title: str = "API keys",
+    trial: Trial | None = None,
 ) -> ASGIApp:
     """The page where people manage `keys`, for wherever it is mounted. Keys that nobody has opened are opened by the
     first request.
@@ -34,7 +37,7 @@ def make_page(
     `authorize`: the host app's say on each request: the actor, or `None` for nobody who may; it may be a coroutine
     function. Without it, people sign in with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds`
     since the last use, 12 hours at most. `presets`: sets of permissions to pick at once, by title; `None` = some that
-    fit most catalogues. `title`: the heading.
+    fit most catalogues. `title`: the heading. `trial`: where a new secret may be tried, if anywhere.
 
     Raises `BadInputError` and `UnknownPermissionError`.
     """
@@ -46,20 +49,23 @@ def make_page(
         entrance=SessionEntrance(keys, sessions) if authorize is None else AuthorizedEntrance(authorize),
         sessions=sessions,
         signs_in=authorize is None,
+        desk=SignInDesk(Throttle()),
         assets=Assets.load(),
         templates=_templates(keys),
+        trial=trial,
     )
     page, open_page = site.page, site.open_page
     routes = [
         Route("/", page(key_list.show_list), methods=["GET"]),
         Route("/new", page(key_edit.show_new), methods=["GET"]),
-        Route("/new", page(key_edit.create), methods=["POST"]),
+        Route("/new", page(key_edit.create, holds=True), methods=["POST"]),
         Route("/change", page(key_change.ask), methods=["GET"]),
-        Route("/change", page(key_change.change), methods=["POST"]),
-        Route("/keys/{key_id}", page(key_edit.show_edit), methods=["GET"]),
-        Route("/keys/{key_id}", page(key_edit.edit), methods=["POST"]),
+        Route("/change", page(key_change.change, holds=True), methods=["POST"]),
+        Route("/keys/{key_id}", page(key_view.show_key), methods=["GET"]),
+        Route("/keys/{key_id}/edit", page(key_edit.show_edit), methods=["GET"]),
+        Route("/keys/{key_id}/edit", page(key_edit.edit, holds=True), methods=["POST"]),
         Route("/keys/{key_id}/rotate", page(key_secret.show_rotate), methods=["GET"]),
-        Route("/keys/{key_id}/rotate", page(key_secret.rotate), methods=["POST"]),
+        Route("/keys/{key_id}/rotate", page(key_secret.rotate, holds=True), methods=["POST"]),
         Route("/keys/{key_id}/reveal", page(key_secret.reveal), methods=["POST"]),
         Route("/keys/{key_id}/made", page(log.show_made), methods=["GET"]),
         Route("/keys/{key_id}/history", page(log.show_history), methods=["GET"]),
@@ -69,7 +75,7 @@ def make_page(
     if authorize is None:
         routes += [
             Route("/sign-in", open_page(sign_in.show_sign_in), methods=["GET"]),
-            Route("/sign-in", open_page(sign_in.sign_in_with(Throttle())), methods=["POST"]),
+            Route("/sign-in", open_page(site.desk.sign_in), methods=["POST"]),
             Route("/sign-out", page(sign_in.sign_out), methods=["POST"]),
         ]
     handlers = {HTTPException: site.failed, Exception: site.failed}

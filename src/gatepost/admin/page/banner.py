@@ -30,7 +30,7 @@ VERBS: Mapping[str, Verb] = {
             "activate",
             "Activate",
             "Activated",
-            "Was active already",
+            "Was activated already",
             "let in again, with the permissions {they} {have}",
             "Let in everywhere",
         ),
@@ -68,13 +68,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """A message above the list. `subject`: the description of the key that it is about. `results`: key by key, for a
-    change of several."""
+    """A message above a page. `subject`: the description of the key that it is about. `key_id`: of the key that is to
+    be marked, or led to. `results`: key by key, for a change of several."""
 
-    kind: Literal["success", "warning", "error"]
+    kind: Literal["success", "notice", "warning", "error"]
     title: str
     text: str = ""
     subject: str | None = None
+    key_id: str | None = None
     results: Sequence[Result] = ()
 
 
@@ -98,8 +99,7 @@ def receipt_banner(verb: Verb, receipt: Receipt, names: Mapping[str, str]) -> Ba
     if len(results) == 1:
         (only,) = results
         return Banner(_kind(receipt, settled), only.text, spread, only.name or only.key_id)
-    title = f"{len(receipt.changed)} of {len(results)} keys {verb.done.lower()}"
-    return Banner(_kind(receipt, settled), title, spread, results=results)
+    return Banner(_kind(receipt, settled), _count(verb, receipt, len(results)), spread, results=results)
 
 
 def spread_text(propagation: Propagation, everywhere: str) -> str:
@@ -123,10 +123,21 @@ def spread_banner(subject: str, title: str, propagation: Propagation, everywhere
     return Banner(kind, title, spread_text(propagation, everywhere), subject)
 
 
-def _kind(receipt: Receipt, settled: int) -> Literal["success", "warning", "error"]:
+def _count(verb: Verb, receipt: Receipt, count: int) -> str:
+    """`3 of 4 keys deactivated, 1 was already`."""
+    changed, same = len(receipt.changed), len(receipt.unchanged)
+    if same == count:
+        return f"Nothing to do: all {count} keys were {verb.done.lower()} already"
+    already = f", {same} {'was' if same == 1 else 'were'} already" if same else ""
+    return f"{changed} of {count} keys {verb.done.lower()}{already}"
+
+
+def _kind(receipt: Receipt, settled: int) -> Literal["success", "notice", "warning", "error"]:
     if not settled:
         return "error"
-    return "success" if receipt.propagation.complete and not (receipt.unknown or receipt.denied) else "warning"
+    if not receipt.propagation.complete or receipt.unknown or receipt.denied:
+        return "warning"
+    return "success" if receipt.changed else "notice"
 
 
 def _took(seconds: float) -> str:

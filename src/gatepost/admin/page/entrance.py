@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from inspect import isawaitable
-from typing import Protocol
+from typing import Protocol, Self
 
 from starlette.requests import Request
 
@@ -14,7 +14,7 @@ from gatepost.admin.page.cookies import name_of
 from gatepost.admin.page.session import Session, Sessions
 from gatepost.errors import ConfigurationError
 from gatepost.keyring import APIKeys
-from gatepost.models import Actor, ActorKind, Outcome
+from gatepost.models import Actor, ActorKind, APIKey, Outcome
 from gatepost.secret import digest
 
 SESSION_PURPOSE = "admin session"
@@ -33,10 +33,16 @@ _OVER = "You were signed out, because the page was not used for a while. Sign in
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody who may be here. `session`: where there is one."""
+    """Somebody who may be here. `session`: where there is one. `title`: the description of the key that they use."""
 
     actor: Actor
     session: Session | None = None
+    title: str | None = None
+
+    @classmethod
+    def of(cls, key: APIKey, session: Session, address: str | None) -> Self:
+        """Somebody who signed in with a secret of `key`."""
+        return cls(Actor.of(key, address, digest(session.secret.encode())), session, key.description)
 
     @property
     def identity(self) -> str:
@@ -71,14 +77,15 @@ class SessionEntrance:
         """Judge the secret that the session began with as if it had been sent now."""
         cookie = request.cookies.get(name_of(session.COOKIE, request.scope["scheme"]))
         if cookie is None:
-            return Stranger()
+            had_one = name_of(session.MARK, request.scope["scheme"]) in request.cookies
+            return Stranger(_OVER if had_one else None)
         found = self._sessions.read(self._keys.derived_keys(SESSION_PURPOSE), cookie, time.time())
         if found is None:
             return Stranger(_OVER)
         outcome, key = await self._keys.judge(found.secret.encode())
         if outcome is not Outcome.VALID or key is None:
             return Stranger(ENDED[outcome])
-        return Guest(Actor.of(key, address_of(request), digest(found.secret.encode())), found)
+        return Guest.of(key, found, address_of(request))
 
 
 class AuthorizedEntrance:

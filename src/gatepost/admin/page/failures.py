@@ -1,6 +1,7 @@
 """How errors are told to people: status, title, text. The one table of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 
@@ -36,12 +37,12 @@ _FAULT = "The fault is not yours. Whoever runs this app finds it in the server's
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a page says instead of what was asked for. `retry_after`: whole seconds."""
+    """What a page says instead of what was asked for. `headers`: that go with it."""
 
     status: int
     title: str
     text: str
-    retry_after: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def failure_of(error: Exception) -> Failure:
@@ -52,15 +53,15 @@ def failure_of(error: Exception) -> Failure:
         case AccessDeniedError():
             failure = Failure(403, "This is not allowed", sentence(error))
         case UncertainCommitError():
-            failure = Failure(503, "Nobody knows whether this was done", _UNCERTAIN, error.retry_after)
+            failure = Failure(503, "Nobody knows whether this was done", _UNCERTAIN, _later(error))
         case UnavailableError():
-            failure = Failure(503, "The keys cannot be reached", _AWAY, error.retry_after)
+            failure = Failure(503, "The keys cannot be reached", _AWAY, _later(error))
         case BadInputError():
             failure = Failure(400, "This cannot be used", sentence(error))
         case HTTPException(status_code=404):
             failure = Failure(404, "There is no such page", "The address is not one of this page.")
         case HTTPException():
-            failure = Failure(error.status_code, "This was refused", error.detail)
+            failure = Failure(error.status_code, "This was refused", error.detail, error.headers or {})
         case _:
             failure = Failure(500, "Something went wrong", _FAULT)
     return failure
@@ -75,6 +76,10 @@ def refusal_status(error: GatepostError) -> int:
             return 403
         case _:
             return 409
+
+
+def _later(error: UnavailableError) -> Mapping[str, str]:
+    return {"Retry-After": str(error.retry_after)}
 
 
 def sentence(error: Exception) -> str:

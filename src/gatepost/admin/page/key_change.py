@@ -1,22 +1,19 @@
 """Activating, deactivating and deleting keys: one or many, always asked first."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import VERBS, Verb, promise, receipt_banner
 from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sentence
-from gatepost.admin.page.key_list import show_back
+from gatepost.admin.page.key_view import show_back
+from gatepost.admin.page.names import names_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.authority import Authority
-from gatepost.errors import GatepostError, KeyNotFoundError, StillSpreadingError
+from gatepost.errors import GatepostError, StillSpreadingError
 from gatepost.keyring import PAGE_MAX
 from gatepost.models import Receipt
-
-NAMED_MAX = 50
-"""Most keys whose descriptions are read, one by one: a page of the list."""
 
 _NONE_SELECTED = Failure(400, "No key is selected", "Go back, tick the keys that you mean, and try again.")
 
@@ -38,6 +35,8 @@ async def change(visit: Visit) -> Response:
     if not 0 < len(ids) <= PAGE_MAX:
         raise HTTPException(400, f"Select 1 to {PAGE_MAX} keys.")
     names = await names_of(visit, ids)
+    if visit.is_shown_again:
+        return await _question(visit, verb, ids)
     try:
         receipt = await _call(visit, verb, ids)
     except StillSpreadingError as spreading:
@@ -45,19 +44,6 @@ async def change(visit: Visit) -> Response:
     except REFUSALS as refusal:
         return await _question(visit, verb, ids, refusal)
     return await show_back(visit, receipt_banner(verb, receipt, names))
-
-
-async def names_of(visit: Visit, ids: Sequence[str]) -> Mapping[str, str]:
-    """The descriptions of the first keys, as far as there are such and the visitor reaches them."""
-
-    async def name(key_id: str) -> tuple[str, str | None]:
-        try:
-            return key_id, (await visit.keys.get(key_id, actor=visit.actor)).description
-        except KeyNotFoundError:
-            return key_id, None
-
-    found = await asyncio.gather(*map(name, ids[:NAMED_MAX]))
-    return {key_id: text for key_id, text in found if text is not None}
 
 
 async def _call(visit: Visit, verb: Verb, ids: Sequence[str]) -> Receipt:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -9,8 +10,9 @@ from starlette.responses import Response
 from gatepost.admin.page.banner import Banner, spread_banner
 from gatepost.admin.page.failures import REFUSALS, refusal_status
 from gatepost.admin.page.key_form import KEEP, NEVER, ON_DATE, SPANS, KeyForm, new_idempotency_key
-from gatepost.admin.page.key_list import show_back
-from gatepost.admin.page.moments import full
+from gatepost.admin.page.key_secret import secret_response
+from gatepost.admin.page.key_view import show_back
+from gatepost.admin.page.moments import date, full
 from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.authority import Authority
@@ -28,7 +30,7 @@ async def show_new(visit: Visit) -> Response:
 async def create(visit: Visit) -> Response:
     """Make a key, and tell its secret."""
     form = KeyForm.typed(visit.fields)
-    if "choose" in visit.fields:
+    if "choose" in visit.fields or visit.is_shown_again:
         return _form(visit, _chosen(visit, form))
     try:
         issued = await visit.keys.create(
@@ -46,7 +48,7 @@ async def create(visit: Visit) -> Response:
         )
     except REFUSALS as refusal:
         return _form(visit, form.with_error(refusal), refusal_status(refusal))
-    return visit.render("secret.html", key=issued.key, secret=issued.secret, kind="created", banner=None)
+    return secret_response(visit, issued.key, issued.secret, "created")
 
 
 async def show_edit(visit: Visit) -> Response:
@@ -60,7 +62,7 @@ async def edit(visit: Visit) -> Response:
     """Change what was typed otherwise, unless somebody else has changed the key since."""
     key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
     form = KeyForm.typed(visit.fields)
-    if "choose" in visit.fields:
+    if "choose" in visit.fields or visit.is_shown_again:
         return _form(visit, _chosen(visit, form), key=key)
     try:
         edited = await _update(visit, form, key)
@@ -113,6 +115,9 @@ def _presets(visit: Visit) -> Mapping[str, frozenset[str]]:
 
 
 def _chosen(visit: Visit, form: KeyForm) -> KeyForm:
+    """What was typed, after a button of the picker, where one was pressed."""
+    if "choose" not in visit.fields:
+        return form
     held = visit.actor.held
     groups = grouped(each for each in visit.keys.catalogue if held is None or each in held)
     return form.chosen(str(visit.fields["choose"]), groups, _presets(visit))
@@ -127,18 +132,28 @@ def _form(
     theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> Response:
     """`key`: the one that is edited. `theirs`: what somebody else has made of it meanwhile."""
-    known = frozenset(map(str, visit.keys.catalogue))
-    gone = (form.permissions | (frozenset() if key is None else key.permissions)) - known
+    held = visit.actor.held
+    catalogue = list(visit.keys.catalogue)
+    given = [each for each in catalogue if held is None or each in held]
+    others = [str(each) for each in catalogue if each not in given]
+    had = frozenset() if key is None else key.permissions
+    fixed = [name for name in others if name in had]
     return visit.render(
         "key_form.html",
         status_code,
         form=form,
         key=key,
         theirs=theirs,
-        groups=grouped(visit.keys.catalogue),
-        gone=sorted(gone),
-        held=visit.actor.held,
-        presets=_presets(visit),
-        spans=SPANS,
+        groups=grouped(given),
+        gone=sorted((form.permissions | had).difference(map(str, catalogue))),
+        fixed=fixed,
+        withheld=[name for name in others if name not in fixed],
+        presets={title: names.intersection(given) for title, names in _presets(visit).items()},
+        spans=_spans(visit.now),
         today=visit.now.date().isoformat(),
     )
+
+
+def _spans(now: datetime) -> Mapping[str, str]:
+    """The choices of an expiry, with the day that each means: `In 90 days: 27 Feb 2027`."""
+    return {days: f"{label}: {date(now + timedelta(days=int(days)))}" for days, label in SPANS.items()}

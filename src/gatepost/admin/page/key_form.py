@@ -14,8 +14,11 @@ from gatepost.errors import BadInputError, GatepostError
 from gatepost.models import APIKey
 
 NEVER, KEEP, ON_DATE = "never", "keep", "date"
-SPANS: Mapping[str, str] = {"30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
+SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
 """Choices of an expiry, in days from now."""
+
+DEFAULT_SPAN = "90"
+"""What is chosen for a new key unless somebody chooses otherwise (docs/decisions/0052)."""
 
 ALL, NONE = "all", "none"
 
@@ -38,7 +41,7 @@ class KeyForm:
     @classmethod
     def blank(cls) -> Self:
         """For a new key."""
-        return cls(idempotency_key=new_idempotency_key())
+        return cls(expires=DEFAULT_SPAN, idempotency_key=new_idempotency_key())
 
     @classmethod
     def of(cls, key: APIKey) -> Self:

@@ -1,8 +1,10 @@
 """Giving a key a new secret, and telling a stored one again."""
 
+from typing import Literal
+
 from starlette.responses import Response
 
-from gatepost.admin.page.banner import spread_banner
+from gatepost.admin.page.banner import Banner, spread_banner
 from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sentence
 from gatepost.admin.page.moments import span
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
@@ -29,6 +31,8 @@ async def show_rotate(visit: Visit) -> Response:
 async def rotate(visit: Visit) -> Response:
     """Give a key a new secret, and tell it."""
     key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
+    if visit.is_shown_again:
+        return _form(visit, key)
     try:
         issued = await visit.keys.rotate(
             key.id,
@@ -50,8 +54,10 @@ async def rotate(visit: Visit) -> Response:
         if grace
         else "The old secret is refused everywhere"
     )
-    banner = issued.propagation and spread_banner(issued.key.description, "Rotated", issued.propagation, known)
-    return visit.render("secret.html", key=issued.key, secret=issued.secret, kind="rotated", banner=banner)
+    banner = None
+    if issued.propagation is not None:
+        banner = spread_banner(issued.key.description, "Rotated", issued.propagation, known)
+    return secret_response(visit, issued.key, issued.secret, "rotated", banner)
 
 
 async def reveal(visit: Visit) -> Response:
@@ -62,7 +68,19 @@ async def reveal(visit: Visit) -> Response:
         secret = await visit.keys.reveal(key_id, actor=visit.actor)
     except SecretNotStoredError as error:
         return visit.failed(Failure(409, "The secret cannot be copied", sentence(error)))
-    return visit.render("secret.html", key=key, secret=secret, kind="revealed", banner=None)
+    return secret_response(visit, key, secret, "revealed")
+
+
+def secret_response(
+    visit: Visit,
+    key: APIKey,
+    secret: str,
+    kind: Literal["created", "rotated", "revealed"],
+    banner: Banner | None = None,
+) -> Response:
+    """The page that tells a secret, which leads back to where it was asked for. `banner`: what a rotation answered."""
+    path = visit.back.path if kind == "revealed" else visit.back.telling(kind, key.id)
+    return visit.render("secret.html", key=key, secret=secret, kind=kind, banner=banner, then=path)
 
 
 def _grace_seconds(visit: Visit) -> float:

@@ -57,6 +57,15 @@ class Listing:
         """Whether any filter is set."""
         return self.query(sort=DEFAULT_SORT, after="") != ""
 
+    @property
+    def filters(self) -> int:
+        """How many filters are set beside the search."""
+        return sum((self.state != "all", bool(self.permission), bool(self.project)))
+
+    def cleared(self) -> str:
+        """The query without any filter, in the same order."""
+        return Listing(sort=self.sort).query()
+
     def query(self, **changes: str) -> str:
         """The URL's query, `?` included, empty where all is as by default. `changes`: fields that are to be otherwise;
         then it begins at the start."""

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from gatepost.admin.page import history
 from gatepost.admin.page.history import Difference
-from gatepost.admin.page.key_change import names_of
 from gatepost.admin.page.log_filter import LogFilter
+from gatepost.admin.page.names import names_of
 from gatepost.admin.page.visit import Visit
 from gatepost.errors import BadInputError, KeyNotFoundError
 from gatepost.models import ActorKind, APIKey, ChangeEvent, Page
@@ -48,7 +48,7 @@ async def show_history(visit: Visit) -> Response:
     key = await _key_or_none(visit, key_id)
     if key is None and not page.items:
         raise KeyNotFoundError([key_id])
-    lines = await _lines(visit, page.items)
+    lines = await lines_of(visit, page.items)
     return visit.render("history.html", key=key, key_id=key_id, lines=lines, next=page.next, after=after)
 
 
@@ -65,7 +65,7 @@ async def show_log(visit: Visit) -> Response:
         "log.html",
         200 if wrong is None else 400,
         chosen=chosen,
-        lines=await _lines(visit, page.items),
+        lines=await lines_of(visit, page.items),
         next=page.next,
         wrong=wrong,
         kinds=history.TITLES,
@@ -89,7 +89,8 @@ async def _key_or_none(visit: Visit, key_id: str) -> APIKey | None:
         return None
 
 
-async def _lines(visit: Visit, events: Sequence[ChangeEvent]) -> Sequence[Line]:
+async def lines_of(visit: Visit, events: Sequence[ChangeEvent]) -> Sequence[Line]:
+    """The changes, with the descriptions of the keys that they were made to, and of those that made them."""
     about = [event.key_id for event in events if event.key_id is not None]
     actors = [event.actor_id for event in events if event.actor_kind == ActorKind.KEY and event.actor_id is not None]
     names = await names_of(visit, list(dict.fromkeys(about)))

@@ -9,6 +9,9 @@ from gatepost.catalogue import Catalogue, Permission
 EVERYTHING_HELD = "Everything I hold"
 """The preset that is always there."""
 
+GONE = "No longer in the catalogue"
+"""The group of what a key still holds, but no catalogue declares."""
+
 _TITLES = {"dir": "Directories", "config": "Configuration", "file": "Files", "object": "Objects", "user": "Users"}
 """Groups whose permissions' names do not say it well."""
 
@@ -44,6 +47,14 @@ def grouped(permissions: Iterable[Permission]) -> Sequence[Group]:
         found.setdefault(stem, []).append(permission)
         words[stem] = max(words.get(stem, ""), word, key=len)
     return [Group(_title(stem, words[stem]), stem or "other", members) for stem, members in found.items()]
+
+
+def grouped_names(catalogue: Iterable[Permission], names: Iterable[str]) -> Sequence[tuple[str, Sequence[str]]]:
+    """Names that a key holds, by the titles of their groups; those that no catalogue declares any longer at the end."""
+    held = frozenset(names)
+    found = [(group.title, [str(each) for each in group.permissions if each in held]) for group in grouped(catalogue)]
+    gone = sorted(held.difference(*(members for _, members in found)))
+    return [(title, members) for title, members in [*found, (GONE, gone)] if members]
 
 
 def default_presets(catalogue: type[Catalogue]) -> Mapping[str, frozenset[str]]:

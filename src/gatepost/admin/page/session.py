@@ -15,6 +15,9 @@ from gatepost.errors import BadInputError
 
 COOKIE = "gatepost_session"
 
+MARK = "gatepost_signed_in"
+"""A cookie that says only that there was a session: it outlives it, so that the sign-in can say that it is over."""
+
 AGE_MAX_SECONDS = 12 * 3600.0
 """A session ends this long after it began, however much it is used."""
 

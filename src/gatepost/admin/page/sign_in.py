@@ -2,14 +2,16 @@
 
 import math
 import re
+import time
 
 from starlette.responses import Response
 
 from gatepost.admin.client import address_of
+from gatepost.admin.page.entrance import Guest
 from gatepost.admin.page.failures import sentence
-from gatepost.admin.page.site import Handler
+from gatepost.admin.page.session import Session
 from gatepost.admin.page.throttle import Throttle
-from gatepost.admin.page.visit import Visit
+from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.authority import Authority
 from gatepost.errors import AccessDeniedError
 from gatepost.models import Actor, Outcome
@@ -22,47 +24,62 @@ _WRONG = {
 _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")
 
 
-async def show_sign_in(visit: Visit) -> Response:
-    """The form has no address of its own: it stands wherever somebody has to sign in."""
-    return visit.redirect("/")
+class SignInDesk:
+    """Takes the form that asks for a key.
 
+    Only guesses are slowed by `throttle`: a secret that was made here is told from them without I/O, and never waits
+    for what others behind its address do (docs/decisions/0051).
+    """
 
-def sign_in_with(throttle: Throttle) -> Handler:
-    """The handler that takes the form, slowed by `throttle`."""
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
 
-    async def sign_in(visit: Visit) -> Response:
+    async def sign_in(self, visit: Visit) -> Response:
+        """Let the visitor in, and lead on to what was asked for."""
+        return await self.let_in(visit) or visit.redirect(_next(visit))
+
+    async def let_in(self, visit: Visit) -> Response | None:
+        """Let the visitor in; otherwise the form again, with what is wrong."""
         visit.check_token()
+        secret = str(visit.fields.get(SIGN_IN_FIELD, "")).strip()
+        raw = secret.encode("utf-8", "surrogatepass")
         address = address_of(visit.request)
-        wait = throttle.wait_seconds(address)
+        guesser = None if visit.keys.is_genuine(raw) else address
+        wait = self._throttle.wait_seconds(guesser)
         if wait:
-            seconds = math.ceil(wait)
-            many = f"Too many attempts failed. Try again in {seconds} second{'' if seconds == 1 else 's'}."
-            response = visit.sign_in(status_code=429, error=many)
-            response.headers["Retry-After"] = str(seconds)
-            return response
-        secret = str(visit.fields.get("secret", "")).strip()
-        outcome, key = await visit.keys.judge(secret.encode("utf-8", "surrogatepass"))
+            return _wait(visit, math.ceil(wait))
+        outcome, key = await visit.keys.judge(raw)
         if outcome is not Outcome.VALID or key is None:
-            throttle.fail(address)
+            self._throttle.fail(guesser)
             return visit.sign_in(error=_WRONG[outcome])
         try:
             Authority(Actor.of(key)).check_look()
         except AccessDeniedError as denied:
-            throttle.fail(address)
             lacks = f"This key is right, but it may not be used here. {sentence(denied)}"
             return visit.sign_in(status_code=403, error=lacks)
-        throttle.succeed(address)
-        response = visit.redirect(_next(visit))
-        visit.begin_session(response, secret)
-        return response
+        self._throttle.succeed(guesser)
+        now = time.time()
+        visit.guest = Guest.of(key, Session(secret, began=now, used=now), address)
+        visit.begins_session = True
+        return None
 
-    return sign_in
+
+async def show_sign_in(visit: Visit) -> Response:
+    """The form has no address of its own: it stands wherever somebody has to sign in."""
+    return visit.redirect("/")
 
 
 async def sign_out(visit: Visit) -> Response:
     """Forget the session in the browser."""
     visit.ends_session = True
     return visit.redirect("/")
+
+
+def _wait(visit: Visit, seconds: int) -> Response:
+    many = f"Too many attempts failed. Try again in {seconds} second{'' if seconds == 1 else 's'}."
+    response = visit.sign_in(status_code=429, error=many)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _next(visit: Visit) -> str:

@@ -1,19 +1,25 @@
 """What all pages share: the parts, and how a request is let in and answered."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jinja2 import Environment
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gatepost.admin.page import csrf
+from gatepost.admin.page import csrf, session
 from gatepost.admin.page.assets import Assets
-from gatepost.admin.page.entrance import Entrance, Stranger
+from gatepost.admin.page.cookies import check_single
+from gatepost.admin.page.entrance import Entrance, Guest, Stranger
 from gatepost.admin.page.failures import FORGED, TOLD, Failure, failure_of
 from gatepost.admin.page.form import read_form
 from gatepost.admin.page.session import Sessions
-from gatepost.admin.page.visit import Visit
+from gatepost.admin.page.sign_in import SignInDesk
+from gatepost.admin.page.trial import Trial
+from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
+from gatepost.authority import Authority
 from gatepost.keyring import APIKeys
 
 _KEPT_OUT = Failure(403, "You may not manage keys", "Ask whoever runs this app to let you in.")
@@ -32,13 +38,24 @@ class Site:
     entrance: Entrance
     sessions: Sessions
     signs_in: bool
+    desk: SignInDesk
     assets: Assets
     templates: Environment
+    trial: Trial | None
 
-    def page(self, handler: Handler) -> Endpoint:
-        """The handler as an endpoint for those who have been let in."""
+    def page(self, handler: Handler, *, holds: bool = False) -> Endpoint:
+        """The handler as an endpoint for those who have been let in. `holds`: what was typed into its form before a
+        session ended is kept, and shown again after the sign-in. Such a form changes keys."""
 
         async def enter(visit: Visit) -> Response:
+            visit.holds = holds
+            if holds and self.signs_in and SIGN_IN_FIELD in visit.fields:
+                refused = await self.desk.let_in(visit)
+                if refused is not None:
+                    return refused
+                Authority(visit.actor).check_manage()
+                visit.is_shown_again = True
+                return await handler(visit)
             guest = await self.entrance.admit(visit.request)
             if guest is None:
                 return visit.failed(_KEPT_OUT)
@@ -57,6 +74,7 @@ class Site:
         async def endpoint(request: Request) -> Response:
             visit = Visit(self, request)
             try:
+                check_single(request, [csrf.COOKIE, session.COOKIE] if self.signs_in else [csrf.COOKIE])
                 await self.keys.open()  # where nobody has
                 if request.method == "POST":
                     if not csrf.is_own_request(request.headers):
@@ -72,4 +90,10 @@ class Site:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         """Answer what no route answers, and what nobody foresaw."""
-        return Visit(self, request).failed(failure_of(error))
+        visit = Visit(self, request)
+        if isinstance(error, HTTPException):
+            with suppress(*TOLD):  # the frame around the page is for those who may be here
+                await self.keys.open()
+                guest = await self.entrance.admit(request)
+                visit.guest = guest if isinstance(guest, Guest) else visit.guest
+        return visit.failed(failure_of(error))

@@ -1,4 +1,4 @@
-"""Failed sign-ins, by where they come from: each after the first few has to wait longer. Pure but for its clock."""
+"""Guesses at the sign-in, by where they come from: after the first few each waits longer. Pure but for its clock."""
 
 from collections import OrderedDict
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -40,7 +40,9 @@ class Throttle:
         return max(0.0, last + wait - self._clock())
 
     def fail(self, address: str | None) -> None:
-        """An attempt from `address` failed."""
+        """A guess from `address` failed."""
+        if address is None:
+            return
         now = self._clock()
         line = _line(address)
         count, last = self._failures.pop(line, (0, now))
@@ -49,16 +51,17 @@ class Throttle:
             self._failures.popitem(last=False)
 
     def succeed(self, address: str | None) -> None:
-        """An attempt from `address` was right: it starts anew."""
-        self._failures.pop(_line(address), None)
+        """A guess from `address` was right: it starts anew."""
+        if address is not None:
+            self._failures.pop(_line(address), None)
 
 
-def _line(address: str | None) -> str:
+def _line(address: str) -> str:
     """What stands for one client: its IPv4 address, its IPv6 network, or whatever else the server calls it."""
     try:
-        parsed = ip_address(address or "")
+        parsed = ip_address(address)
     except ValueError:
-        return address or ""
+        return address
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)

@@ -1,7 +1,7 @@
 """One request: who sent it, what it may do, and how it is answered."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gatepost.admin.page import csrf, session
+from gatepost.admin.page.back import Back
 from gatepost.admin.page.cookies import Cookies, name_of
 from gatepost.admin.page.entrance import SESSION_PURPOSE, Guest
 from gatepost.admin.page.failures import FORGED, Failure
-from gatepost.admin.page.listing import Listing
 from gatepost.authority import Authority
 from gatepost.errors import AccessDeniedError
 from gatepost.keyring import APIKeys
@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 CSRF_PURPOSE = "admin csrf"
 """Names the derived keys that tokens are made with."""
 
+SIGN_IN_FIELD = "secret"
+"""The field of the sign-in. No other form has one of that name."""
+
 WAIT_SECONDS = 5.0
 """For how long a change waits for every worker before the page answers that it is still spreading."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Session realm="API keys"'}
 """A 401 has to carry one (RFC 9110, section 11.6.1); browsers ignore a scheme that they do not know."""
+
+_OF_SIGN_IN = frozenset((csrf.FIELD, SIGN_IN_FIELD, "next"))
 
 _OUTSIDE = Guest(Actor("nobody"))
 """Who has not been let in: somebody who may do nothing."""
@@ -40,14 +45,19 @@ _OUTSIDE = Guest(Actor("nobody"))
 
 @dataclass(slots=True)
 class Visit:
-    """What is known of a request. `fields`: of the form that was sent. `guest`: once let in. `ends_session`: whether
-    the answer has the browser forget its session. `new_csrf_cookie`: made for a browser that has none."""
+    """What is known of a request. `fields`: of the form that was sent. `guest`: once let in. `begins_session`: whether
+    the visitor has signed in just now. `ends_session`: whether the answer has the browser forget its session.
+    `new_csrf_cookie`: made for a browser that has none. `holds`: whether what was typed is kept for after a sign-in.
+    `is_shown_again`: the form was sent before that sign-in: it is to be shown, and nothing is to be done."""
 
     site: "Site"
     request: Request
     fields: FormData = field(default_factory=FormData)
     guest: Guest = _OUTSIDE
+    begins_session: bool = False
     ends_session: bool = False
+    holds: bool = False
+    is_shown_again: bool = False
     new_csrf_cookie: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -74,9 +84,14 @@ class Visit:
         return f"/{path}" if path else ""
 
     @property
-    def back(self) -> str:
-        """The list's query that this page was opened from."""
-        return Listing.parse(str(self.fields.get("back") or self.request.query_params.get("back", ""))).query()
+    def back(self) -> Back:
+        """Where this page was opened from."""
+        return Back.parse(str(self.fields.get("back") or self.request.query_params.get("back", "")))
+
+    @property
+    def who(self) -> str:
+        """What the visitor is called: the description of the key that they use, or the name that the host app gave."""
+        return self.guest.title or self.actor.name
 
     @property
     def can_manage(self) -> bool:
@@ -115,9 +130,13 @@ class Visit:
 
     def sign_in(self, reason: str | None = None, status_code: int = 401, *, error: str | None = None) -> Response:
         """The form that asks for a key, which leads back to what was asked for. `reason`: why a session is over.
-        `error`: what is wrong with the key that was given."""
-        asked = self._asked_path if error is None else str(self.fields.get("next", "/"))
-        response = self.render("sign_in.html", status_code, reason=reason, error=error, next=asked)
+        `error`: what is wrong with the key that was given. A form that was typed before goes along, to its own path."""
+        held = self._held
+        path = self._path if held else "/sign-in"
+        asked = str(self.fields.get("next") or self._asked_path)
+        response = self.render(
+            "sign_in.html", status_code, reason=reason, error=error, next=asked, held=held, path=path
+        )
         if status_code == 401:  # noqa: PLR2004 - HTTP's
             response.headers.update(_CHALLENGE)
         return response
@@ -125,17 +144,12 @@ class Visit:
     def failed(self, failure: Failure) -> Response:
         """A page that says what is wrong."""
         response = self.render("error.html", failure.status, failure=failure)
-        if failure.retry_after is not None:
-            response.headers["Retry-After"] = str(failure.retry_after)
+        response.headers.update(failure.headers)
         return response
 
     def redirect(self, path: str) -> Response:
         """Lead on to a path of this page, with a GET."""
         return RedirectResponse(f"{self.base}{path}", 303)
-
-    def begin_session(self, response: Response, secret: str) -> None:
-        """Sign the browser in."""
-        self._set_session(response, secret, time.time())
 
     def set_cookies(self, response: Response) -> None:
         """What every answer does: a session that is used goes on, one that is over is forgotten."""
@@ -144,7 +158,8 @@ class Visit:
         current = self.guest.session
         if self.ends_session:
             self._cookies.delete(response, session.COOKIE)
-        elif current is not None and self.site.sessions.needs_renewal(current, time.time()):
+            self._cookies.delete(response, session.MARK)
+        elif current is not None and (self.begins_session or self.site.sessions.needs_renewal(current, time.time())):
             self._set_session(response, current.secret, current.began)
 
     @property
@@ -156,12 +171,23 @@ class Visit:
 
     @property
     def _asked_path(self) -> str:
-        """The path below the page's root, with its query, that a GET asked for."""
+        """The path below the page's root, with its query, that a GET asked for; where a form was opened from."""
         if self.request.method != "GET":
-            return "/"
-        path = quote(self.request.scope["path"]).removeprefix(self.base)
+            return f"/{self.back.path}"
         query = self.request.scope["query_string"].decode("latin-1")
-        return f"{path}?{query}" if query else path
+        return f"{self._path}?{query}" if query else self._path
+
+    @property
+    def _path(self) -> str:
+        """The path below the page's root."""
+        return quote(self.request.scope["path"]).removeprefix(self.base)
+
+    @property
+    def _held(self) -> Sequence[tuple[str, str]]:
+        """What was typed into a form that nobody was signed in for. A secret is never among it."""
+        if not self.holds or self.request.method != "POST":
+            return ()
+        return [(name, str(text)) for name, text in self.fields.multi_items() if name not in _OF_SIGN_IN]
 
     @property
     def _csrf_cookie(self) -> str | None:
@@ -183,3 +209,4 @@ class Visit:
     def _set_session(self, response: Response, secret: str, began: float) -> None:
         text = self.site.sessions.seal(self.keys.derived_keys(SESSION_PURPOSE), secret, began)
         self._cookies.set(response, session.COOKIE, text, int(self.site.sessions.idle_seconds))
+        self._cookies.set(response, session.MARK, "1", int(session.AGE_MAX_SECONDS))

@@ -4,7 +4,7 @@
 const root = document.documentElement;
 const live = document.getElementById("live");
 const dialog = document.createElement("dialog");
-let changed = false; // whether the list is older than what the dialog has done
+let then = ""; // what is shown once the dialog is closed, where the page is older than what was done in it
 let opener = ""; // id of what opened the dialog
 
 root.classList.add("script");
@@ -40,15 +40,20 @@ function fail(sent) {
   const text = sent
     ? "The server could not be reached, so nobody knows whether this was done. Check your connection and try again: nothing happens twice."
     : "The server could not be reached. Check your connection and try again.";
+  note(text);
+}
+
+// Above the form that was sent, which keeps what was typed.
+function note(text) {
   const place = dialog.querySelector(".task-body") ?? document.getElementById("main");
   document.getElementById("network-error")?.remove();
-  const note = document.createElement("div");
-  note.className = "note bad";
-  note.id = "network-error";
-  note.setAttribute("role", "alert");
-  note.append(Object.assign(document.createElement("p"), { textContent: text }));
-  place.prepend(note);
-  note.scrollIntoView({ block: "nearest" });
+  const box = document.createElement("div");
+  box.className = "note bad";
+  box.id = "network-error";
+  box.setAttribute("role", "alert");
+  box.append(Object.assign(document.createElement("p"), { textContent: text }));
+  place.prepend(box);
+  box.scrollIntoView({ block: "nearest" });
 }
 
 async function go(url, { remember = true } = {}) {
@@ -62,7 +67,8 @@ async function openTask(url, options) {
   const answer = await fetchPage(url, options);
   if (!answer) return;
   const task = answer.doc.querySelector(".task");
-  if (task) showTask(task);
+  if (task?.matches(".error-task") && options && dialog.querySelector(".task-form")) note(task.querySelector("[data-error]").textContent);
+  else if (task) showTask(task);
   else finish(answer.doc);
 }
 
@@ -86,7 +92,7 @@ function showTask(task) {
   dialog.replaceChildren(task);
   dialog.setAttribute("aria-labelledby", "task-title");
   dialog.setAttribute("aria-describedby", "task-text");
-  changed ||= "changed" in task.dataset;
+  then = task.dataset.then ?? then;
   prepare(dialog);
   if (!dialog.open) dialog.showModal();
   const error = dialog.querySelector("[data-focus], #form-error");
@@ -96,8 +102,10 @@ function showTask(task) {
 
 // What a form answered that is not another task: the page with a banner, or the sign-in.
 function finish(doc) {
-  changed = false;
+  then = "";
   if (dialog.open) dialog.close();
+  const { at } = doc.getElementById("page").dataset;
+  if (at) history.replaceState(null, "", at);
   swap(doc);
   const banner = document.getElementById("banner");
   const back = document.getElementById(opener);
@@ -113,31 +121,60 @@ function say(text) {
 
 dialog.addEventListener("close", async () => {
   dialog.replaceChildren();
-  if (changed) {
-    changed = false;
-    await go(location.href, { remember: false });
-  }
+  const next = then;
+  then = "";
+  if (next) await go(next, { remember: false });
   document.getElementById(opener)?.focus();
 });
 
-dialog.addEventListener("cancel", (event) => {
+// A secret that is shown only once, and was not copied yet, is not lost by a slip: each way out is asked about first.
+function leave(meant = false) {
+  const warning = dialog.querySelector("[data-shown-once] #leaving");
+  if (!warning || meant) return dialog.close();
+  warning.hidden = false;
+  warning.focus();
+  warning.scrollIntoView({ block: "nearest" });
+}
+
+function keep() {
   const once = dialog.querySelector("[data-shown-once]");
   if (!once) return;
-  event.preventDefault();
   delete once.dataset.shownOnce;
-  say("The secret is shown only this once. Copy it, then press Escape again.");
+  once.querySelector("#leaving").hidden = true;
+}
+
+dialog.addEventListener("cancel", (event) => {
+  if (!dialog.querySelector("[data-shown-once]")) return;
+  event.preventDefault();
+  leave();
+});
+
+document.addEventListener("copy", () => {
+  if (getSelection().containsNode(document.getElementById("secret-text") ?? document.body, true) && document.getElementById("secret-text")) keep();
+});
+
+addEventListener("beforeunload", (event) => {
+  if (document.querySelector("[data-shown-once]")) event.preventDefault();
 });
 
 // --- Clicks and forms ---------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
-  const target = event.target.closest("a, button, [data-select]");
+  const target = event.target.closest("a, button, label, input");
+  if (!target && event.target.closest(".keys tbody tr") && getSelection().isCollapsed) {
+    event.target.closest("tr").querySelector("[data-row]").click();
+    return;
+  }
+  if (event.target.matches?.("[data-select]")) selectRange(event.target, event.shiftKey);
   if (!target || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const data = target.dataset;
   const act = (what) => { event.preventDefault(); what(); };
   if ("copy" in data) act(() => copy(target));
-  else if ("copyFrom" in data) act(() => copy(target));
-  else if ("close" in data && dialog.open) act(() => dialog.close());
+  else if ("copyFrom" in data || "copyLink" in data) act(() => copy(target));
+  else if ("leave" in data) act(() => leave(true));
+  else if ("close" in data && dialog.open) act(() => leave());
+  else if ("fold" in data) act(() => fold(target));
+  else if ("help" in data) act(() => showHelp());
   else if ("dismiss" in data) act(() => { target.closest(".banner").remove(); document.getElementById("main").focus({ preventScroll: true }); });
   else if ("choose" in data) act(() => choose(target, data.choose === "all"));
   else if ("names" in data) act(() => choosePreset(target));
@@ -152,7 +189,8 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   if (form.method === "post" && root.classList.contains("busy")) return;
   const fields = new URLSearchParams(new FormData(form, event.submitter));
-  if (form.method === "post") openTask(form.action, { method: "POST", body: fields });
+  const action = event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : form.action;
+  if (form.method === "post") openTask(action, { method: "POST", body: fields });
   else if ("task" in form.dataset) openTask(`${form.action}?${fields}`);
   else go(`${form.action}${filtered(fields)}`);
 });
@@ -190,7 +228,8 @@ document.addEventListener("keydown", (event) => {
 
 async function copy(button) {
   const source = document.getElementById(button.dataset.copyFrom);
-  const text = source ? source.textContent.trim() : button.dataset.copy;
+  const { copy: plain, copyLink: path } = button.dataset;
+  const text = source?.textContent.trim() ?? (path ? new URL(path, location.href).href : plain);
   if (!(await toClipboard(text, button))) {
     if (source) getSelection().selectAllChildren(source);
     say("The browser does not let this page copy. The text is selected: copy it yourself.");
@@ -200,7 +239,7 @@ async function copy(button) {
   label.dataset.before ??= label.textContent;
   label.textContent = "Copied";
   button.classList.add("copied");
-  button.closest("[data-shown-once]")?.removeAttribute("data-shown-once");
+  if (source?.id === "secret-text") keep();
   say("Copied");
   clearTimeout(Number(label.dataset.timer));
   label.dataset.timer = setTimeout(() => {
@@ -231,6 +270,22 @@ const boxes = () => [...document.querySelectorAll("[data-select]")];
 function selectAll(checked) {
   for (const box of boxes()) box.checked = checked;
   countSelected();
+}
+
+let lastSelected = null;
+
+// With Shift, everything from the box that was ticked before to this one.
+function selectRange(box, isRange) {
+  const all = boxes();
+  const [from, to] = [all.indexOf(lastSelected), all.indexOf(box)].sort((a, b) => a - b);
+  if (isRange && from >= 0) for (const each of all.slice(from, to + 1)) each.checked = box.checked;
+  lastSelected = box;
+  countSelected();
+}
+
+function fold(button) {
+  const isOpen = document.getElementById(button.dataset.fold).classList.toggle("open");
+  button.setAttribute("aria-expanded", isOpen);
 }
 
 function countSelected() {
@@ -266,6 +321,7 @@ function countChosen(picker) {
   const all = picker.querySelectorAll("input[type=checkbox][name=permission]");
   const count = [...all].filter((box) => box.checked).length;
   picker.querySelector("[data-count]").textContent = `${count} of ${all.length} selected`;
+  picker.querySelector("[data-choices]").textContent = choices(picker).filter((box) => box.closest("label").offsetParent).length;
 }
 
 function filterChoices(input) {
@@ -281,6 +337,7 @@ function filterChoices(input) {
     group.hidden = shown === before;
   }
   picker.querySelector("[data-no-match]").hidden = shown > 0;
+  picker.querySelector("[data-choices]").textContent = shown;
   say(`${shown} match`);
 }
 
@@ -307,6 +364,7 @@ function prepare(within) {
     time.title = full.format(moment);
     if (time.dataset.style in styles) time.textContent = styles[time.dataset.style].format(moment).replace("Sept", "Sep");
   }
+  for (const line of within.querySelectorAll("[data-origin]")) line.textContent = line.textContent.replace("https://this.host", location.origin);
   if (!CSS.supports("position-area", "block-end")) for (const pop of within.querySelectorAll(".pop")) pop.addEventListener("toggle", place);
   countSelected();
 }
@@ -321,6 +379,65 @@ function place(event) {
   pop.style.left = `${Math.max(8, Math.min(start, innerWidth - pop.offsetWidth - 8))}px`;
   pop.style.top = `${below ? anchor.bottom : Math.max(8, anchor.top - pop.offsetHeight - 10)}px`;
 }
+
+// --- Shortcuts ----------------------------------------------------------------------------------------------------
+
+const SHORTCUTS = [["/", "Search"], ["n", "Add a key"], ["j or ↓", "Next key"], ["k or ↑", "Key before"], ["Enter", "Open it"], ["x", "Select it"], ["e", "Edit it"], [".", "Its menu"], ["?", "This help"]];
+const OFF = "gatepost-shortcuts-off"; // people who dictate need to turn single keys off (WCAG 2.1.4)
+const areOff = () => { try { return OFF in localStorage; } catch { return false; } };
+
+function showHelp() {
+  const task = document.createElement("section");
+  task.className = "task";
+  const rows = SHORTCUTS.map(([key, what]) => `<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`).join("");
+  task.innerHTML = `<header class="task-head"><div><h1 id="task-title" tabindex="-1">Keyboard shortcuts</h1></div></header>
+    <div class="task-body"><dl class="shortcuts">${rows}</dl><p class="field-hint">With Shift, a click on a box selects all from the one before.</p>
+    <label class="check"><input type="checkbox" data-shortcuts> <span>Single keys do this</span></label></div>
+    <footer class="task-foot"><button type="button" class="button" data-close autofocus>Close</button></footer>`;
+  task.querySelector("[data-shortcuts]").checked = !areOff();
+  showTask(task);
+}
+
+document.addEventListener("change", (event) => {
+  if (!("shortcuts" in event.target.dataset)) return;
+  try {
+    if (event.target.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "1");
+  } catch { /* the browser keeps nothing: they stay on */ }
+});
+
+const here = () => document.activeElement?.closest(".keys tbody tr");
+
+function step(by) {
+  const rows = [...document.querySelectorAll(".keys tbody tr")];
+  const place = here() ? rows.indexOf(here()) + by : by > 0 ? 0 : rows.length - 1;
+  rows[place]?.querySelector("[data-row]").focus();
+}
+
+const DOES = {
+  "/": () => document.getElementById("search"),
+  n: () => document.getElementById("add")?.click(),
+  j: () => step(1),
+  k: () => step(-1),
+  ArrowDown: () => step(1),
+  ArrowUp: () => step(-1),
+  x: () => here()?.querySelector("[data-select]")?.click(),
+  e: () => (here() ? here().querySelector(".menu [href*='/edit']") : document.getElementById("edit"))?.click(),
+  ".": () => here()?.querySelector("[popovertarget]").click(),
+  "?": () => showHelp(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const does = Object.hasOwn(DOES, event.key) && DOES[event.key];
+  const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]");
+  if (!does || typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (dialog.open || document.querySelector(":popover-open") || areOff()) return;
+  if (event.key.startsWith("Arrow") && !here()) return; // they scroll
+  event.preventDefault();
+  const field = does();
+  field?.focus?.();
+  field?.select?.();
+});
 
 prepare(page());
 

@@ -1,0 +1,53 @@
+"""A key to look at: what it is, what it may do, and what was done to it."""
+
+from starlette.responses import Response
+
+from gatepost.admin.page.back import Back
+from gatepost.admin.page.banner import Banner
+from gatepost.admin.page.key_list import list_response, news_of
+from gatepost.admin.page.log import lines_of
+from gatepost.admin.page.permissions import grouped_names
+from gatepost.admin.page.visit import Visit
+from gatepost.errors import KeyNotFoundError
+
+EVENTS = 8
+"""Changes that are shown; the rest is one click away."""
+
+
+async def show_key(visit: Visit) -> Response:
+    """A key's page. Of a deleted one, the log is all that is left."""
+    key_id = visit.request.path_params["key_id"]
+    try:
+        return await key_response(visit, Back(visit.back.listing, key_id), await news_of(visit))
+    except KeyNotFoundError:
+        if (await visit.keys.events(key_id, limit=1, actor=visit.actor)).items:
+            return visit.redirect(f"/keys/{key_id}/history")
+        raise
+
+
+async def show_back(visit: Visit, banner: Banner) -> Response:
+    """What a change leads back to: the page that it was made from, with what it answered."""
+    back = visit.back
+    if back.key_id is not None:
+        try:
+            return await key_response(visit, back, banner)
+        except KeyNotFoundError:  # it was deleted
+            pass
+    return await list_response(visit, back.listing, banner)
+
+
+async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Response:
+    """The page of the key `here`. Raises `KeyNotFoundError`."""
+    key_id = here.key_id or ""
+    key = await visit.keys.get(key_id, actor=visit.actor)
+    events = await visit.keys.events(key_id, limit=EVENTS, actor=visit.actor)
+    return visit.render(
+        "key.html",
+        key=key,
+        here=here,
+        banner=banner,
+        groups=grouped_names(visit.keys.catalogue, key.permissions),
+        lines=await lines_of(visit, events.items),
+        is_all=events.next is None,
+        at=here.path,
+    )
