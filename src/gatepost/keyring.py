@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 import orjson
 
+from gatepost import environment
 from gatepost import secret as secret_text
 from gatepost.authority import Authority, Subject
 from gatepost.catalogue import DAM, Catalogue
@@ -225,6 +226,37 @@ class APIKeys:
         open."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
+
+    @classmethod
+    def from_env(cls, **arguments: Any) -> Self:
+        """The keys that the environment tells of: each argument of `APIKeys` has a variable, `GATEPOST_DATABASE`,
+        `GATEPOST_REDIS`, `GATEPOST_MAX_STALENESS`, … (docs/settings.md), the same that the command reads. `arguments`
+        count more. Raises `BadInputError`, also for a `GATEPOST_` variable that means nothing, with the nearest name.
+        """
+        return cls(**environment.read({n: v for n, v in os.environ.items() if n not in _named(arguments)}) | arguments)
+
+    def alike(self, **changes: Any) -> "APIKeys":
+        """Others of the same settings, closed still, but for `changes`, which are arguments of `APIKeys`. What was
+        handed in, an engine or a client, is shared. For the command, which reads them off an app."""
+        arguments = {
+            "database": self._database_given,
+            "redis": self._redis_given,
+            "catalogue": self.catalogue,
+            **self._seconds,
+            "memory_entries": self._memory_entries,
+            "prefix": self._prefix,
+            "server_keys": self._server_keys,
+            "foreign_secrets": self.foreign_secrets,
+        }
+        others = APIKeys(**arguments | changes)
+        others._vault = others._vault or self._vault
+        return others
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database as it was given, with its password; that of the engine which was handed in."""
+        given = self._database_given
+        return given if isinstance(given, str) else given.url.render_as_string(hide_password=False)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -1346,6 +1378,11 @@ if hasattr(os, "register_at_fork"):  # not on Windows, where there is no fork
 
 async def _read_status(database: "Database") -> "SchemaStatus":
     return await database.schema_status()
+
+
+def _named(arguments: Mapping[str, Any]) -> set[str]:
+    """The variables of arguments that are given, so that what they hold need not be right."""
+    return {f"{environment.PREFIX}{name.upper()}" for name in arguments}
 
 
 def _know_nothing(_digest: bytes) -> None:

@@ -249,10 +249,10 @@ def test_the_tab_key_completes_commands_permissions_and_orders(tmp_path: Path, t
 
 
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_given: str | None) -> None:
+    def broken(*_given: str | None) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("gatepost.cli.app.load_catalogue", broken)
+    monkeypatch.setattr("gatepost.cli.app.catalogue_of", broken)
     done = run("permissions")
     assert done.exit_code == ExitCode.FAILED
     assert done.stderr == "Error: RuntimeError: two lines (--debug shows where)\n"

@@ -39,6 +39,7 @@ def key_id(answer: Answer) -> str:
 def test_a_made_key_has_what_was_asked_for(answer: Answer) -> None:
     made = answer("keys", "create", "nightly import", "-p", "FILE_UPLOAD, OBJECTS_LIST", "-p", "DIR_MOVE")
     assert re.fullmatch(secret_pattern(), made.pop("secret"))
+    assert made.pop("file_made").endswith("/keys.db")
     assert made["permissions"] == ["DIR_MOVE", "FILE_UPLOAD", "OBJECTS_LIST"]
     assert (made["description"], made["project"], made["expires_at"]) == ("nightly import", None, None)
     assert datetime.fromisoformat(made["created_at"]).utcoffset() == timedelta(0)

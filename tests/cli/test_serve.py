@@ -1,6 +1,7 @@
 """`gatepost serve`: a real process on a free port."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -109,7 +110,13 @@ def test_it_tells_how_to_make_a_first_key_while_none_can_sign_in(run: Run, tmp_p
     assert "Manage keys: http://127.0.0.1:" in printed
     assert 'gatepost keys create "admin" -p ACCESS_READ,ACCESS_MANAGE' in printed
     assert errors == ""
-    run("keys", "create", "admin", "-p", "ACCESS_MANAGE")
+    hint = next(line for line in printed.splitlines() if "keys create" in line)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    subprocess.run(
+        [*COMMAND, *shlex.split(hint)[1:]], cwd=elsewhere, env=environment(), check=True, capture_output=True
+    )
+    assert not list(elsewhere.iterdir())
     assert "keys create" not in introduction(tmp_path)[0]
 
 

@@ -246,14 +246,14 @@ def test_the_published_pattern_finds_every_secret_whole(
     assert re.fullmatch(pattern, secret)
     for opening, closing in (("", ""), ("=", "\n"), ('"', '"'), (" ", ","), ("/", "?"), ("Bearer ", ";"), ("é\t", ".")):
         text = f"{before}{opening if before else ''}{secret}{closing if after else ''}{after}"
-        if re.search(r"\w\Z", before + opening) or re.match(r"\w", closing + after):
+        if re.match(r"\w", closing + after):
             continue
         assert secret in re.findall(pattern, text)
 
 
 def test_the_published_pattern_finds_nothing_shorter_longer_or_of_another_prefix() -> None:
     secret = SecretFormat([KEY]).make(ID)
-    for text in (secret[:-1], secret + "A", "x" + secret, secret.replace("gp_", "gq_"), "a " + secret[1:]):
+    for text in (secret[:-1], secret + "A", secret.replace("gp_", "gq_"), "a " + secret[1:]):
         assert not re.search(secret_pattern(), text)
 
 

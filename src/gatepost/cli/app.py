@@ -12,7 +12,7 @@ from gatepost.cli.audit import audit
 from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import ExitCode, report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
-from gatepost.cli.options import CatalogueOption, load_catalogue
+from gatepost.cli.options import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
 from gatepost.cli.serve import serve
 from gatepost.errors import MissingExtraError
@@ -89,12 +89,13 @@ def root(
 
 @app.command(epilog=examples("gatepost permissions", "gatepost permissions --catalogue myapp.permissions:Notes --json"))
 def permissions(
+    app: AppOption = None,
     catalogue: CatalogueOption = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON, for programs; errors too, on stderr.")] = False,
     _debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """List the permissions that a key can have."""
-    known = load_catalogue(catalogue)
+    known = catalogue_of(app, catalogue)
     if as_json:
         print_json({"items": [{"name": str(each), "sentence": each.sentence} for each in known]})
     else:

@@ -88,7 +88,7 @@ async def audit(
     except BadInputError as wrong:
         raise BadInputError(f"{TOKEN}: {wrong}") from None
     options.check_file()
-    database = Database(options.database, timeout=5.0)
+    database = Database(options.database_url, timeout=5.0)
     async with AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(Asking(url, token)) for url in dict.fromkeys(worker)]
         try:

@@ -8,7 +8,6 @@ from gatepost.cli.help import examples
 from gatepost.cli.options import ChangeOptions, DatabaseOptions
 from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
-from gatepost.keyring import APIKeys
 from gatepost.presentation import propagation_json, propagation_text
 
 app = Typer(help="Make, migrate and check the database's tables.")
@@ -23,7 +22,7 @@ async def upgrade(
 ) -> None:
     """Make or migrate the tables, and make triggers that are missing. Does nothing where all fits already."""
     options.sqlite_file()
-    keys = APIKeys(options.database)
+    keys = options.keys()
     before = await keys.schema_status()
     await keys.create_schema(terms_anew=terms)
     after = await keys.schema_status()
@@ -47,7 +46,7 @@ async def status(options: DatabaseOptions) -> None:
     from gatepost.database.schema import check  # noqa: PLC0415 - SQLAlchemy is slow to import
 
     options.check_file()
-    found = await APIKeys(options.database).schema_status()
+    found = await options.keys().schema_status()
     name = options.database_name()
     if options.as_json:
         print_json({"database": name, "current": found.current, "needed": found.needed, "fits": found.fits})

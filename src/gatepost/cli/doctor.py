@@ -1,15 +1,13 @@
 """`gatepost doctor`: what is the matter, and what to do."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from typer import Exit, Option
+from typer import Exit
 
 from gatepost.cli.failures import ExitCode
-from gatepost.cli.options import REDIS_SECONDS, DatabaseOptions
+from gatepost.cli.options import RedisOptions
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_pairs, print_rows
 from gatepost.cli.verb import verb
-from gatepost.keyring import APIKeys
 from gatepost.status import Status, WorkerStatus
 
 SAME_SECONDS = 1.0
@@ -20,20 +18,14 @@ _WORKER_HEADS = ("worker", "state", "applied", "last seen", "max staleness")
 
 
 @verb
-async def doctor(
-    options: DatabaseOptions,
-    redis: Annotated[
-        str | None, Option("--redis", envvar="GATEPOST_REDIS", metavar="URL", help="The Redis of the workers.")
-    ] = None,
-) -> None:
+async def doctor(options: RedisOptions) -> None:
     """Tell how database, tables, Redis and workers do, and what to do about it.
 
     Exits 0 where requests can be decided (warnings are none of a probe's business), 1 where something needed is down,
     4 where the tables do not fit.
     """
     options.check_file()
-    keys = APIKeys(options.database, redis, memory_entries=0, redis_timeout=REDIS_SECONDS)
-    status = await keys.status()
+    status = await options.keys().status()
     if options.as_json:
         print_json({"database_url": options.database_name(), **status.as_dict()})
     else:

@@ -68,13 +68,16 @@ async def create(
     """Make a key, and show its secret, once."""
     check_one_form(quiet, options.as_json)
     expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
-    file = options.sqlite_file()
-    makes_file = file is not None and not file.exists()
+    options.check_named()
     keys = options.keys()
     permissions = keys.catalogue.check(split_names(permission or ()))  # before a file is made
+    file = options.sqlite_file()
+    made = file if file is not None and not file.exists() else None
+    if made is not None:
+        await keys.create_schema()
+        if not options.as_json:
+            print_note(f"Made the SQLite file {made}, since there was none")
     async with keys:
-        if makes_file and not options.as_json:
-            print_note(f"Made the SQLite file {file}")
         issued = await keys.create(
             description,
             permissions,
@@ -83,7 +86,7 @@ async def create(
             active=not inactive,
             actor=options.who(),
         )
-        print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet)
+        print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet, made=made)
 
 
 @app.command(

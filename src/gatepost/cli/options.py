@@ -2,26 +2,22 @@
 
 import getpass
 import os
+import shlex
 import socket
-import sys
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from typer import Argument, Context, Option
 
+from gatepost import environment
 from gatepost.catalogue import DAM, Catalogue
+from gatepost.cli.application import load_keys
 from gatepost.errors import BadInputError, SchemaError
 from gatepost.keyring import DEFAULT_DATABASE, PAGE_MAX, APIKeys, Wait
 from gatepost.models import ADDRESS_MAX, Actor
 from gatepost.secret import DEFAULT_PREFIX
-
-SERVER_KEYS = "GATEPOST_SERVER_KEYS"
-"""Environment variable with the server keys. Never an argument: those are seen by everybody on the machine."""
-
-VAULT_KEYS = "GATEPOST_VAULT_KEYS"
-"""Environment variable with the keys of the vault, never an argument for the same reason."""
 
 REDIS_SECONDS = 1.0
 """Longest exchange with Redis: a command has more time than a request, and may be run from far away."""
@@ -29,6 +25,17 @@ REDIS_SECONDS = 1.0
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
 _SORT_HELP = "created, updated or description; with - in front the last ones first."
+
+AppOption = Annotated[
+    str | None,
+    Option(
+        "--app",
+        envvar=environment.APP,
+        metavar="MODULE:NAME",
+        help="The app, or its APIKeys: all below is read from it.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
 
 CatalogueOption = Annotated[
     str | None,
@@ -44,8 +51,12 @@ CatalogueOption = Annotated[
 
 def complete_permission(context: Context, incomplete: str) -> list[tuple[str, str]]:
     """The permissions that go on from what is typed, after the last comma, each with its sentence."""
+    given = {name: context.params.get(name) for name in ("app", "catalogue")}
     try:
-        known = load_catalogue(context.params.get("catalogue") or os.environ.get("GATEPOST_CATALOGUE"))
+        known = catalogue_of(
+            given["app"] or os.environ.get(environment.APP),
+            given["catalogue"] or os.environ.get(environment.CATALOGUE),
+        )
     except BadInputError:
         return []
     before, comma, begun = incomplete.rpartition(",")
@@ -76,12 +87,25 @@ class Options:
         bool, Option("--json", help="Print JSON, for programs; errors too, on stderr.", rich_help_panel=_OUTPUT)
     ] = False
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.", rich_help_panel=_OUTPUT)] = False
+    typed: frozenset[str] = field(default=frozenset(), metadata={"option": False})
+    """The names of the options that stand in the command itself, not in the environment."""
+
+    @classmethod
+    def names(cls) -> Sequence[str]:
+        """The fields that are options."""
+        return [each.name for each in fields(cls) if each.metadata.get("option", True)]
+
+    def prepared(self, typed: frozenset[str]) -> Self:
+        """The options, with what they name loaded. Before an event loop runs, for apps may begin one when they are
+        imported. Raises `BadInputError`."""
+        return replace(self, typed=typed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseOptions(Options):
     """What every command takes that reads the database."""
 
+    app: AppOption = None
     database: Annotated[
         str,
         Option(
@@ -92,6 +116,35 @@ class DatabaseOptions(Options):
             rich_help_panel=_CONNECTION,
         ),
     ] = DEFAULT_DATABASE
+    of_app: APIKeys | None = field(default=None, metadata={"option": False})
+    """The keys that `--app` leads to."""
+
+    def prepared(self, typed: frozenset[str]) -> Self:
+        """The options, with the app loaded that they name. Raises `BadInputError`."""
+        if self.app is not None:
+            return replace(self, typed=typed, of_app=load_keys(self.app, "--app"))
+        environment.check_names(os.environ)
+        return replace(self, typed=typed)
+
+    @property
+    def database_url(self) -> str:
+        """The URL: what was typed counts most, then what the app says, then the environment."""
+        if self.of_app is None or "database" in self.typed:
+            return self.database
+        return self.of_app.database_url
+
+    def keys(self, **settings: Any) -> APIKeys:
+        """The keys, closed still, for one command: what it reads is not remembered. Raises `BadInputError`."""
+        return self._keys(memory_entries=0, redis_timeout=REDIS_SECONDS, **settings)
+
+    def _keys(self, **settings: Any) -> APIKeys:
+        if self.of_app is None:
+            return APIKeys(**self._settings() | settings)
+        mine = {name: value for name, value in self._settings().items() if name in self.typed}
+        return self.of_app.alike(**mine | settings)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"database": self.database}
 
     def sqlite_file(self) -> Path | None:
         """The file that the URL names, `None` where it names something else.
@@ -100,7 +153,7 @@ class DatabaseOptions(Options):
         """
         from gatepost.database.url import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-        url = parse_url(self.database)
+        url = parse_url(self.database_url)
         if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
             return None
         file = Path(url.database).absolute()
@@ -112,7 +165,7 @@ class DatabaseOptions(Options):
         """The URL without anything secret: no password, and of the query only where the server is."""
         from gatepost.database.url import parse_url, shown  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-        return shown(parse_url(self.database))
+        return shown(parse_url(self.database_url))
 
     def check_file(self) -> None:
         """Raise `SchemaError` where the URL names an SQLite file that does not exist: in a wrong folder, an empty
@@ -120,14 +173,36 @@ class DatabaseOptions(Options):
         file = self.sqlite_file()
         if file is not None and not file.exists():
             raise SchemaError(
-                f"There is no SQLite file {file}. Name another one with --database or GATEPOST_DATABASE, "
-                f"or make it: gatepost db upgrade --database {self.database}"
+                f"There is no SQLite file {file}. Name another one with --database, GATEPOST_DATABASE or --app, "
+                f"or make it: gatepost db upgrade {self.place()}"
             )
+
+    def check_named(self) -> None:
+        """As `check_file`, but a file that was named may be missing: who names it wants it made."""
+        if self.app is None and "database" not in self.typed and not os.environ.get("GATEPOST_DATABASE"):
+            self.check_file()
+
+    def place(self) -> str:
+        """The options that lead another command to the same keys, as a shell takes them; without any password."""
+        if self.app is not None and "database" not in self.typed:
+            return f"--app {shlex.quote(self.app)}"
+        file = self.sqlite_file()
+        if file is not None:
+            return f"--database {shlex.quote(f'sqlite:///{file}')}"
+        return '--database "$GATEPOST_DATABASE"' if self.holds_password else f"--database {shlex.quote(self.database)}"
+
+    @property
+    def holds_password(self) -> bool:
+        """Whether the URL cannot be shown as it is."""
+        from gatepost.database.url import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        url = parse_url(self.database_url)
+        return url.password is not None or "password" in str(url.query)
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeysOptions(DatabaseOptions):
-    """What every command takes that reads keys."""
+class RedisOptions(DatabaseOptions):
+    """What every command takes that asks Redis too."""
 
     redis: Annotated[
         str | None,
@@ -139,6 +214,15 @@ class KeysOptions(DatabaseOptions):
             rich_help_panel=_CONNECTION,
         ),
     ] = None
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() | {"redis": self.redis}
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysOptions(RedisOptions):
+    """What every command takes that reads keys."""
+
     catalogue: CatalogueOption = None
     prefix: Annotated[
         str,
@@ -151,24 +235,25 @@ class KeysOptions(DatabaseOptions):
         ),
     ] = DEFAULT_PREFIX
 
-    def keys(self, *, foreign_secrets: bool = False) -> APIKeys:
-        """The keys, closed still, for one command: what it reads is not remembered. Raises `BadInputError`."""
-        return APIKeys(
-            **self._settings(), memory_entries=0, redis_timeout=REDIS_SECONDS, foreign_secrets=foreign_secrets
-        )
-
     def serving_keys(self) -> APIKeys:
         """The keys, closed still, for a process that answers requests. Raises `BadInputError`."""
-        return APIKeys(**self._settings())
+        return self._keys()
+
+    def place(self) -> str:
+        """The options that lead another command to the same keys, as a shell takes them; without any password."""
+        others = [
+            f"--{name} {shlex.quote(value)}"
+            for name, value in (("catalogue", self.catalogue), ("prefix", self.prefix))
+            if value is not None and (name in self.typed or (self.app is None and value != DEFAULT_PREFIX))
+        ]
+        return " ".join([super().place(), *others])
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            "database": self.database,
-            "redis": self.redis,
-            "catalogue": load_catalogue(self.catalogue),
+        return super()._settings() | {
+            "catalogue": catalogue_of(None, self.catalogue),
             "prefix": self.prefix,
-            "server_keys": server_keys(),
-            "vault_keys": vault_keys(),
+            "server_keys": environment.server_keys(os.environ),
+            "vault_keys": environment.vault_keys(os.environ),
         }
 
 
@@ -251,48 +336,8 @@ def check_one_form(quiet: bool, as_json: bool) -> None:
         raise BadInputError("--quiet and --json exclude each other")
 
 
-def server_keys() -> list[bytes] | None:
-    """The server keys of the environment, `None` without any. Raises `BadInputError`, without their text."""
-    given = os.environ.get(SERVER_KEYS, "")
-    if not given.strip():
-        return None
-    keys = []
-    for number, text in enumerate(given.split(","), 1):
-        try:
-            keys.append(bytes.fromhex(text))
-        except ValueError:
-            raise BadInputError(
-                f"{SERVER_KEYS}: entry {number} is not hexadecimal. Make one with: openssl rand -hex 32"
-            ) from None
-    return keys
-
-
-def vault_keys() -> list[str] | None:
-    """The keys of the vault in the environment, `None` without any. Whether they are any is for the vault to say."""
-    given = os.environ.get(VAULT_KEYS, "")
-    if not given.strip():
-        return None
-    return [text.strip() for text in given.split(",")]
-
-
-def load_catalogue(given: str | None) -> type[Catalogue]:
-    """The class that `module:Class` names, looked for in the current folder too; `DAM` for `None`.
-
-    Raises `BadInputError`.
-    """
-    if given is None:
-        return DAM
-    module_name, _, path = given.partition(":")
-    if not module_name or not path:
-        raise BadInputError(f"--catalogue {given!r} must be MODULE:CLASS, such as myapp.permissions:Notes")
-    if (folder := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found = import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name)
-    except Exception as failure:  # importing the user's module may raise anything
-        raise BadInputError(f"--catalogue {given!r}: {type(failure).__name__}: {failure}") from failure
-    if not (isinstance(found, type) and issubclass(found, Catalogue)):
-        raise BadInputError(f"--catalogue {given!r} is not a subclass of gatepost.Catalogue")
-    return found
+def catalogue_of(app: str | None, catalogue: str | None) -> type[Catalogue]:
+    """The catalogue that is named, or else the app's; `DAM` without either. Raises `BadInputError`."""
+    if catalogue is not None:
+        return environment.load_catalogue(catalogue, "--catalogue")
+    return DAM if app is None else load_keys(app, "--app").catalogue

@@ -6,10 +6,11 @@ from typer import Context, Exit, Option, Typer
 
 from gatepost.cli.failures import ExitCode
 from gatepost.cli.help import examples
-from gatepost.cli.options import VAULT_KEYS, ChangeOptions, KeyId, KeysOptions, check_one_form
+from gatepost.cli.options import ChangeOptions, KeyId, KeysOptions, check_one_form
 from gatepost.cli.stdin import read_secret
 from gatepost.cli.verb import verb
 from gatepost.cli.views import print_revealed, print_verdict
+from gatepost.environment import VAULT_KEYS
 from gatepost.errors import BadInputError, SecretNotStoredError
 from gatepost.models import Outcome, Verdict
 
@@ -60,7 +61,7 @@ async def whoami(
         )
     options.check_file()
     secret = read_secret()
-    async with options.keys(foreign_secrets=foreign) as keys:
+    async with options.keys(**{"foreign_secrets": True} if foreign else {}) as keys:
         outcome, key = await keys.judge(secret, fresh=True)
         print_verdict(Verdict(outcome, key), keys.catalogue, as_json=options.as_json)
     if outcome is not Outcome.VALID:

@@ -1,7 +1,11 @@
 """`gatepost serve`: the page and the REST API for managing keys, as a server of their own."""
 
 import ipaddress
+import os
+import shlex
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 from typer import Option
@@ -12,6 +16,7 @@ from gatepost.cli.output import print_json, print_line, print_note
 from gatepost.cli.paging import pages
 from gatepost.cli.verb import verb
 from gatepost.cli.views import status_of
+from gatepost.environment import SERVER_KEYS, VAULT_KEYS
 from gatepost.errors import MissingExtraError
 from gatepost.keyring import APIKeys
 
@@ -45,7 +50,7 @@ async def serve(
                 if options.as_json:
                     print_json({"url": url, "api": f"{url}/api", "openapi": f"{url}/openapi.json"})
                 else:
-                    _introduce(url, listener, managed=managed)
+                    _introduce(options, url, listener, managed=managed)
 
             await Server(app).run_on(listener, introduce)
 
@@ -58,14 +63,16 @@ async def _can_be_managed(keys: APIKeys) -> bool:
     return False
 
 
-def _introduce(url: str, listener: socket.socket, *, managed: bool) -> None:
+def _introduce(options: KeysOptions, url: str, listener: socket.socket, *, managed: bool) -> None:
     """Where it is, and for who comes for the first time how to get in."""
     print_line(f"Manage keys: {url}", "bold")
     print_line(f"REST API:    {url}/api, described by {url}/openapi.json")
     if not managed:
         print_line("")
-        print_line("No key can sign in there to change keys yet. Make one, on the same database:")
-        print_line(f'  gatepost keys create "admin" -p {ACCESS_READ},{ACCESS_MANAGE}')
+        print_line("No key can sign in there to change keys yet. Make one:")
+        for needed in _needed(options):
+            print_line(f"  {needed}")
+        print_line(f'  gatepost keys create "admin" -p {ACCESS_READ},{ACCESS_MANAGE} {options.place()}')
         print_line("It can give others only the permissions that it has itself, so name those too.")
     print_line("")
     print_line("Stop with Ctrl-C.")
@@ -74,3 +81,14 @@ def _introduce(url: str, listener: socket.socket, *, managed: bool) -> None:
             f"Warning: {url} is not this machine alone, and not https: secrets and sessions can be read on the way. "
             "Listen on 127.0.0.1, and let a proxy with TLS answer others"
         )
+
+
+def _needed(options: KeysOptions) -> Iterator[str]:
+    """What a shell must have before it can be told the command: secrets are not shown."""
+    if options.of_app is not None:
+        yield f"cd {shlex.quote(str(Path.cwd()))}"
+    elif options.holds_password:
+        yield f"export GATEPOST_DATABASE='{options.database_name()}'    # with its password in place of ***"
+    for name in (SERVER_KEYS, VAULT_KEYS):
+        if options.of_app is None and os.environ.get(name):
+            yield f"export {name}=...    # as it is here"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from gatepost import presentation
@@ -82,10 +83,14 @@ def print_key(key: APIKey, catalogue: type[Catalogue], *, as_json: bool) -> None
         print_pairs(key_pairs(key, catalogue))
 
 
-def print_issued(issued: Issued, keys: APIKeys, note: str, *, as_json: bool, quiet: bool) -> None:
-    """A new secret, alone if `quiet`, else with its key. `note`: a sentence for people."""
+def print_issued(
+    issued: Issued, keys: APIKeys, note: str, *, as_json: bool, quiet: bool, made: Path | None = None
+) -> None:
+    """A new secret, alone if `quiet`, else with its key. `note`: a sentence for people. `made`: the SQLite file that
+    there was not before."""
     if as_json:
-        print_json({**key_json(issued.key), "secret": issued.secret})
+        new = {} if made is None else {"file_made": str(made)}
+        print_json({**key_json(issued.key), "secret": issued.secret, **new})
         return
     told = f"{_SHOWN_AGAIN if keys.has_vault else _SHOWN_ONCE} {note}".strip()
     _print_secret(issued.secret, key_pairs(issued.key, keys.catalogue), told, quiet=quiet)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -183,11 +184,19 @@ class Database:
             status = await self.schema_status()
             if not status.fits and self.engine.dialect.name == "sqlite":
                 await self.upgrade()
+                if status.current is None:
+                    self._tell_of_new_file()
                 status = await self.schema_status()
             schema.check(status)
         except BaseException:
             await self.close()
             raise
+
+    def _tell_of_new_file(self) -> None:
+        """A file made in a wrong folder looks as if all keys were gone."""
+        file = self.engine.url.database
+        if file and file != ":memory:":
+            logger.warning("Made a new SQLite database, since there was none: %s", Path(file).absolute())
 
     async def close(self) -> None:
         """Close every connection of an engine that is ours."""

@@ -137,9 +137,9 @@ def parse_url(database: str) -> URL:
         url = make_url(database)
     except (ArgumentError, ValueError, TypeError):
         raise BadInputError(f"database is not a URL. {_EXAMPLES}. {_PERCENT}") from None
-    backend = url.get_backend_name() if isinstance(url.drivername, str) else ""
+    backend = url.get_backend_name()
     if backend not in DRIVERS:
-        raise BadInputError("database: this kind of URL is not supported: use sqlite, postgresql, mysql or mariadb")
+        raise BadInputError(f"database {backend!r} is not supported: use sqlite, postgresql, mysql or mariadb")
     if backend == "sqlite":
         if url.host:
             raise BadInputError(f"database: an SQLite URL has three slashes before the path: sqlite:///{url.host}")

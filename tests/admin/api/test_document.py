@@ -91,13 +91,26 @@ def test_the_document_tells_which_permissions_exist_and_where_secrets_stand() ->
 
 async def test_both_places_serve_the_document_of_the_same_api(small_site: Site, small_boss: Caller) -> None:
     headers = {"X-API-Key": small_boss.secret}
+    origin = str(small_site.http.base_url).rstrip("/")
     documents = [
         (await small_site.http.get(url, headers=headers)).json() for url in ("/openapi.json", "/api/openapi.json")
     ]
     assert documents[0] == documents[1]
-    assert documents[0]["servers"] == [{"url": "/api"}]
+    assert [each["url"] for each in documents[0]["servers"]] == [f"{origin}/api", "/api"]
     inside = (await small_site.http.get("/app/settings/api/openapi.json", headers=headers)).json()
-    assert inside["servers"] == [{"url": "/app/settings/api"}]
+    assert [each["url"] for each in inside["servers"]] == [f"{origin}/app/settings/api", "/app/settings/api"]
+    for host in ("user@host", "host:port"):
+        told = await small_site.http.get("/app/settings/api/openapi.json", headers=headers | {"Host": host})
+        assert [each["url"] for each in told.json()["servers"]] == ["/app/settings/api"], host
+
+
+def test_no_example_changes_what_a_request_does() -> None:
+    document = openapi_document(APIKeys("sqlite://"), HEADERS)
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation["parameters"]:
+                examples = [parameter.get("example"), *parameter["schema"].get("examples", ())]
+                assert not (parameter["name"] == "If-None-Match" and any(examples)), (method, path)
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)

@@ -1,5 +1,6 @@
 """The REST API as an ASGI app: routes, entrance, and the limits of a body."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import groupby
@@ -32,6 +33,9 @@ BODY_MAX_BYTES = 1024 * 1024
 """Largest body that is read: 10,000 ids have 150 kB."""
 
 DOCUMENT_PATH = "/openapi.json"
+
+_HOST = re.compile(r"([0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+"""A host and port that can be nothing else (RFC 3986, section 3.2.2, without percent codes)."""
 
 
 def make_api(keys: APIKeys, *, sources: Sequence[Source] = HEADERS, realm: str = "api") -> ASGIApp:
@@ -105,9 +109,21 @@ class _Document:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         _allowed({"GET": self, "HEAD": self}, Request(scope))
-        server = _root(scope) + self._api
-        reply = Reply({**self._document, "servers": [{"url": server or "/"}]})
+        reply = Reply({**self._document, "servers": _servers(scope, _root(scope) + self._api)})
         await reply(scope, receive, send)
+
+
+def _servers(scope: Scope, path: str) -> Sequence[Mapping[str, str]]:
+    """Where the API is, as the caller named the host: programs that import the document from a file have no other. Told
+    to nobody else, since the document needs a key."""
+    below = {"url": path or "/", "description": "Relative to where this document is."}
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        return [below]
+    return [
+        {"url": f"{scope.get('scheme', 'http')}://{hosts[0]}{path}", "description": "As this caller reached it."},
+        below,
+    ]
 
 
 def _root(scope: Scope) -> str:

@@ -1,5 +1,6 @@
 """What a call gives beside its body: queries and headers. Names and limits are the verbs'."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -21,6 +22,8 @@ TIMEOUT_DEFAULT = 30.0
 
 _TAG = r'(W/)?"[!#-~]*"'
 """An entity tag (RFC 9110, section 8.8.3), in ASCII."""
+
+_TAGS = re.compile(rf"\*|{_TAG}([ \t]*,[ \t]*{_TAG})*")
 
 KeyId = Annotated[
     str,
@@ -203,17 +206,17 @@ class IfNoneMatch(Struct, rename={"if_none_match": "If-None-Match"}):
         Annotated[
             str,
             Meta(
-                pattern=rf"^(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)$",
-                description="Entity tags, as `ETag` told them, or `*`: where the key has one of them, 304.",
-                examples=["*"],
+                description="Entity tags, as `ETag` told them, or `*`: where the key has one of them, 304. What is "
+                "neither is ignored.",
             ),
         ]
         | UnsetType
     ) = UNSET
 
     def matches(self, tag: str) -> bool:
-        """Whether the caller has what this entity tag stands for (weak comparison, RFC 9110, section 13.1.2)."""
-        if isinstance(self.if_none_match, UnsetType):
+        """Whether the caller has what this entity tag stands for (weak comparison, RFC 9110, section 13.1.2). What is
+        malformed is as if it were not there."""
+        if isinstance(self.if_none_match, UnsetType) or not _TAGS.fullmatch(self.if_none_match):
             return False
         return self.if_none_match == "*" or tag in self.if_none_match
 

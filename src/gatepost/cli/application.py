@@ -1,0 +1,69 @@
+"""From the name of an app to its keys: what `--app MODULE:NAME` leads to."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from gatepost.environment import load
+from gatepost.errors import BadInputError
+from gatepost.keyring import APIKeys
+from gatepost.middleware import APIKeyMiddleware
+
+DEPTH_MAX = 50
+"""Most apps within each other that are looked into."""
+
+_INNER = ("app", "_app", "asgi_handler", "asgi_app", "application", "wrapped")
+"""How apps and middlewares call what they wrap: Starlette's `app`, Litestar's `asgi_handler`, Quart's `asgi_app`, …"""
+
+
+def load_keys(given: str, name: str) -> APIKeys:
+    """The keys that `MODULE:NAME` leads to: they themselves, or those of a middleware in or around an app; else the
+    only ones in that module. `name`: where the text comes from. Raises `BadInputError`."""
+    found = load(given, name, "main:app")
+    keys = list(_unique(_keys_around(found)))
+    if not keys:
+        module = sys.modules[given.partition(":")[0]]
+        keys = list(_unique(each for each in vars(module).values() if isinstance(each, APIKeys)))
+    if len(keys) == 1:
+        return keys[0]
+    told = "no APIKeys" if not keys else f"{len(keys)} different APIKeys"
+    raise BadInputError(
+        f"{name} {given!r} leads to {told}: name the variable that holds them, such as {given.partition(':')[0]}:keys"
+    )
+
+
+def _keys_around(found: Any) -> Iterator[APIKeys]:
+    """Those of each layer, from the outside in. Nothing is started and nothing built for it."""
+    for _ in range(DEPTH_MAX):
+        if isinstance(found, APIKeys):
+            yield found
+            return
+        if isinstance(found, APIKeyMiddleware):
+            yield found.keys
+        yield from _keys_listed(found)
+        inner = next((found.__dict__[each] for each in _INNER if each in getattr(found, "__dict__", ())), None)
+        if inner is None:
+            return
+        found = inner
+
+
+def _keys_listed(app: Any) -> Iterator[APIKeys]:
+    """Of middlewares that an app will be wrapped in: `app.add_middleware(APIKeyMiddleware, keys=keys)`."""
+    for listed in (*_list(app, "user_middleware"), *_list(app, "middleware")):
+        kwargs = getattr(listed, "kwargs", None)
+        for value in (*(getattr(listed, "args", None) or ()), *(kwargs or {}).values()):
+            if isinstance(value, APIKeys):
+                yield value
+
+
+def _list(app: Any, name: str) -> list[Any]:
+    listed = getattr(app, "__dict__", {}).get(name)
+    return listed if isinstance(listed, list) else []
+
+
+def _unique(keys: Iterator[APIKeys]) -> Iterator[APIKeys]:
+    seen: list[APIKeys] = []
+    for each in keys:
+        if not any(each is other for other in seen):
+            seen.append(each)
+            yield each
