@@ -70,8 +70,8 @@ from gatepost.models import (
     Worker,
 )
 from gatepost.record import Absent, Record
-from gatepost.secret import DIGEST_BYTES, Presented, SecretFormat, check_prefix, derived_seed, new_id
-from gatepost.sources import Bearer, Header, Source
+from gatepost.secret import DIGEST_BYTES, Presented, SecretFormat, Untold, check_prefix, derived_seed, new_id
+from gatepost.sources import BLANKS, Bearer, Header, Source
 from gatepost.status import Answer, Status, WorkerAnswers
 from gatepost.vault import Vault
 
@@ -451,7 +451,7 @@ class APIKeys:
         if idempotency_key is not None:
             seeds = self._seeds(_seed_label(actor, checked_idempotency_key(idempotency_key)))
         key_id, random, secret_format = seeds[0]
-        secret = secret_format.make(key_id, random)
+        secret = Untold(secret_format.make(key_id, random))
         row |= {"id": key_id, **self._secret_columns(secret)}
         async with self._change(actor) as change:
             authority = await self._begin(change, actor)
@@ -461,12 +461,12 @@ class APIKeys:
             if idempotency_key is not None and made is None:
                 await self._check_not_made_earlier(change, actor, idempotency_key)
             if made is not None:
-                secrets = {seed[0]: seed[2].make(*seed[:2]) for seed in seeds}
+                secrets = {seed[0]: Untold(seed[2].make(*seed[:2])) for seed in seeds}
                 return await self._made_before(change, made, row, secrets[made.key_id], authority)
             check_in_future(expires_at, change.now)
             await change.insert_keys([row], "created")
         await self._announce(change.digests)
-        return Issued(_key_of(row, change.now), secret)
+        return Issued(_key_of(row, change.now), secret.text)
 
     async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
         """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
@@ -813,7 +813,7 @@ class APIKeys:
                 "grace",
             )
         check_id(key_id)
-        secret = self._opened().format.make(key_id)
+        secret = Untold(self._opened().format.make(key_id))
         columns = self._secret_columns(secret)
         async with self._change(actor) as change:
             authority = await self._begin(change, actor)
@@ -823,7 +823,7 @@ class APIKeys:
             authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
             await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
             key = await change.read_key(key_id)
-        return await self._settled(change, patience, lambda spread: Issued(key, secret, spread))
+        return await self._settled(change, patience, lambda spread: Issued(key, secret.text, spread))
 
     async def end_grace(
         self,
@@ -894,9 +894,9 @@ class APIKeys:
                 raise SecretNotStoredError(
                     "This key's secret was made before the vault was configured: rotate the key to get one that is kept"
                 )
-            secret = self._vault.open(sealed, digest)
+            secret = Untold(self._vault.open(sealed, digest))
         await self._announce(change.digests)
-        return secret
+        return secret.text
 
     async def invalidate(
         self, *, actor: str | Actor = UNNAMED, wait: Wait = "everywhere", timeout: float | None = None
@@ -927,6 +927,7 @@ class APIKeys:
         if not isinstance(secret, str):
             raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
         presented = Presented(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
+        del secret  # whoever reports an error of the database's sees this frame too
         outcome, key = await self.judge_presented(presented)
         if outcome is Outcome.VALID and key is not None and project is not None:
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
@@ -935,7 +936,7 @@ class APIKeys:
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.
         Whether it opens anything is not asked. A secret that was imported never is. No I/O, about 5 µs."""
-        return self._opened().format.is_genuine(secret.strip(b" "))
+        return self._opened().format.is_genuine(secret.strip(BLANKS))
 
     async def judge(self, secret: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
         """What `secret` opens, with whatever I/O it takes: none for a text that was never made here. `fresh`: read from
@@ -943,7 +944,9 @@ class APIKeys:
 
         Raises `UnavailableError`.
         """
-        return await self.judge_presented(Presented(secret, fresh=fresh))
+        presented = Presented(secret, fresh=fresh)
+        del secret
+        return await self.judge_presented(presented)
 
     async def judge_presented(self, presented: Presented) -> tuple[Outcome, Record | None]:
         """As `judge`, for a secret whose text is to be seen no more. Raises `UnavailableError`."""
@@ -1088,12 +1091,12 @@ class APIKeys:
             "expires_at": checked_moment(expires_at),
         }
 
-    def _secret_columns(self, secret: str) -> dict[str, Any]:
+    def _secret_columns(self, secret: Untold) -> dict[str, Any]:
         """What is stored of a new secret."""
         return {
-            "digest": secret_text.digest(secret.encode()),
-            "hint": secret_text.hint(secret),
-            "sealed": None if self._vault is None else self._vault.seal(secret),
+            "digest": secret_text.digest(secret.text.encode()),
+            "hint": secret_text.hint(secret.text),
+            "sealed": None if self._vault is None else self._vault.seal(secret.text),
         }
 
     def _imported_row(self, key: ImportedKey) -> dict[str, Any]:
@@ -1135,7 +1138,7 @@ class APIKeys:
             await self.get(key_id, actor=authority.actor)
 
     async def _made_before(
-        self, change: "Change", made: "Creation", row: Mapping[str, Any], secret: str, authority: Authority
+        self, change: "Change", made: "Creation", row: Mapping[str, Any], secret: Untold, authority: Authority
     ) -> Issued:
         """The answer to a request to create a key that was answered before. Raises `IdempotencyError`."""
         from gatepost.database.changes import creation_detail  # noqa: PLC0415 - SQLAlchemy, only where it is needed
@@ -1144,13 +1147,13 @@ class APIKeys:
             raise IdempotencyError("The idempotency key was used for another request already: take a new one")
         if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
             raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")
-        found = await change.secret_of(secret_text.digest(secret.encode()))
+        found = await change.secret_of(secret_text.digest(secret.text.encode()))
         if found != (made.key_id, None):
             raise IdempotencyError(f"Key {made.key_id}, made with the idempotency key, was deleted or rotated since")
         key = await change.read_key(made.key_id)
         authority.check_reach(key)
         authority.check_grant(key.permissions)
-        return Issued(key, secret)
+        return Issued(key, secret.text)
 
     def _change(self, actor: Actor) -> "AbstractAsyncContextManager[Change]":
         """A change of the actor's."""

@@ -184,6 +184,15 @@ class SecretFormat:
         return hmac.digest(server_key, self._signed + key_id + random, "sha256")[:MAC_BYTES]
 
 
+class Untold:
+    """A secret that has been made, or read back, and is not told yet: no repr shows its `text`."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 class Presented:
     """A secret that a caller has shown, on its way to be judged. Nothing of its text is to be seen in it, so that what
     reports errors with the variables of each frame reports no secret; once the text is checked it is forgotten.

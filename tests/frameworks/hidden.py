@@ -3,8 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+import greenlet
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 TESTS = "/tests/"
 """The tests' own frames hold the secret, as a client does."""
@@ -22,9 +27,12 @@ def _waiting(task: "asyncio.Task[Any]") -> Iterator[FrameType]:
 
 def _running() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe()
+    around = greenlet.getcurrent().parent  # SQLAlchemy runs the driver in one of its own
     while frame is not None:
         yield frame
         frame = frame.f_back
+        if frame is None and around is not None:
+            frame, around = around.gr_frame, around.parent
 
 
 def frames() -> list[FrameType]:
@@ -43,3 +51,34 @@ def places_of(secret: str) -> list[str]:
         for name, value in list(frame.f_locals.items())
         if secret in repr(value)
     ]
+
+
+class Watch:
+    """Keeps what the variables of gatepost's frames show at each statement. `names`: of the functions."""
+
+    def __init__(self) -> None:
+        self._shown: set[tuple[str, str]] = set()
+        self.names: set[str] = set()
+
+    def look(self, *_: Any) -> None:
+        """Look around now."""
+        for frame in frames():
+            if "/gatepost/" in frame.f_code.co_filename:
+                self.names.add(frame.f_code.co_qualname)
+                for name, value in list(frame.f_locals.items()):
+                    self._shown.add((f"{frame.f_code.co_qualname}: {name}", repr(value)))
+
+    def places_of(self, text: str) -> set[str]:
+        """The function and variable of each place that showed it."""
+        return {place for place, shown in self._shown if text in shown}
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Look around at each statement of the database's."""
+    watch = Watch()
+    event.listen(Engine, "before_cursor_execute", watch.look)
+    try:
+        yield watch
+    finally:
+        event.remove(Engine, "before_cursor_execute", watch.look)

@@ -11,10 +11,12 @@ import httpx2
 import pytest
 
 from gatepost.admin.page import form
+from gatepost.admin.page.throttle import Throttle
 from gatepost.errors import UnavailableError, UncertainCommitError
 from gatepost.models import Actor, ImportedKey
 from gatepost.secret import digest
 from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
+from tests.frameworks.hidden import watching
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,6 +51,20 @@ def found(text: str, name: str) -> str:
     match = re.search(rf'name="{name}" value="([^"]*)"', text)
     assert match, f"no field {name}"
     return match[1]
+
+
+async def test_no_variable_holds_the_secret_of_who_signs_in_or_has_signed_in(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        token = await client.token()
+        with watching() as watch:
+            signed_in = await client.post("sign-in", {"csrf_token": token, "secret": boss.secret})
+            assert signed_in.status_code == 303
+            served.keys._opened().lookup._memory.clear()  # so that the session's secret is looked up again
+            assert (await client.get()).status_code == 200
+            assert (await client.get("new")).status_code == 200
+    assert {"SignInDesk.let_in", "SessionEntrance.admit"} <= watch.names
+    assert watch.places_of(boss.secret) == set()
 
 
 async def test_every_answer_carries_the_headers_that_keep_strangers_out(served: Served) -> None:
@@ -239,7 +255,16 @@ async def test_signing_in_and_out_need_a_token_too(served: Served) -> None:
         assert (await client.get()).status_code == 401
 
 
-async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(served: Served) -> None:
+async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail = Throttle.fail
+
+    def fail_at_noon(throttle: Throttle, address: str | None) -> None:
+        throttle._clock = lambda: 43_200.0  # a slow machine must not wait for it
+        fail(throttle, address)
+
+    monkeypatch.setattr(Throttle, "fail", fail_at_noon)
     boss = await served.boss()
     async with at(served) as client, at(served) as behind_the_same_proxy:
         for _ in range(5):
@@ -584,7 +609,7 @@ async def test_an_outage_is_503_and_never_the_sign_in(served: Served, monkeypatc
 
     async with at(served) as client:
         await client.sign_in(boss.secret)
-        for verb in ("list", "judge"):
+        for verb in ("list", "judge_presented"):
             monkeypatch.setattr(served.keys, verb, away)
             answer = await client.get()
             assert answer.status_code == 503

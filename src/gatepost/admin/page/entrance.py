@@ -15,7 +15,7 @@ from gatepost.admin.page.session import Session, Sessions
 from gatepost.errors import ConfigurationError
 from gatepost.keyring import APIKeys
 from gatepost.models import Actor, ActorKind, APIKey, Outcome
-from gatepost.secret import digest
+from gatepost.secret import Presented, digest
 
 SESSION_PURPOSE = "admin session"
 """Names the derived keys that the cookie is sealed under."""
@@ -82,7 +82,7 @@ class SessionEntrance:
         found = self._sessions.read(self._keys.derived_keys(SESSION_PURPOSE), cookie, time.time())
         if found is None:
             return Stranger(_OVER)
-        outcome, key = await self._keys.judge(found.secret.encode())
+        outcome, key = await self._keys.judge_presented(Presented(found.secret.encode()))
         if outcome is not Outcome.VALID or key is None:
             return Stranger(ENDED[outcome])
         return Guest.of(key, found, address_of(request))

@@ -15,6 +15,7 @@ from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.authority import Authority
 from gatepost.errors import AccessDeniedError
 from gatepost.models import Actor, Outcome
+from gatepost.secret import Presented
 
 _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",
@@ -41,14 +42,15 @@ class SignInDesk:
     async def let_in(self, visit: Visit) -> Response | None:
         """Let the visitor in; otherwise the form again, with what is wrong."""
         visit.check_token()
-        secret = str(visit.fields.get(SIGN_IN_FIELD, "")).strip()
-        raw = secret.encode("utf-8", "surrogatepass")
+        now = time.time()
+        session = Session(str(visit.fields.get(SIGN_IN_FIELD, "")).strip(), began=now, used=now)
+        presented = Presented(session.secret.encode("utf-8", "surrogatepass"))
         address = address_of(visit.request)
-        guesser = None if visit.keys.is_genuine(raw) else address
+        guesser = None if visit.keys.is_genuine(session.secret.encode("utf-8", "surrogatepass")) else address
         wait = self._throttle.wait_seconds(guesser)
         if wait:
             return _wait(visit, math.ceil(wait))
-        outcome, key = await visit.keys.judge(raw)
+        outcome, key = await visit.keys.judge_presented(presented)
         if outcome is not Outcome.VALID or key is None:
             self._throttle.fail(guesser)
             return visit.sign_in(error=_WRONG[outcome])
@@ -58,8 +60,7 @@ class SignInDesk:
             lacks = f"This key is right, but it may not be used here. {sentence(denied)}"
             return visit.sign_in(status_code=403, error=lacks)
         self._throttle.succeed(guesser)
-        now = time.time()
-        visit.guest = Guest.of(key, Session(secret, began=now, used=now), address)
+        visit.guest = Guest.of(key, session, address)
         visit.begins_session = True
         return None
 

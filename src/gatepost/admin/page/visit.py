@@ -52,7 +52,7 @@ class Visit:
 
     site: "Site"
     request: Request
-    fields: FormData = field(default_factory=FormData)
+    fields: FormData = field(default_factory=FormData, repr=False)  # a form may hold a secret
     guest: Guest = _OUTSIDE
     begins_session: bool = False
     ends_session: bool = False
