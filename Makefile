@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench campaign soak model clean
+.PHONY: help demo test pythons check fix bench campaign soak model clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -25,8 +25,12 @@ help: ## this list
 demo: .venv/demo ## run the demo: an asset store behind gatepost, on SQLite
 	@$(BIN)/gatepost demo $(ARGS)
 
-test: check ## every check, then every test, on real servers
+test: check ## every check, then every test, on real servers; without ARGS also the core on this machine's other Pythons
 	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m tests.pythons)
+
+pythons: .venv/dev ## the tests' core on every other CPython of this machine, from 3.11 up
+	@$(BIN)/python -m tests.pythons $(ARGS)
 
 check: .venv/dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check --quiet .

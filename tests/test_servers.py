@@ -293,6 +293,6 @@ def test_no_server_outlives_a_run_that_is_terminated(tmp_path: Path) -> None:
         pid = int(line.rpartition("pid=")[2])
         assert psutil.pid_exists(pid)
         run.send_signal(signal.SIGTERM)
-        run.communicate(timeout=30)
+        run.communicate(timeout=120)
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert not psutil.pid_exists(pid)

@@ -1,6 +1,5 @@
 """The list at 100,000 keys against the list at 100, over HTTP and each database, with each filter and in each order."""
 
-import statistics
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -130,7 +129,8 @@ async def callers(urls: Sequence[str]) -> AsyncIterator[Sequence[Caller]]:
 
 
 async def timed(callers: Sequence[Caller], query: Mapping[str, str]) -> list[float]:
-    """What a page takes, in seconds, from each of the callers in turn: medians."""
+    """What a page takes, in seconds, from each of the callers in turn: the least, which others at work on this machine
+    change least."""
     took: list[list[float]] = [[] for _ in callers]
     for _ in range(ROUNDS):
         for caller, times in zip(callers, took, strict=True):
@@ -142,10 +142,10 @@ async def timed(callers: Sequence[Caller], query: Mapping[str, str]) -> list[flo
                 if page["next"] is None:
                     break
                 after = {"after": page["next"]}
-    return [statistics.median(times) for times in took]
+    return [min(times) for times in took]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 async def test_every_list_takes_about_as_long_with_100_000_keys_as_with_100(callers: Sequence[Caller]) -> None:
     slow = {}
     for name, query in LISTS.items():

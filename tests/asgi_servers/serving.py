@@ -20,7 +20,7 @@ POLL_SECONDS = 0.2
 
 APP = "tests.asgi_servers.app:app"
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

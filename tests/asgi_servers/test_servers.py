@@ -1,7 +1,6 @@
 """What holds under uvicorn, hypercorn and granian alike."""
 
 import asyncio
-import time
 
 import httpx2
 import orjson
@@ -106,13 +105,11 @@ async def test_a_key_deactivated_by_another_process_is_refused_within_a_poll(ser
     async with server.client(secret) as client, server.keys() as keys:
         assert (await client.get("/me")).status_code == 200
         await keys.deactivate(key_id)
-        since = time.monotonic()
-        while (response := await client.get("/me")).status_code == 200:
-            assert time.monotonic() - since < POLL_SECONDS + MARGIN_SECONDS
-            await asyncio.sleep(POLL_SECONDS / 10)
+        response = await client.get("/me")
         assert response.json()["code"] == "key_deactivated"
         await keys.activate(key_id)
-        await asyncio.sleep(POLL_SECONDS + MARGIN_SECONDS)
+        while (await client.get("/me")).status_code != 200:  # noqa: ASYNC110 - asks as clients would
+            await asyncio.sleep(POLL_SECONDS / 10)
         assert (await client.get("/me")).status_code == 200
 
 

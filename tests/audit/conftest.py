@@ -47,7 +47,7 @@ async def audit(shared_url: str) -> AsyncIterator[Callable[..., "object"]]:
     async with AsyncExitStack() as stack:
 
         async def audit(*workers: Serving) -> Auditor:
-            database = Database(shared_url, timeout=5.0)
+            database = Database(shared_url, timeout=60.0)
             await database.open()
             stack.push_async_callback(database.close)
             asked = [await stack.enter_async_context(Asking(worker.url, TOKEN)) for worker in workers]

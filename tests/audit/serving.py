@@ -29,7 +29,7 @@ class Serving:
 
     def get(self, path: str, secret: str | None = None) -> httpx2.Response:
         headers = {} if secret is None else {"X-API-Key": secret}
-        return httpx2.get(f"{self.origin}{path}", headers=headers, timeout=10)
+        return httpx2.get(f"{self.origin}{path}", headers=headers, timeout=120)
 
 
 @contextmanager
@@ -57,6 +57,6 @@ def serving(database: str, broken: str = "") -> Iterator[Serving]:
 
 def _answers(origin: str) -> bool:
     try:
-        return httpx2.get(f"{origin}/ready", timeout=10).status_code == 200
+        return httpx2.get(f"{origin}/ready", timeout=120).status_code == 200
     except httpx2.TransportError:
         return False

@@ -12,7 +12,7 @@ from gatepost.audit.judgement import Bound, Judgement
 from tests.audit.conftest import StartWorker
 from tests.audit.serving import Serving
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 120.0
 
 
 class Seen:

@@ -189,7 +189,7 @@ def test_results_that_cannot_be_read_end_it_in_one_line_and_stay_as_they_are(pat
 def test_an_interrupted_run_keeps_what_was_measured_and_ends_its_servers(path: Path, number: signal.Signals) -> None:
     with _waiting(path) as (process, server):
         process.send_signal(number)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=120)
     assert process.returncode == 130
     assert f"Interrupted. What was measured before is kept in {path}." in told
     assert "Traceback" not in told

@@ -1,5 +1,6 @@
 """Three ways to run the command: in this process, as a process with pipes, as a process at a terminal."""
 
+import contextlib
 import os
 import pty
 import re
@@ -18,6 +19,18 @@ from typer.testing import CliRunner, Result
 from gatepost.cli.app import app
 
 COMMAND = (sys.executable, "-m", "gatepost")
+IMPATIENT = """
+import sys
+from gatepost.cli import main, progress
+progress.DELAY_SECONDS = {delay}
+sys.argv[0] = "gatepost"
+main()
+"""
+"""The command, with another idea of what long work is."""
+
+TYPING_SECONDS = 0.5
+"""A command that disturbs who types does so by then, on a machine that is not too slow."""
+
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 """Colours and weights."""
 
@@ -36,13 +49,20 @@ class Shell(Protocol):
 
 class Terminal(Protocol):
     """Runs the command at a terminal of 80 columns. `typed`: what is typed, once `prompt` is shown. `given`: what
-    standard input holds instead. `hold`: seconds that what is typed, or the last line that is given, comes late.
+    standard input holds instead, whose last line comes once `until` is shown. `delay`: seconds after which work is long
+    enough to be told of; never, unless a test is about it: on a slow machine all work is long.
 
     Answers the exit code, and what was shown, without colours.
     """
 
     def __call__(
-        self, *arguments: str, typed: str = "", prompt: str = "", given: str | None = None, hold: float = 0
+        self,
+        *arguments: str,
+        typed: str = "",
+        prompt: str = "",
+        given: str | None = None,
+        until: str = "",
+        delay: float = 1e6,
     ) -> tuple[int, str]: ...
 
 
@@ -104,11 +124,16 @@ def terminal() -> Terminal:
     """The command at a terminal of 80 columns."""
 
     def terminal(
-        *arguments: str, typed: str = "", prompt: str = "", given: str | None = None, hold: float = 0
+        *arguments: str,
+        typed: str = "",
+        prompt: str = "",
+        given: str | None = None,
+        until: str = "",
+        delay: float = 1e6,
     ) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-c", IMPATIENT.format(delay=delay), *arguments],
             stdin=theirs if given is None else subprocess.PIPE,
             stdout=theirs,
             stderr=theirs,
@@ -118,15 +143,22 @@ def terminal() -> Terminal:
         os.close(theirs)
         shown = b""
         with process:
-            feeding = threading.Thread(target=_feed, args=(process.stdin, given or "", hold))
+            is_seen = threading.Event()
+            feeding = threading.Thread(target=_feed, args=(process.stdin, given or "", is_seen))
             feeding.start()
             while prompt.encode() not in shown:
                 shown += os.read(ours, 65_536)
             if typed:
-                time.sleep(hold)
+                time.sleep(TYPING_SECONDS)
                 os.write(ours, typed.encode())
-            while chunk := _read(ours):
+            while True:
+                if until in ANSI.sub("", shown.decode(errors="ignore")):
+                    is_seen.set()
+                chunk = _read(ours)
+                if not chunk:
+                    break
                 shown += chunk
+            is_seen.set()
             feeding.join()
         os.close(ours)
         return process.returncode, ANSI.sub("", shown.decode()).replace("\r\n", "\n")
@@ -139,14 +171,16 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONWARNINGS": "error"}
 
 
-def _feed(pipe: IO[bytes] | None, given: str, hold: float) -> None:
+def _feed(pipe: IO[bytes] | None, given: str, is_seen: threading.Event) -> None:
+    """All but the last line, and that once what the test waits for has been shown, or the command has ended."""
     if pipe is not None:
         *lines, last = given.splitlines(keepends=True)
-        pipe.write("".join(lines).encode())
-        pipe.flush()
-        time.sleep(hold)
-        pipe.write(last.encode())
-        pipe.close()
+        with contextlib.suppress(BrokenPipeError):
+            pipe.write("".join(lines).encode())
+            pipe.flush()
+            is_seen.wait()
+            pipe.write(last.encode())
+            pipe.close()
 
 
 def _read(descriptor: int) -> bytes:

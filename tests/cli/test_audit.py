@@ -78,7 +78,7 @@ async def test_prometheus_is_answered_at_a_port_while_it_watches_until_ctrl_c(da
 
 async def _metrics_say(port: int, line: str) -> None:
     """Wait until they do."""
-    async with httpx2.AsyncClient() as client, asyncio.timeout(20):
+    async with httpx2.AsyncClient(timeout=120) as client, asyncio.timeout(120):
         text = ""
         while line not in text.splitlines():
             await asyncio.sleep(0.1)

@@ -98,7 +98,7 @@ async def test_tables_of_a_newer_gatepost_exit_4_and_name_the_way_out(
 async def test_a_deactivation_by_the_command_reaches_a_worker_at_once_over_redis(
     shell: Shell, postgres_url: str, redis_url: str
 ) -> None:
-    worker = APIKeys(postgres_url, redis_url, poll_interval=4, max_staleness=10)
+    worker = APIKeys(postgres_url, redis_url, poll_interval=1000, max_staleness=3000, redis_timeout=10)
     await worker.create_schema()
     async with worker:
         issued = await worker.create("x")
@@ -107,9 +107,6 @@ async def test_a_deactivation_by_the_command_reaches_a_worker_at_once_over_redis
             shell, "keys", "deactivate", issued.key.id, "--database", postgres_url, "--redis", redis_url
         )
         assert (done.returncode, done.stdout) == (0, f"{issued.key.id}\tdeactivated\n")
-        async with asyncio.timeout(1):
-            while (await worker.verify(issued.secret)).valid:  # noqa: ASYNC110 - asks as clients would
-                await asyncio.sleep(0.01)
         assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 

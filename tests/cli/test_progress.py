@@ -26,10 +26,10 @@ def ids(run: Run) -> str:
 
 
 def test_a_terminal_sees_the_ids_being_counted_and_then_the_answer_alone(terminal: Terminal, ids: str) -> None:
-    code, shown = terminal("keys", "deactivate", "-", given=ids, hold=1.5)
+    code, shown = terminal("keys", "deactivate", "-", given=ids, until="Reading ids: 4,000 0:0", delay=0)
     assert code == 0
     progress, _, answer = shown.rpartition("\x1b[2K")  # the line is taken away before the answer comes
-    assert "Reading ids: 4,000 0:00:0" in progress
+    assert "Reading ids: 4,000 0:0" in progress
     assert "deactivated" not in progress
     answer = CONTROL.sub("", answer)
     assert answer.split()[:2] == ["ID", "STATUS"]
@@ -53,9 +53,9 @@ def test_a_pipe_gets_a_line_per_id_and_nothing_of_the_progress(shell: Shell, ids
 
 def test_a_terminal_sees_an_import_being_read(run: Run, terminal: Terminal) -> None:
     run("db", "upgrade")
-    code, shown = terminal("keys", "import", "-", given=line("1") + line("2"), hold=1.5)
+    code, shown = terminal("keys", "import", "-", given=line("1") + line("2"), until="Reading keys 0:0", delay=0)
     assert code == 0
-    assert "Reading keys 0:00:0" in shown.rpartition("\x1b[2K")[0]
+    assert "Reading keys 0:0" in shown.rpartition("\x1b[2K")[0]
 
 
 def unread(pipe: IO[bytes]) -> int:
@@ -73,12 +73,12 @@ def test_ctrl_c_ends_a_command_that_waits_for_its_standard_input(run: Run, verb:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait() == 130
 
 
 def test_typing_ids_is_not_disturbed(run: Run, terminal: Terminal) -> None:
     key_id = run("keys", "create", "x").stdout.split()[1]
-    code, shown = terminal("keys", "deactivate", "-", typed=f"{key_id}\n\x04", hold=2)
+    code, shown = terminal("keys", "deactivate", "-", typed=f"{key_id}\n\x04", delay=0)
     assert code == 0
-    assert not CONTROL.search(shown)
+    assert not CONTROL.search(shown.partition(key_id)[0])
     assert f"{key_id}  deactivated" in shown

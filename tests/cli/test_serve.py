@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.conftest import COMMAND, Run, Shell, environment
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Served:
     def get(self, path: str, secret: str | None = None) -> httpx2.Response:
         """Ask it, with a key or without."""
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
-        return httpx2.get(self.url + path, headers=headers)
+        return httpx2.get(self.url + path, headers=headers, timeout=120)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def introduction(folder: Path, *arguments: str) -> tuple[str, str]:
             assert told, said
             said += told
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=15)
+        rest, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return said + rest, errors
 

@@ -31,8 +31,8 @@ from tests.frameworks.connection import Connection, ask, bearer, http_scope, web
 from tests.pure.records import record
 from tests.servers.proxy import Proxy, proxied
 
-BOUND_SECONDS = ROUND_SECONDS + 2.0
-PATIENCE_SECONDS = 10.0
+BOUND_SECONDS = PATIENCE_SECONDS = 120.0
+"""Ends a test in which nothing happens: how soon it would on an idle machine says nothing of a busy one."""
 
 
 def open_in(keys: APIKeys) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 DEMO = [sys.executable, "-m", "gatepost", "demo"]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -95,7 +95,7 @@ def test_a_busy_port_is_a_clear_error_that_names_the_option(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [*DEMO, "--port", str(port)], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60
+            [*DEMO, "--port", str(port)], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120
         )
     assert done.returncode == 2
     assert "--port" in done.stderr
@@ -111,7 +111,7 @@ def test_a_wrong_url_is_a_clear_error(tmp_path: Path, option: str) -> None:
         text=True,
         cwd=tmp_path,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 2
     assert option.removeprefix("--") in done.stderr

@@ -615,13 +615,13 @@ async def test_slow_work_on_an_image_does_not_hold_up_other_requests(
 
     def slow(_data: bytes) -> list[str]:
         loop.call_soon_threadsafe(begun.set)
-        asyncio.run_coroutine_threadsafe(release.wait(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(release.wait(), loop).result(timeout=120)
         return []
 
     monkeypatch.setattr("gatepost.demo.images.tags", slow)
     tagging = asyncio.create_task(status_of(app, "POST", "/files/photos/red.png/autotag"))
-    await asyncio.wait_for(begun.wait(), 10)
-    assert await asyncio.wait_for(status_of(app, "GET", "/health"), 10) == 200
+    await asyncio.wait_for(begun.wait(), 120)
+    assert await asyncio.wait_for(status_of(app, "GET", "/health"), 120) == 200
     release.set()
     assert await tagging == 200
 

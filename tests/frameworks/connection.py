@@ -14,7 +14,7 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 DENIAL: Mapping[str, Any] = {"websocket.http.response": {}}
 """What a server that can answer a handshake with an HTTP response says in the scope."""
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 120.0
 
 
 def bearer(secret: str) -> dict[str, str]:

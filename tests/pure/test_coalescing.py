@@ -356,7 +356,7 @@ async def test_a_fetch_that_leaves_a_digest_out_is_a_failure_for_all_and_hangs_n
 
     coalescer: Coalescer[int] = Coalescer(forgetful, size=10, at_once=1)
     results = await asyncio.wait_for(
-        asyncio.gather(coalescer.ask(A), coalescer.ask(B), return_exceptions=True), timeout=5
+        asyncio.gather(coalescer.ask(A), coalescer.ask(B), return_exceptions=True), timeout=60
     )
     assert [type(result) for result in results] == [KeyError, KeyError]
     assert await complaints() == []
@@ -379,7 +379,7 @@ async def test_close_waits_for_what_runs_and_for_what_was_asked() -> None:
 
 
 async def test_close_of_an_idle_coalescer_returns_at_once() -> None:
-    await asyncio.wait_for(coalescer_of(Source()).close(), timeout=1)
+    await asyncio.wait_for(coalescer_of(Source()).close(), timeout=60)
 
 
 async def ended_this_turn(coalescer: Coalescer[int], asked: "asyncio.Future[int]") -> None:
@@ -429,7 +429,7 @@ async def test_askers_of_a_fetch_that_is_cancelled_are_told() -> None:
 
     coalescer: Coalescer[int] = Coalescer(cancelled, size=10, at_once=1)
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(coalescer.ask(A), timeout=5)
+        await asyncio.wait_for(coalescer.ask(A), timeout=60)
     await coalescer.close()
 
 
@@ -442,9 +442,9 @@ async def test_fetches_that_are_cancelled_before_they_begin_hold_nobody_up(diges
         for task in [*coalescer._coming]:
             task.cancel()
         await asyncio.sleep(0)
-    await asyncio.wait_for(asyncio.gather(*asked), timeout=5)
+    await asyncio.wait_for(asyncio.gather(*asked), timeout=60)
     assert sorted(source.fetches) == [[digest] for digest in digests]
-    await asyncio.wait_for(coalescer.close(), timeout=5)
+    await asyncio.wait_for(coalescer.close(), timeout=60)
 
 
 async def test_what_waits_for_a_further_fetch_of_its_turn_is_not_fetched_twice() -> None:
@@ -471,7 +471,7 @@ async def test_where_tasks_begin_at_once_a_fetch_still_begins_after_the_turn() -
         assert source.fetches == []
         for one in asked:
             with pytest.raises(OSError, match="no answer"):
-                await asyncio.wait_for(one, timeout=5)
+                await asyncio.wait_for(one, timeout=60)
         assert source.fetches == [[A, B]]
     finally:
         loop.set_task_factory(None)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-START_SECONDS = 30.0  # each takes under a second on an idle two-core machine
+START_SECONDS = 120.0  # each takes under a second on an idle two-core machine
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.01
 

@@ -5,6 +5,8 @@ import pytest
 from tests.simulation.breaks import BREAKS, Break
 from tests.simulation.scenario import plan, play
 
+pytestmark = pytest.mark.timeout(1800)  # as in test_simulation
+
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.name)
 def test_a_defect_is_found(broken: Break, capsys: pytest.CaptureFixture[str]) -> None:

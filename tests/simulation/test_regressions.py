@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gatepost.errors import UnavailableError
+from gatepost.membership import certainly_over
 from gatepost.models import Outcome
 from gatepost.secret import digest as digest_of
 from tests.simulation.breaks import FIRST_POLL_MISSED
@@ -197,6 +198,21 @@ def test_a_redis_that_passes_no_nudge_on_in_silence_only_makes_a_change_slower()
         assert [each.name for each in receipt.propagation.acknowledged]
         assert receipt.propagation.seconds < 2 * POLL_INTERVAL
         assert await scene.ask(worker, secret) is Outcome.DEACTIVATED
+
+    Scene().act_out(play)
+
+
+def test_a_dead_worker_is_waited_for_until_its_lease_has_run_out_and_no_longer() -> None:
+    async def play(scene: Scene) -> None:
+        admin, alive, dead = await scene.open_admin(), await scene.open_worker(), await scene.open_worker()
+        key_id, secret = await scene.make_key(admin)
+        assert await scene.ask(alive, secret) is Outcome.VALID
+        dead.process.kill()
+        propagation = (await scene.take_away(admin, key_id)).propagation
+        assert (len(propagation.acknowledged), len(propagation.expired)) == (1, 1)
+        over = certainly_over(scene.plan.max_staleness)
+        assert over <= propagation.seconds < over + 0.02  # a look takes two milliseconds
+        assert await scene.ask(alive, secret) is Outcome.DEACTIVATED
 
     Scene().act_out(play)
 

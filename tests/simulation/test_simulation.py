@@ -12,10 +12,15 @@ from tests.simulation.scenario import WEATHERS, plan, play
 
 ROOT = Path(__file__).parents[2]
 
-RUNS = 3 * WEATHERS
-"""Of worlds where the database's past stays what it is: three of each kind of weather."""
+pytestmark = pytest.mark.timeout(1800)  # ends a callback that never returns: time has no other part in a world
 
-RESTORED_RUNS = WEATHERS
+OFTEN = int(os.environ.get("TEST_SIMULATION_RUNS", "3"))
+"""How many worlds of each kind of weather are tried."""
+
+RUNS = OFTEN * WEATHERS
+"""Of worlds where the database's past stays what it is."""
+
+RESTORED_RUNS = OFTEN * WEATHERS // 3
 
 HAPPENED = {
     "recalled from memory": 10_000,
@@ -42,10 +47,9 @@ HAPPENED = {
     "fault restore": 5,
     "outcome unavailable": 100,
 }
-"""What must have been seen at least so often, in all runs together: a quiet world proves nothing."""
+"""What must have been seen at least so often, in three runs of each weather: a quiet world proves nothing."""
 
 
-@pytest.mark.timeout(300)
 def test_no_key_is_let_in_after_it_was_taken_away_and_no_good_key_is_refused_whatever_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -65,7 +69,7 @@ def test_no_key_is_let_in_after_it_was_taken_away_and_no_good_key_is_refused_wha
     faults = sum(count for what, count in counts.items() if what.startswith("fault"))
     with capsys.disabled():
         print(f"\n{RUNS + RESTORED_RUNS} worlds, {requests} requests, {faults} faults: no promise broken")
-    dull = {what: counts[what] for what, least in HAPPENED.items() if counts[what] < least}
+    dull = {what: counts[what] for what, least in HAPPENED.items() if counts[what] < least * OFTEN // 3}
     assert not dull, dull
 
 

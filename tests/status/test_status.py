@@ -30,7 +30,7 @@ async def test_a_serving_worker_tells_of_lease_lag_and_itself(database_url: str)
     assert status.version == gatepost.__version__
     assert (status.database.reachable, status.database.fits, status.database.seq) == (True, True, 1)
     assert status.database.seconds is not None
-    assert 0 < status.database.seconds < 5
+    assert status.database.seconds > 0
     assert abs(status.database.clock_ahead or 0) < 2
     serving = status.serving
     assert serving is not None

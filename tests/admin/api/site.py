@@ -25,7 +25,7 @@ INSIDE = "/app/settings/api"
 
 JSON_TYPE = {"Content-Type": "application/json"}
 
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 120.0
 
 
 async def me(request: Request) -> Response:

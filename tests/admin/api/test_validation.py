@@ -211,7 +211,7 @@ async def raw_status(site: Site, target: bytes, secret: str) -> int:
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
     writer.write(f"X-API-Key: {secret}\r\n\r\n".encode())
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 120)
     writer.close()
     return int(answer.split(b" ", 2)[1])
 
