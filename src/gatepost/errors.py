@@ -14,6 +14,13 @@ class GatepostError(Exception):
     """Base of all that gatepost raises on purpose."""
 
 
+def line_of(failure: BaseException) -> str:
+    """What a system below failed with, in a line for people: the type, and its text where it has one (timeouts of
+    drivers have none)."""
+    text = " ".join(str(failure).split()).rstrip(".: ")
+    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+
+
 class BadInputError(GatepostError, ValueError):
     """An argument cannot be used; the message names it and says what to do. Nothing was changed.
 

@@ -38,6 +38,8 @@ HAPPENED = {
     "fault pause": 10,
     "fault kill": 10,
     "fault cut": 10,
+    "fault block": 100,
+    "exchanges given up": 100,
     "fault prune": 10,
     "fault restore": 5,
     "outcome unavailable": 100,
@@ -45,7 +47,7 @@ HAPPENED = {
 """What must have been seen at least so often, in all runs together: a quiet world proves nothing."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_key_is_let_in_after_it_was_taken_away_and_no_good_key_is_refused_whatever_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

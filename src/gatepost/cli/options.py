@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from typer import Argument, Context, Option
 
 from gatepost.catalogue import DAM, Catalogue
-from gatepost.errors import BadInputError, SchemaError
+from gatepost.errors import BadInputError, SchemaError, line_of
 from gatepost.keyring import DEFAULT_DATABASE, PAGE_MAX, APIKeys, Wait
 from gatepost.models import ADDRESS_MAX, Actor
 from gatepost.secret import DEFAULT_PREFIX
@@ -292,7 +292,7 @@ def load_catalogue(given: str | None) -> type[Catalogue]:
         for name in path.split("."):
             found = getattr(found, name)
     except Exception as failure:  # importing the user's module may raise anything
-        raise BadInputError(f"--catalogue {given!r}: {type(failure).__name__}: {failure}") from failure
+        raise BadInputError(f"--catalogue {given!r}: {line_of(failure)}") from failure
     if not (isinstance(found, type) and issubclass(found, Catalogue)):
         raise BadInputError(f"--catalogue {given!r} is not a subclass of gatepost.Catalogue")
     return found

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.database.changes import Change
 from gatepost.database.tables import counter, events
+from gatepost.timeout import Timeout
 
 ASK_AGAIN_SECONDS = 0.05
 """Pause between two tries to ask a database that does not answer."""
@@ -52,17 +53,21 @@ async def commit(connection: AsyncConnection, change: Change) -> None:
 
 async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> bool | None:
     """Whether a change whose commit got no answer was made; `None` where `timeout` seconds did not suffice to tell."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline), engine.connect() as connection:
-                await connection.execute(update(counter).values(seq=counter.c.seq))
-                of_change = (events.c.seq == change.seq, events.c.n == 0)
-                nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
-                await connection.rollback()
-                return bool(nonce == change.nonce)
-        except (SQLAlchemyError, OSError, TimeoutError):
-            if loop.time() >= deadline:
-                return None
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
+    with suppress(TimeoutError):
+        async with Timeout(timeout):
+            while True:
+                try:
+                    return await _holds(engine, change)
+                except (SQLAlchemyError, OSError):
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+    return None
+
+
+async def _holds(engine: AsyncEngine, change: Change) -> bool:
+    """Whether the log holds the change's event, once nobody can be about to write it any more."""
+    async with engine.connect() as connection:
+        await connection.execute(update(counter).values(seq=counter.c.seq))
+        of_change = (events.c.seq == change.seq, events.c.n == 0)
+        nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
+        await connection.rollback()
+        return bool(nonce == change.nonce)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
-from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
+from gatepost.errors import BadInputError, MissingExtraError, UnavailableError, line_of
 
 SQLITE_BUSY_MS = 5000
 """How long a writer waits for another's transaction before it gives up: ours take a few milliseconds."""
@@ -22,6 +22,10 @@ WAL_RETRY_SECONDS = 0.01
 
 RECYCLE_SECONDS = 1800
 """Connections older than this are replaced: below the idle limits of servers and firewalls in between."""
+
+POOL_FACTOR = 10
+"""How often `timeout` the pool waits by itself. Its clock goes on while the event loop is blocked, so it is only the
+last resort; the one that counts is around each statement."""
 
 _DRIVERS = {
     "sqlite": ("sqlite+aiosqlite", ""),
@@ -49,12 +53,12 @@ def parse_url(database: str) -> URL:
 
 
 def make_engine(database: str, timeout: float) -> AsyncEngine:
-    """An engine that gatepost owns. `timeout`: seconds to wait for a free connection.
+    """An engine that gatepost owns. `timeout`: seconds that one read may take, the wait for a connection included.
 
     Raises `MissingExtraError` where the driver is not installed.
     """
     url = parse_url(database)
-    options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout}
+    options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": POOL_FACTOR * timeout}
     is_sqlite = url.get_backend_name() == "sqlite"
     if not is_sqlite:  # reads are the rule: a change asks for its transaction
         options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_recycle": RECYCLE_SECONDS}
@@ -145,4 +149,4 @@ def mapped_errors(doing: str) -> Iterator[None]:
         raise
     except (SQLAlchemyError, OSError, TimeoutError) as failure:
         cause = getattr(failure, "orig", None) or failure
-        raise UnavailableError(f"{doing}: the database failed ({type(cause).__name__}: {cause})") from failure
+        raise UnavailableError(f"{doing}: the database failed ({line_of(cause)})") from failure

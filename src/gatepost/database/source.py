@@ -7,7 +7,7 @@ of MariaDB and MySQL) would break the rule of freshness (docs/decisions/0002).
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ from gatepost.database.workers import Workers
 from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
 from gatepost.models import APIKey, ChangeEvent
 from gatepost.record import Row
+from gatepost.timeout import Timeout
 
 N_MAX = 2**31 - 1
 """Highest number of an event inside a change: the column's type has 32 bits."""
@@ -158,7 +159,7 @@ class Database:
     async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
         """A connection for a read that may take `timeout`. Raises `UnavailableError`."""
         with mapped_errors(doing):
-            async with asyncio.timeout(self._timeout), self._reads.connect() as connection:
+            async with Timeout(self._timeout), self._reads.connect() as connection:
                 yield connection
 
     @property
@@ -207,7 +208,7 @@ class Database:
     async def schema_status(self) -> schema.SchemaStatus:
         """Which revision the tables are at."""
         with mapped_errors("Reading the tables' revision"):
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 return await schema.read_status(self.engine)
 
     async def read_settings(self) -> Mapping[str, bytes]:
@@ -301,7 +302,7 @@ class Database:
             return pending == 0
         try:
             with mapped_errors("Listing keys"):
-                async with asyncio.timeout(CATCH_UP_SECONDS), changing(self.engine).connect() as connection:
+                async with Timeout(CATCH_UP_SECONDS), changing(self.engine).connect() as connection:
                     await terms.catch_up(connection)
                     await connection.commit()
         except UnavailableError as failure:
@@ -318,7 +319,9 @@ class Database:
         """
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
-                async with changing(self.engine).connect() as connection:
+                async with AsyncExitStack() as stack:
+                    async with Timeout(self._timeout):
+                        connection = await stack.enter_async_context(changing(self.engine).connect())
                     change = Change(connection, actor, self._timeout, address)
                     yield change
                     await commit(connection, change)

@@ -23,7 +23,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
-from gatepost.errors import BadInputError, ConfigurationError
+from gatepost.errors import BadInputError, ConfigurationError, line_of
+from gatepost.timeout import Timeout
 
 logger = logging.getLogger("gatepost.redis")
 
@@ -73,7 +74,7 @@ class RedisTier:
         self._ttl = ttl
         self._timeout = timeout
         self._owned = isinstance(redis, str)
-        self._client: RedisClient = _client_of(redis, timeout) if isinstance(redis, str) else _checked(redis)
+        self._client: RedisClient = _client_of(redis) if isinstance(redis, str) else _checked(redis)
         self._sealing = blake2b()
         self._prefix = b""
         self._healthy = False
@@ -112,7 +113,8 @@ class RedisTier:
         self._pending.clear()
         if self._owned:
             with contextlib.suppress(*_FAULTS):
-                await self._client.aclose()
+                async with Timeout(self._timeout):
+                    await self._client.aclose()
 
     @property
     def healthy(self) -> bool:
@@ -122,13 +124,13 @@ class RedisTier:
     @property
     def fault(self) -> str | None:
         """Why the breaker skips it, in a line; `None` while it does not."""
-        return None if self._fault is None else _line(self._fault)
+        return None if self._fault is None else line_of(self._fault)
 
     async def check(self) -> str | None:
         """Ask it now: why it does not answer, in a line, or `None`. Changes nothing; works before `open` too. One
         exchange."""
         fault = await self._ping()
-        return None if fault is None else _line(fault)
+        return None if fault is None else line_of(fault)
 
     async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
@@ -136,7 +138,7 @@ class RedisTier:
             return {}
         names = [self._name(digest) for digest in digests]
         try:
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 values = await self._mget(names)
         except _FAULTS as fault:
             self._trip(fault)
@@ -169,7 +171,7 @@ class RedisTier:
         """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""
         if self._healthy:
             try:
-                async with asyncio.timeout(self._timeout):
+                async with Timeout(self._timeout):
                     await self._client.execute_command("PUBLISH", self._prefix + b"nudge", b"")
             except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
                 logger.warning("Redis refuses to pass a nudge on: %s", refusal)
@@ -187,7 +189,7 @@ class RedisTier:
     async def _ping(self) -> BaseException | None:
         """What keeps Redis from answering, or `None`."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 await self._mget([(self._prefix or b"gatepost:") + b"probe"])
         except _FAULTS as fault:
             return fault
@@ -208,7 +210,7 @@ class RedisTier:
         self._fault = fault
         self._pending.clear()
         if self._probe is None and not self._closed:
-            logger.warning("Redis does not answer (%s: %s): going on without it", type(fault).__name__, fault)
+            logger.warning("Redis does not answer (%s): going on without it", line_of(fault))
             self._probe = asyncio.create_task(self._recover())
 
     async def _recover(self) -> None:
@@ -234,7 +236,7 @@ class RedisTier:
             while self._pending and self._healthy:
                 self._writing = True
                 try:
-                    async with asyncio.timeout(self._timeout):
+                    async with Timeout(self._timeout):
                         refusal = await self._send_batch()
                 except _FAULTS as fault:
                     self._trip(fault)
@@ -280,28 +282,25 @@ class RedisTier:
     async def _nudges(self) -> AsyncIterator[Any]:
         """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
         async with self._client.pubsub() as subscription:
-            await subscription.subscribe(self._prefix + b"nudge")
+            async with Timeout(self._timeout):
+                await subscription.subscribe(self._prefix + b"nudge")
             yield None
             while True:
-                message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
+                async with Timeout(LISTEN_SECONDS + self._timeout):  # it may connect anew
+                    message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
                 if message is None:
                     return
                 if message["type"] == "message":
                     yield message
 
 
-def _line(fault: BaseException) -> str:
-    """redis-py's own timeouts have no text."""
-    return " ".join(f"{type(fault).__name__}: {fault}".split()).rstrip(".: ")
-
-
-def _client_of(url: str, timeout: float) -> Redis:
+def _client_of(url: str) -> Redis:
     try:
         return Redis.from_url(
             url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),  # the breaker decides when to try again
+            socket_timeout=None,  # its own timeouts go on while the event loop is blocked: ours are around all it does
+            socket_connect_timeout=None,
+            retry=Retry(NoBackoff(), 1),  # at once: an idle connection may be closed unseen. Then the breaker decides
         )
     except ValueError:  # its text may hold a part of a password
         raise BadInputError(_NO_URL) from None
