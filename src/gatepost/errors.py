@@ -104,6 +104,11 @@ class UnavailableError(GatepostError):
         self.retry_after = retry_after
 
 
+class ReplicaError(UnavailableError):
+    """The database is a copy that follows another: it may not know yet that a key was deactivated, so nothing that it
+    says of keys counts. The message says what to write instead."""
+
+
 class UncertainCommitError(UnavailableError):
     """The database went away while a change was being committed, and did not come back in time to tell whether it was.
 

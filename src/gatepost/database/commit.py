@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.database.changes import Change
@@ -20,8 +20,18 @@ ASK_AGAIN_SECONDS = 0.05
 """Pause between two tries to ask a database that does not answer."""
 
 
+DEADLOCK = 1213
+"""MariaDB's and MySQL's number for a transaction that was rolled back since others stood in its way."""
+
+
 class CommitLostError(Exception):
     """COMMIT was sent, and its answer did not come."""
+
+
+def is_conflict(lost: CommitLostError) -> bool:
+    """Whether the commit failed since another node of the cluster had changed the same rows."""
+    cause = lost.__cause__
+    return isinstance(cause, DBAPIError) and cause.orig is not None and cause.orig.args[:1] == (DEADLOCK,)
 
 
 async def commit(connection: AsyncConnection, change: Change) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
+from gatepost.database.file import make_private
 from gatepost.errors import BadInputError, MissingExtraError, UnavailableError, line_of
 
 SQLITE_BUSY_MS = 5000
@@ -80,6 +81,7 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
             ) from None
         raise MissingExtraError(f"The database driver {missing.name}", extra) from None
     if is_sqlite:
+        event.listen(engine.sync_engine, "do_connect", make_private)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     if url.drivername == "postgresql+asyncpg":
         event.listen(engine.sync_engine, "do_connect", _end_in_background)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     CompoundSelect,
     FromClause,
     bindparam,
+    event,
     exists,
     literal_column,
     null,
@@ -31,13 +32,15 @@ from gatepost.database import schema, terms
 from gatepost.database.batches import elements
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
-from gatepost.database.commit import CommitLostError, commit, was_committed
+from gatepost.database.commit import CommitLostError, commit, is_conflict, was_committed
 from gatepost.database.engine import changing, make_engine, mapped_errors
+from gatepost.database.file import SqliteFile, file_of
 from gatepost.database.listing import Listing
+from gatepost.database.primary import is_primary, replica_text, wait_for_other_nodes
 from gatepost.database.rows import KEYS, as_event, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings, workers
 from gatepost.database.workers import Workers
-from gatepost.errors import BadInputError, ConfigurationError, UnavailableError, UncertainCommitError
+from gatepost.errors import BadInputError, ConfigurationError, ReplicaError, UnavailableError, UncertainCommitError
 from gatepost.models import APIKey, ChangeEvent
 from gatepost.record import Row
 from gatepost.timeout import Timeout
@@ -57,12 +60,14 @@ READ_MAX = 512
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read.
-    `is_member`: whether the worker that asked has its row."""
+    `is_member`: whether the worker that asked has its row. `opened`: how often the database was opened anew, since
+    another had taken its place."""
 
     seq: int
     nonce: int
     now: float
     is_member: bool
+    opened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def _records_statement(
         secret.c.expires_at,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
-    return records.union_all(select(counter.c.seq, *[null() for _ in columns]))
+    return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))
 
 
 def _records() -> CompoundSelect[Any]:
@@ -120,7 +125,7 @@ def _records_of_array() -> CompoundSelect[Any]:
 
 _RECORDS = _records()
 _RECORDS_OF_ARRAY = _records_of_array()
-_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id).join_from(
+_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id, is_primary()).join_from(
     counter, workers, workers.c.id == bindparam("worker"), isouter=True
 )
 _EVENTS = (
@@ -145,6 +150,9 @@ class Database:
         self._given = database
         self._timeout = timeout
         self._engine: AsyncEngine | None = None
+        self._file: SqliteFile | None = None
+        self._opened = 0
+        self._opening_anew = asyncio.Lock()
         self.workers = Workers(self._reading)
 
     @property
@@ -159,8 +167,37 @@ class Database:
     async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
         """A connection for a read that may take `timeout`. Raises `UnavailableError`."""
         with mapped_errors(doing):
-            async with Timeout(self._timeout), self._reads.connect() as connection:
-                yield connection
+            async with Timeout(self._timeout):
+                await self._heed_file()
+                async with self._reads.connect() as connection:
+                    yield connection
+
+    async def _heed_file(self) -> None:
+        """Where another file has taken the place of SQLite's, go on with that one, and say so. Raises
+        `UnavailableError` where there is none: SQLite would make an empty one."""
+        if self._file is None or self._file == SqliteFile.at(self._file.path):
+            return
+        async with self._opening_anew:
+            file = SqliteFile.at(self._file.path)
+            if file == self._file:
+                return
+            if file.identity is None:
+                raise UnavailableError(f"The SQLite file {file.path} is gone: put it back")
+            logger.error(
+                "The SQLite file %s was replaced while it was open: it is opened anew, and nothing read before counts. "
+                "If a backup was restored run 'gatepost db invalidate'",
+                file.path,
+            )
+            await self.engine.dispose()
+            self._file = file
+            self._opened += 1
+
+    async def file(self) -> SqliteFile | None:
+        """SQLite's file; `None` for one in memory, and for other databases."""
+        if self.engine.dialect.name != "sqlite":
+            return None
+        async with self._reading("Asking for the file") as connection:
+            return await file_of(connection)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -175,13 +212,16 @@ class Database:
             self._engine = self._given
         else:
             self._engine = make_engine(self._given, self._timeout)
+        if self._engine.dialect.name in {"mysql", "mariadb"}:
+            event.listen(self._engine.sync_engine, "checkout", wait_for_other_nodes)
 
     async def open(self) -> None:
-        """Connect, and see that the tables fit; an SQLite file gets them by itself. Raises `SchemaError`,
-        `UnavailableError`, `MissingExtraError`."""
+        """Connect, and see that the database is no replica and that the tables fit; an SQLite file gets them by itself.
+        Raises `SchemaError`, `UnavailableError` (`ReplicaError`), `MissingExtraError`."""
         self.connect()
         try:
             try:
+                await self.check_primary()
                 status = await self.schema_status()
             except TypeError as wrong:  # what drivers raise for options that they do not know
                 raise BadInputError(f"database: the driver does not take an option of the URL: {wrong}") from None
@@ -189,6 +229,7 @@ class Database:
                 await self.upgrade()
                 status = await self.schema_status()
             schema.check(status)
+            self._file = await self.file()
         except BaseException:
             await self.close()
             raise
@@ -196,6 +237,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection of an engine that is ours."""
         engine, self._engine = self._engine, None
+        if engine is not None and event.contains(engine.sync_engine, "checkout", wait_for_other_nodes):
+            event.remove(engine.sync_engine, "checkout", wait_for_other_nodes)
         if engine is not None and engine is not self._given:
             await engine.dispose()
 
@@ -211,6 +254,12 @@ class Database:
             async with Timeout(self._timeout):
                 return await schema.read_status(self.engine)
 
+    async def check_primary(self) -> None:
+        """Raise `ReplicaError` where the database follows another. One round trip."""
+        async with self._reading("Asking the database whether it is a replica") as connection:
+            if not await connection.scalar(select(is_primary())):
+                raise ReplicaError(replica_text(self.engine.dialect.name))
+
     async def read_settings(self) -> Mapping[str, bytes]:
         """The installation's keys by name (`server_key`, `seal_key`), 32 bytes each."""
         async with self._reading("Reading the settings") as connection:
@@ -220,8 +269,10 @@ class Database:
     async def read_position(self, worker_id: str | None = None) -> Position:
         """The counter, the database's clock, and whether this worker has its row. One round trip, two rows by key."""
         async with self._reading("Polling the counter") as connection:
-            seq, nonce, now, row_id = (await connection.execute(_POSITION, {"worker": worker_id})).one()
-            return Position(seq, nonce, float(now), row_id is not None)
+            seq, nonce, now, row_id, primary = (await connection.execute(_POSITION, {"worker": worker_id})).one()
+            if not primary:
+                raise ReplicaError(replica_text(self.engine.dialect.name))
+            return Position(seq, nonce, float(now), row_id is not None, self._opened)
 
     async def read_events(self, first: int, to: int, page: int) -> AsyncIterator[Sequence[Event]]:
         """The first event of seq `first`, then all of later seqs up to `to`, in order, `page` of them at a time. A
@@ -258,6 +309,7 @@ class Database:
         rows = {bytes(row[1]): as_plain(row) for row in found if row[0] is None}
         as_of = next((row[0] for row in found if row[0] is not None), None)
         if as_of is None:
+            await self.check_primary()
             raise UnavailableError("Looking up a key: the row of gatepost_counter is missing")
         return Reading(as_of, rows)
 
@@ -321,6 +373,7 @@ class Database:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with AsyncExitStack() as stack:
                     async with Timeout(self._timeout):
+                        await self._heed_file()
                         connection = await stack.enter_async_context(changing(self.engine).connect())
                     change = Change(connection, actor, self._timeout, address)
                     yield change
@@ -338,6 +391,5 @@ class Database:
                     change.seq,
                 ) from lost
             if not made:
-                raise UnavailableError(
-                    "The database went away in the commit (nothing was changed): try again"
-                ) from lost
+                what = "Another node changed keys at the same time" if is_conflict(lost) else "The database went away"
+                raise UnavailableError(f"{what} in the commit (nothing was changed): try again") from lost
