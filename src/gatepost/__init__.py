@@ -19,6 +19,7 @@ from gatepost.errors import GatepostError as GatepostError
 from gatepost.errors import IdempotencyError as IdempotencyError
 from gatepost.errors import KeyNotFoundError as KeyNotFoundError
 from gatepost.errors import MissingExtraError as MissingExtraError
+from gatepost.errors import ReplicaError as ReplicaError
 from gatepost.errors import SchemaError as SchemaError
 from gatepost.errors import SecretNotStoredError as SecretNotStoredError
 from gatepost.errors import StaleKeyError as StaleKeyError

@@ -1,6 +1,6 @@
 """Looks at everything once, for `APIKeys.status`. Whatever is down is reported, not raised.
 
-revision, triggers (3 round trips) ──fits?──> counter ──> workers;  meanwhile: one exchange with Redis
+revision, triggers (3 round trips) ──fits?──> counter ──> workers ──> SQLite: file;  meanwhile: one exchange with Redis
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gatepost.database.schema import REVISIONS
 from gatepost.database.source import Database
 from gatepost.database.workers import NEVER_ACKED, WorkerRow
-from gatepost.errors import UnavailableError
+from gatepost.errors import ReplicaError, UnavailableError
 from gatepost.freshness import Freshness
 from gatepost.lookup import Lookup
 from gatepost.models import Worker
@@ -64,6 +64,11 @@ async def _look_at_database(
             clock_ahead=position.now - time.time(),
         )
         rows = await database.workers.read_all()
+        file = await database.file()
+        if file is not None and file.is_open_to_others:
+            found = replace(found, open_to_others=str(file.path))
+    except ReplicaError as refusal:
+        return replace(found, error=_line(refusal), is_replica=True), None
     except UnavailableError as failure:
         return replace(found, error=_line(failure)), None
     workers = [_worker(row, position.seq, position.now, own) for row in rows]

@@ -14,6 +14,13 @@ class GatepostError(Exception):
     """Base of all that gatepost raises on purpose."""
 
 
+def line_of(failure: BaseException) -> str:
+    """What a system below failed with, in a line for people: the type, and its text where it has one (timeouts of
+    drivers have none)."""
+    text = " ".join(str(failure).split()).rstrip(".: ")
+    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+
+
 class BadInputError(GatepostError, ValueError):
     """An argument cannot be used; the message names it and says what to do. Nothing was changed.
 
@@ -95,6 +102,11 @@ class UnavailableError(GatepostError):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ReplicaError(UnavailableError):
+    """The database is a copy that follows another: it may not know yet that a key was deactivated, so nothing that it
+    says of keys counts. The message says what to write instead."""
 
 
 class UncertainCommitError(UnavailableError):

@@ -90,11 +90,12 @@ class Freshness:
         self._floors: dict[bytes, int] = {}
         self._general_floor = 0
         self._nonce: int | None = None
+        self._opened = 0
         self._membership = Membership(database, max_staleness=max_staleness, clock=clock)
         self._polling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._failed_at = -1.0
-        self._membership_fails = False
+        self._told_of_membership = False
         self._polled_at = self._poll_seconds = 0.0
         self._stopped = False
         self.until = 0.0
@@ -207,22 +208,29 @@ class Freshness:
 
     async def _poll(self) -> None:
         begin = self._clock()
-        if self._membership.worker is None:
-            await self._attend(self._membership.join(self.database_now()))
+        can_write = self._membership.worker is not None or await self._attend(
+            self._membership.join(self.database_now())
+        )
         sent = self._clock()
         position = await self._database.read_position(self._membership.worker_id)
         received = self._clock()
         if self._nonce is None:
             await self._begin(position)
+        elif position.opened != self._opened:
+            self._distrust(position)
+            self.applied, self._nonce = position.seq, position.nonce
         elif (position.seq, position.nonce) != (self.applied, self._nonce):
             await self._apply_news(position)
+        self._opened = position.opened
         if received - sent < OFFSET_ROUND_TRIP or self.until == 0.0:
             self.offset = position.now - (sent + received) / 2
         if not position.is_member:
             await self._rejoin_later()
         elif self._membership.protects(sent) and not self._stopped:
             self.until = sent + self._max_staleness
-        await self._attend(self._acknowledge(position))
+        can_write &= await self._attend(self._acknowledge(position))
+        if can_write:
+            self._told_of_membership = False
         try:
             await self._membership.watch()
         except UnavailableError as failure:
@@ -244,17 +252,18 @@ class Freshness:
             logger.warning("This worker's row has gone, or is of another past of the database: joining anew")
             await self._membership.leave()
 
-    async def _attend(self, action: Awaitable[None]) -> None:
-        """Do what membership needs. A database that can be read but not written to serves all the same: requests then
-        read it, since there is no lease without a row."""
+    async def _attend(self, action: Awaitable[None]) -> bool:
+        """Do what membership needs; answers whether that could be done. A database that can be read but not written to
+        serves all the same: requests then read it, since there is no lease without a row. Told once, and again only
+        when it has been well in between."""
         try:
             await action
         except UnavailableError as failure:
-            if not self._membership_fails:
+            if not self._told_of_membership:
                 logger.warning("%s; without a sign of life this worker remembers nothing", failure)
-            self._membership_fails = True
-        else:
-            self._membership_fails = False
+            self._told_of_membership = True
+            return False
+        return True
 
     async def _begin(self, position: Position) -> None:
         """Take floors from the recent events, so that a restart need not distrust all that Redis holds."""
@@ -329,19 +338,19 @@ class Freshness:
         self._forget(max(self.applied, position.seq, self._general_floor) + 1)
 
     async def _keep_polling(self) -> None:
-        failing = False
+        told: type[UnavailableError] | None = None
         while True:
             await self._wait_for_turn()
             try:
                 await self.poll()
             except UnavailableError as failure:
-                if not failing:
-                    logger.warning("%s; what is remembered counts for %.1f s more", failure, self.until - self._clock())
-                failing = True
+                if told is not type(failure):
+                    logger.warning("%s; what is remembered counts for %.1f s more", failure, self.lease_seconds())
+                told = type(failure)
             except Exception:  # the task must outlive a fault of ours: without it every request reads the database
                 logger.exception("A poll failed")
             else:
-                failing = False
+                told = None
 
     async def _wait_for_turn(self) -> None:
         interval = self._poll_interval * random.uniform(1 - JITTER, 1)  # noqa: S311 - spreads load, no secret

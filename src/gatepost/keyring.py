@@ -144,7 +144,8 @@ class APIKeys:
     process, about 0.5 kB each; 0 = none. `memory_ttl`, `redis_ttl`, `absent_ttl`: seconds that a key is remembered in
     memory, in Redis, and that an unknown secret is. `read_timeout`: seconds that one read of the database may take, or
     the wait for a connection (with an engine of yours on asyncpg two more, in which SQLAlchemy ends the connection).
-    `redis_timeout`: seconds that one exchange with Redis may take.
+    `redis_timeout`: seconds that one exchange with Redis may take. Both count only while this process's event loop runs
+    (docs/decisions/0033); timeouts of a client or engine of yours do not, and should be longer.
 
     `prefix`: how secrets begin. `server_keys`: the keys of the secrets' HMAC, 32 bytes or more each; the first makes,
     all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatepost.errors import GatepostError
 from gatepost.keyring import APIKeys
+from gatepost.timeout import Timeout
 
 logger = logging.getLogger("gatepost.readiness")
 
@@ -78,7 +79,7 @@ class Readiness:
                 return self._asked[1]
             failure: GatepostError | None = None
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with Timeout(PATIENCE_SECONDS):
                     await self._keys.ping()
             except GatepostError as error:
                 failure = error

@@ -44,6 +44,8 @@ class DatabaseStatus:
     `seconds`: how long one read by key took, connecting not included. `error`: one line. `revision`: of the tables;
     `needed`: what this code needs. `seq`: number of the last change. `clock_ahead`: seconds that its clock is ahead of
     this machine's. `triggers`: whether it notices changes made by hand in SQL.
+    `is_replica`: it follows another, so it decides nothing.
+    `open_to_others`: the path of an SQLite file that other users of its machine may read or write.
     """
 
     reachable: bool = False
@@ -54,6 +56,8 @@ class DatabaseStatus:
     seq: int | None = None
     clock_ahead: float | None = None
     triggers: bool | None = None
+    is_replica: bool = False
+    open_to_others: str | None = None
 
     @property
     def fits(self) -> bool:
@@ -263,6 +267,14 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "Check its URL, user and password, that it runs and that this machine may connect to it.",
         )
         return
+    if database.is_replica:
+        yield Finding(
+            "error",
+            "database_replica",
+            f"{database.error}.",
+            "Workers refuse it: name the database that changes are made in.",
+        )
+        return
     if not database.fits:
         missing = database.revision is None
         yield Finding(
@@ -281,6 +293,13 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "database_failed",
             f"The database answers, but not to everything: {database.error}.",
             "Check that its user may read and write every table whose name begins with gatepost_.",
+        )
+    if database.open_to_others is not None:
+        yield Finding(
+            "warning",
+            "file_open_to_others",
+            f"Other users of this machine may read or write {database.open_to_others}.",
+            "It holds the server key, so who reads it can make secrets: chmod 600 it, and its -wal and -shm.",
         )
     if database.clock_ahead is not None and abs(database.clock_ahead) > CLOCK_SECONDS:
         side = "ahead of" if database.clock_ahead > 0 else "behind"

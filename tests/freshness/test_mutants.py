@@ -11,6 +11,8 @@ from tests.mutants import Mutant, assert_caught
 
 WORKERS = "tests/freshness/test_workers.py"
 TIERS = "tests/freshness/test_tiers.py"
+FILE = "tests/database/test_file.py"
+COLD = "tests/freshness/test_cold.py"
 PROPAGATION = "tests/freshness/test_propagation.py"
 
 MUTANTS = [
@@ -231,6 +233,49 @@ MUTANTS = [
         "if self._is_probing() and not self._has_answered():",
         "if False:",
         f"{WORKERS}::test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_again_once_it_answers",
+    ),
+    Mutant(
+        "Redis asked again while the database is",
+        "lookup.py",
+        " and digest not in self._sought:",
+        ":",
+        f"{COLD}::test_requests_that_come_while_a_cold_key_is_read_from_the_database_ask_redis_no_more",
+    ),
+    Mutant(
+        "a replica polled",
+        "database/source.py",
+        "            if not primary:\n",
+        "            if False:\n",
+        "tests/database/test_replicas.py::test_a_mariadb_that_is_read_only_is_refused_and_used_again_when_it_is_not",
+    ),
+    Mutant(
+        "records of a replica",
+        "database/source.py",
+        "for _ in columns]).where(is_primary())",
+        "for _ in columns])",
+        "tests/database/test_replicas.py::test_a_mariadb_that_is_read_only_is_refused_and_used_again_when_it_is_not",
+    ),
+    Mutant(
+        "a replaced file not noticed",
+        "database/source.py",
+        "if self._file is None or self._file == SqliteFile.at(self._file.path):",
+        "if True:",
+        f"{FILE}::test_a_file_that_was_replaced_is_opened_anew_and_nothing_from_before_counts[a URL]",
+    ),
+    Mutant(
+        "a replaced file believed as the old one was",
+        "freshness.py",
+        "elif position.opened != self._opened:",
+        "elif False:",
+        f"{FILE}::test_what_was_read_from_the_old_file_ahead_of_the_poll_is_not_believed_either",
+    ),
+    Mutant(
+        "timeouts go on while the loop is blocked",
+        "tiers/redis.py",
+        "from gatepost.timeout import Timeout",
+        "from asyncio import timeout as Timeout",
+        "tests/freshness/test_blocked_loop.py::"
+        "test_an_answer_of_redis_that_lies_in_the_socket_when_the_loop_was_blocked_is_taken[2]",
     ),
 ]
 

@@ -381,17 +381,33 @@ async def test_a_database_that_cannot_be_written_to_is_served_from_without_remem
     admin = await start(postgres_url, serving=False)
     issued = await admin.create("a key")
     name = make_url(postgres_url).database
-    async with admin._database.engine.connect() as connection:
-        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    await set_read_only(admin, name, "on")
     standby = await start_read_only(postgres_url)
     try:
         assert (await standby.verify(issued.secret)).valid
         assert standby.hit(digest(issued.secret.encode())) is None
-        assert "remembers nothing" in caplog.text
+        await asyncio.sleep(0.5)  # some polls
+        assert caplog.text.count("remembers nothing") == 1
         with pytest.raises(UnavailableError, match="nothing was changed"):
             await standby.deactivate(issued.key.id)
+        for expected in (1, 2):  # told again once it could write in between
+            assert caplog.text.count("remembers nothing") == expected
+            await set_read_only(admin, name, "off")
+            while not standby._opened().freshness.holds():  # noqa: ASYNC110 - time passes
+                await asyncio.sleep(0.02)
+            await set_read_only(admin, name, "on")
+            while standby._opened().freshness.holds():  # noqa: ASYNC110 - time passes
+                await asyncio.sleep(0.02)
     finally:
         await standby.close()
+
+
+async def set_read_only(admin: APIKeys, name: str | None, value: str) -> None:
+    """For connections made from now on; those of others are ended."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    async with admin._database.engine.connect() as connection:
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}"))
+        await connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
 
 
 async def start_read_only(url: str) -> APIKeys:

@@ -57,12 +57,12 @@ def mariadb_server(*options: str) -> Iterator[MariaDBServer]:
 
 def _initialise(program: Program, common: list[str], folder: Path) -> None:
     """Make the data folder. Only this user can reach the socket beside it: hence a `root` with no password."""
-    script = _install_script(program)
+    script = install_script(program)
     options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
     run([script, *common, *options], folder)
 
 
-def _install_script(program: Program) -> Path:
+def install_script(program: Program) -> Path:
     """`mariadb-install-db` of the same installation, or else the first on the machine."""
     name = "mariadb-install-db"
     beside = (program.path.parent.parent / folder / name for folder in ("bin", "scripts", "sbin"))

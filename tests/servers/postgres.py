@@ -96,6 +96,13 @@ class PostgresServer:
         options += ["--encoding=UTF8", "--no-locale", "--no-sync"]
         run([self._programs / "initdb", "-D", self._data, *options], self._folder, user=self._user)
 
+    def follow(self, primary: "PostgresServer") -> None:
+        """Instead of `initialise`: make the data folder a copy of `primary`, which runs, and be its hot standby."""
+        options = ["-h", str(primary._data), "-U", "postgres", "-R", "-X", "stream", "--no-sync", "-c", "fast"]
+        run([self._programs / "pg_basebackup", "-D", self._data, *options], self._folder, user=self._user)
+        for socket in self._data.glob(".s.PGSQL.*"):  # the primary's lies in its data folder
+            socket.unlink()
+
     def start(self, *, environment: Mapping[str, str] | None = None) -> None:
         """Start it, and return when it takes connections. No effect if it runs. `environment`: variables to add."""
         if self._process is not None and self._process.running:
@@ -173,6 +180,21 @@ def postgres_folder(*, tcp: bool = False, **settings: str) -> Iterator[PostgresS
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def postgres_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A hot standby of `primary`, which listens on its socket alone."""
+    with server_folder("standby") as folder:
+        if primary._user is not None:
+            os.chown(folder, pwd.getpwnam(primary._user).pw_uid, -1)
+        standby = PostgresServer(primary._programs, folder, primary._user, primary.version, SETTINGS)
+        standby.follow(primary)
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop()
 
 
 def _copy_for_all(wheel: Path, programs: Path, target: Path) -> Path:

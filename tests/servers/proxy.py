@@ -40,6 +40,12 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def lead_to(self, target: tuple[str, int] | str) -> None:
+        """From now on to another server; every connection is closed."""
+        self._target = target
+        self.cut()
+        self.flow()
+
     def delay(self, seconds: float) -> None:
         """Pass each byte on that much later, either way; what is under way arrives as it was to."""
         self._delay_seconds = seconds

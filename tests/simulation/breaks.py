@@ -4,6 +4,7 @@ Most are a line of one function that is replaced in its source, compiled again i
 what a wrong edit would be, and a line that is not there any more is noticed.
 """
 
+import asyncio
 import contextlib
 import inspect
 import textwrap
@@ -16,6 +17,7 @@ from gatepost.keyring import APIKeys
 from gatepost.lookup import Lookup
 from gatepost.membership import Membership
 from gatepost.propagation import Spread
+from tests.simulation import network, redis
 from tests.simulation.database import Server
 from tests.simulation.scenario import WEATHERS
 from tests.simulation.world import Process
@@ -242,6 +244,16 @@ BREAKS = (
         weather=5,
     ),
     Break("records and counter are read in two statements", (Swap(Server, "counter_apart", True),), weather=4),
+    Break(
+        "timeouts go on while the loop is blocked: Redis",
+        (Swap(redis, "Timeout", asyncio.timeout),),
+        weather=10,
+    ),
+    Break(
+        "timeouts go on while the loop is blocked: the database",
+        (Swap(network, "Timeout", asyncio.timeout),),
+        weather=10,
+    ),
     Break("the wall clock measures the lease", (Swap(Process, "clock", Process.wall),)),
 )
 

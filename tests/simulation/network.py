@@ -1,12 +1,16 @@
 """What may become of a message: late, lost on the way there, lost on the way back, refused, or all well."""
 
-import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gatepost.errors import UnavailableError
+from gatepost.timeout import Timeout
 from tests.simulation.world import Process, World
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -64,9 +68,10 @@ class Network:
         message = _Message[T](self, process, kind)
         self.world.outside.after(self.delay(), message.reach, arrive)
         try:
-            async with asyncio.timeout(timeout):
+            async with Timeout(timeout):
                 return await message.answered
         except TimeoutError:
+            self.world.note_given_up(kind, message.arrives_at)
             raise UnavailableError(f"{kind}: no answer within {timeout} s") from None
 
     def fails(self, process: Process, kind: str) -> bool:
@@ -91,6 +96,7 @@ class _Message(Generic[T]):
         self._kind = kind
         self._rng = network.world.rng
         self.answered: asyncio.Future[T] = network.world.create_future()
+        self.arrives_at = math.inf
 
     def reach(self, arrive: Callable[[Callable[[Callable[[], T]], None]], None]) -> None:
         """It is at the server, or lost; who sent it may be told so."""
@@ -116,10 +122,14 @@ class _Message(Generic[T]):
                 outside.after(self._network.delay(), self._fail, lost)
             return
         late = weather.late.get(self._kind)
-        outside.after(self._network.delay() if late is None else self._rng.expovariate(1 / late), self._deliver, value)
+        delay = self._network.delay() if late is None else self._rng.expovariate(1 / late)
+        self.arrives_at = self._network.world.time() + delay
+        self._process.after(delay, self._deliver, value)
 
     def _deliver(self, value: T) -> None:
-        if not (self.answered.done() or self._network.line(self._process).is_cut):
+        if self._network.line(self._process).is_cut:
+            self.arrives_at = math.inf
+        elif not self.answered.done():
             self.answered.set_result(value)
 
     def _fail(self, failure: Exception) -> None:

@@ -5,9 +5,11 @@ write that overtook another. It loses, delays and repeats nudges. Only seals hol
 """
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gatepost.timeout import Timeout
 from tests.simulation.world import Process, World
 
 VALUES_KEPT = 40
@@ -102,21 +104,26 @@ class RedisTier:
         if not self.healthy or self._server.world.is_over:
             return {}
         answer: asyncio.Future[dict[bytes, bytes]] = asyncio.get_running_loop().create_future()
-        outside = self._server.world.outside
+        world = self._server.world
+        arrives_at = math.inf
 
         def deliver(values: dict[bytes, bytes]) -> None:
             if not answer.done():
                 answer.set_result(values)
 
         def reach() -> None:
+            nonlocal arrives_at
             read = {digest: self._server.read(digest) for digest in digests}
-            outside.after(self._server.delay(), deliver, {each: value for each, value in read.items() if value})
+            delay = self._server.delay()
+            arrives_at = world.time() + delay
+            self._process.after(delay, deliver, {each: value for each, value in read.items() if value})
 
-        outside.after(self._server.delay(), reach)
+        world.outside.after(self._server.delay(), reach)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 return await answer
         except TimeoutError:
+            world.note_given_up("MGET", arrives_at)
             return {}
 
     def put(self, digest: bytes, payload: bytes, ttl: float | None = None) -> None:  # noqa: ARG002 - outlived

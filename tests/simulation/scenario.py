@@ -374,6 +374,13 @@ class Run:
             self._tell_fault("is paused", process, seconds)
             process.pause(seconds)
 
+    def _block(self) -> None:
+        """Its event loop is blocked: by a handler that does not await, or a burst of work."""
+        process, seconds = self._somebody().process, self.world.rng.uniform(0.02, 2 * self.plan.read_timeout)
+        if not process.is_paused:
+            self._tell_fault("is blocked", process, seconds)
+            process.pause(seconds)
+
     def _kill(self) -> None:
         worker = self._somebody()
         self._tell_fault("is killed", worker.process, 0)
@@ -515,7 +522,7 @@ def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
     lookup._from_database.join = counted_join  # type: ignore[method-assign]
 
 
-WEATHERS = 10
+WEATHERS = 11
 """Kinds of bad weather: plans with numbers that differ by so much have the same."""
 
 
@@ -574,6 +581,13 @@ def plan(number: int, past: str = "") -> Plan:
             "request_every": 0.05,
             "poll_interval": 1.0,
             "habits": Habits(loses_nudges=0.2),
+        },
+        {
+            "weather": Weather(latency=0.01, slow=0.0),
+            "faults": {"block": 0.4},
+            "verb_every": 0.3,
+            "request_every": 0.05,
+            "habits": Habits(forgets=0.4, latency=0.01, slow=0.0),
         },
     )
     chosen = dict(kinds[number % WEATHERS])

@@ -43,6 +43,8 @@ HAPPENED = {
     "fault pause": 10,
     "fault kill": 10,
     "fault cut": 10,
+    "fault block": 100,
+    "exchanges given up": 100,
     "fault prune": 10,
     "fault restore": 5,
     "outcome unavailable": 100,

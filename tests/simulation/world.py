@@ -27,6 +27,9 @@ STEP_SECONDS = 10e-6
 CLOCK_RATES = (0.9951, 1.0049)
 """Clocks of two machines differ by less than 1 %: what docs/decisions/0005 takes for granted."""
 
+AT_ONCE_SECONDS = 0.001
+"""An answer that comes as it is given up is nobody's fault."""
+
 TRACE_LINES = 80
 """Lines of a trace that are kept to be shown."""
 
@@ -137,6 +140,13 @@ class World(asyncio.BaseEventLoop):
         line = f"{self._now:11.6f} {line}"
         self._lines.append(line)
         self._hash.update(line.encode())
+
+    def note_given_up(self, what: str, arrives_at: float) -> None:
+        """A process has taken a server for dead. `arrives_at`: when its answer came, or is to come, to the process: if
+        it lies there already, the process was only too busy to look."""
+        self.counts["exchanges given up"] += 1
+        if self._now - arrives_at > AT_ONCE_SECONDS and not self._is_over:
+            self.failures.append(f"{what} was given up {self._now - arrives_at:.3f} s after its answer had come")
 
     @property
     def trace(self) -> str:

@@ -9,7 +9,7 @@ import httpx2
 import orjson
 
 from gatepost.audit.endpoint import TOKEN_HEADER
-from gatepost.errors import BadInputError, GatepostError
+from gatepost.errors import BadInputError, GatepostError, line_of
 from gatepost.models import Outcome, Worker
 from gatepost.status import Answer, WorkerAnswers
 
@@ -58,7 +58,7 @@ class Asking:
         try:
             response = await self._client.post(self.url, content=body)
         except httpx2.HTTPError as failure:
-            raise UnansweredError(f"{type(failure).__name__}: {failure}".rstrip(": ")) from failure
+            raise UnansweredError(line_of(failure)) from failure
         if response.status_code != HTTPStatus.OK:
             raise UnansweredError(_REASONS.get(HTTPStatus(response.status_code), f"status {response.status_code}"))
         try:

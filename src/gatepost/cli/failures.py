@@ -23,6 +23,7 @@ from gatepost.errors import (
     UnavailableError,
     UncertainCommitError,
     UnknownPermissionError,
+    line_of,
 )
 
 
@@ -90,7 +91,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure("usage", ExitCode.BAD_INPUT, f"{message}{end} Help: {command} --help")
     if isinstance(error, typer.Abort):
         return Failure("aborted", ExitCode.FAILED, "Not confirmed: nothing was changed")
-    return Failure("failed", ExitCode.FAILED, f"{type(error).__name__}: {_one_line(error)} (--debug shows where)")
+    return Failure("failed", ExitCode.FAILED, f"{line_of(error)} (--debug shows where)")
 
 
 def report(error: Exception, arguments: Sequence[str]) -> ExitCode:

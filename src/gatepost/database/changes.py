@@ -7,7 +7,6 @@ Every row that a change makes or changes bears its nonce in `changed_nonce`, and
 else for a change by hand (docs/decisions/0003).
 """
 
-import asyncio
 import secrets as randomness
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from gatepost.database.rows import KEYS, as_key
 from gatepost.database.tables import counter, events, keys, secrets
 from gatepost.errors import KeyNotFoundError
 from gatepost.models import Actor, ActorKind, APIKey
+from gatepost.timeout import Timeout
 
 
 class Standing(NamedTuple):
@@ -80,7 +80,7 @@ class Change:
 
     async def commit(self) -> None:
         """Make it true. Raises what the driver raises, also where it was made and only the answer got lost."""
-        async with asyncio.timeout(self._timeout):
+        async with Timeout(self._timeout):
             await self._connection.commit()
 
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
@@ -244,7 +244,7 @@ class Change:
 
     async def _write_terms(self, ids: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
         """Let keys have these terms; `ids`: those that may have some already."""
-        async with asyncio.timeout(self._timeout):
+        async with Timeout(self._timeout):
             await terms.replace(self._connection, ids, rows)
 
     def _one_of(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
@@ -252,7 +252,7 @@ class Change:
 
     async def _execute(self, statement: Any, rows: Any = None) -> CursorResult[Any]:
         """One statement, which may take `timeout`, waiting for another's change included."""
-        async with asyncio.timeout(self._timeout):
+        async with Timeout(self._timeout):
             result: CursorResult[Any] = await self._connection.execute(statement, rows)
             return result
 

@@ -9,18 +9,29 @@ import asyncio
 from contextlib import suppress
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.database.changes import Change
 from gatepost.database.tables import counter, events
+from gatepost.timeout import Timeout
 
 ASK_AGAIN_SECONDS = 0.05
 """Pause between two tries to ask a database that does not answer."""
 
 
+DEADLOCK = 1213
+"""MariaDB's and MySQL's number for a transaction that was rolled back since others stood in its way."""
+
+
 class CommitLostError(Exception):
     """COMMIT was sent, and its answer did not come."""
+
+
+def is_conflict(lost: CommitLostError) -> bool:
+    """Whether the commit failed since another node of the cluster had changed the same rows."""
+    cause = lost.__cause__
+    return isinstance(cause, DBAPIError) and cause.orig is not None and cause.orig.args[:1] == (DEADLOCK,)
 
 
 async def commit(connection: AsyncConnection, change: Change) -> None:
@@ -52,17 +63,21 @@ async def commit(connection: AsyncConnection, change: Change) -> None:
 
 async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> bool | None:
     """Whether a change whose commit got no answer was made; `None` where `timeout` seconds did not suffice to tell."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline), engine.connect() as connection:
-                await connection.execute(update(counter).values(seq=counter.c.seq))
-                of_change = (events.c.seq == change.seq, events.c.n == 0)
-                nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
-                await connection.rollback()
-                return bool(nonce == change.nonce)
-        except (SQLAlchemyError, OSError, TimeoutError):
-            if loop.time() >= deadline:
-                return None
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
+    with suppress(TimeoutError):
+        async with Timeout(timeout):
+            while True:
+                try:
+                    return await _holds(engine, change)
+                except (SQLAlchemyError, OSError):
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+    return None
+
+
+async def _holds(engine: AsyncEngine, change: Change) -> bool:
+    """Whether the log holds the change's event, once nobody can be about to write it any more."""
+    async with engine.connect() as connection:
+        await connection.execute(update(counter).values(seq=counter.c.seq))
+        of_change = (events.c.seq == change.seq, events.c.n == 0)
+        nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
+        await connection.rollback()
+        return bool(nonce == change.nonce)

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
+from gatepost.database.file import make_private
 from gatepost.database.url import DRIVERS, parse_url, to_driver
-from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
+from gatepost.errors import BadInputError, MissingExtraError, UnavailableError, line_of
 
 SQLITE_BUSY_MS = 5000
 """How long a writer waits for another's transaction before it gives up: ours take a few milliseconds."""
@@ -24,14 +25,22 @@ WAL_RETRY_SECONDS = 0.01
 RECYCLE_SECONDS = 1800
 """Connections older than this are replaced: below the idle limits of servers and firewalls in between."""
 
+POOL_FACTOR = 10
+"""How often `timeout` the pool waits by itself. Its clock goes on while the event loop is blocked, so it is only the
+last resort; the one that counts is around each statement."""
+
 
 def make_engine(database: str, timeout: float) -> AsyncEngine:
-    """An engine that gatepost owns. `timeout`: seconds to wait for a free connection.
+    """An engine that gatepost owns. `timeout`: seconds that one read may take, the wait for a connection included.
 
     Raises `MissingExtraError` where the driver is not installed, `BadInputError` for a URL that cannot be used.
     """
     url, arguments = to_driver(parse_url(database))
-    options: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout, "connect_args": arguments}
+    options: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_timeout": POOL_FACTOR * timeout,
+        "connect_args": arguments,
+    }
     if url.get_backend_name() != "sqlite":  # reads are the rule: a change asks for its transaction
         options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_recycle": RECYCLE_SECONDS}
     elif url.database in {None, "", ":memory:"}:  # lives in one connection: who wants it waits for it
@@ -57,6 +66,7 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
 
 def _listen(engine: AsyncEngine, driver: str) -> None:
     if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "do_connect", make_private)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     if driver == "postgresql+asyncpg":
         event.listen(engine.sync_engine, "do_connect", _end_in_background)
@@ -142,5 +152,4 @@ def mapped_errors(doing: str) -> Iterator[None]:
         if isinstance(cause, TimeoutError) and not str(cause):
             waited = f"{time.monotonic() - begun:.1f} s"
             raise UnavailableError(f"{doing}: the database did not answer within {waited}") from failure
-        told = f"{type(cause).__name__}: {cause}".rstrip(": ")
-        raise UnavailableError(f"{doing}: the database failed ({told})") from failure
+        raise UnavailableError(f"{doing}: the database failed ({line_of(cause)})") from failure

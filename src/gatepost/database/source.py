@@ -7,7 +7,7 @@ of MariaDB and MySQL) would break the rule of freshness (docs/decisions/0002).
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import (
     CompoundSelect,
     FromClause,
     bindparam,
+    event,
     literal_column,
     null,
     or_,
@@ -31,16 +32,19 @@ from gatepost.database import schema, terms
 from gatepost.database.batches import elements
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
-from gatepost.database.commit import CommitLostError, commit, was_committed
+from gatepost.database.commit import CommitLostError, commit, is_conflict, was_committed
 from gatepost.database.engine import changing, make_engine, mapped_errors
+from gatepost.database.file import SqliteFile, file_of
 from gatepost.database.listing import Filter, Listing, projects_statement
 from gatepost.database.log import LogPage, MadePage
+from gatepost.database.primary import is_primary, replica_text, wait_for_other_nodes
 from gatepost.database.rows import KEYS, as_key, as_plain
 from gatepost.database.tables import counter, events, keys, secrets, settings, workers
 from gatepost.database.workers import Workers
-from gatepost.errors import ConfigurationError, UnavailableError, UncertainCommitError
+from gatepost.errors import ConfigurationError, ReplicaError, UnavailableError, UncertainCommitError
 from gatepost.models import Actor, APIKey, ChangeEvent, Total
 from gatepost.record import Row
+from gatepost.timeout import Timeout
 
 N_MAX = 2**31 - 1
 """Highest number of an event inside a change: the column's type has 32 bits."""
@@ -57,12 +61,14 @@ READ_MAX = 512
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read.
-    `is_member`: whether the worker that asked has its row."""
+    `is_member`: whether the worker that asked has its row. `opened`: how often the database was opened anew, since
+    another had taken its place."""
 
     seq: int
     nonce: int
     now: float
     is_member: bool
+    opened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def _records_statement(
         secret.c.expires_at,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
-    return records.union_all(select(counter.c.seq, *[null() for _ in columns]))
+    return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))
 
 
 def _records() -> CompoundSelect[Any]:
@@ -120,7 +126,7 @@ def _records_of_array() -> CompoundSelect[Any]:
 
 _RECORDS = _records()
 _RECORDS_OF_ARRAY = _records_of_array()
-_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id).join_from(
+_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id, is_primary()).join_from(
     counter, workers, workers.c.id == bindparam("worker"), isouter=True
 )
 _EVENTS = (
@@ -145,6 +151,9 @@ class Database:
         self._given = database
         self._timeout = timeout
         self._engine: AsyncEngine | None = None
+        self._file: SqliteFile | None = None
+        self._opened = 0
+        self._opening_anew = asyncio.Lock()
         self.workers = Workers(self._reading)
 
     @property
@@ -159,8 +168,37 @@ class Database:
     async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
         """A connection for a read that may take `timeout`. Raises `UnavailableError`."""
         with mapped_errors(doing):
-            async with asyncio.timeout(self._timeout), self._reads.connect() as connection:
-                yield connection
+            async with Timeout(self._timeout):
+                await self._heed_file()
+                async with self._reads.connect() as connection:
+                    yield connection
+
+    async def _heed_file(self) -> None:
+        """Where another file has taken the place of SQLite's, go on with that one, and say so. Raises
+        `UnavailableError` where there is none: SQLite would make an empty one."""
+        if self._file is None or self._file == SqliteFile.at(self._file.path):
+            return
+        async with self._opening_anew:
+            file = SqliteFile.at(self._file.path)
+            if file == self._file:
+                return
+            if file.identity is None:
+                raise UnavailableError(f"The SQLite file {file.path} is gone: put it back")
+            logger.error(
+                "The SQLite file %s was replaced while it was open: it is opened anew, and nothing read before counts. "
+                "If a backup was restored run 'gatepost db invalidate'",
+                file.path,
+            )
+            await self.engine.dispose()
+            self._file = file
+            self._opened += 1
+
+    async def file(self) -> SqliteFile | None:
+        """SQLite's file; `None` for one in memory, and for other databases."""
+        if self.engine.dialect.name != "sqlite":
+            return None
+        async with self._reading("Asking for the file") as connection:
+            return await file_of(connection)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -175,12 +213,15 @@ class Database:
             self._engine = self._given
         else:
             self._engine = make_engine(self._given, self._timeout)
+        if self._engine.dialect.name in {"mysql", "mariadb"}:
+            event.listen(self._engine.sync_engine, "checkout", wait_for_other_nodes)
 
     async def open(self) -> None:
-        """Connect, and see that the tables fit; an SQLite file gets them by itself. Raises `SchemaError`,
-        `UnavailableError`, `MissingExtraError`."""
+        """Connect, and see that the database is no replica and that the tables fit; an SQLite file gets them by itself.
+        Raises `SchemaError`, `UnavailableError` (`ReplicaError`), `MissingExtraError`."""
         self.connect()
         try:
+            await self.check_primary()
             status = await self.schema_status()
             if not status.fits and self.engine.dialect.name == "sqlite":
                 await self.upgrade()
@@ -188,6 +229,7 @@ class Database:
                     self._tell_of_new_file()
                 status = await self.schema_status()
             schema.check(status)
+            self._file = await self.file()
         except BaseException:
             await self.close()
             raise
@@ -201,6 +243,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection of an engine that is ours."""
         engine, self._engine = self._engine, None
+        if engine is not None and event.contains(engine.sync_engine, "checkout", wait_for_other_nodes):
+            event.remove(engine.sync_engine, "checkout", wait_for_other_nodes)
         if engine is not None and engine is not self._given:
             await engine.dispose()
 
@@ -213,8 +257,14 @@ class Database:
     async def schema_status(self) -> schema.SchemaStatus:
         """Which revision the tables are at."""
         with mapped_errors("Reading the tables' revision"):
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 return await schema.read_status(self.engine)
+
+    async def check_primary(self) -> None:
+        """Raise `ReplicaError` where the database follows another. One round trip."""
+        async with self._reading("Asking the database whether it is a replica") as connection:
+            if not await connection.scalar(select(is_primary())):
+                raise ReplicaError(replica_text(self.engine.dialect.name))
 
     async def read_settings(self) -> Mapping[str, bytes]:
         """The installation's keys by name (`server_key`, `seal_key`), 32 bytes each."""
@@ -225,8 +275,10 @@ class Database:
     async def read_position(self, worker_id: str | None = None) -> Position:
         """The counter, the database's clock, and whether this worker has its row. One round trip, two rows by key."""
         async with self._reading("Polling the counter") as connection:
-            seq, nonce, now, row_id = (await connection.execute(_POSITION, {"worker": worker_id})).one()
-            return Position(seq, nonce, float(now), row_id is not None)
+            seq, nonce, now, row_id, primary = (await connection.execute(_POSITION, {"worker": worker_id})).one()
+            if not primary:
+                raise ReplicaError(replica_text(self.engine.dialect.name))
+            return Position(seq, nonce, float(now), row_id is not None, self._opened)
 
     async def read_events(self, first: int, to: int, page: int) -> AsyncIterator[Sequence[Event]]:
         """The first event of seq `first`, then all of later seqs up to `to`, in order, `page` of them at a time. A
@@ -263,6 +315,7 @@ class Database:
         rows = {bytes(row[1]): as_plain(row) for row in found if row[0] is None}
         as_of = next((row[0] for row in found if row[0] is not None), None)
         if as_of is None:
+            await self.check_primary()
             raise UnavailableError("Looking up a key: the row of gatepost_counter is missing")
         return Reading(as_of, rows)
 
@@ -310,7 +363,7 @@ class Database:
             return pending == 0
         try:
             with mapped_errors("Listing keys"):
-                async with asyncio.timeout(CATCH_UP_SECONDS), changing(self.engine).connect() as connection:
+                async with Timeout(CATCH_UP_SECONDS), changing(self.engine).connect() as connection:
                     await terms.catch_up(connection)
                     await connection.commit()
         except UnavailableError as failure:
@@ -327,7 +380,10 @@ class Database:
         """
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
-                async with changing(self.engine).connect() as connection:
+                async with AsyncExitStack() as stack:
+                    async with Timeout(self._timeout):
+                        await self._heed_file()
+                        connection = await stack.enter_async_context(changing(self.engine).connect())
                     change = Change(connection, actor, self._timeout)
                     yield change
                     await commit(connection, change)
@@ -344,6 +400,5 @@ class Database:
                     change.seq,
                 ) from lost
             if not made:
-                raise UnavailableError(
-                    "The database went away in the commit (nothing was changed): try again"
-                ) from lost
+                what = "Another node changed keys at the same time" if is_conflict(lost) else "The database went away"
+                raise UnavailableError(f"{what} in the commit (nothing was changed): try again") from lost

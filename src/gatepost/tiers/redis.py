@@ -23,8 +23,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
-from gatepost.errors import BadInputError, ConfigurationError
+from gatepost.errors import BadInputError, ConfigurationError, line_of
 from gatepost.tiers.url import check_url
+from gatepost.timeout import Timeout
 
 logger = logging.getLogger("gatepost.redis")
 
@@ -72,7 +73,7 @@ class RedisTier:
         self._ttl = ttl
         self._timeout = timeout
         self._owned = isinstance(redis, str)
-        self._client: RedisClient = _client_of(redis, timeout) if isinstance(redis, str) else _checked(redis)
+        self._client: RedisClient = _client_of(redis) if isinstance(redis, str) else _checked(redis)
         self._sealing = blake2b()
         self._prefix = b""
         self._healthy = False
@@ -108,7 +109,8 @@ class RedisTier:
         self._pending.clear()
         if self._owned:
             with contextlib.suppress(*_FAULTS):
-                await self._client.aclose()
+                async with Timeout(self._timeout):
+                    await self._client.aclose()
 
     @property
     def healthy(self) -> bool:
@@ -118,19 +120,13 @@ class RedisTier:
     @property
     def fault(self) -> str | None:
         """Why the breaker skips it, in a line; `None` while it does not."""
-        return None if self._fault is None else self._told(self._fault)
+        return None if self._fault is None else line_of(self._fault)
 
     async def check(self) -> str | None:
         """Ask it now: why it does not answer, in a line, or `None`. Changes nothing; works before `open` too. One
         exchange."""
         fault = await self._ping()
-        return None if fault is None else self._told(fault)
-
-    def _told(self, fault: BaseException) -> str:
-        """The fault in a line; timeouts of ours have no text."""
-        if isinstance(fault, TimeoutError) and not str(fault):
-            return f"no answer within {self._timeout:g} s"
-        return " ".join(f"{type(fault).__name__}: {fault}".split()).rstrip(".: ")
+        return None if fault is None else line_of(fault)
 
     async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
@@ -138,7 +134,7 @@ class RedisTier:
             return {}
         names = [self._name(digest) for digest in digests]
         try:
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 values = await self._mget(names)
         except _FAULTS as fault:
             self._trip(fault)
@@ -171,7 +167,7 @@ class RedisTier:
         """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""
         if self._healthy:
             try:
-                async with asyncio.timeout(self._timeout):
+                async with Timeout(self._timeout):
                     await self._client.execute_command("PUBLISH", self._prefix + b"nudge", b"")
             except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
                 logger.warning("Redis refuses to pass a nudge on: %s", refusal)
@@ -189,7 +185,7 @@ class RedisTier:
     async def _ping(self) -> BaseException | None:
         """What keeps Redis from answering, or `None`."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with Timeout(self._timeout):
                 await self._mget([(self._prefix or b"gatepost:") + b"probe"])
         except _FAULTS as fault:
             return fault
@@ -210,7 +206,7 @@ class RedisTier:
         self._fault = fault
         self._pending.clear()
         if self._probe is None and not self._closed:
-            logger.warning("Redis does not answer (%s): going on without it", self._told(fault))
+            logger.warning("Redis does not answer (%s): going on without it", line_of(fault))
             self._probe = asyncio.create_task(self._recover())
 
     async def _recover(self) -> None:
@@ -236,7 +232,7 @@ class RedisTier:
             while self._pending and self._healthy:
                 self._writing = True
                 try:
-                    async with asyncio.timeout(self._timeout):
+                    async with Timeout(self._timeout):
                         refusal = await self._send_batch()
                 except _FAULTS as fault:
                     self._trip(fault)
@@ -282,23 +278,25 @@ class RedisTier:
     async def _nudges(self) -> AsyncIterator[Any]:
         """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
         async with self._client.pubsub() as subscription:
-            await subscription.subscribe(self._prefix + b"nudge")
+            async with Timeout(self._timeout):
+                await subscription.subscribe(self._prefix + b"nudge")
             yield None
             while True:
-                message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
+                async with Timeout(LISTEN_SECONDS + self._timeout):  # it may connect anew
+                    message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
                 if message is None:
                     return
                 if message["type"] == "message":
                     yield message
 
 
-def _client_of(url: str, timeout: float) -> Redis:
+def _client_of(url: str) -> Redis:
     check_url(url)
     return Redis.from_url(
         url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),  # the breaker decides when to try again
+        socket_timeout=None,  # its own timeouts go on while the event loop is blocked: ours are around all it does
+        socket_connect_timeout=None,
+        retry=Retry(NoBackoff(), 1),  # at once: an idle connection may be closed unseen. Then the breaker decides
     )
 
 
