@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gatepost.catalogue import Catalogue
-from gatepost.errors import BadInputError
+from gatepost.errors import BadInputError, line_of
 
 PREFIX = "GATEPOST_"
 
@@ -86,7 +86,7 @@ def load(given: str, name: str, example: str) -> Any:
             found = getattr(found, part)
         return found() if path.endswith("()") else found
     except Exception as failure:  # importing the user's module may raise anything
-        raise BadInputError(f"{name} {given!r}: {type(failure).__name__}: {failure}") from failure
+        raise BadInputError(f"{name} {given!r}: {line_of(failure)}") from failure
 
 
 def load_catalogue(given: str, name: str = CATALOGUE) -> type[Catalogue]:
@@ -157,6 +157,7 @@ _PARSERS: Mapping[str, Callable[[str, str], Any]] = {
     "GATEPOST_ABSENT_TTL": _seconds,
     "GATEPOST_READ_TIMEOUT": _seconds,
     "GATEPOST_REDIS_TIMEOUT": _seconds,
+    "GATEPOST_MAX_GRACE": _seconds,
 }
 
 VARIABLES: Sequence[str] = tuple(_PARSERS)

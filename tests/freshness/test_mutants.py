@@ -15,6 +15,10 @@ FILE = "tests/database/test_file.py"
 COLD = "tests/freshness/test_cold.py"
 PROPAGATION = "tests/freshness/test_propagation.py"
 
+END_GRACE = (
+    f"{PROPAGATION}::test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned[sqlite-end_grace-no redis]"
+)
+
 MUTANTS = [
     Mutant(
         "M2 lease from the answer",
@@ -276,6 +280,22 @@ MUTANTS = [
         "from asyncio import timeout as Timeout",
         "tests/freshness/test_blocked_loop.py::"
         "test_an_answer_of_redis_that_lies_in_the_socket_when_the_loop_was_blocked_is_taken[2]",
+    ),
+    Mutant(
+        "an older secret ended without an event",
+        "database/changes.py",
+        "if row.id in ended:",
+        "if row.id in ended and row.ends is None:",
+        END_GRACE,
+    ),
+    Mutant(
+        "an older secret ended without a wait",
+        "keyring.py",
+        """            patience,
+            lambda authority, key: authority.check_own_secret""",
+        """            replace(patience, everywhere=False),
+            lambda authority, key: authority.check_own_secret""",
+        END_GRACE,
     ),
 ]
 
