@@ -537,8 +537,8 @@ class APIKeys:
         `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's (with `by_kind="key"` also what is
         from before kinds were kept and has that key's name). `since`, `until`: aware; from the one on, before the
         other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there
-        has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds with one filter,
-        with more of them as many as the rarest one's events take.
+        has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds with one filter;
+        with more, what fits the narrowest is looked at until the page is full.
         """
         from gatepost.database.log import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
