@@ -50,6 +50,7 @@ from gatepost.sources import Query as Query
 from gatepost.sources import Subprotocol as Subprotocol
 from gatepost.status import Finding as Finding
 from gatepost.status import Status as Status
+from gatepost.streams import ConnectionEndedError as ConnectionEndedError
 
 
 def __getattr__(name: str) -> Any:
