@@ -51,8 +51,9 @@ class APIKeyMiddleware:
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
     for the key: the database is cut off), and the app receives `websocket.disconnect`. A response that has more to come
     is cut: the app's task is cancelled, and this call raises `ConnectionEndedError`, so that the server drops the
-    connection, and no middleware outside takes the response for complete. What the app sends then raises an `OSError`; a sync generator that runs in a thread ends at its next item. A response that begins is watched over from
-    its first chunk on, and one of server-sent events from its start.
+    connection, and no middleware outside takes the response for complete. What the app sends then raises an `OSError`;
+    a sync generator that runs in a thread ends at its next item. A response that begins is watched over from its first
+    chunk on, and one of server-sent events from its start.
 
     Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
     and `auth` (Starlette's). What stood there under these names is replaced. Raises `BadInputError` for options that
@@ -143,9 +144,7 @@ class APIKeyMiddleware:
                 _unwind(served, outer)
                 raise
         if outer or served[3]:
-            stream = _unwind(served, outer)
-            if stream is not None and stream.outcome is not None:
-                await stream.cut()
+            await _finish(served, outer)
         served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
 
     @property
@@ -247,6 +246,13 @@ def _unwind(served: Served, outer: Served | None) -> Stream | None:
     if stream is not None:
         stream.leave()
     return stream
+
+
+async def _finish(served: Served, outer: Served | None) -> None:
+    """The app is done with such a request. Raises `ConnectionEndedError` for a response that was ended."""
+    stream = _unwind(served, outer)
+    if stream is not None and stream.outcome is not None:
+        await stream.cut()
 
 
 def _unavailable(retry_after: int) -> Problem:
