@@ -40,6 +40,7 @@ from gatepost.models import Propagation as Propagation
 from gatepost.models import Receipt as Receipt
 from gatepost.models import Verdict as Verdict
 from gatepost.models import Worker as Worker
+from gatepost.precheck import PermissionsFirst as PermissionsFirst
 from gatepost.readiness import Readiness as Readiness
 from gatepost.requires import requires as requires
 from gatepost.responses import Problem as Problem

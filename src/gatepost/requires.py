@@ -18,6 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _CONNECTION = "connection"
+_CHECKS = "__gatepost_checks__"
 
 
 def requires(*permissions: str, any_of: Iterable[str] = (), fresh: bool = False) -> "Requirement":
@@ -51,7 +52,7 @@ class Requirement:
     """What FastAPI hands to a dependency: the request or WebSocket."""
 
     def __init__(self, check: "PermissionCheck", *, fresh: bool) -> None:
-        self._check = check
+        self.check = check
         self._fresh = fresh
 
     @overload
@@ -67,7 +68,7 @@ class Requirement:
         with who is refused."""
         if connection is not None:
             call = Call.of(self, (), {_CONNECTION: connection})
-            problem = (call.renew_from_thread() if self._fresh else None) or self._check.judge(connection.scope)
+            problem = (call.renew_from_thread() if self._fresh else None) or self.check.judge(connection.scope)
             if problem is not None:
                 call.respond(problem)
                 raise PermissionDeniedError(problem.body.decode())  # there was no route to tell from its dependency
@@ -79,7 +80,8 @@ class Requirement:
         return self._guard(handler)
 
     def _guard(self, handler: Callable[P, R]) -> Callable[P, R]:
-        check, fresh = self._check, self._fresh
+        check, fresh = self.check, self._fresh
+        checks = (*checks_of(handler), check)
         if not callable(handler) or inspect.isclass(handler) or isinstance(handler, staticmethod):
             raise BadInputError(f"requires() cannot wrap {handler!r}: put it directly on functions and methods")
         if _any_is(inspect.isasyncgenfunction, handler) or _any_is(inspect.isgeneratorfunction, handler):
@@ -105,6 +107,7 @@ class Requirement:
                     return Call.of(handler, args, kwargs).respond(problem)
                 return handler(*args, **kwargs)
 
+        setattr(guarded, _CHECKS, checks)
         return cast("Callable[P, R]", guarded)
 
 
@@ -128,6 +131,12 @@ class PermissionCheck:
         if self.any_of and not self.any_of & permissions:
             return denied(self.any_of, self.any_of, any_of=True)
         return None
+
+
+def checks_of(handler: Any) -> "tuple[PermissionCheck, ...]":
+    """What `requires` will ask of a handler, also below decorators that tell what they wrap (`functools.wraps`)."""
+    checks: tuple[PermissionCheck, ...] = getattr(handler, _CHECKS, ())
+    return checks
 
 
 def _any_is(test: Callable[[Any], bool], handler: Any) -> bool:
