@@ -45,6 +45,7 @@ from gatepost.models import State as State
 from gatepost.models import Total as Total
 from gatepost.models import Verdict as Verdict
 from gatepost.models import Worker as Worker
+from gatepost.precheck import PermissionsFirst as PermissionsFirst
 from gatepost.readiness import Readiness as Readiness
 from gatepost.refusal_log import RefusalLog as RefusalLog
 from gatepost.requires import requires as requires
@@ -56,6 +57,7 @@ from gatepost.sources import Query as Query
 from gatepost.sources import Subprotocol as Subprotocol
 from gatepost.status import Finding as Finding
 from gatepost.status import Status as Status
+from gatepost.streams import ConnectionEndedError as ConnectionEndedError
 
 
 def __getattr__(name: str) -> Any:

@@ -248,6 +248,7 @@ class APIKeys:
             "prefix": self._prefix,
             "server_keys": self._server_keys,
             "foreign_secrets": self.foreign_secrets,
+            "max_grace": self.max_grace,
         }
         others = APIKeys(**arguments | changes)
         others._vault = others._vault or self._vault

@@ -16,7 +16,8 @@ class Lifespan:
 
     Opens `keys` when the server starts up, unless somebody has, and closes them again if it was this that opened them.
     Where they cannot be opened the server is told so, and does not start. An app without lifespan support (it raises or
-    returns before it asks for the first event) gets served one all the same.
+    returns before it asks for the first event) gets served one all the same, so that the keys are closed at the end;
+    what it raised is in the log. Under `uvicorn --lifespan on`, which demands that the app has one, it is raised.
     """
 
     def __init__(self, keys: APIKeys, app: ASGIApp) -> None:
@@ -73,7 +74,21 @@ class Lifespan:
 
         try:
             await self._app(scope, receive_for_app, send_for_app)
-        except Exception:
-            if asked:
+        except Exception as failure:
+            if asked or _is_demanded(receive):
                 raise
+            level = logging.INFO if "lifespan" in str(failure) else logging.WARNING  # that it has none, or a fault
+            logger.log(
+                level,
+                "The app raised before its lifespan began: it is served without one, so whatever it does at its start "
+                "is not done",
+                exc_info=failure,
+            )
         return asked
+
+
+def _is_demanded(receive: Receive) -> bool:
+    """Whether the server does not start an app without a lifespan. Only uvicorn can be told that, and ASGI has no word
+    for it: so its settings are looked at."""
+    config = getattr(getattr(receive, "__self__", None), "config", None)
+    return getattr(config, "lifespan", None) == "on"

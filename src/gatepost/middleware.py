@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from asyncio import AbstractEventLoop, CancelledError
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -55,11 +55,12 @@ class APIKeyMiddleware:
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
     for the key: the database is cut off), and the app receives `websocket.disconnect`. A response that has more to come
-    is cut: the app's task is cancelled, and the server drops the connection. What the app sends then raises an
-    `OSError`; a sync generator that runs in a thread ends at its next item. A response that begins is watched over from
-    its first chunk on, and one of server-sent events from its start. `end_uploads`: also hand no further body to a
-    request that is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off,
-    since it costs each request a microsecond.
+    is cut: the app's task is cancelled, and this call raises `ConnectionEndedError`, so that the server drops the
+    connection, and no middleware outside takes the response for complete. What the app sends then raises an `OSError`;
+    a sync generator that runs in a thread ends at its next item. A response that begins is watched over from its first
+    chunk on, and one of server-sent events from its start. `end_uploads`: also hand no further body to a request that
+    is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off, since it
+    costs each request a microsecond.
 
     Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
     and `auth` (Starlette's). What stood there under these names is replaced. `user=False` leaves `scope["user"]` to the
@@ -155,13 +156,13 @@ class APIKeyMiddleware:
         set_serving(served)
         try:
             await app(scope, receive, send)
-        except (CancelledError, ConnectionEndedError) as raised:
+        except BaseException as raised:
             if served[3] is None or not served[3].absorbs(raised):
-                raise
-        finally:
-            if outer or served[3]:
                 _unwind(served, outer)
-            served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
+                raise
+        if outer or served[3]:
+            await _finish(served, outer)
+        served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -283,14 +284,22 @@ class APIKeyMiddleware:
         await Lifespan(self.keys, self.app)(scope, receive, send)
 
 
-def _unwind(served: Served, outer: Served | None) -> None:
-    """A request is over that was served within another, or whose response was a stream."""
+def _unwind(served: Served, outer: Served | None) -> Stream | None:
+    """A request is over that was served within another, that failed, or whose response was a stream: that stream."""
     stream: Stream | None = served[3]
     served.clear()
     if outer and serving() is served:  # not where a garbage collector closes what was lost
         set_serving(outer)
     if stream is not None:
         stream.leave()
+    return stream
+
+
+async def _finish(served: Served, outer: Served | None) -> None:
+    """The app is done with such a request. Raises `ConnectionEndedError` for a response that was ended."""
+    stream = _unwind(served, outer)
+    if stream is not None and stream.outcome is not None:
+        await stream.cut()
 
 
 def _unavailable(retry_after: int) -> Problem:

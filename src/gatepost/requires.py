@@ -4,10 +4,12 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from starlette.requests import HTTPConnection
 
 from gatepost.catalogue import check_declared
-from gatepost.errors import BadInputError, ConfigurationError
+from gatepost.errors import BadInputError, ConfigurationError, PermissionDeniedError
 from gatepost.refusals import Call, scope_of
 from gatepost.responses import Problem, denied
 from gatepost.sources import Scope
@@ -15,15 +17,17 @@ from gatepost.sources import Scope
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_CONNECTION = "connection"
+_CHECKS = "__gatepost_checks__"
 
-def requires(
-    *permissions: str, any_of: Iterable[str] = (), fresh: bool = False
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+
+def requires(*permissions: str, any_of: Iterable[str] = (), fresh: bool = False) -> "Requirement":
     """Let a route be used only with the permissions named: all of `permissions`, and one of `any_of` if any are.
 
     Goes directly on the handler, below the framework's own decorator. For sync and async functions, methods of
     endpoint classes, WebSocket endpoints, and bare ASGI functions; Starlette, FastAPI, Litestar, Quart, Django. A
-    caller who lacks one is answered 403 (`permission_denied`) and the handler does not run.
+    caller who lacks one is answered 403 (`permission_denied`) and the handler does not run. In FastAPI it is a
+    dependency too, of a route, a router or the app, also for WebSockets: `dependencies=[Depends(requires("NAME"))]`.
 
     `fresh`: judge the key anew on the database's word, one round trip, whatever is remembered of it, and check the
     permissions that it has now: for what must not happen even in the moment that a change takes to spread. A key that
@@ -36,8 +40,48 @@ def requires(
     check = PermissionCheck(check_declared(permissions), check_declared(any_of))
     if not check.all_of and not check.any_of:
         raise BadInputError('requires() names no permission: write @requires("NAME")')
+    return Requirement(check, fresh=fresh)
 
-    def decorate(handler: Callable[P, R]) -> Callable[P, R]:
+
+class Requirement:
+    """What `requires` answers: a decorator of handlers, and a dependency for FastAPI."""
+
+    __signature__ = inspect.Signature(
+        [inspect.Parameter(_CONNECTION, inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection)]
+    )
+    """What FastAPI hands to a dependency: the request or WebSocket."""
+
+    def __init__(self, check: "PermissionCheck", *, fresh: bool) -> None:
+        self.check = check
+        self._fresh = fresh
+
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def __call__(self, handler: None = None, /, *, connection: HTTPConnection) -> None: ...
+
+    def __call__(
+        self, handler: Callable[P, R] | None = None, /, *, connection: HTTPConnection | None = None
+    ) -> Callable[P, R] | None:
+        """The handler, guarded. Of a `connection`, which FastAPI gives in a thread: raise what FastAPI answers a caller
+        with who is refused."""
+        if connection is not None:
+            call = Call.of(self, (), {_CONNECTION: connection})
+            problem = (call.renew_from_thread() if self._fresh else None) or self.check.judge(connection.scope)
+            if problem is not None:
+                call.respond(problem)
+                raise PermissionDeniedError(problem.body.decode())  # there was no route to tell from its dependency
+            return None
+        if handler is None:
+            raise BadInputError(
+                'requires("NAME") goes on a function: write it as a decorator, or Depends(requires("NAME"))'
+            )
+        return self._guard(handler)
+
+    def _guard(self, handler: Callable[P, R]) -> Callable[P, R]:
+        check, fresh = self.check, self._fresh
+        checks = (*checks_of(handler), check)
         if not callable(handler) or inspect.isclass(handler) or isinstance(handler, staticmethod):
             raise BadInputError(f"requires() cannot wrap {handler!r}: put it directly on functions and methods")
         if _any_is(inspect.isasyncgenfunction, handler) or _any_is(inspect.isgeneratorfunction, handler):
@@ -63,9 +107,8 @@ def requires(
                     return Call.of(handler, args, kwargs).respond(problem)
                 return handler(*args, **kwargs)
 
+        setattr(guarded, _CHECKS, checks)
         return cast("Callable[P, R]", guarded)
-
-    return decorate
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +131,12 @@ class PermissionCheck:
         if self.any_of and not self.any_of & permissions:
             return denied(self.any_of, self.any_of, any_of=True)
         return None
+
+
+def checks_of(handler: Any) -> "tuple[PermissionCheck, ...]":
+    """What `requires` will ask of a handler, also below decorators that tell what they wrap (`functools.wraps`)."""
+    checks: tuple[PermissionCheck, ...] = getattr(handler, _CHECKS, ())
+    return checks
 
 
 def _any_is(test: Callable[[Any], bool], handler: Any) -> bool:

@@ -1,7 +1,7 @@
 """What the app is handed in place of the server's functions, so that its connection can be ended from outside.
 
-    stream   end ──> the middleware's task is cancelled, which it takes back at its own frame: the response stays
-                     incomplete, so the server drops the connection
+    stream   end ──> the middleware's task is cancelled; at the middleware's own frame that becomes a
+                     ConnectionEndedError, so that the server, and whatever lies between, drops the response
     socket   end ──> websocket.close to the server; the app that waits in receive gets websocket.disconnect
 
 Either way what the app sends later raises `ConnectionEndedError`, an `OSError`: what ASGI says of closed connections.
@@ -10,7 +10,8 @@ Either way what the app sends later raises `ConnectionEndedError`, an `OSError`:
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from starlette.types import Message, Receive, Send
 
@@ -77,6 +78,12 @@ def _look_for_events(start: Message) -> tuple[Message, bool]:
     return start, False
 
 
+def _out_of_place(reason: str) -> Message:
+    """A message that middleware passes on, that ends a body handed on from another task, and that no server takes for
+    the end of one: a file to send, in the middle of a body. There is no such file."""
+    return {"type": "http.response.pathsend", "path": f"/dev/null/ended: {reason}"}
+
+
 class Stream:
     """A response in several pieces, until the last of them is sent."""
 
@@ -105,7 +112,18 @@ class Stream:
         """Whether what came out of the app is the work of `end`, and of nothing else."""
         if isinstance(raised, asyncio.CancelledError):
             return self._cancelled and self._uncancel() == 0
-        return isinstance(raised, ConnectionEndedError)
+        return isinstance(raised, ConnectionEndedError) and self.outcome is not None
+
+    async def cut(self) -> NoReturn:
+        """Have whatever stands outside drop the response, once the app is done. Raises `ConnectionEndedError`.
+
+        That alone would do for servers and plain middleware. But what hands a body on from another task, as Starlette's
+        `BaseHTTPMiddleware` does, completes it when its app has failed: so it gets a message to fail at itself.
+        """
+        reason = "" if self.outcome is None else self.outcome.value
+        with suppress(Exception):  # a server that is asked directly fails here
+            await self._send(_out_of_place(reason))
+        raise ConnectionEndedError(reason)
 
     def leave(self) -> None:
         """The app is done."""

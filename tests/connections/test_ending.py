@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gatepost import APIKeyMiddleware, APIKeys, Outcome
+from gatepost import APIKeyMiddleware, APIKeys, Header, Outcome
 from gatepost.context import serving
 from gatepost.guard import ROUND_SECONDS
 from gatepost.secret import digest
@@ -125,8 +125,7 @@ async def test_a_stream_is_cut_and_left_incomplete(here: APIKeys, there: APIKeys
         await opened_stream(connection)
         assert open_in(there) == 1
         await here.delete(issued.key.id)
-        await connection.end()
-        assert connection._from_app.empty()
+        await connection.cut()
     assert open_in(there) == 0
 
 
@@ -154,7 +153,7 @@ async def test_a_stream_that_starlette_runs_in_tasks_of_its_own_is_cut(
     async with Connection(app, scope) as connection:
         await opened_stream(connection)
         await here.deactivate(issued.key.id)
-        await connection.end()
+        await connection.cut()
     assert open_in(there) == 0
 
 
@@ -173,17 +172,34 @@ async def test_an_app_that_swallows_the_cancellation_cannot_send(here: APIKeys, 
             await chunk(send)
 
     async def server(scope: Scope, receive: Receive, send: Send) -> None:
-        await APIKeyMiddleware(stubborn, there)(scope, receive, send)
-        task = asyncio.current_task()
-        assert task is not None
-        seen.append(task.cancelling())
+        try:
+            await APIKeyMiddleware(stubborn, there)(scope, receive, send)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            seen.append(task.cancelling())
 
     async with Connection(server, http_scope("/", bearer(issued.secret))) as connection:
         await opened_stream(connection)
         await here.deactivate(issued.key.id)
-        await connection.end()
+        await connection.cut()
     assert [type(each) for each in seen] == [asyncio.CancelledError, int]
     assert seen[1] == 0
+
+
+@pytest.mark.parametrize("ended", ["inner", "outer"])
+async def test_where_one_middleware_is_around_another_either_may_cut_the_stream(
+    here: APIKeys, there: APIKeys, ended: str
+) -> None:
+    """The other's key is as good as ever."""
+    issued = {"inner": await here.create("a key"), "outer": await here.create("another")}
+    inner = APIKeyMiddleware(ticking, there, sources=[Header("X-Inner")])
+    headers = {"X-Inner": issued["inner"].secret, **bearer(issued["outer"].secret)}
+    async with Connection(APIKeyMiddleware(inner, there), http_scope("/", headers)) as connection:
+        await opened_stream(connection)
+        await here.deactivate(issued[ended].key.id)
+        await connection.cut()
+    assert open_in(there) == 0
 
 
 async def cancelled_meanwhile(
@@ -263,7 +279,7 @@ async def test_server_sent_events_are_watched_from_their_start_however_it_tells_
         assert open_in(there) == 1
         await here.delete(issued.key.id)
         async with asyncio.timeout(BOUND_SECONDS):
-            await connection.end()
+            await connection.cut()
 
 
 @pytest.mark.parametrize(
@@ -294,7 +310,7 @@ async def test_other_responses_are_watched_from_their_first_chunk(
         assert open_in(there) == 1
         await here.delete(issued.key.id)
         async with asyncio.timeout(BOUND_SECONDS):
-            await connection.end()
+            await connection.cut()
 
 
 async def test_a_slow_response_in_one_piece_is_not_cut(here: APIKeys, there: APIKeys) -> None:
@@ -332,7 +348,7 @@ async def test_a_change_between_the_let_in_and_the_first_chunk_is_not_missed(her
         assert open_in(there) == 0
         go_on.set()
         async with asyncio.timeout(BOUND_SECONDS):
-            await connection.end()
+            await connection.cut()
 
 
 async def test_changes_that_leave_the_secret_usable_leave_its_connections_open(here: APIKeys, there: APIKeys) -> None:
@@ -362,7 +378,7 @@ async def test_an_expiry_that_is_set_put_off_or_taken_away_counts_for_open_conne
         soon = datetime.now(UTC) + timedelta(seconds=0.5)
         await here.update(issued.key.id, expires_at=soon)
         async with asyncio.timeout(0.5 + BOUND_SECONDS):
-            await connection.end()
+            await connection.cut()
         assert datetime.now(UTC) >= soon
 
 
@@ -490,7 +506,7 @@ async def test_three_thousand_open_connections_end_together(here: APIKeys, there
             await asyncio.sleep(0.01)
     for n, connection in enumerate(open_ones):
         if n % 30 < 15:
-            await connection.end()
+            await connection.cut()
         assert connection._task.done() is (n % 30 < 15)
         await connection.__aexit__(None, None, None)
     assert open_in(there) == 0
@@ -527,7 +543,7 @@ async def test_connections_end_when_nobody_can_vouch_for_their_key_any_more(
         stalled = clock()
         async with asyncio.timeout(1.0 + ROUND_SECONDS + 3 * 0.5 + 1.0):
             close = await socket.take()
-            await stream.end()
+            await stream.cut()
         assert clock() - stalled > 0.8, "the lease ended early"
         assert (close["type"], close["code"], close["reason"]) == ("websocket.close", 1013, "unavailable")
     assert open_in(far) == 0
@@ -551,7 +567,7 @@ async def test_without_a_lease_connections_go_on_while_the_database_vouches_for_
             assert open_in(there) == 2
             await here.deactivate(dying.key.id, wait="commit")
             async with asyncio.timeout(BOUND_SECONDS):
-                await ended.end()
+                await ended.cut()
             assert open_in(there) == 1
             assert not kept._task.done()
 

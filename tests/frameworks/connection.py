@@ -9,6 +9,8 @@ from typing import Any, Self
 import httpx2
 from starlette.types import ASGIApp, Message, Scope
 
+from gatepost.streams import ConnectionEndedError
+
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 DENIAL: Mapping[str, Any] = {"websocket.http.response": {}}
@@ -93,6 +95,19 @@ class Connection:
             await asyncio.wait({self._task})
         self._has_told = True
         await self._task
+
+    async def cut(self) -> None:
+        """Return when the app's response has been ended from outside: with an error, and incomplete, but for a message
+        that is there to be failed at."""
+        try:
+            await self.end()
+        except ConnectionEndedError:
+            pass
+        else:
+            raise AssertionError("the app ended as if its response were complete")
+        left = [self._from_app.get_nowait() for _ in range(self._from_app.qsize())]
+        assert left[-1]["type"] == "http.response.pathsend", left
+        assert all(each.get("more_body") for each in left if each["type"] == "http.response.body"), left
 
     async def answer(self) -> httpx2.Response:
         """The whole response, also where it denies a WebSocket."""

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost import APIKeyMiddleware, APIKeys, requires
+from gatepost import APIKeyMiddleware, APIKeys, BadInputError, requires
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, bearer, client_of, websocket_scope
 from tests.frameworks.contract import FreshContract, SocketContract, assert_denied, ran, report
@@ -205,6 +205,66 @@ async def test_a_guarded_dependency_stops_the_socket(protected: ASGIApp, issuanc
         close = await connection.take()
         assert (close["type"], close["code"]) == ("websocket.close", 3003)
     assert ran == []
+
+
+def _with_dependency(place: str, dependency: Any) -> FastAPI:
+    """An app with routes that need FILE_UPLOAD by a dependency of the route, its router, the app, or a parameter."""
+    needed = [dependency]
+    app = FastAPI(dependencies=needed if place == "app" else [])
+    inner = APIRouter(dependencies=needed if place == "router" else [])
+    on_route = needed if place == "route" else []
+
+    async def handle(request: HTTPConnection, parameter: Annotated[None, dependency]) -> str:
+        ran.append(request.url.path)
+        return "done"
+
+    async def without(request: HTTPConnection) -> str:
+        return await handle(request, None)
+
+    inner.get("/inner", dependencies=on_route)(handle if place == "parameter" else without)
+
+    @inner.websocket("/socket", dependencies=needed if place == "parameter" else on_route)
+    async def socket(websocket: WebSocket) -> None:
+        ran.append("/socket")
+        await websocket.accept()
+        await websocket.close()
+
+    app.include_router(inner, prefix="/api")
+    return app
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("kind", [Depends, Security])
+@pytest.mark.parametrize("place", ["app", "router", "route", "parameter"])
+async def test_requires_is_a_dependency_too(
+    keys: APIKeys, issuance: Issuance, place: str, kind: Any, fresh: bool
+) -> None:
+    app = APIKeyMiddleware(_with_dependency(place, kind(requires("FILE_UPLOAD", fresh=fresh))), keys)
+    async with client_of(app) as client:
+        assert (await client.get("/api/inner", headers=bearer(issuance.uploader.secret))).json() == "done"
+        assert ran == ["/api/inner"]
+        refused = await client.get("/api/inner", headers=bearer(issuance.reader.secret))
+        assert refused.status_code == 403
+        assert "permission_denied" in refused.text
+    for issued, expected in (
+        (issuance.reader, ("websocket.close", 3003)),
+        (issuance.uploader, ("websocket.accept", 0)),
+    ):
+        async with Connection(app, websocket_scope("/api/socket", bearer(issued.secret))) as connection:
+            connection.give("websocket.connect")
+            message = await connection.take()
+            assert (message["type"], message.get("code", 0)) == expected
+    assert ran == ["/api/inner", "/socket"]
+    async with client_of(_with_dependency(place, kind(requires("FILE_UPLOAD", fresh=fresh)))) as bare:
+        assert (await bare.get("/api/inner")).status_code == 500, "no middleware: closed"
+    schema = _with_dependency(place, kind(requires("FILE_UPLOAD"))).openapi()
+    assert schema["paths"]["/api/inner"]["get"].get("parameters") is None
+
+
+def test_a_requirement_that_is_called_with_nothing_says_where_it_belongs() -> None:
+    bare: Any = requires("FILE_UPLOAD")
+    with pytest.raises(BadInputError, match=r"Depends\(requires"):
+        bare()
 
 
 @pytest.mark.parametrize("path", ["/grant", "/raw-grant"])

@@ -1,11 +1,17 @@
 """The lifespan: keys open before the app starts and closed after it, and the app's own lifespan in between."""
 
+import asyncio
+import logging
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -67,6 +73,81 @@ async def returns(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def answers_as_if_it_were_a_request(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+async def has_none(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ValueError("This can only handle HTTP connections, not lifespan.")
+
+
+@pytest.mark.parametrize(
+    ("app", "level"), [(raises, logging.WARNING), (has_none, logging.INFO), (returns, None), (Starlette(), None)]
+)
+async def test_what_an_app_raises_before_its_lifespan_is_in_the_log_with_its_traceback(
+    closed_keys: APIKeys, app: ASGIApp, level: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with Connection(APIKeyMiddleware(app, closed_keys), lifespan_scope()) as server:
+        server.give("lifespan.startup")
+        assert await server.take() == {"type": "lifespan.startup.complete"}
+        server.give("lifespan.shutdown")
+        assert await server.take() == {"type": "lifespan.shutdown.complete"}
+        await server.end()
+    told = [record for record in caplog.records if record.name == "gatepost.lifespan"]
+    assert [record.levelno for record in told] == ([] if level is None else [level])
+    if level is not None:
+        assert "served without one" in caplog.text
+        assert f"in {getattr(app, '__name__', '')}" in caplog.text, "no traceback"
+        assert "ValueError" in caplog.text
+
+
+BROKEN_BEFORE_LIFESPAN = """
+import os
+from gatepost import APIKeyMiddleware, APIKeys
+
+async def inner(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise KeyError("SETTING")
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+app = APIKeyMiddleware(inner, APIKeys(os.environ["GATEPOST_DATABASE"]), optional=True)
+"""
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "on"])
+async def test_uvicorn_starts_such_an_app_unless_it_demands_a_lifespan(
+    database: str, tmp_path: Path, lifespan: str
+) -> None:
+    (tmp_path / "broken_app.py").write_text(BROKEN_BEFORE_LIFESPAN)
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "broken_app:app", "--port", str(port), "--lifespan", lifespan]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "GATEPOST_DATABASE": database}
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    if lifespan == "auto":
+        log = b""
+        while b"Uvicorn running" not in log:
+            line = await process.stderr.readline()
+            assert line, log
+            log += line
+        async with httpx2.AsyncClient() as client:
+            assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 204
+        process.terminate()
+        log += await process.stderr.read()
+        assert b"The app raised before its lifespan began" in log
+        assert b"Application shutdown complete" in log
+    else:
+        log = await process.stderr.read()
+        assert b"Exception in 'lifespan' protocol" in log
+        assert b"Application startup failed" in log
+    await process.wait()
+    assert b"KeyError: 'SETTING'" in log
+    assert b"broken_app.py" in log, "no traceback"
+    assert (process.returncode == 3) is (lifespan == "on")
 
 
 @pytest.mark.parametrize("app", [raises, returns, answers_as_if_it_were_a_request])

@@ -6,6 +6,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.admin.api import make_api, make_document
+from gatepost.admin.mount import below_mount
 from gatepost.admin.page import make_page
 from gatepost.admin.page.entrance import Authorize
 from gatepost.admin.page.trial import Trial
@@ -58,7 +59,7 @@ class Admin:
         if scope["type"] == "lifespan":
             await Lifespan(self._keys, self._app)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(below_mount(scope), receive, send)
 
 
 def _header(sources: Sequence[Source]) -> str:
