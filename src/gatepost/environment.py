@@ -86,7 +86,8 @@ def load(given: str, name: str, example: str) -> Any:
             found = getattr(found, part)
         return found() if path.endswith("()") else found
     except Exception as failure:  # importing the user's module may raise anything
-        raise BadInputError(f"{name} {given!r}: {type(failure).__name__}: {failure}") from failure
+        told = f"{type(failure).__name__}: {failure}".rstrip(": ")
+        raise BadInputError(f"{name} {given!r}: {told}") from failure
 
 
 def load_catalogue(given: str, name: str = CATALOGUE) -> type[Catalogue]:

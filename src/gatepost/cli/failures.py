@@ -90,7 +90,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure("usage", ExitCode.BAD_INPUT, f"{message}{end} Help: {command} --help")
     if isinstance(error, typer.Abort):
         return Failure("aborted", ExitCode.FAILED, "Not confirmed: nothing was changed")
-    return Failure("failed", ExitCode.FAILED, f"{type(error).__name__}: {_one_line(error)} (--debug shows where)")
+    told = f"{type(error).__name__}: {_one_line(error)}".rstrip(": ")
+    return Failure("failed", ExitCode.FAILED, f"{told} (--debug shows where)")
 
 
 def report(error: Exception, arguments: Sequence[str]) -> ExitCode:
