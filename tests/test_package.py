@@ -78,11 +78,3 @@ def test_the_wheel_holds_the_migrations_and_makes_tables_from_them(tmp_path: Pat
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("from the wheel")
     assert str(tmp_path / "site") in done.stdout
-
-
-def test_the_readme_shows_the_two_commands_and_the_scanners_expression() -> None:
-    readme = (ROOT / "README.md").read_text()
-    first_screen = readme[:1500]
-    for command in ("pip install gatepost", "make demo", "make test"):
-        assert command in first_screen
-    assert gatepost.secret_pattern() in readme

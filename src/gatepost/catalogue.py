@@ -92,6 +92,9 @@ class Catalogue(metaclass=_CatalogueMeta):
         return _known(names, cls._permissions, f"the catalogue {cls.__name__}")
 
 
+_TOO_LATE = "If it is in a catalogue of yours, declare or import that above the routes."
+
+
 def check_declared(names: Iterable[str]) -> frozenset[str]:
     """As `Catalogue.check`, against every catalogue declared so far: for routes, decorated before any app exists."""
     declared: dict[str, Permission] = {}
@@ -100,7 +103,7 @@ def check_declared(names: Iterable[str]) -> frozenset[str]:
         catalogue = pending.pop()
         declared.update(catalogue._permissions)  # noqa: SLF001 - the same module's class
         pending.extend(catalogue.__subclasses__())
-    return _known(names, declared, "any declared catalogue")
+    return _known(names, declared, "any declared catalogue", _TOO_LATE)
 
 
 def _check_distinct(names: Iterable[str]) -> None:
@@ -120,7 +123,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _known(names: Iterable[str], known: Mapping[str, Permission], where: str) -> frozenset[str]:
+def _known(names: Iterable[str], known: Mapping[str, Permission], where: str, advice: str = "") -> frozenset[str]:
     if isinstance(names, str | bytes):
         raise BadInputError(f"permissions must be a list of names, not the single text {names!r}: write [{names!r}]")
     if not isinstance(names, Iterable):
@@ -131,7 +134,7 @@ def _known(names: Iterable[str], known: Mapping[str, Permission], where: str) ->
             raise BadInputError(f"a permission's name must be a str, not {type(name).__name__}")
         if name not in known:
             nearest = get_close_matches(name.upper(), known, n=1) or get_close_matches(name, known, n=1)
-            raise UnknownPermissionError(name, where, nearest[0] if nearest else None)
+            raise UnknownPermissionError(name, where, nearest[0] if nearest else None, advice)
     return frozenset(str(name) for name in given)
 
 

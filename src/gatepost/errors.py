@@ -38,9 +38,9 @@ class UnknownPermissionError(BadInputError):
     `name`: the name; `nearest`: the most similar name that exists, or `None` where none is similar.
     """
 
-    def __init__(self, name: str, catalogue: str, nearest: str | None) -> None:
+    def __init__(self, name: str, catalogue: str, nearest: str | None, advice: str = "") -> None:
         hint = f" Did you mean {nearest!r}?" if nearest else ""
-        super().__init__(f"No permission {name!r} in {catalogue}.{hint}", "permissions")
+        super().__init__(f"No permission {name!r} in {catalogue}.{hint}{advice and ' '}{advice}", "permissions")
         self.name = name
         self.nearest = nearest
 

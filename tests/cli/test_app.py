@@ -43,6 +43,9 @@ def make():
 
 def broken():
     raise RuntimeError("no settings")
+
+def silent():
+    raise RuntimeError
 """
 
 TWO = APP + "\nothers = APIKeys('sqlite:///others.db')\nboth = APIKeyMiddleware(wrapped, others)\n"
@@ -96,6 +99,7 @@ def test_what_is_typed_counts_more_than_the_app_and_the_app_more_than_the_enviro
         ("nowhere:app", "No module named 'nowhere'"),
         ("shop:nothing", "has no attribute 'nothing'"),
         ("shop:broken()", "RuntimeError: no settings"),
+        ("shop:silent()", "--app 'shop:silent()': RuntimeError\n"),
         ("two:plain", "leads to 2 different APIKeys: name the variable that holds them, such as two:keys"),
         ("two:both", "leads to 2 different APIKeys"),
         ("json:dumps", "leads to no APIKeys"),

@@ -73,7 +73,7 @@ async def test_prometheus_is_answered_at_a_port_while_it_watches_until_ctrl_c(da
                 watching.send_signal(signal.SIGINT)
                 out, err = await watching.communicate()
             assert watching.returncode == 0, err
-            assert b"followed to change\t1\n" in out
+            assert out.startswith(b"verdict\tnothing is wrong\nfollowed to change\t1\n")
 
 
 async def _metrics_say(port: int, line: str) -> None:

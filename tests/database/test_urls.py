@@ -15,7 +15,7 @@ from gatepost import APIKeys, BadInputError, UnavailableError
 from gatepost.database.source import Database
 from gatepost.database.url import parse_url, shown, to_driver
 from tests.servers.certificates import Authority
-from tests.servers.tls import tls_front
+from tests.servers.tls import SSL_REQUEST, postgres_front
 
 SECRET = "hunter2"
 
@@ -40,7 +40,7 @@ async def front(postgres_url: str, tmp_path: Path) -> AsyncIterator[Front]:
     if "host" not in url.query:
         pytest.skip("TEST_DATABASE_URL has no unix socket to put TLS in front of")
     Authority.make(tmp_path).vouch(tmp_path, "localhost")
-    async with tls_front(Path(str(url.query["host"])) / ".s.PGSQL.5432", tmp_path / "server.crt") as port:
+    async with postgres_front(Path(str(url.query["host"])) / ".s.PGSQL.5432", tmp_path / "server.crt") as port:
         yield Front(f"postgresql://{url.username}:{SECRET}@localhost:{port}/{url.database}", tmp_path)
 
 
@@ -69,6 +69,28 @@ async def test_without_tls_the_same_server_serves_nobody(front: Front) -> None:
     with pytest.raises(UnavailableError) as raised:
         await APIKeys(f"{front.url}?sslmode=disable").schema_status()
     assert SECRET not in str(raised.value)
+
+
+async def test_require_gives_up_where_the_server_has_no_tls() -> None:
+    said: list[bytes] = []
+    over = asyncio.Event()
+
+    async def answer_no(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said.append(await reader.readexactly(8))
+        writer.write(b"N")
+        await writer.drain()
+        said.append(await reader.read(1))
+        writer.close()
+        over.set()
+
+    server = await asyncio.start_server(answer_no, "127.0.0.1", 0)
+    url = f"postgresql://u:{SECRET}@127.0.0.1:{server.sockets[0].getsockname()[1]}/db"
+    with pytest.raises(UnavailableError, match="rejected SSL upgrade") as raised:
+        await APIKeys(f"{url}?sslmode=require").schema_status()
+    assert SECRET not in str(raised.value)
+    server.close()
+    await over.wait()
+    assert said == [SSL_REQUEST, b""], "nothing is told to a server without TLS"
 
 
 async def test_verify_full_takes_the_server_that_its_authority_vouches_for(front: Front) -> None:

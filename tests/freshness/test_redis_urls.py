@@ -1,10 +1,15 @@
 """Redis URLs: nobody is led to another Redis than the one that is meant."""
 
+from pathlib import Path
+
 import pytest
 
 from gatepost import APIKeys, BadInputError
 from gatepost.tiers.redis import RedisTier
 from gatepost.tiers.url import check_url
+from tests.servers.certificates import Authority
+from tests.servers.redis import RedisServer
+from tests.servers.tls import redis_front
 
 SECRET = "hunter2"
 
@@ -87,3 +92,24 @@ def test_every_option_that_is_let_through_is_one_that_the_client_takes() -> None
         pool = RedisTier(url, ttl=1, timeout=0.1)._client.connection_pool  # type: ignore[union-attr]
         connection = pool.make_connection()  # raises TypeError for what it does not know
         assert connection.host in {"h", "::1"} if hasattr(connection, "host") else connection.path == "/run/redis.sock"
+
+
+async def test_rediss_speaks_tls_and_asks_who_the_server_is(redis_server: RedisServer, tmp_path: Path) -> None:
+    redis_server.start()
+    authority = Authority.make(tmp_path)
+    authority.vouch(tmp_path, "localhost")
+    async with redis_front(redis_server.port, tmp_path / "server.crt") as port:
+
+        async def fault(url: str) -> str | None:
+            tier = RedisTier(url, ttl=1, timeout=10)
+            try:
+                return await tier.check()
+            finally:
+                await tier.close()
+
+        assert await fault(f"rediss://localhost:{port}/0?ssl_ca_certs={authority.file}") is None
+        assert await fault(f"rediss://127.0.0.1:{port}/0?ssl_cert_reqs=none") is None
+        for url in (f"rediss://localhost:{port}/0", f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority.file}"):
+            told = await fault(url)
+            assert told is not None
+            assert "certificate" in told.lower()

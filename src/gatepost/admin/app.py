@@ -35,7 +35,8 @@ class Admin:
         if missing:
             raise ConfigurationError(
                 f"The catalogue {keys.catalogue.__name__} lacks {' and '.join(missing)}, which managing keys needs: "
-                "declare them there, with a sentence each"
+                "declare them there, by these names and with a sentence each, such as "
+                'ACCESS_READ = "view API keys" and ACCESS_MANAGE = "manage API keys"'
             )
         self._keys = keys
         page = make_page(

@@ -34,6 +34,12 @@ TOKEN = "GATEPOST_AUDIT_TOKEN"  # noqa: S105 - the variable's name
 RECENT = 1_000
 """How many changes back `--once` looks where it is not told."""
 
+_VERDICTS = {
+    ExitCode.DONE: "nothing is wrong",
+    ExitCode.FAILED: "violations were seen",
+    ExitCode.UNANSWERED: "nothing wrong was seen, but not everything was answered",
+}
+
 _DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
 
 
@@ -183,20 +189,21 @@ class _Watch:
         """Tell the summary, and how to exit."""
         summary = {**self._counts, "open": self._auditor.open_checks, "seq": self._auditor.seq}
         unheard = [each.name for each in self._auditor.unheard]
+        incomplete = self._down or self._counts["given_up"] or self._auditor.seq is None
+        code = ExitCode.UNANSWERED if incomplete else ExitCode.DONE
+        code = ExitCode.FAILED if self._counts["violations"] else code
         if self._as_json:
             _print_json_line({"event": "summary", **summary, "unheard": unheard, "down": self._down})
         else:
-            self._print_summary(summary, unheard)
-        if self._counts["violations"]:
-            return ExitCode.FAILED
-        incomplete = self._down or self._counts["given_up"] or self._auditor.seq is None
-        return ExitCode.UNANSWERED if incomplete else ExitCode.DONE
+            self._print_summary(code, summary, unheard)
+        return code
 
-    def _print_summary(self, summary: dict[str, Any], unheard: Sequence[str]) -> None:
+    def _print_summary(self, code: ExitCode, summary: dict[str, Any], unheard: Sequence[str]) -> None:
         if self._live:
             print_line("")
         print_pairs(
             [
+                ("verdict", _VERDICTS[code]),
                 ("followed to change", str(summary["seq"])),
                 ("keys' changes", str(summary["changes"])),
                 ("answers", str(summary["answers"])),
