@@ -150,7 +150,8 @@ dialog.addEventListener("cancel", (event) => {
 });
 
 document.addEventListener("copy", () => {
-  if (getSelection().containsNode(document.getElementById("secret-text") ?? document.body, true) && document.getElementById("secret-text")) keep();
+  const secret = document.getElementById("secret-text");
+  if (secret && getSelection().containsNode(secret, true)) keep();
 });
 
 addEventListener("beforeunload", (event) => {
@@ -206,7 +207,7 @@ function filtered(fields) {
 document.addEventListener("change", (event) => {
   const { dataset, checked, form } = event.target;
   if ("selectAll" in dataset) selectAll(checked);
-  else if ("select" in dataset) countSelected();
+  else if ("select" in dataset || "all" in dataset) countSelected();
   else if ("submit" in dataset) form.requestSubmit();
   else if (event.target.name === "permission") countChosen(event.target.closest("[data-picker]"));
 });
@@ -293,11 +294,15 @@ function countSelected() {
   if (!bulk) return;
   const count = boxes().filter((box) => box.checked).length;
   bulk.classList.toggle("shown", count > 0);
-  bulk.querySelector(".bulk-count").textContent = `${count} selected`;
+  const everything = bulk.querySelector("[data-all]");
+  bulk.classList.toggle("all-on-page", count > 0 && count === boxes().length);
+  if (everything && count < boxes().length) everything.checked = false;
+  const told = everything?.checked ? everything.dataset.all : count;
+  bulk.querySelector(".bulk-count").textContent = `${told} selected`;
   const all = document.querySelector("[data-select-all]");
   all.checked = count > 0 && count === boxes().length;
   all.indeterminate = count > 0 && !all.checked;
-  if (count) say(`${count} selected`);
+  if (count) say(`${told} selected`);
 }
 
 // --- Picking permissions ------------------------------------------------------------------------------------------
