@@ -586,8 +586,8 @@ class APIKeys:
         `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's (with `by_kind="key"` also what is
         from before kinds were kept and has that key's name). `since`, `until`: aware; from the one on, before the
         other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there
-        has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds with one filter,
-        with more of them as many as the rarest one's events take.
+        has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds with one filter;
+        with more, what fits the narrowest is looked at until the page is full.
         """
         from gatepost.database.log import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
@@ -885,15 +885,16 @@ class APIKeys:
             await change.invalidate()
         return await self._settled(change, patience, lambda spread: spread)
 
-    async def verify(self, secret: str, *, project: str | None = None, fresh: bool = False) -> Verdict:
+    async def verify(self, secret: str, *, project: str | _Unset | None = UNSET, fresh: bool = False) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `project`: the one that the request belongs to;
-        `None` = not asked. `fresh`: on the database's word of now, whatever is remembered; one round trip. Raises
-        `UnavailableError` where the truth could not be read. No I/O where memory knows it.
+        `None` = to none, so that only company-wide keys are good; left out = not asked. `fresh`: on the database's word
+        of now, whatever is remembered; one round trip. Raises `UnavailableError` where the truth could not be read. No
+        I/O where memory knows it.
         """
         if not isinstance(secret, str):
             raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
         outcome, key = await self.judge(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
-        if outcome is Outcome.VALID and key is not None and project is not None:
+        if outcome is Outcome.VALID and key is not None and not isinstance(project, _Unset):
             outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
         return Verdict(outcome, key)
 

@@ -35,8 +35,9 @@ class Demo:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Demo]:
-    """Start the demo, wait until it has introduced itself, and stop it as Ctrl-C does."""
+def running(folder: Path, *arguments: str, killed: bool = False) -> Iterator[Demo]:
+    """Start the demo, wait until it has introduced itself, and stop it as Ctrl-C does; `killed`: so that it can do
+    nothing any more."""
     log = folder / "demo.log"
     environment = os.environ | {"TMPDIR": str(folder), "COLUMNS": "80"}
     with log.open("wb") as output:
@@ -51,8 +52,10 @@ def running(folder: Path, *arguments: str) -> Iterator[Demo]:
             time.sleep(0.05)
         yield Demo(process, log.read_text())
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(15)
+        process.send_signal(signal.SIGKILL if killed else signal.SIGINT)
+        process.wait(60)
+    if killed:
+        return
     assert process.returncode == 0, log.read_text()
     assert not list(folder.glob("gatepost-demo-*")), "the temporary folder was left behind"
 

@@ -471,3 +471,6 @@ async def test_a_key_of_another_project_is_named_so(sqlite_keys: APIKeys) -> Non
     assert (await sqlite_keys.verify(acme.secret, project="acme")).valid
     assert (await sqlite_keys.verify(acme.secret, project="other")).outcome is Outcome.PROJECT_DENIED
     assert (await sqlite_keys.verify(wide.secret, project="other")).valid
+    assert (await sqlite_keys.verify(acme.secret)).valid, "not asked"
+    assert (await sqlite_keys.verify(acme.secret, project=None)).outcome is Outcome.PROJECT_DENIED, "of no project"
+    assert (await sqlite_keys.verify(wide.secret, project=None)).valid

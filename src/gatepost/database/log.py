@@ -1,8 +1,9 @@
 """The audit log, page by page, and what it tells of who made which key.
 
-Each filter has an index that ends with seq, so one filter's page is the start of a range. Of several, the database
-takes one and looks at what it finds: at most the events that fit the rarest of them, as long as it guesses well.
-Moments are turned into seqs first, since a later change has a later moment by the database's clock.
+Each filter has an index that ends with seq, so one filter's page is the start of a range. Of several, the index of the
+narrowest is used (key, actor, project, kind, in this order; PostgreSQL may choose another), and what it finds is looked
+at until the page is full. Moments are turned into seqs first, since a later change has a later moment by the database's
+clock.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.listing import Place, Sort
@@ -21,9 +22,9 @@ from gatepost.models import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
 CLOCK_STEP = timedelta(minutes=1)
 """How far the database's clock may have been put back between two changes without any being missed by their moments."""
 
-_BY_KEY = or_(events.c.actor_kind == ActorKind.KEY, events.c.actor_kind.is_(None))
+_BY_KEY = func.coalesce(events.c.actor_kind, ActorKind.KEY) == ActorKind.KEY
 """What is true of the events by a key whose id is known, those included that may be: too much is better than too
-little, where what an intruder has done is looked for."""
+little, where what an intruder has done is looked for. In a form that no index answers: that of the ids is better."""
 
 NEWEST = Sort("created", descending=True)
 """The order of the keys that a key made."""
@@ -48,25 +49,31 @@ class LogPage:
         """The events. One of each key and change, though there is one for each of the key's secrets."""
         other = events.alias()
         same = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.n < events.c.n)
-        conditions = [~exists().where(*same), *self._equal(), *await self._in_time(connection)]
+        conditions = [~exists().where(*same), *self._equal(connection.dialect.name), *await self._in_time(connection)]
         if self.place is not None:
             seq, n = self.place
             conditions += [events.c.seq <= seq, or_(events.c.seq < seq, events.c.n < n)]
         newest = select(events).where(*conditions).order_by(events.c.seq.desc(), events.c.n.desc()).limit(self.limit)
         return [as_event(row) for row in await connection.execute(newest)]
 
-    def _equal(self) -> list[ColumnElement[bool]]:
+    def _equal(self, dialect: str) -> list[ColumnElement[bool]]:
+        """What is true of the events by what they are. The narrowest filter comes first; only PostgreSQL is let choose
+        among the indexes of all: SQLite knows nothing of how many events fit, and MariaDB would read all that fit each
+        of them to find what fits both."""
         wanted = {
             events.c.key_id: self.key_id,
+            events.c.actor_id: self.by_id,
             events.c.project: self.project,
             events.c.kind: self.kind,
-            events.c.actor_id: self.by_id,
+            events.c.actor_kind: self.by_kind,
         }
-        conditions = [column == value for column, value in wanted.items() if value is not None]
+        conditions: list[ColumnElement[bool]] = []
+        for column, value in wanted.items():
+            if value is not None:
+                is_free = not conditions or (dialect == "postgresql" and column is not events.c.actor_kind)
+                conditions.append((column if is_free else func.coalesce(column, "")) == value)
         if self.by_kind == ActorKind.KEY and self.by_id is not None:
-            conditions.append(_BY_KEY)
-        elif self.by_kind is not None:
-            conditions.append(events.c.actor_kind == self.by_kind)
+            conditions[-1] = _BY_KEY
         return conditions
 
     async def _in_time(self, connection: AsyncConnection) -> list[ColumnElement[bool]]:

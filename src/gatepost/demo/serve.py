@@ -3,28 +3,22 @@
 import asyncio
 import socket
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from starlette.routing import Mount, Router
 
-from gatepost import DAM, APIKeyMiddleware, APIKeys, Issued
+from gatepost import APIKeyMiddleware, APIKeys, Issued
 from gatepost.demo.app import EXEMPT, ROUTES, asset_store
+from gatepost.demo.keys import LIFE, PROJECT, demo_keys
 from gatepost.demo.sample import fill
 from gatepost.demo.store import AssetStore
 from gatepost.listening import Server, bound, url_of
 
-PROJECT = "demo"
 SETTINGS = "/settings/api-keys"
 """Where the page for managing keys is."""
-
-_PERMISSIONS = {
-    "everything": tuple(DAM),
-    "reader": (DAM.OBJECTS_LIST, DAM.OBJECTS_FETCH, DAM.LABELS_LIST, DAM.COLLECTIONS_LIST),
-    "uploader": (DAM.OBJECTS_LIST, DAM.FILE_UPLOAD),
-    "deactivated": tuple(DAM),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +65,21 @@ async def _serve(database: str, redis: str | None, root: Path, listener: socket.
     fill(store)
     keys = APIKeys(database, redis)
     await keys.create_schema()
-    async with keys:
-        issued = {
-            name: await keys.create(f"demo: {name}", permissions, project=PROJECT, actor="gatepost demo")
-            for name, permissions in _PERMISSIONS.items()
-        }
-        await keys.deactivate(issued["deactivated"].key.id, actor="gatepost demo")
+    async with keys, demo_keys(keys) as issued:
         guarded = APIKeyMiddleware(asset_store(store), keys, exempt=EXEMPT, project=PROJECT)
         app = Router([Mount(SETTINGS, keys.admin()), Mount("/", guarded)])
-        try:
-            await Server(app).run_on(listener, lambda: _introduce(url_of(listener), issued, root))
-        finally:
-            await keys.delete((each.key.id for each in issued.values()), actor="gatepost demo")
+        await Server(app).run_on(listener, lambda: _introduce(url_of(listener), issued, root))
 
 
-def _introduce(url: str, issued: dict[str, Issued], root: Path) -> None:
+def _introduce(url: str, issued: Mapping[str, Issued], root: Path) -> None:
     """Print the address, the keys and the commands to try, each on one line that can be pasted."""
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"[bold]An asset store behind gatepost: {url}[/]  (files under {root})")
     guarded = len({route.permission for route in ROUTES if route.permission})
     console.print(f"{len(ROUTES)} routes, guarded by {guarded} permissions; {url}/ lists them all.")
     console.print(f"[bold]Manage its keys: {url}{SETTINGS}/[/]  (sign in with the key of everything)\n")
-    console.print("[bold]Keys[/]")
+    hours = LIFE.total_seconds() / 3600
+    console.print(f"[bold]Keys[/]  (removed at the end; should the demo be killed, they die within {hours:.0f} hours)")
     for name, each in issued.items():
         count = len(each.key.permissions)
         console.print(f"  {name:<12}{each.secret}  ({count} permissions)")
