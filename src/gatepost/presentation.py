@@ -9,7 +9,8 @@ from gatepost.models import ActorKind, APIKey, ChangeEvent, Propagation
 
 
 def key_json(key: APIKey) -> Mapping[str, Any]:
-    """A key. Moments are aware datetimes, which orjson and msgspec write in ISO 8601."""
+    """A key. Moments are aware datetimes, which orjson and msgspec write in ISO 8601; an older secret is a dataclass,
+    which they write as an object."""
     return {
         "id": key.id,
         "project": key.project,
@@ -20,6 +21,7 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "updated_at": key.updated_at,
         "expires_at": key.expires_at,
         "hint": key.hint,
+        "old_secret": key.old_secret,
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost import BadInputError
-from gatepost.cli.arguments import format_span, parse_expiry, parse_grace, parse_span, split_names
+from gatepost.cli.arguments import format_span, parse_seconds, parse_span, parse_when, split_names
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -30,19 +30,19 @@ def named_or_none(text: str) -> Iterator[None]:
     [("0", 0), ("90", 90), ("1.5", 1.5), ("1h", 3600), ("1d12h", 129_600), ("0s", 0), ("1.5h", 5400)],
 )
 def test_a_grace_is_a_span_or_a_number_of_seconds(text: str, seconds: float) -> None:
-    assert parse_grace(text) == seconds
+    assert parse_seconds("--grace", text) == seconds
 
 
 @given(st.text(max_size=20))
 def test_any_text_is_a_grace_or_one_clear_error(text: str) -> None:
     with named_or_none(text):
-        assert parse_grace(text) >= 0
+        assert parse_seconds("--grace", text) >= 0
 
 
 @given(st.text(max_size=20))
 def test_any_text_is_an_expiry_or_one_clear_error(text: str) -> None:
     with named_or_none(text):
-        assert parse_expiry(text, NOW).utcoffset() == timedelta(0)
+        assert parse_when("--expires", text, NOW).utcoffset() == timedelta(0)
 
 
 @given(st.integers(1, 10**9))

@@ -106,6 +106,15 @@ def test_a_key_expires_a_span_from_now(answer: Answer, span: str, length: timede
         (("list", "--limit", "501"), ("usage", "--limit")),
         (("list", "--after", "nonsense"), ("bad_input", "after")),
         (("list", "--sort", "size"), ("usage", "--sort")),
+        (("list", "--state", "on"), ("usage", "--state")),
+        (("list", "--state", "active", "--inactive"), ("bad_input", "state")),
+        (("list", "--before", "nonsense"), ("bad_input", "before")),
+        (("list", "--before", "x", "--all"), ("bad_input", "--before and --all")),
+        (("list", "--expires-before", "soon"), ("bad_input", "--expires-before 'soon'")),
+        (("list", "--expires-within", "soon"), ("bad_input", "--expires-within 'soon'")),
+        (("list", "--project", "a", "--company-wide"), ("bad_input", "company_wide")),
+        (("count", "--permission", "NOPE"), ("unknown_permission", "NOPE")),
+        (("create", "a\nb"), ("bad_input", "the 2nd character is a line break")),
         (("events", "--after", "nonsense"), ("bad_input", "after")),
         (("reveal", "ID", "--quiet"), ("bad_input", "--quiet and --json")),
         (("import", "nowhere.jsonl"), ("bad_input", "nowhere.jsonl")),
@@ -119,6 +128,9 @@ def test_a_key_expires_a_span_from_now(answer: Answer, span: str, length: timede
         (("rotate", "ID"), ("usage", "--grace")),
         (("rotate", "ID", "--grace", "soon"), ("bad_input", "--grace 'soon'")),
         (("rotate", "ID", "--grace", "-1"), ("bad_input", "--grace '-1'")),
+        (("rotate", "ID", "--grace", "31d"), ("bad_input", "max_grace")),
+        (("rotate", "ID", "--grace", "2h", "--max-grace", "1h"), ("bad_input", "0 to 3600")),
+        (("rotate", "ID", "--grace", "2h", "--max-grace", "soon"), ("bad_input", "--max-grace 'soon'")),
         (("deactivate",), ("usage", "ID")),
         (("deactivate", "ID", "--nonsense"), ("usage", "--nonsense")),
         (("delete", "ID"), ("bad_input", "--yes")),
@@ -185,7 +197,7 @@ def test_what_list_prints_can_be_piped_into_the_verbs_for_many(run: Run, answer:
     listed = run("keys", "list", *form).stdout
     assert answer("keys", "deactivate", "-", given=listed)["changed"] == ids[::-1]
     assert answer("keys", "delete", "--yes", "-", given=" ".join(ids))["changed"] == ids
-    assert answer("keys", "list") == {"items": [], "next": None}
+    assert answer("keys", "list") == {"items": [], "next": None, "previous": None}
 
 
 def test_an_empty_standard_input_changes_nothing_and_is_no_error(run: Run, key_id: str) -> None:
@@ -271,8 +283,54 @@ def test_a_pipe_gets_a_line_per_key_in_full(run: Run, answer: Answer) -> None:
     description, project = "d" * 200, "p" * 100
     made = answer("keys", "create", description, "--project", project, "-p", "DIR_MOVE,FILE_MOVE", "--expires", "1d")
     expires = datetime.fromisoformat(made["expires_at"]).isoformat()
-    line = "\t".join([made["id"], "active", project, description, "DIR_MOVE,FILE_MOVE", expires])
+    line = "\t".join([made["id"], "expiring", project, description, "DIR_MOVE,FILE_MOVE", expires])
     assert run("keys", "list").stdout == f"{line}\n"
+
+
+def test_list_and_count_tell_states_and_expiries(run: Run, answer: Answer) -> None:
+    spans = {"soon": "5d", "late": "90d", "never": None, "off": None}
+    ids = {}
+    for name, span in spans.items():
+        expires = () if span is None else ("--expires", span)
+        ids[name] = answer("keys", "create", name, *expires, *(["--project", "acme"] if span else []))["id"]
+    answer("keys", "deactivate", ids["off"])
+
+    def found(*options: str) -> list[str]:
+        names = [key["description"] for key in answer("keys", "list", *options)["items"]]
+        filters = [option for option in options if option not in {"--sort", "expires", "-expires"}]
+        assert answer("keys", "count", *filters) == {"number": len(names), "exact": True}
+        return names
+
+    assert found("--state", "expiring") == ["soon"]
+    assert found("--state", "expiring", "--expires-within", "100d", "--sort", "expires") == ["soon", "late"]
+    assert found("--active", "--sort", "-expires") == ["never", "late", "soon"]
+    assert found("--state", "deactivated") == found("--inactive") == ["off"]
+    assert found("--state", "expired") == []
+    assert found("--expires-before", "30d") == ["soon"]
+    assert found("--never-expires", "--state", "active") == ["never"]
+    assert found("--company-wide") == ["off", "never"]
+    assert found("--no-permissions", "--project", "acme") == ["late", "soon"]
+    statuses = [line.split("\t")[1] for line in run("keys", "list", "--sort", "expires").stdout.splitlines()]
+    assert sorted(statuses) == ["active", "active", "deactivated", "expiring"]
+    assert run("keys", "count").stdout == "4\n"
+    assert run("keys", "projects").stdout == "acme\n"
+    first = answer("keys", "list", "--limit", "2")
+    second = answer("keys", "list", "--limit", "2", "--after", first["next"])
+    assert answer("keys", "list", "--limit", "2", "--before", second["previous"]) == first
+
+
+def test_the_old_secret_is_shown_and_ended(run: Run, answer: Answer, key_id: str) -> None:
+    assert answer("keys", "show", key_id)["old_secret"] is None
+    hint = answer("keys", "show", key_id)["hint"]
+    rotated = run("keys", "rotate", key_id, "--grace", "1h")
+    assert f"works for 1h more; gatepost keys end-grace {key_id} ends it now" in rotated.stderr
+    assert answer("keys", "show", key_id)["old_secret"]["hint"] == hint
+    assert f"old secret\t{hint} 20" in run("keys", "show", key_id).stdout
+    ended = run("keys", "end-grace", key_id)
+    assert (ended.exit_code, f"{key_id}\tended" in ended.stdout) == (0, True)
+    assert "old secret" not in run("keys", "show", key_id).stdout
+    assert answer("keys", "end-grace", key_id)["unchanged"] == [key_id]
+    assert answer("keys", "events", key_id)["items"][0]["kind"] == "grace_ended"
 
 
 def test_rotating_with_grace_0_kills_the_old_secret_at_once(run: Run, database: str) -> None:

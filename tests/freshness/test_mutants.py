@@ -13,6 +13,10 @@ WORKERS = "tests/freshness/test_workers.py"
 TIERS = "tests/freshness/test_tiers.py"
 PROPAGATION = "tests/freshness/test_propagation.py"
 
+END_GRACE = (
+    f"{PROPAGATION}::test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned[sqlite-end_grace-no redis]"
+)
+
 MUTANTS = [
     Mutant(
         "M2 lease from the answer",
@@ -231,6 +235,22 @@ MUTANTS = [
         "if self._is_probing() and not self._has_answered():",
         "if False:",
         f"{WORKERS}::test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_again_once_it_answers",
+    ),
+    Mutant(
+        "an older secret ended without an event",
+        "database/changes.py",
+        "if row.id in ended:",
+        "if row.id in ended and row.ends is None:",
+        END_GRACE,
+    ),
+    Mutant(
+        "an older secret ended without a wait",
+        "keyring.py",
+        """            patience,
+            lambda authority, key: authority.check_own_secret""",
+        """            replace(patience, everywhere=False),
+            lambda authority, key: authority.check_own_secret""",
+        END_GRACE,
     ),
 ]
 

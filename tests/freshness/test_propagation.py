@@ -73,7 +73,7 @@ async def switched_off(keys: APIKeys, key_id: str) -> None:
 
 
 @pytest.mark.parametrize("with_redis", [False, True], ids=["no redis", "redis"])
-@pytest.mark.parametrize("verb", ["deactivate", "delete", "rotate", "update"])
+@pytest.mark.parametrize("verb", ["deactivate", "delete", "rotate", "end_grace", "update"])
 async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
     start: Start, database_url: str, verb: str, with_redis: bool, request: pytest.FixtureRequest
 ) -> None:
@@ -81,6 +81,8 @@ async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
     admin = await start(database_url, redis, serving=False)
     workers = [await start(database_url, redis) for _ in range(3)]
     issued = await admin.create("a key", ["FILE_UPLOAD", "OBJECTS_LIST"])
+    if verb == "end_grace":
+        await admin.rotate(issued.key.id, grace=60)
     for _ in range(2):
         for keys in workers:
             verdict = await keys.verify(issued.secret)

@@ -11,6 +11,9 @@ ESCALATION = f"{RULES}::test_escalation_is_refused_by_every_verb_that_hands_some
 STRANGERS = f"{RULES}::test_a_key_of_another_project_looks_as_if_there_were_none[sqlite]"
 OWN_KEY = f"{RULES}::test_the_key_in_use_is_weakened_with_force_only[sqlite]"
 ANEW = f"{RULES}::test_what_an_acting_key_may_do_is_read_anew_in_each_change[sqlite]"
+OLD_SECRET = f"{RULES}::test_an_older_secret_gets_nobody_one_that_lives_longer"
+GRACE = "tests/keyring/test_old_secret.py"
+LISTS = "tests/keyring/test_listing.py"
 VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
 
 MUTANTS = [
@@ -32,7 +35,7 @@ MUTANTS = [
     Mutant(
         "a stronger key made to live longer",
         "keyring.py",
-        "return after.permissions if is_longer else after",
+        "return after.permissions if _is_longer(before, after) else after",
         "return after",
         ESCALATION,
     ),
@@ -53,8 +56,9 @@ MUTANTS = [
     Mutant(
         "a stronger key's secret revealed",
         "keyring.py",
-        "authority.check_grant((await self._found(change, authority, key_id)).permissions)",
-        "await self._found(change, authority, key_id)",
+        """            authority.check_grant(key.permissions)
+            authority.check_current_secret(key)""",
+        "            authority.check_current_secret(key)",
         "tests/keyring/test_vault.py::test_revealing_needs_access_manage_and_all_that_the_key_may_do[sqlite]",
     ),
     Mutant(
@@ -76,8 +80,8 @@ MUTANTS = [
     Mutant(
         "another project's keys listed",
         "keyring.py",
-        "project=project if own is None else own",
-        "project=project",
+        "return replace(wanted, project=own) if wanted.project in (None, own) else None",
+        "return wanted",
         STRANGERS,
     ),
     Mutant(
@@ -103,6 +107,55 @@ MUTANTS = [
         "if if_version is not None and key.version != if_version",
         "if False",
         VERSION,
+    ),
+    Mutant(
+        "a key that lets itself live longer",
+        "keyring.py",
+        "                authority.check_longer_life(before)\n",
+        "                pass\n",
+        f"{RULES}::test_a_key_does_not_give_itself_a_longer_life[sqlite]",
+    ),
+    Mutant(
+        "an older secret that gets itself a new one",
+        "keyring.py",
+        "            authority.check_current_secret(before)\n",
+        "",
+        OLD_SECRET,
+    ),
+    Mutant(
+        "an older secret that has the current one told",
+        "keyring.py",
+        "            authority.check_current_secret(key)\n",
+        "",
+        OLD_SECRET,
+    ),
+    Mutant(
+        "the older secret in use ended without force",
+        "keyring.py",
+        "lambda authority, key: authority.check_own_secret(key, force=force)",
+        "lambda authority, key: None",
+        f"{GRACE}::test_only_who_manages_a_key_ends_its_grace_and_only_with_force_the_own[sqlite]",
+    ),
+    Mutant(
+        "a grace of any length",
+        "keyring.py",
+        "0 <= grace <= self.max_grace",
+        "0 <= grace <= GRACE_MAX",
+        f"{GRACE}::test_no_grace_is_longer_than_the_setting_allows",
+    ),
+    Mutant(
+        "an older secret told for ever",
+        "database/rows.py",
+        "row.old_expires_at is not None and row.old_expires_at.timestamp() > float(row.now)",
+        "row.old_expires_at is not None",
+        f"{GRACE}::test_an_older_secret_whose_grace_has_run_out_is_told_no_more[sqlite]",
+    ),
+    Mutant(
+        "last four characters in any case",
+        "database/terms.py",
+        "if len(tail) == HINT_MIN:",
+        "found.append(word_range(f'${tail.swapcase()}'))\n    if len(tail) == HINT_MIN:",
+        f"{LISTS}::test_a_secret_is_found_as_lists_show_it[sqlite-True]",
     ),
     Mutant(
         "a sealed secret of another row revealed",

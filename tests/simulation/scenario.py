@@ -258,7 +258,8 @@ class Run:
         timeout = None if rng.random() < 0.8 else rng.uniform(0, 2 * self.plan.max_staleness)
         how: dict[str, Any] = {"wait": wait, "timeout": timeout}
         verb = rng.choices(
-            ("deactivate", "activate", "update", "shorten", "rotate", "delete"), weights=(5, 6, 4, 1, 2, 1)
+            ("deactivate", "activate", "update", "shorten", "rotate", "end_grace", "delete"),
+            weights=(5, 6, 4, 1, 2, 2, 1),
         )[0]
         if verb == "deactivate":
             await self.change(keys, verb, lambda actor: keys.deactivate(key_id, actor=actor, **how))
@@ -273,10 +274,12 @@ class Run:
             moment = now + timedelta(seconds=rng.uniform(0.5, 20))
             await self.change(keys, verb, lambda actor: keys.update(key_id, expires_at=moment, actor=actor, **how))
         elif verb == "rotate":
-            grace = 0.0 if rng.random() < 0.7 else rng.uniform(0.1, 10)
+            grace = 0.0 if rng.random() < 0.4 else rng.uniform(0.1, 10)
             issued = await self.change(keys, verb, lambda actor: keys.rotate(key_id, grace=grace, actor=actor, **how))
             if isinstance(issued, Issued):
                 self._remember(key_id, issued.secret)
+        elif verb == "end_grace":
+            await self.change(keys, verb, lambda actor: keys.end_grace([key_id], actor=actor, **how))
         else:
             self._bury(key_id)
             await self.change(keys, verb, lambda actor: keys.delete([key_id], actor=actor, **how))

@@ -25,27 +25,27 @@ def parse_span(text: str) -> timedelta | None:
         raise BadInputError(f"{text!r} is too long a time") from None
 
 
-def parse_grace(text: str) -> float:
-    """Seconds of a span, or of a plain number of seconds. Raises `BadInputError`."""
+def parse_seconds(option: str, text: str) -> float:
+    """Seconds of a span, or of a plain number of seconds. Raises `BadInputError`, which names the option."""
     if _NUMBER.fullmatch(text):
         return float(text)
     span = parse_span(text)
     if span is None:
-        raise BadInputError(f"--grace {text!r} must be a span such as 1h or 2d, a number of seconds, or 0")
+        raise BadInputError(f"{option} {text!r} must be a span such as 1h or 2d, a number of seconds, or 0")
     return span.total_seconds()
 
 
-def parse_expiry(text: str, now: datetime) -> datetime:
+def parse_when(option: str, text: str, now: datetime) -> datetime:
     """The moment that an ISO 8601 date, date and time, or span from `now` names. Without a time zone it is UTC.
 
-    Raises `BadInputError`.
+    Raises `BadInputError`, which names the option.
     """
     try:
         span = parse_span(text)
         return parse_moment(text) if span is None else now + span
     except (ValueError, OverflowError):
         raise BadInputError(
-            f"--expires {text!r} must be a span such as 90d or 12h, or a date such as 2030-01-31 or 2030-01-31T18:00Z"
+            f"{option} {text!r} must be a span such as 90d or 12h, or a date such as 2030-01-31 or 2030-01-31T18:00Z"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""`gatepost keys activate`, `deactivate` and `delete`: what is done to one key or to many, in one transaction."""
+"""What is done to one key or to many in one transaction: `keys activate`, `deactivate`, `end-grace` and `delete`."""
 
 import sys
 from collections.abc import Sequence
@@ -56,6 +56,19 @@ async def deactivate(options: ChangeOptions, ids: KeyIds, *, no_wait: NoWait = F
             phases.tell(f"Switching off {_many(wanted)}{_until(no_wait)}")
             receipt = await keys.deactivate(wanted, actor=options.who(), wait=waiting(no_wait), timeout=timeout)
     _tell(receipt, "deactivated", options)
+
+
+@app.command("end-grace", epilog=examples("gatepost keys end-grace 4fT0aK9sQ2Lm"))
+@verb
+async def end_grace(options: ChangeOptions, ids: KeyIds, *, no_wait: NoWait = False, timeout: Timeout = None) -> None:
+    """End the old secrets that rotations left working for a while, in one transaction; the current ones stay."""
+    options.check_file()
+    with Phases(shown=not options.as_json) as phases:
+        wanted = ids_of(ids, phases.counted("Reading ids", sys.stdin))
+        async with options.keys() as keys:
+            phases.tell(f"Ending the old secrets of {_many(wanted)}{_until(no_wait)}")
+            receipt = await keys.end_grace(wanted, actor=options.who(), wait=waiting(no_wait), timeout=timeout)
+    _tell(receipt, "ended", options)
 
 
 @app.command(

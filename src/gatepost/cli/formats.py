@@ -45,7 +45,7 @@ def key_writer(form: Format, out: TextIO) -> Callable[[APIKey], object]:
         return lambda key: out.write(orjson.dumps(key_json(key), option=options).decode())
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(EXPORTED)
-    return lambda key: rows.writerow([_cell(value) for value in key_json(key).values()])
+    return lambda key: rows.writerow([_cell(key_json(key)[head]) for head in EXPORTED])
 
 
 def read_keys(form: Format, lines: Iterable[bytes]) -> Iterator[tuple[int, ImportedKey]]:

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from gatepost.cli.arguments import format_span, parse_expiry, parse_grace, split_names
+from gatepost.cli.arguments import format_span, parse_seconds, parse_when, split_names
 from gatepost.cli.help import examples
 from gatepost.cli.options import (
     After,
+    Before,
     ChangeOptions,
     ChoiceOptions,
     EveryPage,
@@ -17,6 +18,7 @@ from gatepost.cli.options import (
     Limit,
     NoWait,
     Timeout,
+    WhichOptions,
     check_one_form,
     complete_permission,
     waiting,
@@ -67,7 +69,7 @@ async def create(
 ) -> None:
     """Make a key, and show its secret, once."""
     check_one_form(quiet, options.as_json)
-    expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
+    expires_at = None if expires is None else parse_when("--expires", expires, datetime.now(UTC))
     file = options.sqlite_file()
     makes_file = file is not None and not file.exists()
     keys = options.keys()
@@ -90,6 +92,7 @@ async def create(
     "list",
     epilog=examples(
         "gatepost keys list --project acme --active",
+        "gatepost keys list --state expiring --sort expires",
         "gatepost keys list --permission FILE_UPLOAD --all --json",
         "gatepost keys list --project acme --all -q | gatepost keys deactivate -",
     ),
@@ -100,16 +103,23 @@ async def list_keys(
     *,
     limit: Limit = 50,
     after: After = None,
+    before: Before = None,
     every: EveryPage = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print the ids alone, one a line.")] = False,
 ) -> None:
     """List keys, newest first unless told otherwise."""
     check_one_form(quiet, options.as_json)
+    if before is not None and every:
+        raise BadInputError("--before and --all exclude each other")
     options.check_file()
     async with options.keys() as keys:
-        page = await collect(keys.list, after=after, limit=limit, every=every, **options.choice())
+        if before is not None:
+            page = await keys.list(**options.choice(), after=after, before=before, limit=limit)
+        else:
+            page = await collect(keys.list, after=after, limit=limit, every=every, **options.choice())
     if options.as_json:
-        print_json({"items": [key_json(key) for key in page.items], "next": page.next})
+        told = [key_json(key) for key in page.items]
+        print_json({"items": told, "next": page.next, "previous": page.previous})
     elif quiet:
         for key in page.items:
             print_line(key.id)
@@ -117,6 +127,34 @@ async def list_keys(
         print_rows(LIST_HEADS, [key_row(key) for key in page.items], cut=("description", "project"))
     else:
         print_note("No keys")
+    note_more(page, as_json=options.as_json)
+
+
+@app.command(epilog=examples("gatepost keys count --state expired", "gatepost keys count --project acme --json"))
+@verb
+async def count(options: WhichOptions) -> None:
+    """Count keys; of more than 10,000 it says that there are more."""
+    options.check_file()
+    async with options.keys() as keys:
+        total = await keys.count(**options.which())
+    if options.as_json:
+        print_json({"number": total.number, "exact": total.exact})
+    else:
+        print_line(str(total) if is_terminal() else f"{total.number}{'' if total.exact else '+'}")
+
+
+@app.command(epilog=examples("gatepost keys projects", "gatepost keys projects --all --json"))
+@verb
+async def projects(options: KeysOptions, *, limit: Limit = 100, after: After = None, every: EveryPage = False) -> None:
+    """List the projects that have keys, by name."""
+    options.check_file()
+    async with options.keys() as keys:
+        page = await collect(keys.projects, after=after, limit=limit, every=every)
+    if options.as_json:
+        print_json({"items": page.items, "next": page.next})
+    else:
+        for name in page.items:
+            print_line(name)
     note_more(page, as_json=options.as_json)
 
 
@@ -162,7 +200,9 @@ async def edit(
     if description is None and not permission and expires is None and not never_expires:
         raise BadInputError("Nothing to change: name --description, --permission, --expires or --never-expires")
     options.check_file()
-    moment = None if never_expires else UNSET if expires is None else parse_expiry(expires, datetime.now(UTC))
+    moment = (
+        None if never_expires else UNSET if expires is None else parse_when("--expires", expires, datetime.now(UTC))
+    )
     async with options.keys() as keys:
         key = await keys.update(
             key_id,
@@ -195,7 +235,7 @@ async def rotate(
 ) -> None:
     """Give a key a new secret, and show it, once."""
     check_one_form(quiet, options.as_json)
-    seconds = parse_grace(grace)
+    seconds = parse_seconds("--grace", grace)
     options.check_file()
     async with options.keys() as keys:
         late = None
@@ -205,7 +245,9 @@ async def rotate(
             )
         except StillSpreadingError as error:  # the secret is told now or never
             issued, late = error.result, error
-        note = f"The old one works for {format_span(seconds)} more." if seconds else "The old one is dead."
+        note = "The old one is dead."
+        if seconds:
+            note = f"The old one works for {format_span(seconds)} more; gatepost keys end-grace {key_id} ends it now."
         print_issued(issued, keys, note, as_json=options.as_json, quiet=quiet)
     if late is not None:
         raise late

@@ -5,17 +5,22 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Context, Option
 
 from gatepost.catalogue import DAM, Catalogue
+from gatepost.cli.arguments import format_span, parse_seconds, parse_when
 from gatepost.errors import BadInputError, SchemaError
-from gatepost.keyring import DEFAULT_DATABASE, PAGE_MAX, APIKeys, Wait
-from gatepost.models import ADDRESS_MAX, Actor
+from gatepost.keyring import DEFAULT_DATABASE, MAX_GRACE, PAGE_MAX, APIKeys, Wait
+from gatepost.models import ADDRESS_MAX, EXPIRING_SECONDS, Actor
 from gatepost.secret import DEFAULT_PREFIX
+
+if TYPE_CHECKING:
+    from gatepost.selection import Which
 
 SERVER_KEYS = "GATEPOST_SERVER_KEYS"
 """Environment variable with the server keys. Never an argument: those are seen by everybody on the machine."""
@@ -28,7 +33,7 @@ REDIS_SECONDS = 1.0
 
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
-_SORT_HELP = "created, updated or description; with - in front the last ones first."
+_SORT_HELP = "created, updated, description or expires; with - in front the last ones first."
 
 CatalogueOption = Annotated[
     str | None,
@@ -56,6 +61,9 @@ KeyId = Annotated[str, Argument(metavar="ID", help="The key's id, 12 characters.
 Limit = Annotated[int, Option("--limit", metavar="N", min=1, max=PAGE_MAX, help="Most entries on a page.")]
 After = Annotated[
     str | None, Option("--after", metavar="PLACE", help="Go on from there: the `next` of the page before.")
+]
+Before = Annotated[
+    str | None, Option("--before", metavar="PLACE", help="Go back from there: the `previous` of the page behind.")
 ]
 EveryPage = Annotated[bool, Option("--all", help="Every page, not only one.")]
 QuietIds = Annotated[bool, Option("--quiet", "-q", help="Print the keys' ids alone, one a line.")]
@@ -150,6 +158,16 @@ class KeysOptions(DatabaseOptions):
             rich_help_panel=_CONNECTION,
         ),
     ] = DEFAULT_PREFIX
+    max_grace: Annotated[
+        str,
+        Option(
+            "--max-grace",
+            envvar="GATEPOST_MAX_GRACE",
+            metavar="SPAN",
+            help="How long a rotation may let the old secret work; as in the app.",
+            rich_help_panel=_CONNECTION,
+        ),
+    ] = format_span(MAX_GRACE)
 
     def keys(self, *, foreign_secrets: bool = False) -> APIKeys:
         """The keys, closed still, for one command: what it reads is not remembered. Raises `BadInputError`."""
@@ -169,19 +187,32 @@ class KeysOptions(DatabaseOptions):
             "prefix": self.prefix,
             "server_keys": server_keys(),
             "vault_keys": vault_keys(),
+            "max_grace": parse_seconds("--max-grace", self.max_grace),
         }
 
 
-Sort = Literal["created", "-created", "updated", "-updated", "description", "-description"]
+Sort = Literal["created", "-created", "updated", "-updated", "description", "-description", "expires", "-expires"]
+StateName = Literal["active", "expiring", "expired", "deactivated"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoiceOptions(KeysOptions):
-    """What every command takes that tells of many keys: which ones, and in what order."""
+class WhichOptions(KeysOptions):
+    """What every command takes that is about many keys: which ones."""
 
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Only keys of this project.")] = None
+    company_wide: Annotated[bool, Option("--company-wide", help="Only keys of no project.")] = False
+    state: Annotated[
+        StateName | None,
+        Option(
+            "--state",
+            metavar="STATE",
+            help="Only keys that are active (they work now), expiring (of these, those that end soon), expired, or "
+            "deactivated.",
+        ),
+    ] = None
     active: Annotated[
-        bool | None, Option("--active/--inactive", help="Only keys that are switched on, or off.", show_default=False)
+        bool | None,
+        Option("--active/--inactive", help="The same as --state active, or deactivated.", show_default=False),
     ] = None
     permission: Annotated[
         str | None,
@@ -193,21 +224,51 @@ class ChoiceOptions(KeysOptions):
             autocompletion=complete_permission,
         ),
     ] = None
+    no_permissions: Annotated[bool, Option("--no-permissions", help="Only keys that may do nothing.")] = False
     search: Annotated[
         str | None,
-        Option("--search", metavar="WORDS", help="Each of them begins a word of the key's description, or its id."),
+        Option(
+            "--search",
+            metavar="WORDS",
+            help="Each of them begins a word of the key's description, or its id; or a secret as lists show it, its "
+            "start, or its last four characters.",
+        ),
     ] = None
+    expires_before: Annotated[
+        str | None,
+        Option("--expires-before", metavar="WHEN", help="Only keys that end, or ended, before: 90d, 2030-01-31."),
+    ] = None
+    never_expires: Annotated[bool, Option("--never-expires", help="Only keys without an expiry.")] = False
+    expires_within: Annotated[
+        str, Option("--expires-within", metavar="SPAN", help="How soon a key must end to be expiring.")
+    ] = format_span(EXPIRING_SECONDS)
+
+    def which(self) -> "Which":
+        """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
+        before = self.expires_before
+        return {
+            "project": self.project,
+            "company_wide": self.company_wide,
+            "active": self.active,
+            "state": self.state,
+            "permission": self.permission,
+            "no_permissions": self.no_permissions,
+            "search": self.search,
+            "expires_before": None if before is None else parse_when("--expires-before", before, datetime.now(UTC)),
+            "never_expires": self.never_expires,
+            "expires_within": parse_seconds("--expires-within", self.expires_within),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions(WhichOptions):
+    """What every command takes that tells of many keys: which ones, and in what order."""
+
     sort: Annotated[Sort, Option("--sort", metavar="ORDER", help=_SORT_HELP)] = "-created"
 
     def choice(self) -> dict[str, Any]:
-        """The arguments of `APIKeys.list` that these options stand for."""
-        return {
-            "project": self.project,
-            "active": self.active,
-            "permission": self.permission,
-            "search": self.search,
-            "sort": self.sort,
-        }
+        """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
+        return {**self.which(), "sort": self.sort}
 
 
 @dataclass(frozen=True, kw_only=True)

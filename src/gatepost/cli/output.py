@@ -19,7 +19,9 @@ _STATUS_STYLES = {
     "active": "green",
     "activated": "green",
     "deactivated": "yellow",
+    "expiring": "yellow",
     "expired": "yellow",
+    "ended": "yellow",
     "deleted": "red",
     "unknown": "red",
 }

@@ -9,9 +9,7 @@ from typer import Option
 from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
 from gatepost.cli.options import KeysOptions
 from gatepost.cli.output import print_json, print_line, print_note
-from gatepost.cli.paging import pages
 from gatepost.cli.verb import verb
-from gatepost.cli.views import status_of
 from gatepost.errors import MissingExtraError
 from gatepost.keyring import APIKeys
 
@@ -52,10 +50,7 @@ async def serve(
 
 async def _can_be_managed(keys: APIKeys) -> bool:
     """Whether there is a key that lets people in to change keys."""
-    async for page in pages(keys.list, permission=ACCESS_MANAGE, active=True):
-        if any(status_of(key) == "active" for key in page.items):
-            return True
-    return False
+    return bool((await keys.list(permission=ACCESS_MANAGE, state="active", limit=1)).items)
 
 
 def _introduce(url: str, listener: socket.socket, *, managed: bool) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gatepost import presentation
 from gatepost.catalogue import Catalogue
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
 from gatepost.keyring import APIKeys
-from gatepost.models import APIKey, ChangeEvent, Issued, Outcome, Page, Receipt, Verdict
+from gatepost.models import APIKey, ChangeEvent, Issued, OldSecret, Outcome, Page, Receipt, State, Verdict
 from gatepost.presentation import actor_text, key_json, propagation_json, propagation_text
 
 LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
@@ -26,9 +25,9 @@ _VERDICTS = {
 }
 
 
-def status_of(key: APIKey) -> str:
-    """`active`, `deactivated` or `expired`, the last by this machine's clock."""
-    return presentation.status_of(key, datetime.now(UTC))
+def status_of(key: APIKey) -> State:
+    """What the key is good for now, by this machine's clock."""
+    return key.state(datetime.now(UTC))
 
 
 def key_row(key: APIKey) -> Sequence[str]:
@@ -71,6 +70,7 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
         *([("hint", key.hint)] if key.hint else []),
+        *([("old secret", _old_secret_text(key.old_secret))] if key.old_secret else []),
     ]
 
 
@@ -189,6 +189,12 @@ def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple
     width = max((len(name) for name in key.permissions), default=0)
     lines = [f"{name:<{width}}  {sentences.get(name, '')}".rstrip() for name in sorted(key.permissions)] or ["none"]
     return [("permissions", lines[0]), *(("", line) for line in lines[1:])]
+
+
+def _old_secret_text(old: OldSecret) -> str:
+    if not is_terminal():
+        return f"{old.hint} {old.expires_at.isoformat()}"
+    return f"{old.hint} works until {_moment(old.expires_at)}"
 
 
 def _moment(moment: datetime) -> str:

@@ -21,6 +21,7 @@ KEY_MEMBERS = {
     "updated_at",
     "expires_at",
     "hint",
+    "old_secret",
 }
 
 
@@ -101,6 +102,72 @@ async def test_keys_are_listed_by_filter_and_order_page_by_page(boss: Caller) ->
     assert [len(page["items"]) for page in (first, second)] == [4, 2]
     assert second["next"] is None
     assert len({key["id"] for page in (first, second) for key in page["items"]}) == 6
+
+
+async def test_keys_are_listed_and_counted_by_state_and_expiry_there_and_back(boss: Caller) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for description, more in (
+        ("soon", {"expires_at": soon, "project": "acme"}),
+        ("late", {"expires_at": "2999-01-01T00:00:00Z", "permissions": ["FILE_UPLOAD"]}),
+        ("never", {"project": "zeta", "permissions": ["FILE_UPLOAD"]}),
+        ("off", {"active": False, "project": "acme"}),
+    ):
+        await boss.post("/keys", {"description": description, **more}, 201)
+
+    async def found(**query: Any) -> list[str]:
+        names = [key["description"] for key in (await boss.get("/keys", **query))["items"]]
+        order_or_page = {"sort", "limit"}
+        counted = await boss.get("/keys/count", **{name: query[name] for name in query.keys() - order_or_page})
+        assert counted == {"number": len(names), "exact": True}
+        return names
+
+    assert await found(sort="expires", search="soon") == ["soon"]
+    assert (await found(sort="expires"))[:2] == ["soon", "late"]
+    assert (await found(sort="-expires"))[-2:] == ["late", "soon"]
+    assert await found(state="expiring") == ["soon"]
+    assert await found(state="expiring", expires_within=3600) == []
+    assert await found(state="active") == ["never", "late", "soon", "a caller"]
+    assert await found(state="expired") == []
+    assert await found(state="deactivated") == ["off"]
+    assert await found(expires_before="2030-01-01T00:00:00Z") == ["soon"]
+    assert await found(never_expires="true", state="active") == ["never", "a caller"]
+    assert await found(company_wide="true") == ["late", "a caller"]
+    assert await found(no_permissions="true") == ["off", "soon"]
+    hint = (await boss.get("/keys", search="late"))["items"][0]["hint"]
+    assert await found(search=hint) == ["late"]
+    assert await found(search=hint[-4:]) == ["late"]
+    first = await boss.get("/keys", limit=2)
+    second = await boss.get("/keys", limit=2, after=first["next"])
+    assert first["previous"] is None
+    assert await boss.get("/keys", limit=2, before=second["previous"]) == first
+    assert await boss.get("/projects") == {"items": ["acme", "zeta"], "next": None}
+    assert await boss.get("/projects", limit=1) == {"items": ["acme"], "next": "acme"}
+    assert await boss.get("/projects", after="acme") == {"items": ["zeta"], "next": None}
+
+
+async def test_the_older_secret_is_told_and_ended(site: Site, boss: Caller) -> None:
+    made = await boss.post("/keys", {"description": "rotated"}, 201)
+    key_id = made["key"]["id"]
+    assert made["key"]["old_secret"] is None
+    rotated = await boss.post(f"/keys/{key_id}/rotate", {"grace": 3600})
+    old = rotated["key"]["old_secret"]
+    assert old["hint"] == made["key"]["hint"]
+    assert datetime.fromisoformat(old["expires_at"]) > datetime.now(UTC) + timedelta(minutes=59)
+    assert (await boss.get(f"/keys/{key_id}"))["old_secret"] == old
+    assert (await boss.get("/keys", search="rotated"))["items"][0]["old_secret"] == old
+    assert await site.let_in(made["secret"])
+    ended = await boss.post("/keys/end-grace", {"ids": [key_id, boss.key_id, "x"]})
+    assert [each["result"] for each in ended["results"]] == ["changed", "unchanged", "unknown"]
+    assert ended["propagation"]["complete"]
+    assert not await site.let_in(made["secret"])
+    assert await site.let_in(rotated["secret"])
+    assert (await boss.get(f"/keys/{key_id}"))["old_secret"] is None
+    assert (await boss.get(f"/keys/{key_id}/events"))["items"][0]["kind"] == "grace_ended"
+    too_long = await boss.call("POST", f"/keys/{key_id}/rotate", {"grace": 31 * 86400})
+    assert (too_long.status_code, too_long.json()["field"]) == (400, "grace")
+    assert "max_grace" in too_long.json()["detail"]
+    document = await boss.get("/openapi.json")
+    assert document["components"]["schemas"]["Rotation"]["properties"]["grace"]["maximum"] == 30 * 86400
 
 
 async def test_an_edit_changes_what_it_names_and_nothing_else(boss: Caller) -> None:

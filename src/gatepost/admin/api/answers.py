@@ -12,6 +12,18 @@ from gatepost.presentation import event_json, key_json, propagation_json
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
+class OldSecret(Struct):
+    """A secret that was rotated out and works still, until `expires_at`, or the end of its key."""
+
+    hint: Annotated[str, Meta(description="Its start and last four characters.")]
+    expires_at: Moment
+
+    @classmethod
+    def of(cls, old: models.OldSecret) -> Self:
+        """The secret, told."""
+        return cls(old.hint, old.expires_at)
+
+
 class Key(Struct):
     """A key. It never holds a secret."""
 
@@ -24,11 +36,20 @@ class Key(Struct):
     updated_at: Moment
     expires_at: Annotated[Moment | None, Meta(description="null: never.")]
     hint: Annotated[str | None, Meta(description="Start and last four characters of the secret.")]
+    old_secret: Annotated[
+        OldSecret | None,
+        Meta(description="The secret from before the last rotation, while it still works; null: there is none."),
+    ]
 
     @classmethod
     def of(cls, key: models.APIKey) -> Self:
         """The key, told."""
-        return cls(**key_json(key))
+        return cls(**_members(key))
+
+
+def _members(key: models.APIKey) -> Mapping[str, Any]:
+    old = key.old_secret
+    return {**key_json(key), "old_secret": None if old is None else OldSecret.of(old)}
 
 
 class Propagation(Struct):
@@ -58,13 +79,30 @@ class ChangedKey(Key):
     @classmethod
     def of_edit(cls, key: models.EditedKey) -> Self:
         """The key, told."""
-        return cls(**key_json(key), propagation=Propagation.of(key.propagation))
+        return cls(**_members(key), propagation=Propagation.of(key.propagation))
 
 
 class Keys(Struct):
-    """One page of keys. `next`: the `after` of the following page; null at the end."""
+    """One page of keys. `next`: the `after` of the following page; null at the end. `previous`: the `before` of the
+    page before; null at the start."""
 
     items: Sequence[Key]
+    next: str | None
+    previous: str | None
+
+
+class Total(Struct):
+    """How many keys there are. `exact`: whether it is just that `number`; else there are at least so many, too many to
+    be counted."""
+
+    number: int
+    exact: bool
+
+
+class Projects(Struct):
+    """One page of the names of projects, in order. `next`: the `after` of the following page; null at the end."""
+
+    items: Sequence[str]
     next: str | None
 
 

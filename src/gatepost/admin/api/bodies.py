@@ -17,7 +17,7 @@ _Description = Annotated[
     Meta(
         min_length=1,
         max_length=DESCRIPTION_MAX,
-        description="For people: printable characters on one line, not only white space.",
+        description="For people: one line of text. Spaces of all kinds become ordinary ones.",
     ),
 ]
 _Permissions = Annotated[list[PermissionName], Meta(description="What the key may do.")]

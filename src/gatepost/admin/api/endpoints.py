@@ -15,10 +15,12 @@ from gatepost.admin.api.parameters import (
     Idempotency,
     IfMatch,
     IfNoneMatch,
+    KeyChoice,
     KeyEventFilter,
     KeyFilter,
     Nothing,
     Paging,
+    ProjectPaging,
     Waiting,
     given,
 )
@@ -54,7 +56,25 @@ async def list_keys(call: Call[KeyFilter, Nothing, Nothing]) -> Reply:
     Only those of the caller's own project, where it has one.
     """
     page = await call.keys.list(**given(call.query), actor=call.actor)
-    return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next))
+    return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next, page.previous))
+
+
+async def count_keys(call: Call[KeyChoice, Nothing, Nothing]) -> Reply:
+    """Count keys.
+
+    At most 10,000 are looked at. Only those of the caller's own project, where it has one.
+    """
+    total = await call.keys.count(**given(call.query), actor=call.actor)
+    return Reply(answers.Total(total.number, total.exact))
+
+
+async def list_projects(call: Call[ProjectPaging, Nothing, Nothing]) -> Reply:
+    """List the projects that have keys, by name.
+
+    Only the caller's own project, where it has one.
+    """
+    page = await call.keys.projects(**given(call.query), actor=call.actor)
+    return Reply(answers.Projects(page.items, page.next))
 
 
 async def create_key(call: Call[Nothing, Idempotency, NewKey]) -> Reply:
@@ -105,7 +125,8 @@ async def delete_key(call: Call[Forcing, IfMatch, Nothing]) -> Reply:
 async def rotate_key(call: Call[Forcing, IfMatch, Rotation]) -> Reply:
     """Give a key a new secret.
 
-    The one before goes on working for `grace` seconds. The new secret is told in the answer, and never again.
+    The one before goes on working for `grace` seconds, and is told as `old_secret` until then. The new secret is told
+    in the answer, and never again.
     """
     rotation = call.keys.rotate(
         call.key_id, **given(call.body), **given(call.query), if_version=call.headers.version, actor=call.actor
@@ -142,13 +163,23 @@ async def deactivate_keys(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
     return Reply(answers.Changes.of(receipt, call.body.ids), status)
 
 
+async def end_grace(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
+    """End the older secrets that rotations left working for a while, all in one transaction.
+
+    The current ones stay. The answer comes once every worker refuses the older ones.
+    """
+    change = call.keys.end_grace(call.body.ids, **given(call.query), actor=call.actor)
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt, call.body.ids), status)
+
+
 async def list_made_keys(call: Call[Paging, Nothing, Nothing]) -> Reply:
     """List the keys that a key made, those that these made, and so on.
 
     What is left of a key that leaked, newest first; it may be deleted itself.
     """
     page = await call.keys.made_by(call.key_id, **given(call.query), actor=call.actor)
-    return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next))
+    return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next, page.previous))
 
 
 async def list_key_events(call: Call[KeyEventFilter, Nothing, Nothing]) -> Reply:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.json import schema_components
 
-from gatepost.admin.api.bodies import KeyChanges
+from gatepost.admin.api.bodies import KeyChanges, Rotation
 from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import KeyId
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
@@ -109,12 +109,13 @@ def _scheme(source: Source) -> tuple[str, Json]:
 
 
 def _schemas(keys: APIKeys) -> Json:
-    """The structs of all bodies, and the permissions that exist."""
+    """The structs of all bodies, and the permissions that exist. How long a grace may be is the keys' setting."""
     structs = {each.body for each in OPERATIONS if each.has_body} | {each.answer for each in OPERATIONS}
     _, schemas = schema_components(sorted([*structs, Problem], key=lambda each: each.__name__), ref_template=_REF)
     for schema in schemas.values():
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
+    schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}
     return schemas
 

@@ -10,8 +10,9 @@ from gatepost.catalogue import NAME_MAX
 from gatepost.errors import BadInputError
 from gatepost.inputs import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN
 from gatepost.keyring import PAGE_MAX
-from gatepost.models import ACTOR_ID_MAX, DESCRIPTION_MAX, PROJECT_MAX, EventKind
+from gatepost.models import ACTOR_ID_MAX, DESCRIPTION_MAX, EXPIRING_SECONDS, PROJECT_MAX, EventKind
 from gatepost.secret import ID_CHARS
+from gatepost.selection import EXPIRES_WITHIN_MAX
 
 TIMEOUT_MAX = 300
 """Seconds that a call may ask to be kept waiting: proxies in between end most connections long before."""
@@ -95,29 +96,77 @@ class Paging(Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Most items on the page.")] = 50
 
 
-class KeyFilter(Paging, forbid_unknown_fields=True):
-    """Which keys, in which order."""
+_Project = Annotated[str, Meta(min_length=1, max_length=PROJECT_MAX, description="Keys of this project.")]
+_Search = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=DESCRIPTION_MAX,
+        description="Words, each of which begins a word of the description, or the id; or a secret as its `hint` tells "
+        "it, its start, or its last four characters, in their own case.",
+    ),
+]
 
-    project: (
-        Annotated[str, Meta(min_length=1, max_length=PROJECT_MAX, description="Keys of this project.")] | UnsetType
+
+class KeyChoice(Struct, forbid_unknown_fields=True):
+    """Which keys."""
+
+    project: _Project | UnsetType = UNSET
+    company_wide: Annotated[bool, Meta(description="Keys of no project.")] = False
+    active: (
+        Annotated[bool, Meta(description="Keys in the state `active`, or `deactivated`. Not together with `state`.")]
+        | UnsetType
     ) = UNSET
-    active: Annotated[bool, Meta(description="Keys that are switched on, or off.")] | UnsetType = UNSET
-    permission: PermissionName | UnsetType = UNSET
-    search: (
+    state: (
         Annotated[
-            str,
+            Literal["active", "expiring", "expired", "deactivated"],
             Meta(
-                min_length=1,
-                max_length=DESCRIPTION_MAX,
-                description="Words, each of which begins a word of the description, or the id.",
+                description="`active`: they work now. `expiring`: of these, they end within `expires_within`. "
+                "`expired`: their time is over. `deactivated`: they are switched off."
             ),
         ]
         | UnsetType
     ) = UNSET
+    permission: PermissionName | UnsetType = UNSET
+    no_permissions: Annotated[bool, Meta(description="Keys that may do nothing.")] = False
+    search: _Search | UnsetType = UNSET
+    expires_before: (
+        Annotated[datetime, Meta(tz=True, description="Keys that end before this moment (RFC 3339), or have.")]
+        | UnsetType
+    ) = UNSET
+    never_expires: Annotated[bool, Meta(description="Keys without an expiry.")] = False
+    expires_within: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=EXPIRES_WITHIN_MAX,
+            description="Seconds before its expiry from which on a key is `expiring`.",
+        ),
+    ] = EXPIRING_SECONDS
+
+
+class KeyFilter(KeyChoice, forbid_unknown_fields=True):
+    """Which keys, in which order, and which page of them."""
+
     sort: Annotated[
-        Literal["created", "-created", "updated", "-updated", "description", "-description"],
-        Meta(description="The order; `-`: descending."),
+        Literal["created", "-created", "updated", "-updated", "description", "-description", "expires", "-expires"],
+        Meta(description="The order; `-`: descending. What never expires does so after everything else."),
     ] = "-created"
+    after: Annotated[str, Meta(description="The `next` of the page before.")] | UnsetType = UNSET
+    before: (
+        Annotated[str, Meta(description="The `previous` of the page behind. Not together with `after`.")] | UnsetType
+    ) = UNSET
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Most items on the page.")] = 50
+
+
+class ProjectPaging(Struct, forbid_unknown_fields=True):
+    """Which page of the projects."""
+
+    after: (
+        Annotated[str, Meta(min_length=1, max_length=PROJECT_MAX, description="The `next` of the page before: a name.")]
+        | UnsetType
+    ) = UNSET
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Most items on the page.")] = 100
 
 
 class KeyEventFilter(Paging, forbid_unknown_fields=True):

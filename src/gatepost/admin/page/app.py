@@ -20,7 +20,6 @@ from gatepost.admin.page.site import Site
 from gatepost.admin.page.throttle import Throttle
 from gatepost.admin.page.trial import Trial
 from gatepost.keyring import APIKeys
-from gatepost.presentation import status_of
 
 
 def make_page(
@@ -107,5 +106,5 @@ def _templates(keys: APIKeys) -> Environment:
         "project_name": project_name,
         "project_value": project_value,
     }
-    environment.globals |= {"status_of": status_of, "sentences": sentences(keys.catalogue)}
+    environment.globals |= {"sentences": sentences(keys.catalogue)}
     return environment
