@@ -95,7 +95,7 @@ async def test_nothing_on_a_page_is_inline_or_from_elsewhere(served: Served) -> 
 async def test_static_files_are_kept_for_good_under_their_contents_hash(served: Served) -> None:
     async with at(served) as client:
         paths = re.findall(rf'"{MOUNT}/(static/[^"]*)"', (await client.get()).text)
-        assert {path.rpartition("/")[2] for path in paths} == {"page.css", "page.js", "logo.svg"}
+        assert {path.rpartition("/")[2] for path in paths} == {"page.css", "page.js", "shortcuts.js", "logo.svg"}
         for path in paths:
             answer = await client.get(path)
             assert answer.status_code == 200
