@@ -655,6 +655,7 @@ async def test_keys_are_filtered_by_state_expiry_permissions_and_project_and_cou
     await page.get_by_label("Permission", exact=True).select_option("No permission at all")
     await expect(names).to_have_text(["off"])
     await page.get_by_role("link", name="Clear").click()
+    await expect(names).to_have_count(5)
     await page.get_by_label("Project", exact=True).select_option("acme")
     await expect(names).to_have_text(["soon over", "endless"])
     await page.get_by_label("Project", exact=True).select_option("Keys of no project")
