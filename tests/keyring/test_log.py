@@ -176,6 +176,7 @@ async def test_what_a_key_made_is_told_as_far_as_the_actor_reaches(keys: APIKeys
     here = await keys.create("x", project="acme", actor=Actor.of(wide))
     ben = Actor("ben", id="2", permissions=MANAGE, project="acme")
     assert await keys_made_by(keys, wide.id) == [here.key.id, there.key.id]
+    assert await keys_made_by(keys, wide.id, actor=ben) == [here.key.id]
     assert await keys_made_by(keys, here.key.id, actor=ben) == []
     for unknown in (there.key.id, "nobody000000", "x"):
         with pytest.raises(KeyNotFoundError):
