@@ -34,7 +34,8 @@ class Exemptions:
 
     def match(self, scope: Scope) -> bool:
         """Whether this request needs no key."""
-        if all(self._opens(path, scope) for path in self._routing.paths(scope)):
+        paths = self._routing.paths(scope)
+        if paths and all(self._opens(path, scope) for path in paths):
             return True
         if not self._functions:
             return False

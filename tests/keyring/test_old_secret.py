@@ -78,7 +78,7 @@ async def test_ending_the_grace_ends_the_older_secret_and_nothing_else(keys: API
     made = [await keys.create(f"key {number}", project="acme") for number in range(3)]
     rotated = [await keys.rotate(issued.key.id, grace=3600) for issued in made[:2]]
     ids = [issued.key.id for issued in made]
-    receipt = await keys.end_grace([*ids, "x" * 12], actor=Actor(name="ann", operator=True, address="10.0.0.1"))
+    receipt = await keys.end_grace([*ids, "x" * 12], actor=Actor("ann", address="10.0.0.1", operator=True))
     assert list(receipt.changed) == ids[:2]
     assert list(receipt.unchanged) == ids[2:]
     assert list(receipt.unknown) == ["x" * 12]

@@ -66,6 +66,7 @@ async def serving(
     mount: str = MOUNT,
     vault_keys: Any = None,
     foreign_secrets: bool = False,
+    max_grace: float = 30 * 86400.0,
     poll_there: float = 0.05,
     whole: bool = False,
     **options: Any,
@@ -73,7 +74,9 @@ async def serving(
     """Serve the page at `mount`, made with `options`, over a database that has no tables yet. `poll_there`: seconds
     between two looks that the app's worker takes at the changes. `whole`: with the REST API below it."""
     await APIKeys(database).create_schema()
-    here = APIKeys(database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, poll_interval=0.05)
+    here = APIKeys(
+        database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, max_grace=max_grace, poll_interval=0.05
+    )
     async with here as keys, APIKeys(database, poll_interval=poll_there) as there:
         await there.serve()
         app = Starlette(

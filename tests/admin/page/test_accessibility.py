@@ -29,6 +29,7 @@ async def check(visitor: Visitor, what: str, rules: Sequence[str]) -> None:
     assert scrolled <= shown, what
 
 
+@pytest.mark.timeout(900)  # all rules, two dozen times
 @pytest.mark.parametrize("look", LOOKS)
 async def test_axe_finds_nothing(served: Served, visit: Visit, look: str) -> None:
     options = {**LOOKS[look], "reduced_motion": "reduce"}

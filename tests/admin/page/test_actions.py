@@ -9,8 +9,10 @@ from playwright.async_api import expect
 
 from gatepost.admin.page import key_change
 from gatepost.errors import UnavailableError
+from gatepost.models import Actor
 from tests.admin.page.conftest import Visit
-from tests.admin.page.served import Served, serving
+from tests.admin.page.served import EVERYTHING, Served, serving
+from tests.admin.page.stored import put
 from tests.admin.page.visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,10 +27,10 @@ async def test_a_new_keys_secret_is_shown_once_copied_and_let_in(served: Served,
     await page.get_by_role("link", name="Add key").click()
     await expect(page.get_by_label("Description", exact=True)).to_be_focused()
     await page.get_by_label("Description", exact=True).fill("Nightly import")
-    await page.get_by_label("Project", exact=False).last.fill("acme")
+    await visitor.dialog.get_by_label("Project").fill("acme")
     await page.get_by_label("Filter permissions").fill("list assets")
     await page.get_by_label("List assets").check()
-    await page.get_by_label("Expires").select_option("In 90 days")
+    await page.get_by_label("Expires").select_option("90")
     await visitor.press("Create key")
     secret = await visitor.secret()
     assert await served.ask(secret) == 200
@@ -592,7 +594,7 @@ async def test_the_list_is_searched_filtered_sorted_and_paged(served: Served, vi
     await expect(rows).to_have_count(50)
     await page.get_by_role("link", name="Next").click()
     await expect(rows).to_have_count(11)
-    await page.get_by_role("link", name="Back to start").click()
+    await page.get_by_role("link", name="Previous").click()
     await expect(rows).to_have_count(50)
     await page.get_by_role("link", name="Description").click()
     await expect(page.get_by_role("columnheader", name="Description")).to_have_attribute("aria-sort", "ascending")
@@ -612,13 +614,188 @@ async def test_the_list_is_searched_filtered_sorted_and_paged(served: Served, vi
     await expect(rows).to_have_count(50)
     await page.get_by_label("Permission", exact=True).select_option("Upload file")
     await expect(rows).to_have_count(3)
-    await page.get_by_label("Project", exact=True).fill("other")
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name="No key matches")).to_be_visible()
+    await page.get_by_label("Project", exact=True).select_option("Keys of no project")
+    await expect(rows).to_have_count(1)
     await page.go_back()
     await expect(rows).to_have_count(3)
     await page.reload()
     await expect(rows).to_have_count(3)
+
+
+async def test_keys_are_filtered_by_state_expiry_permissions_and_project_and_counted(
+    served: Served, visit: Visit, sqlite_url: str
+) -> None:
+    soon, later = datetime.now(UTC) + timedelta(days=9), datetime.now(UTC) + timedelta(days=99)
+    await served.keys.create("endless", FILES, project="acme")
+    await served.keys.create("soon over", FILES, project="acme", expires_at=soon)
+    await served.keys.create("over", FILES, project="globex", expires_at=later)
+    await served.keys.create("off", [], active=False, expires_at=later)
+    over = datetime.now(UTC) - timedelta(days=1)
+    put(sqlite_url, "over", expires_at=over.strftime("%Y-%m-%d %H:%M:%S.%f"))
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    total, names = page.locator("#total"), page.locator("tbody .name")
+    await expect(total).to_have_text("5 keys")
+    for state, shown in {
+        "Active": ["the boss", "soon over", "endless"],
+        "Expiring soon": ["soon over"],
+        "Expired": ["over"],
+        "Deactivated": ["off"],
+        "Never expire": ["the boss", "endless"],
+        "All": ["the boss", "off", "over", "soon over", "endless"],
+    }.items():
+        await page.get_by_role("link", name=state, exact=True).click()
+        await expect(names).to_have_text(shown)
+        if state != "All":
+            await expect(total).to_have_text(f"{len(shown)} key{'s that match' if len(shown) > 1 else ' that matches'}")
+    await page.get_by_role("link", name="Expires").click()
+    await expect(page.get_by_role("columnheader", name="Expires")).to_have_attribute("aria-sort", "ascending")
+    await expect(names).to_have_count(5)
+    assert (await names.all_inner_texts())[:3] == ["over", "soon over", "off"]
+    await page.get_by_label("Permission", exact=True).select_option("No permission at all")
+    await expect(names).to_have_text(["off"])
+    await page.get_by_role("link", name="Clear").click()
+    await expect(names).to_have_count(5)
+    await page.get_by_label("Project", exact=True).select_option("acme")
+    await expect(names).to_have_text(["soon over", "endless"])
+    await page.get_by_label("Project", exact=True).select_option("Keys of no project")
+    await expect(names).to_have_text(["off", "the boss"])
+
+
+async def test_what_a_row_shows_of_a_secret_finds_it(served: Served, visit: Visit) -> None:
+    key = await served.keys.create("worker", FILES)
+    await served.keys.create("other", FILES)
+    visitor = await visit(served, (await served.boss()).secret)
+    shown = await visitor.row("worker").locator("code").first.inner_text()
+    assert shown == key.key.hint
+    for text in (shown, shown[-4:], shown[:7]):
+        await visitor.page.get_by_label("Search").fill(text)
+        await visitor.page.keyboard.press("Enter")
+        await expect(visitor.page.locator("tbody .name")).to_have_text(["worker"])
+
+
+async def test_a_list_is_walked_forth_and_back(served: Served, visit: Visit) -> None:
+    for number in range(120):
+        await served.keys.create(f"worker {number:03}", FILES)
+    visitor = await visit(served, (await served.boss()).secret)
+    page, first = visitor.page, visitor.page.locator("tbody .name").first
+    await expect(page.get_by_role("link", name="Previous")).to_have_count(0)
+    for link, shown in (
+        ("Next", "worker 070"),
+        ("Next", "worker 020"),
+        ("Previous", "worker 070"),
+        ("Next", "worker 020"),
+        ("Previous", "worker 070"),
+        ("Previous", "the boss"),
+    ):
+        await page.get_by_role("link", name=link).click()
+        await expect(first).to_have_text(shown)
+    await page.get_by_role("link", name="Next").click()
+    await page.get_by_role("link", name="Start", exact=True).click()
+    await expect(first).to_have_text("the boss")
+
+
+async def test_all_that_match_are_switched_off_at_once_with_an_answer_for_each(served: Served, visit: Visit) -> None:
+    made = [await served.keys.create(f"worker {number:03}", FILES, project="acme") for number in range(120)]
+    other = await served.keys.create("other", FILES)
+    await served.keys.deactivate(made[5].key.id)
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    await visitor.open("?search=worker&project=acme")
+    everything = page.get_by_label("All 120 that match, on every page")
+    await expect(everything).to_be_hidden()
+    await page.get_by_label("Select all on this page").check()
+    await everything.check()
+    await expect(page.locator("#bulk")).to_contain_text("120 selected")
+    await page.locator("#bulk").get_by_role("button", name="Deactivate").click()
+    await expect(visitor.dialog).to_contain_text("120 keys will be refused everywhere")
+    await expect(visitor.dialog).to_contain_text("and 112 more")
+    late = await served.keys.create("worker late", FILES, project="acme")  # was not confirmed
+    await visitor.press("Deactivate 120 keys")
+    await expect(visitor.banner.locator(".banner-title")).to_have_text("119 of 120 keys deactivated, 1 was already")
+    await visitor.banner.get_by_text("1 · Was deactivated already").click()
+    await expect(visitor.banner).to_contain_text(made[5].key.id)
+    await visitor.banner.get_by_text("119 · Deactivated").click()
+    told = (await visitor.banner.locator(".result-ids code").all_inner_texts())[1].split()
+    assert sorted(told) == sorted(each.key.id for each in made if each is not made[5])
+    assert {key.id for key in (await served.keys.list(active=True, permission=FILES[0])).items} >= {
+        other.key.id,
+        late.key.id,
+    }
+    assert (await served.keys.count(state="deactivated")).number == 120
+
+
+async def test_unticking_one_key_takes_all_the_others_pages_back(served: Served, visit: Visit) -> None:
+    for number in range(60):
+        await served.keys.create(f"worker {number:03}", FILES)
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    await page.get_by_label("Select all on this page").check()
+    await page.get_by_label("All 61, on every page").check()
+    await page.get_by_label("Select worker 030").uncheck()
+    await expect(page.locator("#bulk")).to_contain_text("49 selected")
+    await page.locator("#bulk").get_by_role("button", name="Deactivate").click()
+    await expect(visitor.dialog).to_contain_text("49 keys")
+
+
+async def test_the_older_secret_is_shown_until_when_it_works_and_is_ended_alone(served: Served, visit: Visit) -> None:
+    key = await served.keys.create("worker", FILES)
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    await visitor.choose("worker", "Rotate secret")
+    await visitor.press("Rotate")
+    secret = await visitor.secret()
+    await visitor.press("Copy")
+    await go_out(visitor, "Done")
+    await expect(visitor.banner).to_contain_text("The old secret opens it too, until")
+    await expect(visitor.row("worker").locator(".hint")).to_contain_text("+1 older secret")
+    await visitor.row("worker").locator(".name").click()
+    await expect(page.locator(".facts").first).to_contain_text(f"{key.key.hint} opens this key too")
+    await expect(page.locator(".facts").first).to_contain_text("in 1 day")
+    assert await served.ask(key.secret) == 200
+    await page.get_by_role("link", name="End it now").click()
+    await expect(visitor.dialog).to_contain_text("with its newest secret only")
+    await visitor.press("End the old secret")
+    await expect(visitor.banner).to_contain_text(f"Refused everywhere: {EVERYWHERE}")
+    await expect(page.locator(".facts").first).not_to_contain_text("opens this key too")
+    await expect(page.locator(".event").first).to_contain_text("Old secret ended")
+    assert await served.ask(key.secret) == "key_invalid"
+    assert await served.ask(secret) == 200
+
+
+async def test_only_graces_that_are_allowed_are_offered(sqlite_url: str, visit: Visit) -> None:
+    async with serving(sqlite_url, max_grace=7200.0) as served:
+        await served.keys.create("worker", FILES)
+        visitor = await visit(served, (await served.boss()).secret)
+        await visitor.choose("worker", "Rotate secret")
+        labels = visitor.dialog.locator(".radios > .check")
+        await expect(labels).to_have_text(["None: it stops working at once", "1 hour", "Another time, 2 hours at most"])
+
+
+async def test_a_keys_page_tells_who_made_it_and_what_it_made(served: Served, visit: Visit) -> None:
+    lead = await served.keys.create("team lead", EVERYTHING)
+    child = await served.keys.create("child", FILES, actor=Actor.of(lead.key))
+    visitor = await visit(served, (await served.boss()).secret)
+    page = visitor.page
+    await visitor.open(f"keys/{child.key.id}")
+    await expect(page.locator(".facts").first).to_contain_text("by key team lead")
+    await page.get_by_role("link", name="team lead").first.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Log")
+    await visitor.open(f"keys/{lead.key.id}")
+    made = page.get_by_role("region", name="Keys that it made")
+    await expect(made).to_contain_text("child")
+    await made.get_by_role("link", name="All of them, to switch off").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Keys made by team lead")
+
+
+async def test_a_new_key_gets_one_of_the_projects_there_are_or_another(served: Served, visit: Visit) -> None:
+    for project in ("acme", "globex"):
+        await served.keys.create("x", project=project)
+    visitor = await visit(served, (await served.boss()).secret)
+    await visitor.page.get_by_role("link", name="Add key").click()
+    field = visitor.dialog.get_by_label("Project")
+    listed = await field.evaluate("field => [...field.list.options].map(option => option.value)")
+    assert listed == ["acme", "globex"]
 
 
 async def test_a_change_keeps_the_list_as_it_was_filtered(served: Served, visit: Visit) -> None:
@@ -782,6 +959,7 @@ async def test_the_page_works_over_postgresql(postgres_url: str, visit: Visit) -
         await visitor.press("Create key")
         secret = await visitor.secret()
         assert await served.ask(secret) == 200
+        await visitor.press("Copy")
         await visitor.dialog.get_by_role("link", name="Done").click()
         await visitor.choose("worker", "Deactivate")
         await visitor.press("Deactivate")

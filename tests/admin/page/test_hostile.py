@@ -1,13 +1,11 @@
 """Descriptions that mean harm are shown as what they are: text."""
 
-import sqlite3
-
 import pytest
 from playwright.async_api import expect
-from sqlalchemy import make_url
 
 from tests.admin.page.conftest import Visit
 from tests.admin.page.served import Served
+from tests.admin.page.stored import put
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -55,7 +53,7 @@ async def test_marks_that_turn_text_around_stay_inside_their_description(
     served: Served, visit: Visit, sqlite_url: str
 ) -> None:
     key = await served.keys.create("plain", [], project="acme")
-    put(sqlite_url, key.key.id, "abc\u202edef\u2066\u200f")
+    put(sqlite_url, "plain", description="abc\u202edef\u2066\u200f")
     visitor = await visit(served, (await served.boss()).secret)
     row = visitor.page.locator(f"#key-{key.key.id}")
     await expect(row.locator(".name bdi")).to_have_text("abc\u202edef\u2066\u200f")
@@ -77,7 +75,7 @@ async def test_a_description_of_ten_thousand_characters_breaks_nothing(
     served: Served, visit: Visit, sqlite_url: str, width: int
 ) -> None:
     key = await served.keys.create("plain", [])
-    put(sqlite_url, key.key.id, "x" * 10_000)
+    put(sqlite_url, "plain", description="x" * 10_000)
     visitor = await visit(served, (await served.boss()).secret, viewport={"width": width, "height": 800})
     row = visitor.page.locator(f"#key-{key.key.id}")
     box = await row.bounding_box()
@@ -91,12 +89,3 @@ async def test_a_description_of_ten_thousand_characters_breaks_nothing(
     banner = await visitor.banner.bounding_box()
     assert banner is not None
     assert banner["height"] < 260
-
-
-def put(url: str, key_id: str, description: str) -> None:
-    """Give a key a description that no verb takes, by hand in the database."""
-    path = make_url(url).database
-    assert path is not None
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE gatepost_keys SET description = ? WHERE id = ?", (description, key_id))
-    database.close()

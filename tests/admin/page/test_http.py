@@ -111,7 +111,7 @@ async def test_nothing_on_a_page_is_inline_or_from_elsewhere(served: Served) -> 
 async def test_static_files_are_kept_for_good_under_their_contents_hash(served: Served) -> None:
     async with at(served) as client:
         paths = re.findall(rf'"{MOUNT}/(static/[^"]*)"', (await client.get()).text)
-        assert {path.rpartition("/")[2] for path in paths} == {"page.css", "page.js", "logo.svg"}
+        assert {path.rpartition("/")[2] for path in paths} == {"page.css", "page.js", "shortcuts.js", "logo.svg"}
         for path in paths:
             answer = await client.get(path)
             assert answer.status_code == 200
@@ -255,18 +255,16 @@ async def test_signing_in_and_out_need_a_token_too(served: Served) -> None:
         assert (await client.get()).status_code == 401
 
 
-async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fail = Throttle.fail
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who waits at the sign-in, time stands still, however slow this machine is."""
+    monkeypatch.setattr("gatepost.admin.page.app.Throttle", lambda: Throttle(lambda: 1000.0))
 
-    def fail_at_noon(throttle: Throttle, address: str | None) -> None:
-        throttle._clock = lambda: 43_200.0  # a slow machine must not wait for it
-        fail(throttle, address)
 
-    monkeypatch.setattr(Throttle, "fail", fail_at_noon)
-    boss = await served.boss()
-    async with at(served) as client, at(served) as behind_the_same_proxy:
+@pytest.mark.usefixtures("frozen")
+async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(sqlite_url: str) -> None:
+    async with serving(sqlite_url) as served, at(served) as client, at(served) as behind_the_same_proxy:
+        boss = await served.boss()
         for _ in range(5):
             assert (await client.sign_in("gp_wrong")).status_code == 401
         answer = await client.sign_in("gp_wrong")
@@ -289,6 +287,7 @@ async def test_a_key_of_ours_that_is_no_longer_good_is_told_so_and_counts_as_no_
         assert (await client.sign_in("gp_wrong")).status_code == 401
 
 
+@pytest.mark.usefixtures("frozen")
 async def test_guesses_at_imported_secrets_wait_before_anything_is_read(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

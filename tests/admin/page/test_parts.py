@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gatepost.admin.page import csrf, history, moments
+from gatepost.admin.page.back import Back
 from gatepost.admin.page.key_form import KeyForm
-from gatepost.admin.page.listing import Listing
+from gatepost.admin.page.listing import Listing, project_value
 from gatepost.admin.page.permissions import default_presets, grouped
+from gatepost.admin.page.trial import Trial
 from gatepost.catalogue import DAM, Catalogue
 from gatepost.errors import BadInputError
 from gatepost.models import ChangeEvent
@@ -74,6 +76,36 @@ def test_moments_are_told_in_full_in_utc() -> None:
 def test_a_listing_survives_its_own_url() -> None:
     listing = Listing("a b&c", "active", "FILE_UPLOAD", "acme", "-updated", "place")
     assert Listing.parse(listing.query()) == listing
+    back = Listing("x", sort="expires", before="place")
+    assert Listing.parse(back.query()) == back
+
+
+def test_a_project_that_is_called_like_the_word_for_none_is_still_one() -> None:
+    assert Listing(project="*").which["company_wide"]
+    for name in ("acme", "*", "**", "*x"):
+        assert Listing(project=project_value(name)).which["project"] == name
+
+
+@pytest.mark.parametrize("key_id", [None, "abcdefghijkl"])
+@pytest.mark.parametrize("listing", [Listing(), Listing("a b&c", "expired", sort="expires")])
+def test_where_a_task_leads_back_to_survives_its_own_url(key_id: str | None, listing: Listing) -> None:
+    back = Back(listing, key_id)
+    assert Back.parse(back.path) == back
+    path, _, query = back.telling("created", "abcdefghijkl").partition("?")
+    assert "news=created" in query
+    assert path == ("" if key_id is None else f"keys/{key_id}")
+
+
+@pytest.mark.parametrize("text", ["https://evil.example/", "//evil.example", "keys/../x", "keys/a/b", "keys/"])
+def test_nothing_leads_back_to_elsewhere(text: str) -> None:
+    assert Back.parse(text) == Back()
+
+
+def test_the_line_to_try_a_secret_quotes_what_a_shell_would_understand() -> None:
+    line = Trial("/api/whoami", "X-'Key`: ").command("https://a.example/x?y&z")
+    assert line == (
+        "read -rs SECRET && printf %s 'X-'\"'\"'Key`: '\"$SECRET\" | curl -sS -H @- 'https://a.example/x?y&z'"
+    )
 
 
 def test_a_listing_takes_nothing_from_a_url_but_its_own_fields() -> None:

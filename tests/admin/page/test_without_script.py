@@ -53,6 +53,35 @@ async def test_keys_are_listed_filtered_and_deactivated_with_a_result_for_each(s
         assert await served.ask(each.secret) == "key_deactivated"
 
 
+async def test_all_that_match_are_switched_off_at_once(served: Served, visit: Visit) -> None:
+    for number in range(60):
+        await served.keys.create(f"worker {number:02}", FILES)
+    visitor = await visit(served, (await served.boss()).secret, java_script_enabled=False)
+    page = visitor.page
+    await visitor.open("?search=worker")
+    await page.get_by_label("All 60 that match, on every page").check()
+    await page.get_by_role("button", name="Deactivate").click()
+    await page.get_by_role("button", name="Deactivate 60 keys").click()
+    await expect(visitor.banner).to_contain_text("60 of 60 keys deactivated")
+    assert (await served.keys.count(state="active")).number == 1
+
+
+async def test_what_was_typed_survives_the_end_of_the_session(served: Served, visit: Visit) -> None:
+    boss = await served.boss()
+    visitor = await visit(served, boss.secret, java_script_enabled=False)
+    page = visitor.page
+    await page.get_by_role("link", name="Add key").click()
+    await page.get_by_label("Description", exact=True).fill("typed before")
+    await page.get_by_label("Upload file").check()
+    await visitor.context.clear_cookies(name="gatepost_session")
+    await page.get_by_role("button", name="Create key").click()
+    await visitor.sign_in(boss.secret)
+    await expect(page.get_by_label("Description", exact=True)).to_have_value("typed before")
+    await expect(page.get_by_label("Upload file")).to_be_checked()
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.locator("#secret-text")).to_be_visible()
+
+
 async def test_a_key_is_edited_rotated_and_deleted_from_its_menu(served: Served, visit: Visit) -> None:
     key = await served.keys.create("worker", FILES)
     visitor = await visit(served, (await served.boss()).secret, java_script_enabled=False)

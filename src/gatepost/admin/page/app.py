@@ -12,6 +12,7 @@ from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secr
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.entrance import Authorize, AuthorizedEntrance, SessionEntrance
 from gatepost.admin.page.headers import SecurityHeaders
+from gatepost.admin.page.listing import project_name, project_value
 from gatepost.admin.page.permissions import default_presets, sentences
 from gatepost.admin.page.session import Sessions
 from gatepost.admin.page.sign_in import SignInDesk
@@ -19,7 +20,6 @@ from gatepost.admin.page.site import Site
 from gatepost.admin.page.throttle import Throttle
 from gatepost.admin.page.trial import Trial
 from gatepost.keyring import APIKeys
-from gatepost.presentation import status_of
 
 
 def make_page(
@@ -103,6 +103,8 @@ def _templates(keys: APIKeys) -> Environment:
         "date_time": moments.date_time,
         "full": moments.full,
         "relative": moments.relative,
+        "project_name": project_name,
+        "project_value": project_value,
     }
-    environment.globals |= {"status_of": status_of, "sentences": sentences(keys.catalogue)}
+    environment.globals |= {"sentences": sentences(keys.catalogue)}
     return environment

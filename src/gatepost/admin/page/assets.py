@@ -14,6 +14,7 @@ PATH = "/static/{version}/{name}"
 _MEDIA_TYPES: Mapping[str, str] = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "shortcuts.js": "text/javascript",
     "logo.svg": "image/svg+xml",
 }
 _HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}

@@ -52,8 +52,23 @@ VERBS: Mapping[str, Verb] = {
             "Refused everywhere",
             is_dangerous=True,
         ),
+        Verb(
+            "end_grace",
+            "End the old secret",
+            "Old secret ended",
+            "Had no old secret any more",
+            "let in with {their} newest secret only: the one from before is refused everywhere, at once",
+            "Refused everywhere",
+            is_dangerous=True,
+        ),
     )
 }
+
+
+_MANY = {"they": "they", "They": "They", "their": "their", "have": "have"}
+
+SHOWN_MAX = 50
+"""Most keys whose results are told one by one; of more, each result has a list of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +93,20 @@ class Banner:
     key_id: str | None = None
     results: Sequence[Result] = ()
 
+    @property
+    def by_text(self) -> Mapping[str, Sequence[Result]]:
+        """The results by what they say, the fewest first: what went otherwise than most."""
+        found: dict[str, list[Result]] = {}
+        for result in self.results:
+            found.setdefault(result.text, []).append(result)
+        return dict(sorted(found.items(), key=lambda each: len(each[1])))
+
 
 def promise(verb: Verb, count: int) -> str:
     """`3 keys will be refused everywhere, ...`."""
     one = count == 1
-    words = {"they": "it", "They": "It", "have": "has"} if one else {"they": "they", "They": "They", "have": "have"}
-    return f"{'The key' if one else f'{count} keys'} will be {verb.promise.format(**words)}."
+    words = {"they": "it", "They": "It", "their": "its", "have": "has"} if one else _MANY
+    return f"{'The key' if one else f'{count:,} keys'} will be {verb.promise.format(**words)}."
 
 
 def receipt_banner(verb: Verb, receipt: Receipt, names: Mapping[str, str]) -> Banner:
@@ -127,9 +150,9 @@ def _count(verb: Verb, receipt: Receipt, count: int) -> str:
     """`3 of 4 keys deactivated, 1 was already`."""
     changed, same = len(receipt.changed), len(receipt.unchanged)
     if same == count:
-        return f"Nothing to do: all {count} keys were {verb.done.lower()} already"
-    already = f", {same} {'was' if same == 1 else 'were'} already" if same else ""
-    return f"{changed} of {count} keys {verb.done.lower()}{already}"
+        return f"Nothing to do: all {count:,} keys were {verb.done.lower()} already"
+    already = f", {same:,} {'was' if same == 1 else 'were'} already" if same else ""
+    return f"{changed:,} of {count:,} keys {verb.done.lower()}{already}"
 
 
 def _kind(receipt: Receipt, settled: int) -> Literal["success", "notice", "warning", "error"]:

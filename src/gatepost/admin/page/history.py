@@ -15,6 +15,7 @@ TITLES = {
     "activated": "Activated",
     "deactivated": "Deactivated",
     "rotated": "Secret rotated",
+    "grace_ended": "Old secret ended",
     "revealed": "Secret revealed",
     "deleted": "Deleted",
     "invalidated": "Everything remembered was invalidated",

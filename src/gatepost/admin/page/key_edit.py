@@ -14,6 +14,7 @@ from gatepost.admin.page.key_secret import secret_response
 from gatepost.admin.page.key_view import show_back
 from gatepost.admin.page.moments import date, full
 from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
+from gatepost.admin.page.projects import Projects, projects_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.authority import Authority
 from gatepost.errors import IdempotencyError, StaleKeyError, StillSpreadingError
@@ -24,14 +25,14 @@ from gatepost.models import APIKey, EditedKey
 async def show_new(visit: Visit) -> Response:
     """The form for a new key."""
     Authority(visit.actor).check_manage()
-    return _form(visit, KeyForm.blank())
+    return await _form(visit, KeyForm.blank())
 
 
 async def create(visit: Visit) -> Response:
     """Make a key, and tell its secret."""
     form = KeyForm.typed(visit.fields)
     if "choose" in visit.fields or visit.is_shown_again:
-        return _form(visit, _chosen(visit, form))
+        return await _form(visit, _chosen(visit, form))
     try:
         issued = await visit.keys.create(
             form.description,
@@ -43,11 +44,11 @@ async def create(visit: Visit) -> Response:
         )
     except IdempotencyError:
         again = replace(form, idempotency_key=new_idempotency_key())
-        return _form(
+        return await _form(
             visit, again.with_message("This form has made a key already. To make another, send it again."), 409
         )
     except REFUSALS as refusal:
-        return _form(visit, form.with_error(refusal), refusal_status(refusal))
+        return await _form(visit, form.with_error(refusal), refusal_status(refusal))
     return secret_response(visit, issued.key, issued.secret, "created")
 
 
@@ -55,7 +56,7 @@ async def show_edit(visit: Visit) -> Response:
     """The form for an edit."""
     Authority(visit.actor).check_manage()
     key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
-    return _form(visit, KeyForm.of(key), key=key)
+    return await _form(visit, KeyForm.of(key), key=key)
 
 
 async def edit(visit: Visit) -> Response:
@@ -63,16 +64,16 @@ async def edit(visit: Visit) -> Response:
     key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
     form = KeyForm.typed(visit.fields)
     if "choose" in visit.fields or visit.is_shown_again:
-        return _form(visit, _chosen(visit, form), key=key)
+        return await _form(visit, _chosen(visit, form), key=key)
     try:
         edited = await _update(visit, form, key)
     except StillSpreadingError as spreading:
         edited = spreading.result
     except StaleKeyError as stale:
         again = replace(form, version=stale.key.version)
-        return _form(visit, again, 409, key=stale.key, theirs=_both(form, stale.key))
+        return await _form(visit, again, 409, key=stale.key, theirs=_both(form, stale.key))
     except REFUSALS as refusal:
-        return _form(visit, form.with_error(refusal), refusal_status(refusal), key=key)
+        return await _form(visit, form.with_error(refusal), refusal_status(refusal), key=key)
     if edited is None:
         return await show_back(visit, Banner("success", "Nothing was changed", subject=key.description))
     banner = spread_banner(edited.description, "Saved", edited.propagation, "In force everywhere")
@@ -123,7 +124,7 @@ def _chosen(visit: Visit, form: KeyForm) -> KeyForm:
     return form.chosen(str(visit.fields["choose"]), groups, _presets(visit))
 
 
-def _form(
+async def _form(
     visit: Visit,
     form: KeyForm,
     status_code: int = 200,
@@ -147,6 +148,7 @@ def _form(
         groups=grouped(given),
         gone=sorted((form.permissions | had).difference(map(str, catalogue))),
         fixed=fixed,
+        projects=await projects_of(visit) if key is None else Projects((), is_all=True),
         withheld=[name for name in others if name not in fixed],
         presets={title: names.intersection(given) for title, names in _presets(visit).items()},
         spans=_spans(visit.now),

@@ -6,14 +6,19 @@ from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner
 from gatepost.admin.page.failures import sentence
-from gatepost.admin.page.listing import SORTS, STATES, Listing
+from gatepost.admin.page.listing import SORTS, STATE_LABELS, STATES, Listing
+from gatepost.admin.page.moments import full
 from gatepost.admin.page.permissions import grouped
+from gatepost.admin.page.projects import projects_of
 from gatepost.admin.page.visit import Visit
 from gatepost.errors import BadInputError, KeyNotFoundError, UnknownPermissionError
-from gatepost.models import APIKey, Page
+from gatepost.models import APIKey, Page, Total
 
 PAGE_KEYS = 50
 """Keys on a page."""
+
+CHANGE_MAX = 10_000
+"""Most keys that are changed together: one transaction, of some seconds."""
 
 
 NEWS = {"created": "Created", "rotated": "New secret"}
@@ -41,15 +46,20 @@ async def news_of(visit: Visit) -> Banner | None:
         return None
     if last.kind != query["news"] or visit.now - last.at > NEWS_FOR:
         return None
-    return Banner("success", title, subject=key.description, key_id=key.id)
+    text = "" if last.kind == "created" else "The old secret is refused everywhere."
+    if key.old_secret is not None:
+        text = f"The old secret opens it too, until {full(key.old_secret.expires_at)}."
+    return Banner("success", title, text, key.description, key.id)
 
 
 async def list_response(visit: Visit, listing: Listing, banner: Banner | None = None) -> Response:
     """The list, with what a change answered above it."""
     page: Page[APIKey] = Page((), None)
-    wrong = None
+    total, wrong = Total(0, exact=True), None
     try:
-        page = await visit.keys.list(**listing.arguments, limit=PAGE_KEYS, actor=visit.actor)
+        place = {"after": listing.after or None, "before": listing.before or None}
+        page = await visit.keys.list(**listing.which, sort=listing.sort, **place, limit=PAGE_KEYS, actor=visit.actor)
+        total = await visit.keys.count(**listing.which, actor=visit.actor)
     except UnknownPermissionError:
         wrong = f"There is no permission called {listing.permission[:100]}."
     except BadInputError as error:
@@ -60,9 +70,13 @@ async def list_response(visit: Visit, listing: Listing, banner: Banner | None = 
         page=page,
         listing=listing,
         banner=banner,
+        total=total,
         wrong=wrong,
+        projects=await projects_of(visit),
+        everything=[str(each) for each in visit.keys.catalogue],
         at=listing.query(),
         groups=grouped(visit.keys.catalogue),
-        states=STATES,
+        states={state: STATE_LABELS.get(state, state.capitalize()) for state in STATES},
+        change_max=CHANGE_MAX,
         sorts=SORTS,
     )

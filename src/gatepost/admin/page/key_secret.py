@@ -13,7 +13,7 @@ from gatepost.errors import BadInputError, SecretNotStoredError, StaleKeyError, 
 from gatepost.models import APIKey
 
 GRACES = {"0": "None: it stops working at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"}
-"""Choices of how long the secret before goes on working, in seconds."""
+"""Choices of how long the secret before goes on working, in seconds; of these, what the keys allow."""
 
 UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
 OWN = "own"
@@ -101,7 +101,8 @@ def _form(visit: Visit, key: APIKey, status_code: int = 200, *, error: str | Non
         status_code,
         key=key,
         error=error,
-        graces=GRACES,
+        graces={seconds: label for seconds, label in GRACES.items() if int(seconds) <= visit.keys.max_grace},
+        longest=span(visit.keys.max_grace),
         units=UNITS,
         grace=visit.fields.get("grace", _DEFAULT),
         amount=visit.fields.get("grace_amount", ""),

@@ -5,13 +5,17 @@ from starlette.responses import Response
 from gatepost.admin.page.back import Back
 from gatepost.admin.page.banner import Banner
 from gatepost.admin.page.key_list import list_response, news_of
-from gatepost.admin.page.log import lines_of
+from gatepost.admin.page.log import Line, lines_of
 from gatepost.admin.page.permissions import grouped_names
 from gatepost.admin.page.visit import Visit
 from gatepost.errors import KeyNotFoundError
+from gatepost.models import MAKING_KINDS
 
 EVENTS = 8
 """Changes that are shown; the rest is one click away."""
+
+MADE = 5
+"""Keys that it made, likewise."""
 
 
 async def show_key(visit: Visit) -> Response:
@@ -41,6 +45,7 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
     key_id = here.key_id or ""
     key = await visit.keys.get(key_id, actor=visit.actor)
     events = await visit.keys.events(key_id, limit=EVENTS, actor=visit.actor)
+    maker = await _maker(visit, key_id)
     return visit.render(
         "key.html",
         key=key,
@@ -49,5 +54,17 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
         groups=grouped_names(visit.keys.catalogue, key.permissions),
         lines=await lines_of(visit, events.items),
         is_all=events.next is None,
+        maker=maker,
+        made=await visit.keys.made_by(key_id, limit=MADE, actor=visit.actor),
         at=here.path,
     )
+
+
+async def _maker(visit: Visit, key_id: str) -> Line | None:
+    """The change that made the key, and so who did; `None` where the log no longer has it."""
+    for kind in MAKING_KINDS:
+        made = await visit.keys.events(key_id, kind=kind, limit=1, actor=visit.actor)
+        if made.items:
+            (line,) = await lines_of(visit, made.items)
+            return line
+    return None

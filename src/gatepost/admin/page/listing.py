@@ -5,8 +5,27 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-STATES: Mapping[str, bool | None] = {"all": None, "active": True, "deactivated": False}
-"""The filter by state, and the verb's argument."""
+from gatepost.models import State
+from gatepost.selection import Which
+
+STATES: Mapping[str, Mapping[str, Any]] = {
+    "all": {},
+    "active": {"state": State.ACTIVE},
+    "expiring": {"state": State.EXPIRING},
+    "expired": {"state": State.EXPIRED},
+    "deactivated": {"state": State.DEACTIVATED},
+    "unending": {"never_expires": True},
+}
+"""The filter by state, and the verb's arguments."""
+
+STATE_LABELS: Mapping[str, str] = {"expiring": "Expiring soon", "unending": "Never expire"}
+"""What people call a state, where it is not its own word."""
+
+NO_PERMISSIONS = "-"
+"""In place of a permission's name: keys that have none."""
+
+EVERY_PROJECT = "*"
+"""In place of a project's name: keys of no project. A name that begins with one has another in front."""
 
 SORTS: Mapping[str, str] = {
     "-created": "Newest first",
@@ -15,16 +34,20 @@ SORTS: Mapping[str, str] = {
     "updated": "Unchanged longest",
     "description": "A to Z",
     "-description": "Z to A",
+    "expires": "Expires soonest",
+    "-expires": "Expires last",
 }
 """The orders, and what people call them."""
 
 DEFAULT_SORT = "-created"
-_FIRST_DIRECTION = {"created": "-created", "updated": "-updated", "description": "description"}
+_FIRST_DIRECTION = {"created": "-created", "updated": "-updated", "description": "description", "expires": "expires"}
+_PLACES = {"after": "", "before": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The filters, the order and the place. Empty texts do not filter. `after`: the verb's, empty = from the start."""
+    """The filters, the order and the place. Empty texts do not filter. `after`, `before`: the verb's, empty = from the
+    start."""
 
     search: str = ""
     state: str = "all"
@@ -32,11 +55,12 @@ class Listing:
     project: str = ""
     sort: str = DEFAULT_SORT
     after: str = ""
+    before: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """From the fields of a URL or a form. An unknown state or order is the default."""
-        texts = {name: str(fields.get(name, "")).strip() for name in ("search", "permission", "project", "after")}
+        texts = {name: str(fields.get(name, "")).strip() for name in ("search", "permission", "project", *_PLACES)}
         state, sort = str(fields.get("state", "")), str(fields.get("sort", ""))
         return cls(
             **texts,
@@ -55,7 +79,12 @@ class Listing:
     @property
     def is_filtered(self) -> bool:
         """Whether any filter is set."""
-        return self.query(sort=DEFAULT_SORT, after="") != ""
+        return self.query(sort=DEFAULT_SORT) != ""
+
+    @property
+    def is_further_on(self) -> bool:
+        """Whether it is not the start of the list."""
+        return bool(self.after or self.before)
 
     @property
     def filters(self) -> int:
@@ -69,7 +98,7 @@ class Listing:
     def query(self, **changes: str) -> str:
         """The URL's query, `?` included, empty where all is as by default. `changes`: fields that are to be otherwise;
         then it begins at the start."""
-        listing = replace(self, **{"after": "", **changes}) if changes else self
+        listing = replace(self, **{**_PLACES, **changes}) if changes else self
         fields = {name: getattr(listing, name) for name in listing.__slots__}
         default = Listing()
         told = {name: text for name, text in fields.items() if text != getattr(default, name)}
@@ -88,13 +117,25 @@ class Listing:
         return "descending" if self.sort.startswith("-") else "ascending"
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What `APIKeys.list` takes."""
-        return {
-            "search": self.search or None,
-            "active": STATES[self.state],
-            "permission": self.permission or None,
-            "project": self.project or None,
-            "sort": self.sort,
-            "after": self.after or None,
-        }
+    def which(self) -> Which:
+        """The keys that fit the filters, as the verbs take it."""
+        which: Which = {"search": self.search or None, **STATES[self.state]}  # type: ignore[typeddict-item]
+        if self.permission == NO_PERMISSIONS:
+            which["no_permissions"] = True
+        else:
+            which["permission"] = self.permission or None
+        if self.project == EVERY_PROJECT:
+            which["company_wide"] = True
+        else:
+            which["project"] = project_name(self.project) or None
+        return which
+
+
+def project_value(name: str) -> str:
+    """What stands for a project of that name in a form or URL."""
+    return f"{EVERY_PROJECT}{name}" if name.startswith(EVERY_PROJECT) else name
+
+
+def project_name(value: str) -> str:
+    """The name that `project_value` told."""
+    return value.removeprefix(EVERY_PROJECT)

@@ -3,7 +3,7 @@
 
 const root = document.documentElement;
 const live = document.getElementById("live");
-const dialog = document.createElement("dialog");
+export const dialog = document.createElement("dialog");
 let then = ""; // what is shown once the dialog is closed, where the page is older than what was done in it
 let opener = ""; // id of what opened the dialog
 
@@ -86,7 +86,7 @@ function swap(doc) {
   if (next) next.focus({ preventScroll: true });
 }
 
-function showTask(task) {
+export function showTask(task) {
   if (!dialog.open) opener = document.activeElement?.closest(".pop")?.id.replace("actions-", "menu-") || document.activeElement?.id || "";
   document.querySelector(".pop:popover-open")?.hidePopover();
   dialog.replaceChildren(task);
@@ -150,7 +150,8 @@ dialog.addEventListener("cancel", (event) => {
 });
 
 document.addEventListener("copy", () => {
-  if (getSelection().containsNode(document.getElementById("secret-text") ?? document.body, true) && document.getElementById("secret-text")) keep();
+  const secret = document.getElementById("secret-text");
+  if (secret && getSelection().containsNode(secret, true)) keep();
 });
 
 addEventListener("beforeunload", (event) => {
@@ -174,7 +175,6 @@ document.addEventListener("click", (event) => {
   else if ("leave" in data) act(() => leave(true));
   else if ("close" in data && dialog.open) act(() => leave());
   else if ("fold" in data) act(() => fold(target));
-  else if ("help" in data) act(() => showHelp());
   else if ("dismiss" in data) act(() => { target.closest(".banner").remove(); document.getElementById("main").focus({ preventScroll: true }); });
   else if ("choose" in data) act(() => choose(target, data.choose === "all"));
   else if ("names" in data) act(() => choosePreset(target));
@@ -206,7 +206,7 @@ function filtered(fields) {
 document.addEventListener("change", (event) => {
   const { dataset, checked, form } = event.target;
   if ("selectAll" in dataset) selectAll(checked);
-  else if ("select" in dataset) countSelected();
+  else if ("select" in dataset || "all" in dataset) countSelected();
   else if ("submit" in dataset) form.requestSubmit();
   else if (event.target.name === "permission") countChosen(event.target.closest("[data-picker]"));
 });
@@ -293,11 +293,15 @@ function countSelected() {
   if (!bulk) return;
   const count = boxes().filter((box) => box.checked).length;
   bulk.classList.toggle("shown", count > 0);
-  bulk.querySelector(".bulk-count").textContent = `${count} selected`;
+  const everything = bulk.querySelector("[data-all]");
+  bulk.classList.toggle("all-on-page", count > 0 && count === boxes().length);
+  if (everything && count < boxes().length) everything.checked = false;
+  const told = everything?.checked ? everything.dataset.all : count;
+  bulk.querySelector(".bulk-count").textContent = `${told} selected`;
   const all = document.querySelector("[data-select-all]");
   all.checked = count > 0 && count === boxes().length;
   all.indeterminate = count > 0 && !all.checked;
-  if (count) say(`${count} selected`);
+  if (count) say(`${told} selected`);
 }
 
 // --- Picking permissions ------------------------------------------------------------------------------------------
@@ -379,65 +383,6 @@ function place(event) {
   pop.style.left = `${Math.max(8, Math.min(start, innerWidth - pop.offsetWidth - 8))}px`;
   pop.style.top = `${below ? anchor.bottom : Math.max(8, anchor.top - pop.offsetHeight - 10)}px`;
 }
-
-// --- Shortcuts ----------------------------------------------------------------------------------------------------
-
-const SHORTCUTS = [["/", "Search"], ["n", "Add a key"], ["j or ↓", "Next key"], ["k or ↑", "Key before"], ["Enter", "Open it"], ["x", "Select it"], ["e", "Edit it"], [".", "Its menu"], ["?", "This help"]];
-const OFF = "gatepost-shortcuts-off"; // people who dictate need to turn single keys off (WCAG 2.1.4)
-const areOff = () => { try { return OFF in localStorage; } catch { return false; } };
-
-function showHelp() {
-  const task = document.createElement("section");
-  task.className = "task";
-  const rows = SHORTCUTS.map(([key, what]) => `<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`).join("");
-  task.innerHTML = `<header class="task-head"><div><h1 id="task-title" tabindex="-1">Keyboard shortcuts</h1></div></header>
-    <div class="task-body"><dl class="shortcuts">${rows}</dl><p class="field-hint">With Shift, a click on a box selects all from the one before.</p>
-    <label class="check"><input type="checkbox" data-shortcuts> <span>Single keys do this</span></label></div>
-    <footer class="task-foot"><button type="button" class="button" data-close autofocus>Close</button></footer>`;
-  task.querySelector("[data-shortcuts]").checked = !areOff();
-  showTask(task);
-}
-
-document.addEventListener("change", (event) => {
-  if (!("shortcuts" in event.target.dataset)) return;
-  try {
-    if (event.target.checked) localStorage.removeItem(OFF);
-    else localStorage.setItem(OFF, "1");
-  } catch { /* the browser keeps nothing: they stay on */ }
-});
-
-const here = () => document.activeElement?.closest(".keys tbody tr");
-
-function step(by) {
-  const rows = [...document.querySelectorAll(".keys tbody tr")];
-  const place = here() ? rows.indexOf(here()) + by : by > 0 ? 0 : rows.length - 1;
-  rows[place]?.querySelector("[data-row]").focus();
-}
-
-const DOES = {
-  "/": () => document.getElementById("search"),
-  n: () => document.getElementById("add")?.click(),
-  j: () => step(1),
-  k: () => step(-1),
-  ArrowDown: () => step(1),
-  ArrowUp: () => step(-1),
-  x: () => here()?.querySelector("[data-select]")?.click(),
-  e: () => (here() ? here().querySelector(".menu [href*='/edit']") : document.getElementById("edit"))?.click(),
-  ".": () => here()?.querySelector("[popovertarget]").click(),
-  "?": () => showHelp(),
-};
-
-document.addEventListener("keydown", (event) => {
-  const does = Object.hasOwn(DOES, event.key) && DOES[event.key];
-  const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]");
-  if (!does || typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (dialog.open || document.querySelector(":popover-open") || areOff()) return;
-  if (event.key.startsWith("Arrow") && !here()) return; // they scroll
-  event.preventDefault();
-  const field = does();
-  field?.focus?.();
-  field?.select?.();
-});
 
 prepare(page());
 
