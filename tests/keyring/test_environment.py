@@ -1,6 +1,7 @@
 """`APIKeys.from_env`: each argument has a variable."""
 
 import inspect
+import logging
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,7 @@ async def test_keys_that_are_alike_open_what_the_first_ones_made(sqlite_url: str
 async def test_a_new_sqlite_file_is_told_of_once_with_its_whole_path(
     sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "gatepost.database")
     for _ in range(2):
         async with APIKeys(sqlite_url):
             pass

@@ -238,7 +238,7 @@ class Database:
         """A file made in a wrong folder looks as if all keys were gone."""
         file = self.engine.url.database
         if file and file != ":memory:":
-            logger.warning("Made a new SQLite database, since there was none: %s", Path(file).absolute())
+            logger.info("Made a new SQLite database, since there was none: %s", Path(file).absolute())
 
     async def close(self) -> None:
         """Close every connection of an engine that is ours."""

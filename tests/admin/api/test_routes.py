@@ -130,6 +130,9 @@ async def test_keys_are_listed_and_counted_by_state_and_expiry_there_and_back(bo
     assert await found(state="expired") == []
     assert await found(state="deactivated") == ["off"]
     assert await found(expires_before="2030-01-01T00:00:00Z") == ["soon"]
+    for wrong in ("0.5", "1700000000", "-1e9", "2030-01-01", "soon"):
+        refused = await boss.call("GET", f"/keys?expires_before={wrong}")
+        assert (refused.status_code, refused.json()["field"]) == (400, "expires_before"), wrong
     assert await found(never_expires="true", state="active") == ["never", "a caller"]
     assert await found(company_wide="true") == ["late", "a caller"]
     assert await found(no_permissions="true") == ["off", "soon"]

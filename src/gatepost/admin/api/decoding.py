@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -14,6 +15,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _FIELD_SHOWN_MAX = 100
 """Characters of an unknown member's name that are told back."""
 
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*\Z", re.IGNORECASE)
 _MEMBER = re.compile(r"Object (contains unknown|missing required) field `(.*)`\Z", re.DOTALL)
 _PLACED = re.compile(r"(.*) - at `\$\.(.*)`\Z", re.DOTALL)
 """How msgspec says which member is wrong. None of the structs holds another, so one of the first kind is at the top."""
@@ -51,10 +53,19 @@ def _from_pairs(where: str, pairs: list[tuple[str, str]], kind: type[S]) -> S:
         names = [name for name, _ in pairs]
         twice = _shortened(next(name for name in names if names.count(name) > 1))
         raise BadInputError(f"{where}: {twice!r} stands more than once", twice)
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name in values and _is_moment(field.type) and _NUMBER.match(values[name]):  # msgspec would take seconds
+            raise BadInputError(f"{where}: {name}: Expected a moment as in RFC 3339", name)
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as wrong:
         raise _bad_input(where, wrong) from None
+
+
+def _is_moment(kind: Any) -> bool:
+    """Whether a member is a moment, or may be left out."""
+    return any(getattr(each, "__origin__", each) is datetime for each in get_args(kind))
 
 
 def _bad_input(where: str, wrong: msgspec.ValidationError) -> BadInputError:
