@@ -145,7 +145,7 @@ class APIKeys:
     memory, in Redis, and that an unknown secret is. `read_timeout`: seconds that one read of the database may take, or
     the wait for a connection (with an engine of yours on asyncpg two more, in which SQLAlchemy ends the connection).
     `redis_timeout`: seconds that one exchange with Redis may take. Both count only while this process's event loop runs
-    (docs/decisions/0033); timeouts of a client or engine of yours do not, and should be longer.
+    (docs/decisions/0014); timeouts of a client or engine of yours do not, and should be longer.
 
     `prefix`: how secrets begin. `server_keys`: the keys of the secrets' HMAC, 32 bytes or more each; the first makes,
     all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look

@@ -4,7 +4,7 @@
 
 `asyncio.timeout` takes a server for dead because this process was busy: a handler that does not await, a garbage
 collection, a thousand requests in one turn. The time runs out although the answer has long been in the socket. Here a
-timer that fires late tells that nobody could have read an answer meanwhile, and the wait goes on (docs/decisions/0033).
+timer that fires late tells that nobody could have read an answer meanwhile, and the wait goes on (docs/decisions/0014).
 """
 
 import asyncio

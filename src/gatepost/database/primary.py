@@ -3,7 +3,7 @@
 A copy lags: it may still hold a key as active whose deactivation was confirmed long ago, and a lease taken from it
 would be worth nothing. So what decides (the counter, the records) is asked for together with this, in one statement: no
 round trip more, and right on every connection, new, pooled, or led elsewhere by a proxy or a failover. Nodes of Galera
-apply each other's changes a little later: there each session waits for what was committed before (docs/decisions/0034).
+apply each other's changes a little later: there each session waits for what was committed before (docs/decisions/0015).
 """
 
 from typing import Any

@@ -18,7 +18,7 @@ SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 d
 """Choices of an expiry, in days from now."""
 
 DEFAULT_SPAN = "90"
-"""What is chosen for a new key unless somebody chooses otherwise (docs/decisions/0052)."""
+"""What is chosen for a new key unless somebody chooses otherwise (docs/decisions/0028)."""
 
 ALL, NONE = "all", "none"
 

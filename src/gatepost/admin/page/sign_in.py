@@ -29,7 +29,7 @@ class SignInDesk:
     """Takes the form that asks for a key.
 
     Only guesses are slowed by `throttle`: a secret that was made here is told from them without I/O, and never waits
-    for what others behind its address do (docs/decisions/0051).
+    for what others behind its address do (docs/decisions/0027).
     """
 
     def __init__(self, throttle: Throttle) -> None:
