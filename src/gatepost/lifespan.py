@@ -26,7 +26,7 @@ class Lifespan:
         self._to_close = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve from startup to shutdown."""
+        """Serve from startup to shutdown. Raises what kept the keys from being opened, once the server knows."""
         startup = await receive()
         try:
             opened = await self._keys.open()
@@ -34,7 +34,7 @@ class Lifespan:
             if not isinstance(failure, GatepostError):
                 logger.exception("The keys could not be opened")
             await send({"type": "lifespan.startup.failed", "message": str(failure)})
-            return
+            raise  # as Starlette's own lifespan does: its test client takes a quiet end for a start, and waits for ever
         self._to_close = opened
         try:
             with suppress(UnavailableError):  # went away in between: requests are answered 503 until it is back

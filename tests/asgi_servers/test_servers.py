@@ -52,12 +52,20 @@ async def test_a_header_that_stands_twice_is_an_error(server: Serving) -> None:
     for lines in (
         [f"X-API-Key: {secret}", f"x-api-key: {secret}"],
         [f"Authorization: Bearer {secret}", "AUTHORIZATION: Basic Zm9v"],
-        [f"Authorization: Bearer {secret}", f"X-Api-Key: {secret}"],
+        [f"Authorization: Bearer {secret}", "X-Api-Key: another"],
     ):
         status, answer = await asyncio.to_thread(server.exchange, "/me", *lines)
         assert (status, b"key_ambiguous" in answer) == (400, True)
-    status, _ = await asyncio.to_thread(server.exchange, "/me", f"aUTHORIZATION:  bEARER   {secret}  ")
-    assert status == 200
+    for lines in (
+        [f"aUTHORIZATION:  bEARER   {secret}  "],
+        [f"Authorization: Bearer {secret}", f"X-Api-Key: {secret}"],
+        [f"Authorization: Bearer {secret}", "X-Api-Key:"],
+        ["Authorization: Bearer ", f"X-Api-Key: \t{secret} "],
+    ):
+        assert (await asyncio.to_thread(server.exchange, "/me", *lines))[0] == 200, lines
+    for lines in ([], ["X-Api-Key:"], ["X-Api-Key: \t "], ["Authorization: Bearer"], ["Authorization: Bearer  "]):
+        status, answer = await asyncio.to_thread(server.exchange, "/me", *lines)
+        assert (status, b"key_missing" in answer) == (401, True), lines
 
 
 async def test_any_bytes_in_a_header_are_refused_and_never_an_error(server: Serving) -> None:

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost import APIKeyMiddleware, APIKeys
+from gatepost import APIKeyMiddleware, APIKeys, SchemaError
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, ask, bearer, http_scope
 
@@ -188,7 +188,8 @@ async def test_a_database_without_tables_fails_the_startup_and_names_the_command
         message = await server.take()
         assert message["type"] == "lifespan.startup.failed"
         assert "gatepost db upgrade" in message["message"]
-        await server.end()
+        with pytest.raises(SchemaError):
+            await server.end()
 
 
 async def test_keys_that_the_user_opened_stay_open(database: str) -> None:

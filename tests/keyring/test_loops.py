@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import re
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -56,7 +57,6 @@ async def test_each_use_in_another_event_loop_is_an_error_that_names_both_and_sp
     assert not (await keys.verify(issued.secret)).valid
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the driver's, of what nobody closed
 def test_where_an_event_loop_is_over_the_keys_are_opened_anew_in_the_next(sqlite_url: str) -> None:
     keys = APIKeys(sqlite_url)
 
@@ -70,7 +70,9 @@ def test_where_an_event_loop_is_over_the_keys_are_opened_anew_in_the_next(sqlite
     with asyncio.Runner() as runner:
         runner.run(keys.close())
     assert not keys.is_open
-    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the driver's, of connections whose loop was closed first
+        gc.collect()
 
 
 def app_of(keys: APIKeys) -> APIKeyMiddleware:
@@ -88,6 +90,13 @@ async def test_an_app_that_a_sync_client_runs_elsewhere_says_so_too(keys: APIKey
 
     with pytest.raises(ConfigurationError, match="event loop"):
         await asyncio.to_thread(ask)
+
+    def start() -> None:
+        with TestClient(app_of(keys)):
+            raise AssertionError("the app has started")
+
+    with pytest.raises(ConfigurationError, match="event loop"):
+        await asyncio.to_thread(start)
     assert (await keys.verify(issued.secret)).valid
 
 
