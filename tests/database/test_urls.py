@@ -257,7 +257,7 @@ async def test_a_database_that_does_not_answer_is_said_to_have_had_so_long() -> 
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _reader, writer: writers.append(writer), "127.0.0.1", 0)
     url = f"postgresql://u:{SECRET}@127.0.0.1:{server.sockets[0].getsockname()[1]}/db"
-    with pytest.raises(UnavailableError, match=r"did not answer within \d+\.\d s$") as raised:
+    with pytest.raises(UnavailableError, match=r"no answer within 0\.2 s\)$") as raised:
         await APIKeys(url, read_timeout=0.2).open()
     assert SECRET not in str(raised.value)
     server.close()

@@ -34,6 +34,7 @@ from starlette.websockets import WebSocket
 from gatepost import APIKeyMiddleware, APIKeys
 from gatepost.exempt import FreshPaths
 from gatepost.routing import Routing
+from gatepost.secret import Presented
 from tests.frameworks import test_django  # it configures Django
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import bearer, http_scope, websocket_scope
@@ -252,9 +253,9 @@ class Watched(APIKeys):
 
     was_fresh = False
 
-    async def judge(self, *arguments: Any, fresh: bool = False, **options: Any) -> Any:
-        self.was_fresh = fresh
-        return await super().judge(*arguments, fresh=fresh, **options)
+    async def judge_presented(self, presented: Presented) -> Any:
+        self.was_fresh = presented.fresh
+        return await super().judge_presented(presented)
 
 
 async def reach(app: ASGIApp, scope: Scope) -> str | None:
