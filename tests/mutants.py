@@ -30,7 +30,7 @@ def assert_caught(mutant: Mutant, folder: Path) -> None:
     assert text.count(mutant.text) >= 1, "the mutant's text is not in the source any more"
     file.write_text(text.replace(mutant.text, mutant.broken))
     environment = {**os.environ, "PYTHONPATH": str(source), "CI": ""}
-    # many defects make a test wait for what never comes: it has failed then, and need not wait for as long as others may
+    # many defects make a test wait for what never comes: it has failed then, and need not wait as long as others
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=30", mutant.test]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout[-3000:]
