@@ -35,14 +35,14 @@ async def test_another_worker_refuses_a_deactivated_key_after_its_next_poll(work
     for keys in (here, there):
         assert (await keys.verify(issued.secret)).valid
     await here.deactivate(issued.key.id)
-    await outcome_becomes(there, issued.secret, Outcome.DEACTIVATED)
+    assert (await there.verify(issued.secret)).outcome is Outcome.DEACTIVATED
     assert there.hit(digest(issued.secret.encode())) is None
-    await there.activate(issued.key.id)
-    await outcome_becomes(here, issued.secret, Outcome.VALID)
+    await there.activate(issued.key.id, wait="everywhere")
+    assert (await here.verify(issued.secret)).outcome is Outcome.VALID
 
 
 async def test_a_nudge_over_redis_makes_other_workers_poll_at_once(worker: MakeWorker, redis_url: str) -> None:
-    slow = {"poll_interval": 1000.0, "max_staleness": 3000.0, "redis_timeout": 10.0}
+    slow = {"poll_interval": 1000.0, "max_staleness": 3000.0, "redis_timeout": 10.0, "memory_ttl": 3000.0}
     here, there = await worker(redis_url, **slow), await worker(redis_url, **slow)
     issued = await here.create("a key")
     async with Redis.from_url(redis_url) as client:
