@@ -252,7 +252,9 @@ async def test_the_permission_picker_filters_counts_and_picks_at_once(served: Se
 async def test_a_new_key_ends_in_90_days_unless_somebody_chooses_otherwise(served: Served, visit: Visit) -> None:
     visitor = await visit(served, (await served.boss()).secret)
     await visitor.page.get_by_role("link", name="Add key").click()
-    choices = await visitor.page.get_by_label("Expires").locator("option").all_inner_texts()
+    select = visitor.page.locator("dialog").get_by_label("Expires", exact=True)
+    await expect(select).to_be_visible()
+    choices = await select.locator("option").all_inner_texts()
     assert [choice.partition(":")[0] for choice in choices] == [
         "In 7 days", "In 30 days", "In 90 days", "In 1 year", "On a day …", "Never"
     ]  # fmt: skip
