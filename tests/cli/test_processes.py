@@ -120,9 +120,8 @@ def test_a_redis_that_does_not_answer_hinders_nothing(shell: Shell, sqlite_url: 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql", "mariadb"])
 def test_a_database_that_does_not_answer_exits_1_without_its_password(shell: Shell, scheme: str) -> None:
-    done = shell(
-        "keys", "list", "--database", f"{scheme}://someone:hunter2@127.0.0.1:1/keys?password=hunter3", "--debug"
-    )
+    more = "?password=hunter3" if scheme == "postgresql" else ""  # the others take it before the host alone
+    done = shell("keys", "list", "--database", f"{scheme}://someone:hunter2@127.0.0.1:1/keys{more}", "--debug")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("Error: ")
     assert "hunter" not in done.stderr
@@ -154,7 +153,7 @@ def test_the_table_keeps_to_80_columns_and_one_line_per_key(run: Run, terminal: 
     assert code == 0
     assert head.split() == ["ID", "STATUS", "PROJECT", "DESCRIPTION", "PERMS", "EXPIRES"]
     assert len(lines) == 3
-    assert all(re.match(r"[0-9A-Za-z]{12}  (active|deactivated)  ", line) for line in lines)
+    assert all(re.match(r"[0-9A-Za-z]{12}  (active|expiring|deactivated) +", line) for line in lines)
     assert all(re.search(r"\d      (never|\d{4}-\d\d-\d\d) *$", line) for line in lines)
     assert all(len(line) <= 80 for line in (head, *lines))
     assert "[red]long" in lines[2]
