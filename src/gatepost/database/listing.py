@@ -458,12 +458,12 @@ class Listing:
         ends = () if self.sort.by == "expires" else self.filter.ends
         if not conditions and not ends:
             return None
-        most = SOME if len(conditions) > 1 else FEW
+        most = SOME if conditions and len(conditions) + len(ends) > 1 else FEW  # more are asked only where one is left
         rarest, count = await self.filter.rarest(connection, [*conditions, *ends], most + 1)
         others_told = [each for each in conditions if each != rarest]
         if count > (SOME if others_told else FEW):
             return None
-        some = self.filter.candidates(rarest, most + 1).subquery()
+        some = self.filter.candidates(rarest, SOME + 1).subquery()  # with room for those that come meanwhile
         others = [_has_term(each, some.c.key_id) for each in others_told]
         found = select(some.c.key_id).where(*others).distinct()
         if not others:  # read in the next statement, which may find some more than were counted
