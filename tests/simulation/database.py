@@ -26,7 +26,7 @@ from gatepost.database.changes import Standing
 from gatepost.database.source import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from gatepost.errors import UnavailableError, UncertainCommitError
-from gatepost.models import APIKey, OldSecret, Worker
+from gatepost.models import Actor, APIKey, OldSecret, Worker
 from gatepost.record import Row
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
@@ -422,9 +422,9 @@ class Database:
         return await self.exchange("SELECT keys", read)
 
     @asynccontextmanager
-    async def change(self, actor: str | None, _address: str | None) -> AsyncIterator[Transaction]:
+    async def change(self, actor: Actor | None) -> AsyncIterator[Transaction]:
         """One transaction; as `gatepost.database.source.Database.change` and `gatepost.database.commit`."""
-        transaction = Transaction(self, actor or "nobody")
+        transaction = Transaction(self, "nobody" if actor is None else actor.name)
         self._transactions.add(transaction)
         try:
             yield transaction
