@@ -65,8 +65,8 @@ MUTANTS = [
         "a stronger key's secret told by asking for it again",
         "keyring.py",
         """        authority.check_grant(key.permissions)
-        return Issued(key, secret)""",
-        "        return Issued(key, secret)",
+        return Issued(key, secret.text)""",
+        "        return Issued(key, secret.text)",
         "tests/keyring/test_idempotency.py::test_whoever_does_not_hold_its_permissions_is_not_told_the_secret_again[sqlite]",
     ),
     Mutant("another project's key changed", "keyring.py", "        authority.check_reach(key)\n", "", STRANGERS),
@@ -87,9 +87,8 @@ MUTANTS = [
     Mutant(
         "another project's audit log told",
         "keyring.py",
-        """project=authority.actor.project if authority.is_limited else None,
-            after""",
-        "project=None,\n            after",
+        "project=project if own is None else own,\n            kind",
+        "project=project,\n            kind",
         STRANGERS,
     ),
     Mutant(
