@@ -87,10 +87,6 @@ async def fill(keys: APIKeys, count: int) -> None:
             await connection.execute(text(statement))
         await connection.commit()
     await keys.create_schema()
-    if dialect == "postgresql":  # what its autovacuum does within a minute or so, some time while this test runs
-        async with changing(keys._database.engine).connect() as connection:
-            await connection.execute(text("ANALYZE gatepost_keys, gatepost_secrets, gatepost_terms"))
-            await connection.commit()
     assert (await keys._database.read_position()).seq == 0, "no change by hand was seen"
 
 
@@ -140,6 +136,19 @@ LISTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+STATISTICS_FROM = "that work"
+"""From this list on PostgreSQL's planner needs to know what the tables hold (docs/decisions/0007)."""
+
+
+async def gather_statistics(urls: Sequence[str]) -> None:
+    """What PostgreSQL's autovacuum does within a minute or so: it must not happen somewhere in the middle."""
+    for url in urls:
+        async with APIKeys(url) as keys, changing(keys._database.engine).connect() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(text("ANALYZE gatepost_keys, gatepost_secrets, gatepost_terms"))
+                await connection.commit()
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sequence[str]]:
     """Two empty databases of each kind."""
@@ -186,9 +195,13 @@ async def timed(callers: Sequence[Caller], query: Mapping[str, str]) -> list[flo
 
 
 @pytest.mark.timeout(1800)
-async def test_every_list_takes_about_as_long_with_100_000_keys_as_with_100(callers: Sequence[Caller]) -> None:
+async def test_every_list_takes_about_as_long_with_100_000_keys_as_with_100(
+    callers: Sequence[Caller], urls: Sequence[str]
+) -> None:
     slow = {}
     for name, query in LISTS.items():
+        if name == STATISTICS_FROM:
+            await gather_statistics(urls)
         for _ in range(3):  # somebody else may be at work on this machine
             few, many = await timed(callers, query)
             if many <= TIMES_AT_MOST * few:
