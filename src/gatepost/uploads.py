@@ -1,7 +1,7 @@
 """`EndUploads`: no further body is handed to a request whose key has died while it was still being sent."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost.context import serving
 from gatepost.models import Outcome
 from gatepost.streams import ConnectionEndedError
+
+_DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 class EndUploads:
@@ -28,7 +30,12 @@ class EndUploads:
             await self.app(scope, receive, send)
             return
         _, middleware, digest, *_ = served
-        upload = Upload(receive, send, lambda end: middleware.keys.attend(digest, scope["api_key"], end))
+
+        async def judge() -> Outcome:
+            outcome: Outcome = await middleware.outcome_of(digest)
+            return outcome
+
+        upload = Upload(receive, send, lambda end: middleware.keys.attend(digest, scope["api_key"], end), judge)
         try:
             await self.app(scope, upload.receive, upload.send)
         except Exception:
@@ -41,14 +48,21 @@ class EndUploads:
 
 
 class Upload:
-    """One request, until its body is complete. `attend(end)`: has it watched over."""
+    """One request, until its body is complete. `attend(end)`: has it watched over, so that one that waits is ended.
+    `judge()`: how a request that began now would be: what comes in is handed on only to whom it would be let in with.
+    """
 
     def __init__(
-        self, receive: Receive, send: Send, attend: Callable[[Callable[[Outcome], None]], Callable[[], None]]
+        self,
+        receive: Receive,
+        send: Send,
+        attend: Callable[[Callable[[Outcome], None]], Callable[[], None]],
+        judge: Callable[[], Awaitable[Outcome]],
     ) -> None:
         self._receive = receive
         self._send = send
         self._attend = attend
+        self._judge = judge
         self._leave: Callable[[], None] | None = None
         self._is_complete = False
         self._waiting: asyncio.Task[Any] | None = None
@@ -60,31 +74,36 @@ class Upload:
 
     async def receive(self) -> Message:
         """The next message; `http.disconnect` once it has been ended, also for who waits already."""
-        if self.outcome is not None:
-            return {"type": "http.disconnect"}
         if self._is_complete:
             return await self._receive()
         if self._leave is None:
             self._leave = self._attend(self._end)
+        message = await self._wait() if self.outcome is None else _DISCONNECT
+        if self.outcome is None and message["type"] == "http.request":
+            outcome = await self._judge()  # word of a change may have come, and the guard not yet
+            self.outcome = None if outcome is Outcome.VALID else outcome
+        if self.outcome is not None:
+            return _DISCONNECT
+        if message["type"] != "http.request" or not message.get("more_body"):
+            self._is_complete = True
+            self.leave()
+        return message
+
+    async def _wait(self) -> Message:
+        """What comes next, or the end."""
         task = self._waiting = asyncio.current_task()
         try:
-            message = await self._receive()
+            return await self._receive()
         except asyncio.CancelledError:
             if self.outcome is None or task is None or self._cancelled is not task:
                 raise
             self._cancelled = None
             if task.uncancel() > 0:  # somebody else cancelled it too
                 raise
-            return {"type": "http.disconnect"}
+            return _DISCONNECT
         finally:
             if self._waiting is task:
                 self._waiting = None
-        if self.outcome is not None:
-            return {"type": "http.disconnect"}
-        if message["type"] != "http.request" or not message.get("more_body"):
-            self._is_complete = True
-            self.leave()
-        return message
 
     async def send(self, message: Message) -> None:
         """Pass a message on. Raises `ConnectionEndedError` once it has been ended."""

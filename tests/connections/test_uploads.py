@@ -49,7 +49,7 @@ async def test_a_request_whose_body_is_held_back_gets_no_more_of_it_once_its_key
         if waits:
             await asyncio.sleep(0.05)  # the handler waits for more
         await keys.deactivate(issued.key.id)
-        connection.give("http.request", body=b"end")
+        connection.give("http.request", body=b"end")  # in the same turn: nobody has looked after it yet
         answer = await connection.answer()
     assert (answer.status_code, answer.json()["code"]) == (401, "key_deactivated")
     assert written == []
