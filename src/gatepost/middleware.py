@@ -60,7 +60,7 @@ class APIKeyMiddleware:
     a sync generator that runs in a thread ends at its next item. A response that begins is watched over from its first
     chunk on, and one of server-sent events from its start. `end_uploads`: also hand no further body to a request that
     is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off, since it
-    costs each request a microsecond.
+    costs a request that reads its body some 10 µs.
 
     Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
     and `auth` (Starlette's). What stood there under these names is replaced. `user=False` leaves `scope["user"]` to the

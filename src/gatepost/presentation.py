@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from gatepost.models import ActorKind, APIKey, ChangeEvent, Propagation
@@ -23,13 +23,6 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "hint": key.hint,
         "old_secret": key.old_secret,
     }
-
-
-def status_of(key: APIKey, now: datetime) -> str:
-    """`active`, `deactivated`, or `expired` by `now` (aware)."""
-    if not key.active:
-        return "deactivated"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
 def event_json(event: ChangeEvent) -> Mapping[str, Any]:

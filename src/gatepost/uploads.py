@@ -10,8 +10,6 @@ from gatepost.context import serving
 from gatepost.models import Outcome
 from gatepost.streams import ConnectionEndedError
 
-_DISCONNECT: Message = {"type": "http.disconnect"}
-
 
 class EndUploads:
     """Wraps the app inside an `APIKeyMiddleware`. A request whose body is still coming when its key dies receives
@@ -30,12 +28,13 @@ class EndUploads:
             await self.app(scope, receive, send)
             return
         _, middleware, digest, *_ = served
+        key = scope["api_key"]
 
         async def judge() -> Outcome:
             outcome: Outcome = await middleware.outcome_of(digest)
             return outcome
 
-        upload = Upload(receive, send, lambda end: middleware.keys.attend(digest, scope["api_key"], end), judge)
+        upload = Upload(receive, send, lambda end: middleware.keys.attend(digest, key, end), judge)
         try:
             await self.app(scope, upload.receive, upload.send)
         except Exception:
@@ -78,12 +77,12 @@ class Upload:
             return await self._receive()
         if self._leave is None:
             self._leave = self._attend(self._end)
-        message = await self._wait() if self.outcome is None else _DISCONNECT
+        message = await self._wait() if self.outcome is None else {"type": "http.disconnect"}
         if self.outcome is None and message["type"] == "http.request":
             outcome = await self._judge()  # word of a change may have come, and the guard not yet
             self.outcome = None if outcome is Outcome.VALID else outcome
         if self.outcome is not None:
-            return _DISCONNECT
+            return {"type": "http.disconnect"}
         if message["type"] != "http.request" or not message.get("more_body"):
             self._is_complete = True
             self.leave()
@@ -100,7 +99,7 @@ class Upload:
             self._cancelled = None
             if task.uncancel() > 0:  # somebody else cancelled it too
                 raise
-            return _DISCONNECT
+            return {"type": "http.disconnect"}
         finally:
             if self._waiting is task:
                 self._waiting = None
