@@ -279,7 +279,7 @@ MUTANTS = [
         "from gatepost.timeout import Timeout",
         "from asyncio import timeout as Timeout",
         "tests/freshness/test_blocked_loop.py::"
-        "test_an_answer_of_redis_that_lies_in_the_socket_when_the_loop_was_blocked_is_taken[2]",
+        "test_an_answer_of_redis_that_lies_in_the_socket_when_the_loop_was_blocked_is_taken[6]",
     ),
     Mutant(
         "an older secret ended without an event",

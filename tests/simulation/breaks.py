@@ -239,7 +239,12 @@ BREAKS = (
                 "        asked = self._clock()\n",
                 "        asked = self._clock()\n        self.until = self.until or asked + self._max_staleness\n",
             ),
-            Edit(APIKeys, "judge", "await self.serve()", "asyncio.get_running_loop().create_task(self.serve())"),
+            Edit(
+                APIKeys,
+                "judge_presented",
+                "await self.serve()",
+                "asyncio.get_running_loop().create_task(self.serve())",
+            ),
         ),
         weather=5,
     ),

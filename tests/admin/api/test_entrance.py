@@ -259,8 +259,10 @@ async def test_an_outage_is_neither_a_refusal_nor_a_way_in(sqlite_url: str, monk
     monkeypatch.setattr(engine, "SQLITE_BUSY_MS", 100)
     async with APIKeys(sqlite_url) as keys, site_of(keys) as site:
         boss = await site.caller(*ALL)
-        with closing(sqlite3.connect(make_url(sqlite_url).database or "")) as other:
-            other.execute("BEGIN IMMEDIATE")  # nobody else can write until it ends
+        path = make_url(sqlite_url).database or ""
+        with closing(sqlite3.connect(path, timeout=60, check_same_thread=False)) as other:
+            # Nobody else can write until it ends. In a thread: this loop's own keys may be about to commit.
+            await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
             outage = await boss.call("POST", "/keys", {"description": "not now"})
             assert refusal(outage) == (503, "unavailable")
             assert int(outage.headers["retry-after"]) > 0

@@ -633,7 +633,7 @@ async def test_keys_are_filtered_by_state_expiry_permissions_and_project_and_cou
     await served.keys.create("over", FILES, project="globex", expires_at=later)
     await served.keys.create("off", [], active=False, expires_at=later)
     over = datetime.now(UTC) - timedelta(days=1)
-    put(sqlite_url, "over", expires_at=over.strftime("%Y-%m-%d %H:%M:%S.%f"))
+    await put(sqlite_url, "over", expires_at=over.strftime("%Y-%m-%d %H:%M:%S.%f"))
     visitor = await visit(served, (await served.boss()).secret)
     page = visitor.page
     total, names = page.locator("#total"), page.locator("tbody .name")
