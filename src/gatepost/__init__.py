@@ -5,7 +5,7 @@ from gatepost import APIKeys, APIKeyMiddleware, requires
 Importing this loads no database or Redis library; each is loaded when keys are opened.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatepost.audit.endpoint import AuditEndpoint as AuditEndpoint
 from gatepost.catalogue import DAM as DAM
@@ -59,9 +59,21 @@ from gatepost.status import Finding as Finding
 from gatepost.status import Status as Status
 from gatepost.streams import ConnectionEndedError as ConnectionEndedError
 
+if TYPE_CHECKING:
+    from gatepost.admin.app import Admin as Admin
+
 
 def __getattr__(name: str) -> Any:
-    """`__version__`, read from the installed package's metadata only where it is asked for."""
+    """`Admin`, whose extra not everybody has, and `__version__`, read from the installed package's metadata: only where
+    they are asked for. Raises `MissingExtraError`."""
+    if name == "Admin":
+        try:
+            from gatepost.admin.app import Admin  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            if str(missing.name).partition(".")[0] == "gatepost":
+                raise
+            raise MissingExtraError(str(missing.name), "admin") from missing
+        return Admin
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack
 
 import orjson
 
@@ -29,7 +29,6 @@ from gatepost.errors import (
     ForceNeededError,
     IdempotencyError,
     KeyNotFoundError,
-    MissingExtraError,
     SecretNotStoredError,
     StaleKeyError,
     StillSpreadingError,
@@ -71,16 +70,13 @@ from gatepost.models import (
 )
 from gatepost.record import Absent, Record
 from gatepost.secret import DIGEST_BYTES, Presented, SecretFormat, Untold, check_prefix, derived_seed, new_id
-from gatepost.sources import BLANKS, Bearer, Header, Source
 from gatepost.status import Answer, Status, WorkerAnswers
 from gatepost.vault import Vault
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
-    from starlette.types import ASGIApp
 
-    from gatepost.admin.page.entrance import Authorize
     from gatepost.database.changes import Change, Creation, Standing
     from gatepost.database.listing import Filter
     from gatepost.database.schema import SchemaStatus
@@ -228,6 +224,13 @@ class APIKeys:
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
 
+    if not TYPE_CHECKING:  # a checker finds wrong names by itself, unless it sees this
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Raises `AttributeError`, which for what has moved says what to write."""
+            instead = ": write Admin(keys), and from gatepost import Admin" if name == "admin" else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{instead}")
+
     @classmethod
     def from_env(cls, **arguments: Any) -> Self:
         """The keys that the environment tells of: each argument of `APIKeys` has a variable, `GATEPOST_DATABASE`,
@@ -339,43 +342,6 @@ class APIKeys:
         finally:
             if redis is not None:
                 await redis.close()
-
-    def admin(
-        self,
-        *,
-        authorize: "Authorize | None" = None,
-        sources: Sequence[Source] = (Bearer(), Header("X-API-Key")),
-        presets: Mapping[str, Iterable[str]] | None = None,
-        session_seconds: float = 1800.0,
-        title: str = "API keys",
-        realm: str = "api",
-    ) -> "ASGIApp":
-        """An ASGI app where people and programs manage these keys: a page at its root, a REST API below `/api`. Mount
-        it anywhere (`Mount("/settings/api-keys", keys.admin())`), or serve it by itself.
-
-        Nobody gets in without a usable key: the API takes it from the headers that `sources` name; people sign in to
-        the page with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds` since the last use (12
-        hours at most), unless `authorize(request)` says who they are: an `Actor`, or `None` for nobody who may.
-        `presets`: sets of permissions to pick at once, by title; `None` = some that fit most catalogues. `title`: the
-        page's heading. `realm`: for the challenge of a 401.
-
-        Raises `MissingExtraError`, `ConfigurationError` for a catalogue without the two permissions, `BadInputError`.
-        """
-        try:
-            from gatepost.admin.app import Admin  # noqa: PLC0415 - upwards, for who asks for it: .importlinter
-        except ModuleNotFoundError as missing:
-            if str(missing.name).partition(".")[0] == "gatepost":
-                raise
-            raise MissingExtraError(str(missing.name), "admin") from missing
-        return Admin(
-            self,
-            authorize=authorize,
-            sources=sources,
-            presets=presets,
-            session_seconds=session_seconds,
-            title=title,
-            realm=realm,
-        )
 
     @property
     def lease_seconds(self) -> float:
@@ -939,7 +905,7 @@ class APIKeys:
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.
         Whether it opens anything is not asked. A secret that was imported never is. No I/O, about 5 µs."""
-        return self._opened().format.is_genuine(secret.strip(BLANKS))
+        return self._opened().format.is_genuine(secret.strip(secret_text.BLANKS))
 
     async def judge(self, secret: bytes, *, fresh: bool = False) -> tuple[Outcome, Record | None]:
         """What `secret` opens, with whatever I/O it takes: none for a text that was never made here. `fresh`: read from

@@ -34,6 +34,9 @@ SECRET_MAX = 512
 PREFIX_MAX = 32
 """Longest prefix, in characters, so that a secret stays below 100 characters."""
 
+BLANKS = b" \t"
+"""What may stand around a secret and is no part of it (RFC 9110, section 5.5). Most servers take it off."""
+
 DEFAULT_PREFIX = "gp"
 _UNDERSCORE = ord("_")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")

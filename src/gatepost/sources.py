@@ -8,11 +8,9 @@ from urllib.parse import unquote_to_bytes
 
 from gatepost.errors import BadInputError
 from gatepost.models import Outcome
+from gatepost.secret import BLANKS
 
 Scope = MutableMapping[str, Any]
-
-BLANKS = b" \t"
-"""What may stand around a header's value and is no part of it (RFC 9110, section 5.5). Most servers take it off."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
 

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from gatepost import Actor, APIKeyMiddleware, APIKeys, BadInputError, Catalogue, ConfigurationError, requires
+from gatepost import Actor, Admin, APIKeyMiddleware, APIKeys, BadInputError, Catalogue, ConfigurationError, requires
 
 SETTINGS = "/settings/api-keys"
 ADMIN = ("ACCESS_READ", "ACCESS_MANAGE")
@@ -37,7 +37,7 @@ async def own(_request: Request) -> PlainTextResponse:
 
 def test_by_itself_it_opens_and_closes_the_keys(sqlite_url: str, secret: str) -> None:
     keys = APIKeys(sqlite_url)
-    with TestClient(keys.admin()) as client:
+    with TestClient(Admin(keys)) as client:
         assert keys.is_open
         assert client.get("/api/whoami", headers={"X-API-Key": secret}).status_code == 200
     assert not keys.is_open
@@ -46,7 +46,7 @@ def test_by_itself_it_opens_and_closes_the_keys(sqlite_url: str, secret: str) ->
 @pytest.mark.parametrize("place", ["beside", "inside"])
 def test_mounted_beside_or_inside_a_wrapped_app_it_does_the_same(sqlite_url: str, secret: str, place: str) -> None:
     keys = APIKeys(sqlite_url)
-    mounted, routes = Mount(SETTINGS, keys.admin()), [Route("/own", own)]
+    mounted, routes = Mount(SETTINGS, Admin(keys)), [Route("/own", own)]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -56,9 +56,7 @@ def test_mounted_beside_or_inside_a_wrapped_app_it_does_the_same(sqlite_url: str
     app = (
         Starlette(routes=[mounted, Mount("/", APIKeyMiddleware(Starlette(routes=routes), keys))], lifespan=lifespan)
         if place == "beside"
-        else APIKeyMiddleware(
-            Starlette(routes=[mounted, *routes]), keys, exempt=[SETTINGS, f"{SETTINGS}/", f"{SETTINGS}/*"]
-        )
+        else APIKeyMiddleware(Starlette(routes=[mounted, *routes]), keys, exempt=Admin.paths(SETTINGS))
     )
     with TestClient(app) as client:
         for path in ("/own", f"{SETTINGS}/api/keys", f"{SETTINGS}/openapi.json"):
@@ -73,7 +71,7 @@ def test_mounted_beside_or_inside_a_wrapped_app_it_does_the_same(sqlite_url: str
 
 
 def test_nothing_of_it_answers_without_a_key_but_the_form_to_sign_in(sqlite_url: str) -> None:
-    with TestClient(APIKeys(sqlite_url).admin()) as client:
+    with TestClient(Admin(APIKeys(sqlite_url))) as client:
         for path in ("/", "/new", "/log", "/change", "/keys/abcdefghijkl", "/keys/abcdefghijkl/history"):
             answer = client.get(path)
             assert answer.status_code == 401, path
@@ -84,7 +82,7 @@ def test_nothing_of_it_answers_without_a_key_but_the_form_to_sign_in(sqlite_url:
 
 @pytest.mark.parametrize("path", ["/", "/api/keys"])
 def test_a_database_that_is_away_from_the_start_is_an_outage(tmp_path: Path, path: str) -> None:
-    app = APIKeys(f"sqlite:///{tmp_path}/missing/keys.db").admin()
+    app = Admin(APIKeys(f"sqlite:///{tmp_path}/missing/keys.db"))
     answer = TestClient(app).get(path, headers={"X-API-Key": "gp_x"})  # without a lifespan
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1
@@ -94,24 +92,41 @@ def test_a_database_that_is_away_from_the_start_is_an_outage(tmp_path: Path, pat
 
 def test_a_catalogue_without_the_two_permissions_cannot_be_managed(sqlite_url: str) -> None:
     with pytest.raises(ConfigurationError, match="Notes lacks ACCESS_READ and ACCESS_MANAGE"):
-        APIKeys(sqlite_url, catalogue=Notes).admin()
+        Admin(APIKeys(sqlite_url, catalogue=Notes))
 
 
 def test_options_that_cannot_be_used_are_clear_errors(sqlite_url: str) -> None:
     keys = APIKeys(sqlite_url)
     with pytest.raises(BadInputError, match="session_seconds"):
-        keys.admin(session_seconds=0)
+        Admin(keys, session_seconds=0)
     with pytest.raises(BadInputError, match="No permission 'NOPE'"):
-        keys.admin(presets={"Wrong": ["NOPE"]})
+        Admin(keys, presets={"Wrong": ["NOPE"]})
     with pytest.raises(BadInputError, match="realm"):
-        keys.admin(realm='"')
+        Admin(keys, realm='"')
+
+
+def test_the_paths_of_a_mount_are_what_the_middleware_must_not_judge() -> None:
+    assert Admin.paths(SETTINGS) == [SETTINGS, f"{SETTINGS}/", f"{SETTINGS}/*"]
+    for wrong in ("settings", "/settings/", "/settings/*", "/", "", None):
+        with pytest.raises(BadInputError, match="mount must be where the app is mounted"):
+            Admin.paths(wrong)  # type: ignore[arg-type]
+
+
+def test_the_old_way_to_it_says_what_to_write(sqlite_url: str) -> None:
+    keys = APIKeys(sqlite_url)
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'admin': write Admin\(keys\), and from gatepost import Admin"
+    ):
+        keys.admin()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'\Z"):
+        keys.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_host_app_may_say_who_comes_in_but_the_api_wants_a_key_all_the_same(sqlite_url: str) -> None:
     def authorize(request: Request) -> Actor | None:
         return Actor("ann", operator=True) if request.headers.get("x-user") == "ann" else None
 
-    with TestClient(APIKeys(sqlite_url).admin(authorize=authorize)) as client:
+    with TestClient(Admin(APIKeys(sqlite_url), authorize=authorize)) as client:
         assert client.get("/").status_code == 403
         page = client.get("/", headers={"X-User": "ann"})
         assert page.status_code == 200

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost import APIKeys
+from gatepost import Admin, APIKeys
 from gatepost.admin.mount import below_mount
 from tests.frameworks.connection import ask, http_scope
 from tests.frameworks.test_django import TestContract as Django
@@ -96,7 +96,7 @@ PLACES = [
 @pytest.mark.parametrize(("framework", "proxy"), PLACES)
 async def test_it_works_wherever_it_is_mounted(framework: str, proxy: str, keys: APIKeys) -> None:
     root, prefix = PROXIES[proxy]
-    app = FRAMEWORKS[framework](keys.admin())
+    app = FRAMEWORKS[framework](Admin(keys))
     issued = await keys.create("admin", ["ACCESS_READ", "ACCESS_MANAGE"])
     key = {"X-API-Key": issued.secret}
 

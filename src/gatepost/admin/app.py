@@ -11,25 +11,38 @@ from gatepost.admin.page import make_page
 from gatepost.admin.page.entrance import Authorize
 from gatepost.admin.page.trial import Trial
 from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
-from gatepost.errors import ConfigurationError
+from gatepost.errors import BadInputError, ConfigurationError
 from gatepost.keyring import APIKeys
 from gatepost.lifespan import Lifespan
-from gatepost.sources import Header, Source
+from gatepost.sources import Bearer, Header, Source
 
 
 class Admin:
-    """Where keys are managed, for wherever it is mounted, or by itself. See `APIKeys.admin`."""
+    """An ASGI app where people and programs manage `keys`: a page at its root, a REST API below `/api`. Mount it
+    anywhere, or serve it by itself.
+
+        app.mount("/settings/api-keys", Admin(keys))
+        app.add_middleware(APIKeyMiddleware, keys=keys, exempt=Admin.paths("/settings/api-keys"))
+
+    Nobody gets in without a usable key: the API takes it from the headers that `sources` name; people sign in to the
+    page with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds` since the last use (12 hours at
+    most), unless `authorize(request)` says who they are: an `Actor`, or `None` for nobody who may. `presets`: sets of
+    permissions to pick at once, by title; `None` = some that fit most catalogues. `title`: the page's heading. `realm`:
+    for the challenge of a 401.
+
+    Raises `ConfigurationError` for a catalogue without the two permissions, `BadInputError`. Needs the extra `admin`.
+    """
 
     def __init__(
         self,
         keys: APIKeys,
         *,
-        authorize: Authorize | None,
-        sources: Sequence[Source],
-        presets: Mapping[str, Iterable[str]] | None,
-        session_seconds: float,
-        title: str,
-        realm: str,
+        authorize: Authorize | None = None,
+        sources: Sequence[Source] = (Bearer(), Header("X-API-Key")),
+        presets: Mapping[str, Iterable[str]] | None = None,
+        session_seconds: float = 1800.0,
+        title: str = "API keys",
+        realm: str = "api",
     ) -> None:
         missing = [name for name in (ACCESS_READ, ACCESS_MANAGE) if name not in keys.catalogue]
         if missing:
@@ -54,6 +67,17 @@ class Admin:
                 Mount("/", page),
             ]
         )
+
+    @staticmethod
+    def paths(mount: str) -> Sequence[str]:
+        """What the middleware's `exempt` needs to say where the app is mounted inside a wrapped app: its root, with and
+        without the slash, and all below. `mount`: a path such as `/settings/api-keys`. Raises `BadInputError`."""
+        if not isinstance(mount, str) or not mount.startswith("/") or mount.endswith("/") or "*" in mount:
+            raise BadInputError(
+                f"mount must be where the app is mounted, such as '/settings/api-keys', with no slash at its end, not "
+                f"{mount!r}"
+            )
+        return [mount, f"{mount}/", f"{mount}/*"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope. Where nobody has opened the keys, the first request does."""

@@ -30,6 +30,8 @@ async def serve(
 
     Nobody gets in without a key that has ACCESS_READ or ACCESS_MANAGE.
     """
+    from gatepost import Admin  # noqa: PLC0415 - needs the extra
+
     try:
         from gatepost.listening import Server, bound, url_of  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as missing:
@@ -38,7 +40,7 @@ async def serve(
         raise MissingExtraError("uvicorn", "serve") from missing
     options.check_file()
     keys = options.serving_keys()
-    app = keys.admin()
+    app = Admin(keys)
     with bound(host, port) as listener:
         url = url_of(listener)
         async with keys:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from starlette.routing import Mount, Router
 
-from gatepost import APIKeyMiddleware, APIKeys, Issued
+from gatepost import Admin, APIKeyMiddleware, APIKeys, Issued
 from gatepost.demo.app import EXEMPT, ROUTES, asset_store
 from gatepost.demo.keys import LIFE, PROJECT, demo_keys
 from gatepost.demo.sample import fill
@@ -67,7 +67,7 @@ async def _serve(database: str, redis: str | None, root: Path, listener: socket.
     await keys.create_schema()
     async with keys, demo_keys(keys) as issued:
         guarded = APIKeyMiddleware(asset_store(store), keys, exempt=EXEMPT, project=PROJECT)
-        app = Router([Mount(SETTINGS, keys.admin()), Mount("/", guarded)])
+        app = Router([Mount(SETTINGS, Admin(keys)), Mount("/", guarded)])
         await Server(app).run_on(listener, lambda: _introduce(url_of(listener), issued, root))
 
 

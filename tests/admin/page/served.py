@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx2
@@ -17,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from gatepost import APIKeyMiddleware, APIKeys, requires
+from gatepost import Admin, APIKeyMiddleware, APIKeys, requires
 from gatepost.admin.page import make_page
 from gatepost.admin.page.entrance import SESSION_PURPOSE
 from gatepost.admin.page.session import Sessions
@@ -81,7 +80,7 @@ async def serving(
         await there.serve()
         app = Starlette(
             routes=[
-                Mount(mount, (keys.admin if whole else partial(make_page, keys))(**options)),
+                Mount(mount, (Admin if whole else make_page)(keys, **options)),
                 Mount("/", _files(there)),
             ]
         )
