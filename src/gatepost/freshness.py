@@ -17,13 +17,12 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gatepost.clock import Clock, boot_clock
-from gatepost.connections import Connections
 from gatepost.database.source import Database, Event, Position
 from gatepost.errors import BadInputError, UnavailableError
+from gatepost.listeners import LetIn, Memory
 from gatepost.membership import Membership
 from gatepost.models import Worker
 from gatepost.record import Found
-from gatepost.tiers.memory import MemoryTier
 
 if TYPE_CHECKING:
     from gatepost.tiers.redis import RedisTier  # redis-py is loaded only where there is a Redis
@@ -67,12 +66,12 @@ class Freshness:
     def __init__(
         self,
         database: Database,
-        memory: MemoryTier,
+        memory: Memory,
+        connections: LetIn,
         redis: "RedisTier | None",
         *,
         max_staleness: float,
         poll_interval: float,
-        connections: Connections | None = None,
         clock: Clock = boot_clock,
     ) -> None:
         if not 0 < poll_interval <= max_staleness / 2:
@@ -83,7 +82,7 @@ class Freshness:
         self._database = database
         self._memory = memory
         self._redis = redis
-        self._connections = Connections() if connections is None else connections
+        self._connections = connections
         self._max_staleness = max_staleness
         self._poll_interval = poll_interval
         self._clock = clock

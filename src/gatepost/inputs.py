@@ -1,22 +1,25 @@
 """Arguments of the verbs, checked: what is returned can be stored. Pure."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from gatepost.errors import BadInputError, KeyNotFoundError
 from gatepost.line import MARKS, NOTHING, checked_line, tidy_line
-from gatepost.models import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX, Actor
-from gatepost.secret import ID_CHARS
-
-YEAR_MIN, YEAR_MAX = 1, 9999
-"""Moments near the ends of the calendar overflow in other time zones."""
+from gatepost.models import (
+    ACTOR_ID_MAX,
+    ACTOR_MAX,
+    ADDRESS_MAX,
+    DESCRIPTION_MAX,
+    PROJECT_MAX,
+    YEAR_MAX,
+    YEAR_MIN,
+    Actor,
+)
+from gatepost.secret import is_id
 
 IDEMPOTENCY_KEY_MIN, IDEMPOTENCY_KEY_MAX = 16, 200
 """Characters of an idempotency key: a UUID has 32 or 36."""
-
-_ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
 
 
 def checked_text(name: str, text: str, most: int) -> str:
@@ -130,11 +133,6 @@ def checked_ids(ids: str | Iterable[str]) -> Sequence[str]:
         if not isinstance(key_id, str):
             raise BadInputError(f"an id must be a str, not {type(key_id).__name__}", "ids")
     return list(dict.fromkeys(wanted))
-
-
-def is_id(text: str) -> bool:
-    """Whether a text can be the id of a key: databases differ in what they make of odd text."""
-    return _ID.match(text) is not None
 
 
 def check_id(key_id: str) -> None:

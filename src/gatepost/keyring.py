@@ -47,7 +47,6 @@ from gatepost.inputs import (
     checked_moment,
     checked_project,
     checked_text,
-    is_id,
 )
 from gatepost.models import (
     ACTOR_ID_MAX,
@@ -69,7 +68,7 @@ from gatepost.models import (
     Worker,
 )
 from gatepost.record import Absent, Record
-from gatepost.secret import DIGEST_BYTES, Presented, SecretFormat, Untold, check_prefix, derived_seed, new_id
+from gatepost.secret import DIGEST_BYTES, Presented, SecretFormat, Untold, check_prefix, derived_seed, is_id, new_id
 from gatepost.status import Answer, Status, WorkerAnswers
 from gatepost.vault import Vault
 
@@ -964,10 +963,10 @@ class APIKeys:
         freshness = Freshness(
             database,
             memory,
+            connections,
             redis,
             max_staleness=seconds["max_staleness"],
             poll_interval=seconds["poll_interval"],
-            connections=connections,
             clock=self._clock,
         )
         lookup = Lookup(

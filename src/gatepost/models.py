@@ -14,6 +14,9 @@ from gatepost.errors import BadInputError
 
 T = TypeVar("T")
 
+YEAR_MIN, YEAR_MAX = 1, 9999
+"""Moments near the ends of the calendar overflow in other time zones."""
+
 DESCRIPTION_MAX = 200
 PROJECT_MAX = 100
 ACTOR_MAX = 200

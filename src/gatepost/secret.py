@@ -40,6 +40,7 @@ BLANKS = b" \t"
 DEFAULT_PREFIX = "gp"
 _UNDERSCORE = ord("_")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
+_ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}\Z")
 _NO_DIGIT = 255
 _VALUES = bytes(ALPHABET.find(chr(byte)) % 256 for byte in range(256))
 """The value of each byte as a digit; -1, which is 255, for one that is none."""
@@ -100,6 +101,11 @@ def hint(secret: str) -> str:
     """What people may see of a secret: its prefix, the first four characters of the id, and the last four of all."""
     head, _, _ = secret.rpartition("_")
     return f"{head[: len(head) - ID_CHARS + 4]}...{secret[-4:]}"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be the id of a key: databases differ in what they make of odd text."""
+    return _ID.match(text) is not None
 
 
 def new_id() -> str:

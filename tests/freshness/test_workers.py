@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from sqlalchemy import make_url
 
 from gatepost import APIKeys, Outcome, UnavailableError
+from gatepost.connections import Connections
 from gatepost.database.source import Database, Reading
 from gatepost.freshness import Freshness
 from gatepost.record import Absent, decode
@@ -544,7 +545,13 @@ async def test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paus
             return position
 
     freshness = Freshness(
-        SlowDatabase(keys._database), MemoryTier(10), None, max_staleness=10.0, poll_interval=1.0, clock=clock
+        SlowDatabase(keys._database),
+        MemoryTier(10),
+        Connections(),
+        None,
+        max_staleness=10.0,
+        poll_interval=1.0,
+        clock=clock,
     )
     await freshness.poll()
     row: Mapping[str, Any] | Sequence[Any] = ("id", None, "d", "", True, 0.0, 0.0, None, None)

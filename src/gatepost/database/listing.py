@@ -39,9 +39,9 @@ from gatepost.database.rows import as_key, old_secret_columns
 from gatepost.database.tables import keys, secrets, terms
 from gatepost.database.terms import Range, hint_ranges, hint_terms, permission_term, word_range, words
 from gatepost.errors import BadInputError
-from gatepost.inputs import YEAR_MIN, is_id
 from gatepost.line import is_line
-from gatepost.models import DESCRIPTION_MAX, APIKey, State, Total
+from gatepost.models import DESCRIPTION_MAX, YEAR_MIN, APIKey, State, Total
+from gatepost.secret import is_id
 
 ORDERS: Mapping[str, type] = {"created": int, "updated": datetime, "description": str, "expires": datetime}
 """What lists can be ordered by, and what a place in such a list is told by."""
