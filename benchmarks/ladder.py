@@ -15,9 +15,9 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.measured import Series, Table
-from gatepost.clock import boot_clock
-from gatepost.context import serving, set_serving, task_of
-from gatepost.streams import send_watched
+from gatepost.asgi.context import serving, set_serving, task_of
+from gatepost.asgi.streams import send_watched
+from gatepost.base.clock import boot_clock
 
 NAMES = frozenset({b"authorization", b"x-api-key"})
 

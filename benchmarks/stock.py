@@ -10,12 +10,12 @@ from typing import TypeVar
 from sqlalchemy import insert, select
 
 from gatepost import APIKeys
-from gatepost.database.engine import changing
-from gatepost.database.tables import counter
-from gatepost.database.tables import keys as key_table
-from gatepost.database.tables import secrets as secret_table
-from gatepost.record import Record
-from gatepost.secret import ID_CHARS, RANDOM_BYTES, SecretFormat, encode_base62
+from gatepost.base.record import Record
+from gatepost.base.secret import ID_CHARS, RANDOM_BYTES, SecretFormat, encode_base62
+from gatepost.database.connecting.engine import changing
+from gatepost.database.schema.tables import counter
+from gatepost.database.schema.tables import keys as key_table
+from gatepost.database.schema.tables import secrets as secret_table
 
 T = TypeVar("T")
 

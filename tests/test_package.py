@@ -62,8 +62,8 @@ def test_the_wheel_holds_the_migrations_and_makes_tables_from_them(tmp_path: Pat
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     assert "gatepost/py.typed" in names
-    assert "gatepost/database/migrations/env.py" in names
-    assert "gatepost/database/migrations/versions/0001_first.py" in names
+    assert "gatepost/database/schema/migrations/env.py" in names
+    assert "gatepost/database/schema/migrations/versions/0001_first.py" in names
     for name in ("templates/list.html", "static/page.js", "static/page.css", "static/logo.svg"):
         assert f"gatepost/admin/page/{name}" in names
     assert not any("tests" in name for name in names)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gatepost import secret_pattern
-from gatepost.secret import SecretFormat, checksum
+from gatepost.base.secret import SecretFormat, checksum
 
 ID = "4fT0aK9sQ2Lm"
 SECRET = SecretFormat([bytes(32)]).make(ID, bytes(range(20)))

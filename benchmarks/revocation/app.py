@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gatepost import APIKeyMiddleware, APIKeys, requires
-from gatepost.errors import GatepostError
+from gatepost.base.errors import GatepostError
 
 keys = APIKeys(**json.loads(os.environ["REVOCATION_SETTINGS"]))
 

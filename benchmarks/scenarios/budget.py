@@ -17,7 +17,7 @@ from benchmarks.ladder import REST, RUNGS, steps
 from benchmarks.measured import Table
 from benchmarks.rounds import Plan, take_turns
 from gatepost import APIKeyMiddleware
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

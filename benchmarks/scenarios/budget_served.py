@@ -23,7 +23,7 @@ from benchmarks.rivals import bare_starlette
 from benchmarks.rivals.rival import ROUTE
 from benchmarks.rounds import Contestant, Plan, take_turns
 from gatepost import APIKeyMiddleware
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

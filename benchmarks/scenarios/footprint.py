@@ -25,8 +25,8 @@ from benchmarks.measured import Series, Table
 from benchmarks.origin import ROOT
 from benchmarks.rounds import Plan, Runs, ratio
 from gatepost import APIKeys
-from gatepost.record import Record
-from gatepost.tiers.redis import SEAL_BYTES
+from gatepost.base.record import Record
+from gatepost.redis.tier import SEAL_BYTES
 
 MODULE = "benchmarks.scenarios.footprint"
 """This one: what a new process runs."""

@@ -18,7 +18,7 @@ from benchmarks.measured import Series, Table
 from benchmarks.rivals import starlette_authentication, ten_lines
 from benchmarks.rounds import Contestant, Plan, Runs, ratio, take_turns
 from gatepost import APIKeyMiddleware
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -24,7 +24,7 @@ from benchmarks.measured import Series, Table
 from benchmarks.rounds import Contestant, Plan, ratio, take_turns
 from benchmarks.stock import settled
 from gatepost import APIKeyMiddleware, APIKeys
-from gatepost.status import LookupCounts
+from gatepost.base.status import LookupCounts
 
 IN_FLIGHT = 64
 

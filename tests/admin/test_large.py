@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from gatepost import APIKeys
-from gatepost.database.engine import changing
+from gatepost.database.connecting.engine import changing
 from tests.admin.api.site import ALL, Caller, site_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gatepost import APIKeys
-from gatepost.database.engine import changing
+from gatepost.database.connecting.engine import changing
 from gatepost.database.log import LogPage
 from tests.admin.test_large import FEW, MANY, NUMBERS, TEXTS, TIMES_AT_MOST
 

@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from gatepost.secret import SecretFormat, new_id
+from gatepost.base.secret import SecretFormat, new_id
 from tests.asgi_servers.serving import POLL_SECONDS, Serving, serving
 
 MARGIN_SECONDS = 1.0

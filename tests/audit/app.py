@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gatepost import APIKeyMiddleware, APIKeys, AuditEndpoint, Readiness
-from gatepost.tiers.memory import MemoryTier
+from gatepost.lookup.memory import MemoryTier
 
 keys = APIKeys(os.environ["GATEPOST_TEST_DATABASE"], poll_interval=0.1, max_staleness=1)
 broken = os.environ["GATEPOST_TEST_BROKEN"]

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from gatepost import APIKeys, Outcome, Worker
 from gatepost.audit.auditor import Auditor
 from gatepost.audit.judgement import Judgement
+from gatepost.base.status import Answer, WorkerAnswers
 from gatepost.database.source import Reading
-from gatepost.status import Answer, WorkerAnswers
 
 
 class Claiming:

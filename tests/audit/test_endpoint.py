@@ -9,7 +9,7 @@ import pytest
 
 from gatepost import APIKeys, AuditEndpoint, BadInputError
 from gatepost.audit.asking import Asking, UnansweredError
-from gatepost.audit.endpoint import TOKEN_HEADER
+from gatepost.probes.audit_endpoint import TOKEN_HEADER
 from tests.audit.serving import TOKEN
 
 BODY: dict[str, Any] = {"digests": []}

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks import stock
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, requires
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -21,7 +21,8 @@ from gatepost.cli.app import app
 COMMAND = (sys.executable, "-m", "gatepost")
 IMPATIENT = """
 import sys
-from gatepost.cli import main, progress
+from gatepost.cli import main
+from gatepost.cli.output import progress
 progress.DELAY_SECONDS = {delay}
 sys.argv[0] = "gatepost"
 main()

@@ -6,10 +6,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from gatepost.base.errors import BadInputError
 from gatepost.cli.application import load_keys
 from gatepost.cli.options import KeysOptions
 from gatepost.cli.serve import _needed
-from gatepost.errors import BadInputError
 from tests.cli.conftest import Shell
 
 APP = """

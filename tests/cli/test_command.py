@@ -194,7 +194,7 @@ def test_serve_without_its_extra_names_the_command_that_installs_it(run: Run) ->
 
 def test_the_demo_ignores_the_environment_of_the_keys(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     given: list[object] = []
-    monkeypatch.setattr("gatepost.demo.serve.run", lambda *arguments: given.extend(arguments))
+    monkeypatch.setattr("gatepost.cli.demo.run", lambda *arguments: given.extend(arguments))
     monkeypatch.setenv("GATEPOST_REDIS", "redis://localhost")
     assert run("demo").exit_code == 0
     assert run("demo", "--database", "sqlite://", "--redis", "redis://r", "--host", "::1", "--port", "1").exit_code == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gatepost import Actor, APIKeys
-from gatepost.secret import secret_pattern
+from gatepost.base.secret import secret_pattern
 from tests.cli.conftest import Run, Terminal
 
 Answer = Callable[..., Any]
@@ -54,7 +54,7 @@ def test_all_walks_more_than_the_longest_page(run: Run, answer: Answer, monkeypa
     for number in range(5):
         run("keys", "create", f"key {number}")
     whole = answer("keys", "events", "--all")
-    monkeypatch.setattr("gatepost.cli.paging.PAGE_MAX", 2)
+    monkeypatch.setattr("gatepost.cli.output.paging.PAGE_MAX", 2)
     assert answer("keys", "events", "--all") == whole
 
 

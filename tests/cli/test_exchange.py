@@ -120,7 +120,7 @@ def test_an_export_walks_every_page(run: Run, monkeypatch: pytest.MonkeyPatch) -
     for number in range(5):
         run("keys", "create", f"key {number}")
     whole = run("keys", "export").stdout
-    monkeypatch.setattr("gatepost.cli.paging.PAGE_MAX", 2)
+    monkeypatch.setattr("gatepost.cli.output.paging.PAGE_MAX", 2)
     assert run("keys", "export").stdout == whole
     assert len(whole.splitlines()) == 5
 

@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from gatepost import APIKeys, Outcome
-from gatepost.cli.views import print_receipt
-from gatepost.models import Propagation, Receipt
-from gatepost.secret import secret_pattern
+from gatepost.base.models import Propagation, Receipt
+from gatepost.base.secret import secret_pattern
+from gatepost.cli.output.views import print_receipt
 from tests.cli.conftest import Run
 
 Answer = Callable[..., Any]
@@ -275,7 +275,7 @@ def test_list_pages_follow_on_and_all_walks_them(run: Run, answer: Answer) -> No
 
 
 def test_all_walks_more_than_the_longest_page(run: Run, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gatepost.cli.paging.PAGE_MAX", 2)
+    monkeypatch.setattr("gatepost.cli.output.paging.PAGE_MAX", 2)
     ids = [answer("keys", "create", f"key {number}")["id"] for number in range(5)][::-1]
     assert run("keys", "list", "--all", "--quiet").stdout.split() == ids
 

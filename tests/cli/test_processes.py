@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome
-from gatepost.secret import digest, secret_pattern
+from gatepost.base.secret import digest, secret_pattern
 from tests.cli.conftest import COMMAND, Run, Shell, Terminal, environment
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from gatepost.secret import secret_pattern
+from gatepost.base.secret import secret_pattern
 from tests.cli.conftest import Run, Shell, Terminal
 
 Answer = Callable[..., Any]

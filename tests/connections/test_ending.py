@@ -22,9 +22,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Header, Outcome
-from gatepost.context import serving
-from gatepost.guard import ROUND_SECONDS
-from gatepost.secret import digest
+from gatepost.asgi.context import serving
+from gatepost.base.secret import digest
+from gatepost.connections.guard import ROUND_SECONDS
 from tests.connections.conftest import MakeWorker
 from tests.eager import eager
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope

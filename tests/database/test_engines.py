@@ -10,9 +10,9 @@ from sqlalchemy import event, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, BadInputError, ImportedKey, Outcome
-from gatepost.database import tables
-from gatepost.database.batches import one_of
-from gatepost.database.url import parse_url
+from gatepost.database.connecting.url import parse_url
+from gatepost.database.schema import tables
+from gatepost.database.schema.batches import one_of
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome, UnavailableError
-from gatepost.database.file import _path_to_make
+from gatepost.database.connecting.file import _path_to_make
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and inodes")
 

@@ -8,7 +8,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gatepost import APIKeys, Outcome, UnavailableError
-from gatepost.database.primary import wait_for_other_nodes
+from gatepost.database.connecting.primary import wait_for_other_nodes
 from tests.conftest import started
 from tests.servers.galera import galera_nodes
 

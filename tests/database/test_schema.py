@@ -12,8 +12,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, SchemaError
-from gatepost.database.schema import REVISIONS, VERSION_TABLE, alembic_config
-from gatepost.database.tables import metadata
+from gatepost.database.schema.schema import REVISIONS, VERSION_TABLE, alembic_config
+from gatepost.database.schema.tables import metadata
 
 
 def test_the_revisions_that_the_code_names_are_those_of_the_scripts() -> None:
@@ -99,7 +99,7 @@ async def test_a_database_older_than_the_code_is_refused_with_the_command(
 ) -> None:
     keys = APIKeys(postgres_url)
     await keys.create_schema()
-    monkeypatch.setattr("gatepost.database.schema.REVISIONS", (*REVISIONS, "9999"))
+    monkeypatch.setattr("gatepost.database.schema.schema.REVISIONS", (*REVISIONS, "9999"))
     with pytest.raises(SchemaError, match=rf"revision {REVISIONS[-1]}.*needs 9999.*gatepost db upgrade"):
         await keys.open()
 

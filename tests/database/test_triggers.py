@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gatepost import APIKeys, ImportedKey, KeyNotFoundError, Outcome, UnavailableError
-from gatepost.database.engine import changing
-from gatepost.database.schema import TRIGGERS, alembic_config
-from gatepost.database.tables import counter, events
+from gatepost.database.connecting.engine import changing
+from gatepost.database.schema.schema import TRIGGERS, alembic_config
+from gatepost.database.schema.tables import counter, events
 
 ByHand = Callable[..., Awaitable[None]]
 

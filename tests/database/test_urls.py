@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from gatepost import APIKeys, BadInputError, UnavailableError
+from gatepost.database.connecting.url import parse_url, shown, to_driver
 from gatepost.database.source import Database
-from gatepost.database.url import parse_url, shown, to_driver
 from tests.servers.certificates import Authority
 from tests.servers.tls import SSL_REQUEST, postgres_front
 
@@ -273,7 +273,7 @@ async def test_a_driver_of_ones_own_is_not_quoted_where_it_lacks_an_option(monke
     def picky(**_options: object) -> None:
         raise TypeError("connect() got an unexpected keyword argument 'x'")
 
-    monkeypatch.setattr("gatepost.database.engine.DRIVERS", {"mysql": ("mysql+aiomysql", "")})
+    monkeypatch.setattr("gatepost.database.connecting.engine.DRIVERS", {"mysql": ("mysql+aiomysql", "")})
     monkeypatch.setattr(asyncmy, "connect", picky)
     with pytest.raises(BadInputError, match=r"driver asyncmy cannot use the options .* leave them out") as raised:
         await answer("mysql+asyncmy://h/db?program_name=x")
@@ -314,8 +314,8 @@ async def test_ssl_modes_of_mysql_mean_what_they_mean_to_its_own_client(mariadb_
 
 
 def test_every_option_that_is_understood_is_documented() -> None:
-    from gatepost.database import url as database  # noqa: PLC0415
-    from gatepost.tiers import url as redis  # noqa: PLC0415
+    from gatepost.database.connecting import url as database  # noqa: PLC0415
+    from gatepost.redis import url as redis  # noqa: PLC0415
 
     text = (Path(__file__).parents[2] / "docs" / "connecting.md").read_text()
     known = {

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gatepost import APIKey, APIKeys
-from gatepost.database.engine import changing
+from gatepost.database.connecting.engine import changing
 from gatepost.demo.keys import ACTOR, LIFE, PROJECT, demo_keys, renew
 from tests.demo.test_demo import running
 

@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import DAM
+from gatepost.asgi.exempt import Exemptions
 from gatepost.demo import curation, sharing
 from gatepost.demo.app import EXEMPT, JSON_MAX_BYTES, ROUTES, asset_store
 from gatepost.demo.ledger import UPLOAD_MAX_BYTES, digest
 from gatepost.demo.store import AssetStore
-from gatepost.exempt import Exemptions
 from tests.demo.conftest import snapshot
 
 ALL = frozenset(str(name) for name in DAM)

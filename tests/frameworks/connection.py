@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx2
 from starlette.types import ASGIApp, Message, Scope
 
-from gatepost.streams import ConnectionEndedError
+from gatepost.asgi.streams import ConnectionEndedError
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 

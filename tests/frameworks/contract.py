@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
 from gatepost import APIKeyMiddleware, APIKeys, ConfigurationError
-from gatepost.secret import SecretFormat, new_id
+from gatepost.base.secret import SecretFormat, new_id
 from tests.frameworks.connection import Connection, ask, bearer, client_of, http_scope, websocket_scope
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, Problem, Query, Subprotocol, UnavailableError, requires
+from gatepost.base.secret import Presented, digest
 from gatepost.database.source import Database
-from gatepost.secret import Presented, digest
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
 from tests.frameworks.hidden import frames, places_of

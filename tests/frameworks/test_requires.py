@@ -19,11 +19,11 @@ from gatepost import (
     Catalogue,
     ConfigurationError,
     UnknownPermissionError,
-    refusals,
     requires,
 )
-from gatepost.errors import PermissionDeniedError
-from gatepost.refusals import COME_FIRST_MAX, connection_of, scope_of
+from gatepost.asgi import refusals
+from gatepost.asgi.refusals import COME_FIRST_MAX, connection_of, scope_of
+from gatepost.base.errors import PermissionDeniedError
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import ask, bearer, http_scope
 from tests.frameworks.contract import ran

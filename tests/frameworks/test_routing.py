@@ -32,9 +32,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gatepost import APIKeyMiddleware, APIKeys
-from gatepost.exempt import FreshPaths
-from gatepost.routing import Routing
-from gatepost.secret import Presented
+from gatepost.asgi.exempt import FreshPaths
+from gatepost.asgi.routing import Routing
+from gatepost.base.secret import Presented
 from tests.frameworks import test_django  # it configures Django
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import bearer, http_scope, websocket_scope
@@ -346,7 +346,7 @@ async def test_so_it_is_where_the_app_is_mounted_within(app: str, watched: Watch
 async def test_the_search_finds_holes_where_only_the_servers_root_path_is_looked_at(
     app: str, watched: Watched, issuance: Issuance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.middleware.Routing", lambda _: Routing())
+    monkeypatch.setattr("gatepost.asgi.middleware.Routing", lambda _: Routing())
     found, _ = await holes(APPS[app], watched, issuance)
     assert any(hole.startswith("http_scope") and "without a key" in hole for hole in found)
     assert any(hole.startswith("websocket_scope") and "without a key" in hole for hole in found)
@@ -357,7 +357,7 @@ async def test_the_search_finds_holes_where_only_the_servers_root_path_is_looked
 async def test_the_search_finds_holes_where_a_path_is_fresh_only_from_its_start(
     watched: Watched, issuance: Issuance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.middleware.Routing", lambda _: Routing())
+    monkeypatch.setattr("gatepost.asgi.middleware.Routing", lambda _: Routing())
     monkeypatch.setattr(
         FreshPaths, "_takes_in", lambda _, path: path in ("/payments", "/secret") or path.startswith("/payments/")
     )

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKey, APIKeyMiddleware, APIKeys
-from gatepost.caller import Caller
+from gatepost.asgi.caller import Caller
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
 

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from gatepost import APIKeys, Outcome
 from gatepost.database.source import Database, Reading
-from gatepost.tiers.redis import RedisTier
+from gatepost.redis.tier import RedisTier
 from tests.freshness.conftest import MakeWorker, calls_of, settled
 
 REQUESTS = 200

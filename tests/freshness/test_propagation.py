@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import make_url, text
 
 from gatepost import APIKeys, Outcome, StillSpreadingError, UnavailableError, UncertainCommitError
-from gatepost.clock import boot_clock
+from gatepost.base.clock import boot_clock
+from gatepost.base.models import Worker
+from gatepost.base.secret import digest
 from gatepost.database.changes import Change
 from gatepost.database.workers import WorkerRow
-from gatepost.membership import certainly_over
-from gatepost.models import Worker
-from gatepost.propagation import Propagations, Spread
-from gatepost.secret import digest
+from gatepost.freshness.membership import certainly_over
+from gatepost.freshness.propagation import Propagations, Spread
 from tests.servers.proxy import proxied
 
 Start = Callable[..., Any]

@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from gatepost import APIKeys, BadInputError, ConfigurationError, Outcome
-from gatepost.tiers.redis import RedisTier
+from gatepost.redis.tier import RedisTier
 from tests.conftest import started
 from tests.freshness.conftest import MakeWorker, calls_of, counted_statements, settled
 from tests.servers.redis import RedisServer, redis_server
@@ -149,7 +149,7 @@ async def test_a_redis_that_answers_but_refuses_lookups_is_skipped_without_flapp
 async def test_a_subscription_that_died_without_a_word_is_made_anew(
     worker: MakeWorker, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.tiers.redis.LISTEN_SECONDS", 0.3)
+    monkeypatch.setattr("gatepost.redis.tier.LISTEN_SECONDS", 0.3)
     keys = await worker(own_redis.url, poll_interval=2.0, max_staleness=10.0)
     assert keys.is_open
     async with Redis.from_url(own_redis.url) as client:

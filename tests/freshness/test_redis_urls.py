@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gatepost import APIKeys, BadInputError
-from gatepost.tiers.redis import RedisTier
-from gatepost.tiers.url import check_url
+from gatepost.redis.tier import RedisTier
+from gatepost.redis.url import check_url
 from tests.servers.certificates import Authority
 from tests.servers.redis import RedisServer
 from tests.servers.tls import redis_front

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gatepost import APIKeys, Outcome
-from gatepost.secret import SecretFormat, digest, new_id
+from gatepost.base.secret import SecretFormat, digest, new_id
 from tests.freshness.conftest import MakeWorker, calls_of, counted_statements, settled
 
 

@@ -14,12 +14,12 @@ from redis.asyncio import Redis
 from sqlalchemy import make_url
 
 from gatepost import APIKeys, Outcome, UnavailableError
-from gatepost.connections import Connections
+from gatepost.base.record import Absent, decode
+from gatepost.base.secret import digest
+from gatepost.connections.connections import Connections
 from gatepost.database.source import Database, Reading
-from gatepost.freshness import Freshness
-from gatepost.record import Absent, decode
-from gatepost.secret import digest
-from gatepost.tiers.memory import MemoryTier
+from gatepost.freshness.freshness import Freshness
+from gatepost.lookup.memory import MemoryTier
 from tests.freshness.conftest import MakeWorker, counted_statements, settled
 from tests.servers.proxy import Proxy, proxied
 
@@ -45,7 +45,7 @@ async def test_another_worker_refuses_a_deactivated_key_after_its_next_poll(work
 async def test_a_nudge_over_redis_makes_other_workers_poll_at_once(
     worker: MakeWorker, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.tiers.redis.LISTEN_SECONDS", 3000.0)  # each new subscription is followed by a poll
+    monkeypatch.setattr("gatepost.redis.tier.LISTEN_SECONDS", 3000.0)  # each new subscription is followed by a poll
     slow = {"poll_interval": 1000.0, "max_staleness": 3000.0, "redis_timeout": 10.0, "memory_ttl": 3000.0}
     here, there = await worker(redis_url, **slow), await worker(redis_url, **slow)
     issued = await here.create("a key")
@@ -247,7 +247,7 @@ async def test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_a
 async def test_a_database_that_refuses_at_once_is_asked_by_every_request(
     cut_off: tuple[APIKeys, Proxy, APIKeys], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.lookup.HANGING_SECONDS", 60.0)  # however long a slow machine takes to refuse
+    monkeypatch.setattr("gatepost.lookup.lookup.HANGING_SECONDS", 60.0)  # however long a slow machine takes to refuse
     far, proxy, near = cut_off
     issued = await near.create("never seen")
     proxy.cut()
@@ -420,7 +420,7 @@ async def test_what_a_restored_database_lost_is_not_believed_after_very_many_cha
     lost = Absent(as_of=24, until=freshness.until)
     digest = sha256(kept[0].secret.encode()).digest()
     assert not freshness.covers(digest, lost)
-    monkeypatch.setattr("gatepost.freshness.FLOORS_MAX", 2)
+    monkeypatch.setattr("gatepost.freshness.freshness.FLOORS_MAX", 2)
     await keys.deactivate([issued.key.id for issued in kept])
     assert freshness.floors == 0, "there were too many"
     assert not freshness.covers(digest, lost)
@@ -513,7 +513,7 @@ async def test_more_changes_than_are_kept_empty_memory_instead_of_being_missed(
     for issued in made:
         assert (await here.verify(issued.secret)).valid
     await settled(here)
-    monkeypatch.setattr(f"gatepost.freshness.{limit}", 3)
+    monkeypatch.setattr(f"gatepost.freshness.freshness.{limit}", 3)
     await there.deactivate([issued.key.id for issued in made[:5]], wait="commit")
     await here._opened().freshness.poll()
     assert here.hit(digest(made[5].secret.encode())) is None

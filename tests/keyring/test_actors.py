@@ -22,8 +22,8 @@ from gatepost import (
     Outcome,
     StaleKeyError,
 )
-from gatepost.database.engine import changing
-from gatepost.secret import digest
+from gatepost.base.secret import digest
+from gatepost.database.connecting.engine import changing
 
 MANAGE = ("ACCESS_MANAGE", "FILE_UPLOAD", "OBJECTS_LIST")
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, BadInputError, KeyNotFoundError, Outcome, UnavailableError
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 
 
 @pytest.fixture

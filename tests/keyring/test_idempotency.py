@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select, text
 
 from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, IdempotencyError
-from gatepost.database.engine import changing
-from gatepost.database.tables import metadata
-from gatepost.secret import new_server_key
+from gatepost.base.secret import new_server_key
+from gatepost.database.connecting.engine import changing
+from gatepost.database.schema.tables import metadata
 
 
 async def test_the_same_call_answers_the_same_and_makes_one_key(keys: APIKeys) -> None:
@@ -70,7 +70,7 @@ async def test_a_key_made_before_names_were_not_enough_is_not_made_a_second_time
     own = Actor.of((await keys.create("manager", ["ACCESS_MANAGE"])).key)
     with monkeypatch.context() as earlier:
         earlier.setattr(
-            "gatepost.keyring._seed_label",
+            "gatepost.keys.api_keys._seed_label",
             lambda actor, key: f"name {actor.name}\0{key}" if actor.key_id is None else f"key {actor.key_id}\0{key}",
         )
         await keys.create("a key", idempotency_key=once, actor=ann)

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import text, update
 
 from gatepost import Actor, APIKey, APIKeys, BadInputError, ImportedKey, KeyNotFoundError, State, Total
-from gatepost.database import listing, tables, terms
-from gatepost.database.engine import changing
+from gatepost.database import listing
+from gatepost.database.connecting.engine import changing
+from gatepost.database.schema import search_terms as terms
+from gatepost.database.schema import tables
 
 DAY = timedelta(days=1)
 WORDS = ("nightly", "night", "import", "Export", "BACKUP", "Straße", "ﬁlter", "日本語", "v2.1", "x_y")

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, ChangeEvent, ImportedKey, KeyNotFoundError
-from gatepost.database.engine import changing
-from gatepost.models import EVENT_KINDS
+from gatepost.base.models import EVENT_KINDS
+from gatepost.database.connecting.engine import changing
 
 MANAGE = frozenset({"ACCESS_MANAGE", "FILE_UPLOAD"})
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from gatepost import APIKeyMiddleware, APIKeys
-from gatepost.errors import ConfigurationError
+from gatepost.base.errors import ConfigurationError
 
 BOTH = re.compile(r"opened in the event loop 0x[0-9a-f]+ \(thread (.+?)\) .* event loop 0x[0-9a-f]+ \(thread (.+?)\):")
 

@@ -15,8 +15,8 @@ from gatepost import (
     Outcome,
     StaleKeyError,
 )
-from gatepost.database.engine import changing
-from gatepost.secret import digest
+from gatepost.base.secret import digest
+from gatepost.database.connecting.engine import changing
 
 DAYS_30 = 30 * 86400.0
 

@@ -15,7 +15,7 @@ from gatepost import (
     KeyNotFoundError,
     SecretNotStoredError,
 )
-from gatepost.database.engine import changing
+from gatepost.database.connecting.engine import changing
 
 KEY = Fernet.generate_key()
 

@@ -17,7 +17,7 @@ from gatepost import (
     Outcome,
     UnknownPermissionError,
 )
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 from tests.keyring.conftest import logged
 
 
@@ -58,7 +58,7 @@ async def test_the_secret_is_not_stored_anywhere_in_the_database(keys: APIKeys) 
     await keys.rotate(issued.key.id, grace=60)
     from sqlalchemy import select  # noqa: PLC0415
 
-    from gatepost.database.tables import metadata  # noqa: PLC0415
+    from gatepost.database.schema.tables import metadata  # noqa: PLC0415
 
     body = issued.secret.rpartition("_")[2]
     async with keys._database.engine.connect() as connection:

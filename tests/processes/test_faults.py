@@ -114,21 +114,21 @@ class Defect:
 DEFECTS = [
     Defect(
         "the wait skipped",
-        "propagation.py",
+        "freshness/propagation.py",
         "complete = self.waiting is not None and not self.waiting",
         "complete = True",
         "redis: killed",
     ),
     Defect(
         "memory not dropped",
-        "freshness.py",
+        "freshness/freshness.py",
         "self._memory.drop(digest, below=seq)",
         "pass",
         "none: none",
     ),
     Defect(
         "the lease not heeded",
-        "lookup.py",
+        "lookup/lookup.py",
         "if now < freshness.until and now < record.until",
         "if now < record.until",
         "database: cut off from one worker",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gatepost.record import Record, Row, decode
+from gatepost.base.record import Record, Row, decode
 
 CREATED = 1_750_000_000.25
 """A moment in June 2025, in seconds since the epoch, exact in binary."""

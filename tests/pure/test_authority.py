@@ -3,8 +3,8 @@
 import pytest
 
 from gatepost import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError
-from gatepost.authority import Authority
 from gatepost.database.changes import Standing
+from gatepost.keys.authority import Authority
 
 
 def actor(*permissions: str, project: str | None = "acme") -> Authority:

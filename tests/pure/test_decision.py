@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.decision import decide, of_another_project
-from gatepost.models import Outcome
-from gatepost.record import Absent
+from gatepost.base.decision import decide, of_another_project
+from gatepost.base.models import Outcome
+from gatepost.base.record import Absent
 from tests.pure.records import record
 
 NOW = 1_750_000_000.0

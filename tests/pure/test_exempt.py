@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
 
-from gatepost.errors import BadInputError
-from gatepost.exempt import Exemptions
+from gatepost.asgi.exempt import Exemptions
+from gatepost.base.errors import BadInputError
 
 PATTERNS = ["/health", "/public/*", "/public/deep/*", "/slash/", "/café"]
 

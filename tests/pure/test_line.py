@@ -5,8 +5,8 @@ import unicodedata
 import pytest
 
 from gatepost import BadInputError
-from gatepost.inputs import checked_description, checked_project
-from gatepost.line import is_line
+from gatepost.base.line import is_line
+from gatepost.keys.inputs import checked_description, checked_project
 
 TAKEN = {
     "import\u00a0nocturne": "import nocturne",

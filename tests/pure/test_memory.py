@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gatepost.errors import BadInputError
-from gatepost.record import Absent, Found, Record
-from gatepost.tiers import memory
-from gatepost.tiers.memory import ABSENT_ENTRIES_MAX, Bounded, MemoryTier
+from gatepost.base.errors import BadInputError
+from gatepost.base.record import Absent, Found, Record
+from gatepost.lookup import memory
+from gatepost.lookup.memory import ABSENT_ENTRIES_MAX, Bounded, MemoryTier
 from tests.pure.records import record
 
 FOREVER = math.inf

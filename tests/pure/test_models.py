@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gatepost.errors import (
+from gatepost.base.errors import (
     BadInputError,
     ConfigurationError,
     GatepostError,
@@ -15,7 +15,7 @@ from gatepost.errors import (
     UnavailableError,
     UnknownPermissionError,
 )
-from gatepost.models import Actor, ActorKind, Outcome, Verdict
+from gatepost.base.models import Actor, ActorKind, Outcome, Verdict
 from tests.pure.records import record
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gatepost.models import ChangeEvent
-from gatepost.presentation import actor_text
+from gatepost.base.models import ChangeEvent
+from gatepost.keys.presentation import actor_text
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.authentication import AuthCredentials, BaseUser
 
-from gatepost.models import APIKey, EditedKey, Propagation
-from gatepost.record import Absent, Credentials, Record, decode, from_payload, to_payload
+from gatepost.base.models import APIKey, EditedKey, Propagation
+from gatepost.base.record import Absent, Credentials, Record, decode, from_payload, to_payload
 from tests.pure.records import CREATED, record, row
 
 moments = st.floats(0, 4e9)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.errors import BadInputError
-from gatepost.models import Outcome
-from gatepost.responses import Problem, challenge, checked_realm, denied
+from gatepost.asgi.responses import Problem, challenge, checked_realm, denied
+from gatepost.base.errors import BadInputError
+from gatepost.base.models import Outcome
 
 TABLE = {
     "key_missing": (401, 3000),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gatepost.errors import BadInputError
-from gatepost.models import ImportedKey, Issued
-from gatepost.secret import (
+from gatepost.base.errors import BadInputError
+from gatepost.base.models import ImportedKey, Issued
+from gatepost.base.secret import (
     ALPHABET,
     PREFIX_MAX,
     SecretFormat,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.errors import BadInputError
-from gatepost.models import Outcome
-from gatepost.sources import Bearer, Extractor, Header, Query, Source, Subprotocol
+from gatepost.asgi.sources import Bearer, Extractor, Header, Query, Source, Subprotocol
+from gatepost.base.errors import BadInputError
+from gatepost.base.models import Outcome
 
 MISSING = Outcome.MISSING
 AMBIGUOUS = Outcome.AMBIGUOUS

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gatepost.freshness import Freshness
-from gatepost.keyring import APIKeys
-from gatepost.lookup import Lookup
-from gatepost.membership import Membership
-from gatepost.propagation import Spread
+from gatepost.freshness.freshness import Freshness
+from gatepost.freshness.membership import Membership
+from gatepost.freshness.propagation import Spread
+from gatepost.keys.api_keys import APIKeys
+from gatepost.lookup.lookup import Lookup
 from tests.simulation import network, redis
 from tests.simulation.database import Server
 from tests.simulation.scenario import WEATHERS

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from gatepost.base.errors import UnavailableError, UncertainCommitError
+from gatepost.base.models import Actor, APIKey, OldSecret, Worker
+from gatepost.base.record import Row
 from gatepost.database.changes import Standing
 from gatepost.database.source import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
-from gatepost.errors import UnavailableError, UncertainCommitError
-from gatepost.models import Actor, APIKey, OldSecret, Worker
-from gatepost.record import Row
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
 from tests.simulation.world import CLOCK_RATES, Process, World

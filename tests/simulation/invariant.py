@@ -18,7 +18,7 @@ what is remembered and every lease of before is over.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gatepost.models import Outcome
+from gatepost.base.models import Outcome
 
 EXPIRY_SLACK = 3.0
 """Seconds by which a worker may err about the database's clock: half of a poll's longest answer, and some."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from gatepost.errors import UnavailableError
-from gatepost.timeout import Timeout
+from gatepost.base.errors import UnavailableError
+from gatepost.base.timeout import Timeout
 from tests.simulation.world import Process, World
 
 if TYPE_CHECKING:

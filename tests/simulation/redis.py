@@ -1,4 +1,4 @@
-"""A Redis that cannot be trusted with anything: what the code uses of `gatepost.tiers.redis.RedisTier`.
+"""A Redis that cannot be trusted with anything: what the code uses of `gatepost.redis.tier.RedisTier`.
 
 It forgets, answers late, and answers with any value that was ever written, at any time: an old copy after a failover, a
 write that overtook another. It loses, delays and repeats nudges. Only seals hold: it cannot make values up.
@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gatepost.timeout import Timeout
+from gatepost.base.timeout import Timeout
 from tests.simulation.world import Process, World
 
 VALUES_KEPT = 40

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from gatepost.errors import (
+from gatepost.base.errors import (
     BadInputError,
     KeyNotFoundError,
     StillSpreadingError,
     UnavailableError,
     UncertainCommitError,
 )
-from gatepost.keyring import APIKeys, Wait
-from gatepost.membership import certainly_over
-from gatepost.models import Issued, Outcome, Propagation
-from gatepost.secret import digest as digest_of
+from gatepost.base.models import Issued, Outcome, Propagation
+from gatepost.base.secret import digest as digest_of
+from gatepost.freshness.membership import certainly_over
+from gatepost.keys.api_keys import APIKeys, Wait
 from tests.simulation.database import Database, Server
 from tests.simulation.invariant import Ledger, ViolationError
 from tests.simulation.network import Network, Weather
@@ -27,7 +27,7 @@ from tests.simulation.world import Process, World
 
 if TYPE_CHECKING:
     from gatepost.database.source import Database as RealDatabase
-    from gatepost.tiers.redis import RedisTier as RealRedisTier
+    from gatepost.redis.tier import RedisTier as RealRedisTier
 
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")
 KEYS_ALIVE = 6

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gatepost.errors import UnavailableError
-from gatepost.membership import certainly_over
-from gatepost.models import Outcome
-from gatepost.secret import digest as digest_of
+from gatepost.base.errors import UnavailableError
+from gatepost.base.models import Outcome
+from gatepost.base.secret import digest as digest_of
+from gatepost.freshness.membership import certainly_over
 from tests.simulation.breaks import FIRST_POLL_MISSED
 from tests.simulation.network import Weather
 from tests.simulation.redis import Habits

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from gatepost import APIKeyMiddleware, APIKeys, Readiness
-from gatepost.errors import UnavailableError
+from gatepost.base.errors import UnavailableError
 from tests.freshness.conftest import counted_statements
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 import gatepost
 from gatepost import APIKeys
-from gatepost.secret import digest
+from gatepost.base.secret import digest
 from tests.servers.redis import RedisServer
 
 

@@ -1,1 +1,3 @@
-"""Managing keys over HTTP: the REST API and the page, as one ASGI app."""
+"""`Admin`: where people and programs manage keys. Knows `keys` and `asgi`."""
+
+from gatepost.admin.app import Admin as Admin

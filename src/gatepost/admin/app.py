@@ -6,15 +6,12 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.admin.api import make_api, make_document
+from gatepost.admin.entry import Authorize
 from gatepost.admin.mount import below_mount
-from gatepost.admin.page import make_page
-from gatepost.admin.page.entrance import Authorize
-from gatepost.admin.page.trial import Trial
-from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
-from gatepost.errors import BadInputError, ConfigurationError
-from gatepost.keyring import APIKeys
-from gatepost.lifespan import Lifespan
-from gatepost.sources import Bearer, Header, Source
+from gatepost.admin.page import Trial, make_page
+from gatepost.asgi import Bearer, Header, Lifespan, Source
+from gatepost.base import BadInputError, ConfigurationError
+from gatepost.keys import ACCESS_MANAGE, ACCESS_READ, APIKeys
 
 
 class Admin:

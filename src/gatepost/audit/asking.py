@@ -8,10 +8,8 @@ from typing import Any, Self
 import httpx2
 import orjson
 
-from gatepost.audit.endpoint import TOKEN_HEADER
-from gatepost.errors import BadInputError, GatepostError, line_of
-from gatepost.models import Outcome, Worker
-from gatepost.status import Answer, WorkerAnswers
+from gatepost.base import Answer, BadInputError, GatepostError, Outcome, Worker, WorkerAnswers, line_of
+from gatepost.probes import TOKEN_HEADER
 
 ANSWER_SECONDS = 5.0
 """Longest wait for a worker: one read of the database may take as long."""

@@ -14,18 +14,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from gatepost.audit.asking import UnansweredError
-from gatepost.audit.endpoint import DIGESTS_MAX
 from gatepost.audit.judgement import VIOLATIONS, Bound, Circumstances, Judgement, judge
-from gatepost.clock import Clock, boot_clock
-from gatepost.database.source import Database, Position, Reading
-from gatepost.decision import decide
-from gatepost.membership import certainly_over
-from gatepost.models import Outcome, Worker
-from gatepost.record import Absent, decode
-from gatepost.status import UNSEEN_FACTOR, WorkerAnswers
+from gatepost.base import UNSEEN_FACTOR, Absent, Clock, Outcome, Worker, WorkerAnswers, boot_clock, decide, decode
+from gatepost.database import Database, Position, Reading
+from gatepost.freshness import certainly_over
+from gatepost.probes import DIGESTS_MAX
 
 if TYPE_CHECKING:
-    from gatepost.database.workers import WorkerRow
+    from gatepost.database import WorkerRow
 
 EVENTS_PAGE = 2_000
 

@@ -7,9 +7,8 @@ not say so either (whoever made the change may have stopped to wait), and `max_s
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gatepost.membership import certainly_over
-from gatepost.models import Outcome
-from gatepost.status import Answer
+from gatepost.base import Answer, Outcome
+from gatepost.freshness import certainly_over
 
 
 class Judgement(StrEnum):

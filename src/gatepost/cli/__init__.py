@@ -8,8 +8,8 @@ def main() -> None:
 
     Typer and Rich come with the extra `cli`; without them one line on stderr says so.
     """
+    from gatepost.base.errors import MissingExtraError  # noqa: PLC0415
     from gatepost.cli.failures import report  # noqa: PLC0415 - importing gatepost.cli must cost nothing
-    from gatepost.errors import MissingExtraError  # noqa: PLC0415
 
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a made key must always be told

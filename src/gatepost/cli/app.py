@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
+from gatepost.base import MissingExtraError
 from gatepost.cli import bulk, database, events, exchange, keys, secrets
 from gatepost.cli.audit import audit
 from gatepost.cli.doctor import doctor
@@ -15,7 +16,6 @@ from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.options import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
 from gatepost.cli.serve import serve
-from gatepost.errors import MissingExtraError
 
 _ORDER = ("keys", "db", "doctor", "audit", "permissions", "serve", "demo")
 
@@ -114,7 +114,7 @@ def demo(
 ) -> None:
     """Serve an asset store behind gatepost, with keys to try it out. Ctrl-C ends it."""
     try:
-        from gatepost.demo.serve import run  # noqa: PLC0415 - needs the extra
+        from gatepost.cli.demo import run  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as missing:
         library = str(missing.name).partition(".")[0]
         if library == "gatepost":

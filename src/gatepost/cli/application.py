@@ -4,10 +4,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from gatepost.environment import load
-from gatepost.errors import BadInputError
-from gatepost.keyring import APIKeys
-from gatepost.middleware import APIKeyMiddleware
+from gatepost.asgi import APIKeyMiddleware
+from gatepost.base import BadInputError
+from gatepost.keys import APIKeys, load
 
 DEPTH_MAX = 50
 """Most apps within each other that are looked into."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from gatepost.errors import BadInputError
+from gatepost.base import BadInputError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.ASCII)

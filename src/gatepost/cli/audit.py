@@ -17,16 +17,15 @@ from rich.console import Console
 from rich.status import Status
 from typer import Exit, Option
 
-from gatepost.audit.endpoint import checked_token
+from gatepost.base import BadInputError, MissingExtraError, UnavailableError
 from gatepost.cli.failures import ExitCode
 from gatepost.cli.options import DatabaseOptions
 from gatepost.cli.output import is_terminal, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
-from gatepost.errors import BadInputError, MissingExtraError, UnavailableError
+from gatepost.probes import checked_token
 
 if TYPE_CHECKING:
-    from gatepost.audit.auditor import Auditor, Round, Violation
-    from gatepost.audit.metrics import Metrics
+    from gatepost.audit import Auditor, Metrics, Round, Violation
 
 TOKEN = "GATEPOST_AUDIT_TOKEN"  # noqa: S105 - the variable's name
 """Environment variable with the shared token. Never an argument: those are seen by everybody on the machine."""
@@ -79,10 +78,8 @@ async def audit(
     secret. Ctrl-C ends it, with the summary.
     """
     try:
-        from gatepost.audit.asking import Asking  # noqa: PLC0415 - need the extra
-        from gatepost.audit.auditor import Auditor  # noqa: PLC0415
-        from gatepost.audit.metrics import Metrics  # noqa: PLC0415
-        from gatepost.database.source import Database  # noqa: PLC0415
+        from gatepost.audit import Asking, Auditor, Metrics  # noqa: PLC0415
+        from gatepost.database import Database  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         library = str(missing.name).partition(".")[0]
         if library == "gatepost":

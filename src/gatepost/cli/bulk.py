@@ -6,16 +6,13 @@ from typing import Annotated
 
 from typer import Abort, Argument, Option, Typer
 
+from gatepost.base import AccessDeniedError, BadInputError, KeyNotFoundError, Receipt
 from gatepost.cli.help import examples
 from gatepost.cli.options import ChangeOptions, NoWait, Timeout, waiting
-from gatepost.cli.output import print_note
-from gatepost.cli.progress import Phases
+from gatepost.cli.output import Phases, print_note, print_receipt
 from gatepost.cli.stdin import confirmed, ids_of
 from gatepost.cli.verb import verb
-from gatepost.cli.views import print_receipt
-from gatepost.errors import AccessDeniedError, BadInputError, KeyNotFoundError
-from gatepost.keyring import APIKeys
-from gatepost.models import Receipt
+from gatepost.keys import APIKeys
 
 CONFIRM_SHOWN = 10
 """Most keys that are named before they are deleted: what fits above the question."""

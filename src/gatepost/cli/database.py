@@ -8,7 +8,7 @@ from gatepost.cli.help import examples
 from gatepost.cli.options import ChangeOptions, DatabaseOptions
 from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
-from gatepost.presentation import propagation_json, propagation_text
+from gatepost.keys import propagation_json, propagation_text
 
 app = Typer(help="Make, migrate and check the database's tables.")
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from typer import Exit
 
+from gatepost.base import Status, WorkerStatus
 from gatepost.cli.failures import ExitCode
 from gatepost.cli.options import RedisOptions
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_pairs, print_rows
 from gatepost.cli.verb import verb
-from gatepost.status import Status, WorkerStatus
 
 SAME_SECONDS = 1.0
 """Seconds that clocks may be apart and still be called the same."""

@@ -5,16 +5,24 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
+from gatepost.base import EVENT_KINDS, ActorKind, BadInputError
 from gatepost.cli.arguments import parse_past
 from gatepost.cli.help import examples
 from gatepost.cli.options import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form
-from gatepost.cli.output import is_terminal, print_json, print_line, print_note, print_rows
-from gatepost.cli.paging import collect, note_more
+from gatepost.cli.output import (
+    EVENT_HEADS,
+    collect,
+    event_row,
+    is_terminal,
+    note_more,
+    print_json,
+    print_keys,
+    print_line,
+    print_note,
+    print_rows,
+)
 from gatepost.cli.verb import verb
-from gatepost.cli.views import EVENT_HEADS, event_row, print_keys
-from gatepost.errors import BadInputError
-from gatepost.models import EVENT_KINDS, ActorKind
-from gatepost.presentation import event_json
+from gatepost.keys import event_json
 
 app = Typer()
 

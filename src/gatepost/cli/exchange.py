@@ -9,18 +9,24 @@ from typing import Annotated, BinaryIO, TextIO
 
 from typer import Argument, Option, Typer
 
+from gatepost.base import BadInputError, ImportedKey
 from gatepost.cli.formats import Format, format_of, key_writer, read_keys
 from gatepost.cli.help import examples
 from gatepost.cli.options import ChangeOptions, ChoiceOptions, check_one_form
-from gatepost.cli.output import is_terminal, print_json, print_line, print_note, print_rows
-from gatepost.cli.paging import pages
-from gatepost.cli.progress import Phases
+from gatepost.cli.output import (
+    LIST_HEADS,
+    Phases,
+    is_terminal,
+    key_row,
+    pages,
+    print_json,
+    print_line,
+    print_note,
+    print_rows,
+)
 from gatepost.cli.stdin import interruptible
 from gatepost.cli.verb import verb
-from gatepost.cli.views import LIST_HEADS, key_row
-from gatepost.errors import BadInputError
-from gatepost.models import ImportedKey
-from gatepost.presentation import key_json
+from gatepost.keys import key_json
 
 app = Typer()
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import orjson
 
-from gatepost.errors import (
+from gatepost.base import (
     AccessDeniedError,
     BadInputError,
     ForceNeededError,

@@ -13,10 +13,9 @@ from typing import Any, Literal, TextIO
 
 import orjson
 
+from gatepost.base import APIKey, BadInputError, ImportedKey
 from gatepost.cli.arguments import parse_moment
-from gatepost.errors import BadInputError
-from gatepost.models import APIKey, ImportedKey
-from gatepost.presentation import key_json
+from gatepost.keys import key_json
 
 Format = Literal["jsonl", "csv"]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
+from gatepost.base import BadInputError, StillSpreadingError
 from gatepost.cli.arguments import format_span, parse_seconds, parse_when, split_names
 from gatepost.cli.help import examples
 from gatepost.cli.options import (
@@ -23,13 +24,21 @@ from gatepost.cli.options import (
     complete_permission,
     waiting,
 )
-from gatepost.cli.output import is_terminal, print_json, print_line, print_note, print_rows
-from gatepost.cli.paging import collect, note_more
+from gatepost.cli.output import (
+    LIST_HEADS,
+    collect,
+    is_terminal,
+    key_row,
+    note_more,
+    print_issued,
+    print_json,
+    print_key,
+    print_line,
+    print_note,
+    print_rows,
+)
 from gatepost.cli.verb import verb
-from gatepost.cli.views import LIST_HEADS, key_row, print_issued, print_key
-from gatepost.errors import BadInputError, StillSpreadingError
-from gatepost.keyring import UNSET
-from gatepost.presentation import key_json
+from gatepost.keys import UNSET, key_json
 
 app = Typer()
 

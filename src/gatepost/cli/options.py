@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from typer import Argument, Context, Option
 
-from gatepost import environment
-from gatepost.catalogue import DAM, Catalogue
+from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, EXPIRING_SECONDS, Actor, BadInputError, SchemaError
 from gatepost.cli.application import load_keys
 from gatepost.cli.arguments import format_span, parse_seconds, parse_when
-from gatepost.errors import BadInputError, SchemaError
-from gatepost.keyring import DEFAULT_DATABASE, MAX_GRACE, PAGE_MAX, APIKeys, Wait
-from gatepost.models import ADDRESS_MAX, EXPIRING_SECONDS, Actor
-from gatepost.secret import DEFAULT_PREFIX
+from gatepost.keys import DAM, DEFAULT_DATABASE, MAX_GRACE, PAGE_MAX, APIKeys, Catalogue, Wait, environment
 
 if TYPE_CHECKING:
-    from gatepost.selection import Which
+    from gatepost.keys import Which
 
 REDIS_SECONDS = 1.0
 """Longest exchange with Redis: a command has more time than a request, and may be run from far away."""
@@ -159,7 +155,7 @@ class DatabaseOptions(Options):
 
         Raises `BadInputError`, also where no such file can be.
         """
-        from gatepost.database.url import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from gatepost.database.connecting import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         url = parse_url(self.database_url)
         if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
@@ -171,7 +167,7 @@ class DatabaseOptions(Options):
 
     def database_name(self) -> str:
         """The URL without anything secret: no password, and of the query only where the server is."""
-        from gatepost.database.url import parse_url, shown  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from gatepost.database.connecting import parse_url, shown  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         return shown(parse_url(self.database_url))
 
@@ -202,7 +198,7 @@ class DatabaseOptions(Options):
     @property
     def holds_password(self) -> bool:
         """Whether the URL cannot be shown as it is."""
-        from gatepost.database.url import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from gatepost.database.connecting import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         url = parse_url(self.database_url)
         return url.password is not None or "password" in str(url.query)

@@ -10,13 +10,11 @@ from typing import Annotated
 
 from typer import Option
 
-from gatepost.authority import ACCESS_MANAGE, ACCESS_READ
+from gatepost.base import MissingExtraError
 from gatepost.cli.options import KeysOptions
 from gatepost.cli.output import print_json, print_line, print_note
 from gatepost.cli.verb import verb
-from gatepost.environment import SERVER_KEYS, VAULT_KEYS
-from gatepost.errors import MissingExtraError
-from gatepost.keyring import APIKeys
+from gatepost.keys import ACCESS_MANAGE, ACCESS_READ, SERVER_KEYS, VAULT_KEYS, APIKeys
 
 
 @verb
@@ -33,7 +31,7 @@ async def serve(
     from gatepost import Admin  # noqa: PLC0415 - needs the extra
 
     try:
-        from gatepost.listening import Server, bound, url_of  # noqa: PLC0415 - needs the extra
+        from gatepost.cli.listening import Server, bound, url_of  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as missing:
         if str(missing.name).partition(".")[0] != "uvicorn":
             raise

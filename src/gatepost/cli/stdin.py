@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 from typer import confirm, prompt
 
-from gatepost.errors import BadInputError
-from gatepost.secret import SECRET_MAX
+from gatepost.base import SECRET_MAX, BadInputError
 
 
 @contextmanager

@@ -1,1 +1,24 @@
-"""The database behind the tiers: tables, migrations, reads and changes. The only importer of SQLAlchemy and Alembic."""
+"""The database: reads, changes, lists, the log, the workers' rows. Only this room and its two know SQLAlchemy; of the
+others it knows `base`.
+"""
+
+from gatepost.database.changes import Change as Change
+from gatepost.database.changes import Creation as Creation
+from gatepost.database.changes import Standing as Standing
+from gatepost.database.changes import creation_detail as creation_detail
+from gatepost.database.listing import Ends as Ends
+from gatepost.database.listing import Filter as Filter
+from gatepost.database.listing import Listing as Listing
+from gatepost.database.listing import Place as Place
+from gatepost.database.listing import Sort as Sort
+from gatepost.database.listing import ends_of as ends_of
+from gatepost.database.log import NEWEST as NEWEST
+from gatepost.database.log import LogPage as LogPage
+from gatepost.database.log import MadePage as MadePage
+from gatepost.database.source import READ_MAX as READ_MAX
+from gatepost.database.source import Database as Database
+from gatepost.database.source import Event as Event
+from gatepost.database.source import Position as Position
+from gatepost.database.source import Reading as Reading
+from gatepost.database.workers import NEVER_ACKED as NEVER_ACKED
+from gatepost.database.workers import WorkerRow as WorkerRow

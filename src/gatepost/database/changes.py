@@ -17,14 +17,11 @@ import orjson
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, literal, over, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database import terms
-from gatepost.database.batches import batches, one_of
+from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
-from gatepost.database.tables import counter, events, keys, secrets
-from gatepost.errors import KeyNotFoundError
-from gatepost.models import Actor, ActorKind, APIKey
-from gatepost.timeout import Timeout
+from gatepost.database.schema import batches, counter, events, keys, one_of, secrets
+from gatepost.database.schema import search_terms as terms
 
 
 class Standing(NamedTuple):

@@ -12,9 +12,9 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gatepost.base import Timeout
 from gatepost.database.changes import Change
-from gatepost.database.tables import counter, events
-from gatepost.timeout import Timeout
+from gatepost.database.schema import counter, events
 
 ASK_AGAIN_SECONDS = 0.05
 """Pause between two tries to ask a database that does not answer."""

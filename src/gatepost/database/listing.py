@@ -33,15 +33,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database.batches import elements
+from gatepost.base import DESCRIPTION_MAX, YEAR_MIN, APIKey, BadInputError, State, Total, is_id, is_line
 from gatepost.database.clock import NEVER, moment_in, never_moment
 from gatepost.database.rows import as_key, old_secret_columns
-from gatepost.database.tables import keys, secrets, terms
-from gatepost.database.terms import Range, hint_ranges, hint_terms, permission_term, word_range, words
-from gatepost.errors import BadInputError
-from gatepost.line import is_line
-from gatepost.models import DESCRIPTION_MAX, YEAR_MIN, APIKey, State, Total
-from gatepost.secret import is_id
+from gatepost.database.schema import (
+    Range,
+    elements,
+    hint_ranges,
+    hint_terms,
+    keys,
+    permission_term,
+    secrets,
+    terms,
+    word_range,
+    words,
+)
 
 ORDERS: Mapping[str, type] = {"created": int, "updated": datetime, "description": str, "expires": datetime}
 """What lists can be ordered by, and what a place in such a list is told by."""

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatepost.base import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
 from gatepost.database.listing import Place, Sort
 from gatepost.database.rows import KEYS, as_event, as_key
-from gatepost.database.tables import events, keys
-from gatepost.models import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
+from gatepost.database.schema import events, keys
 
 CLOCK_STEP = timedelta(minutes=1)
 """How far the database's clock may have been put back between two changes without any being missed by their moments."""

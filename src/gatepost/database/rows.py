@@ -6,10 +6,9 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
+from gatepost.base import APIKey, ChangeEvent, OldSecret, Row
 from gatepost.database.clock import database_now
-from gatepost.database.tables import keys, secrets
-from gatepost.models import APIKey, ChangeEvent, OldSecret
-from gatepost.record import Row
+from gatepost.database.schema import keys, secrets
 
 
 def old_secret_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:

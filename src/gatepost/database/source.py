@@ -28,23 +28,37 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gatepost.database import schema, terms
-from gatepost.database.batches import elements
+from gatepost.base import (
+    Actor,
+    APIKey,
+    ChangeEvent,
+    ConfigurationError,
+    ReplicaError,
+    Row,
+    Timeout,
+    Total,
+    UnavailableError,
+    UncertainCommitError,
+)
 from gatepost.database.changes import Change
 from gatepost.database.clock import database_now
 from gatepost.database.commit import CommitLostError, commit, is_conflict, was_committed
-from gatepost.database.engine import changing, make_engine, mapped_errors
-from gatepost.database.file import SqliteFile, file_of
+from gatepost.database.connecting import (
+    SqliteFile,
+    changing,
+    file_of,
+    is_primary,
+    make_engine,
+    mapped_errors,
+    replica_text,
+    wait_for_other_nodes,
+)
 from gatepost.database.listing import Filter, Listing, projects_statement
 from gatepost.database.log import LogPage, MadePage
-from gatepost.database.primary import is_primary, replica_text, wait_for_other_nodes
 from gatepost.database.rows import KEYS, as_key, as_plain
-from gatepost.database.tables import counter, events, keys, secrets, settings, workers
+from gatepost.database.schema import counter, elements, events, keys, schema, secrets, settings, workers
+from gatepost.database.schema import search_terms as terms
 from gatepost.database.workers import Workers
-from gatepost.errors import ConfigurationError, ReplicaError, UnavailableError, UncertainCommitError
-from gatepost.models import Actor, APIKey, ChangeEvent, Total
-from gatepost.record import Row
-from gatepost.timeout import Timeout
 
 N_MAX = 2**31 - 1
 """Highest number of an event inside a change: the column's type has 32 bits."""

@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import case, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database.tables import events, workers
-from gatepost.models import Worker
+from gatepost.base import Worker
+from gatepost.database.schema import events, workers
 
 NEVER_ACKED = -1
 """`acked_seq` of a worker that has not applied anything yet."""

@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 from gatepost import APIKeyMiddleware, APIKeys, BadInputError, Bearer, Header, Query, Subprotocol
 from gatepost.admin.api import make_api, make_document
 from gatepost.admin.api.operations import OPERATIONS
-from gatepost.database import engine
+from gatepost.database.connecting import engine
 from tests.admin.api.site import ALL, INSIDE, OUTSIDE, Caller, Site, refusal, serving, site_of
 
 ROUTES = [

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, async_playwright
 
-from gatepost.admin.page import session
+from gatepost.admin.entry import session
 from tests.admin.page.served import Served, serving
 from tests.admin.page.visitor import Visitor
 from tests.servers.programs import on_this_machine

@@ -17,11 +17,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from gatepost import Admin, APIKeyMiddleware, APIKeys, requires
+from gatepost.admin.entry.entrance import SESSION_PURPOSE
+from gatepost.admin.entry.session import Sessions
 from gatepost.admin.page import make_page
-from gatepost.admin.page.entrance import SESSION_PURPOSE
-from gatepost.admin.page.session import Sessions
-from gatepost.catalogue import DAM
-from gatepost.models import Issued
+from gatepost.base.models import Issued
+from gatepost.keys.catalogue import DAM
 from tests.servers.ports import free_port
 
 MOUNT = "/settings/api-keys"

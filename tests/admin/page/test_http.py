@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from gatepost.admin.entry.throttle import Throttle
 from gatepost.admin.page import form
-from gatepost.admin.page.throttle import Throttle
-from gatepost.errors import UnavailableError, UncertainCommitError
-from gatepost.models import Actor, ImportedKey
-from gatepost.secret import digest
+from gatepost.base.errors import UnavailableError, UncertainCommitError
+from gatepost.base.models import Actor, ImportedKey
+from gatepost.base.secret import digest
 from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
 from tests.frameworks.hidden import watching
 
@@ -341,7 +341,7 @@ async def test_a_cookie_whose_name_only_resembles_the_sessions_is_nothing(served
 async def test_a_form_that_comes_too_slowly_is_answered_and_its_connection_closed(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.admin.body.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("gatepost.admin.entry.body.BODY_SECONDS", 0.2)
     server = httpx2.URL(served.url)
     reader, writer = await asyncio.open_connection(server.host, server.port)
     head = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000"

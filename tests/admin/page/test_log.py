@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gatepost import Actor, ConfigurationError
-from gatepost.database.engine import changing
+from gatepost.database.connecting.engine import changing
 from tests.admin.page.served import EVERYTHING, Served, serving
 from tests.admin.page.test_http import Client, at
 
@@ -132,7 +132,7 @@ async def test_people_whom_the_host_app_lets_in_are_people_in_the_log_and_limite
 
 
 async def test_what_authorize_must_answer_is_said_where_it_answers_something_else(sqlite_url: str) -> None:
-    from gatepost.admin.page.entrance import AuthorizedEntrance  # noqa: PLC0415
+    from gatepost.admin.entry.entrance import AuthorizedEntrance  # noqa: PLC0415
 
     answer: Any = "maria"
     with pytest.raises(ConfigurationError, match=r"authorize= must answer Actor\(name, id=.*not a str"):

@@ -4,15 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gatepost.admin.page import csrf, history, moments
+from gatepost.admin.entry import csrf
+from gatepost.admin.page import history, moments
 from gatepost.admin.page.back import Back
 from gatepost.admin.page.key_form import KeyForm
 from gatepost.admin.page.listing import Listing, project_value
 from gatepost.admin.page.permissions import default_presets, grouped
 from gatepost.admin.page.trial import Trial
-from gatepost.catalogue import DAM, Catalogue
-from gatepost.errors import BadInputError
-from gatepost.models import ChangeEvent
+from gatepost.base.errors import BadInputError
+from gatepost.base.models import ChangeEvent
+from gatepost.keys.catalogue import DAM, Catalogue
 
 NOW = datetime(2026, 5, 12, 14, 5, 9, tzinfo=UTC)
 KEYS = [b"n" * 32, b"o" * 32]

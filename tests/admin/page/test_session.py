@@ -5,8 +5,8 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from gatepost.admin.page.session import AGE_MAX_SECONDS, Sessions
-from gatepost.errors import BadInputError
+from gatepost.admin.entry.session import AGE_MAX_SECONDS, Sessions
+from gatepost.base.errors import BadInputError
 
 KEYS = [b"n" * 32, b"o" * 32]
 SECRET = "gp_of_somebody"

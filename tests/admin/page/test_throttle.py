@@ -1,7 +1,7 @@
 """Failed sign-ins are slowed by where they come from, in bounded memory."""
 
-from gatepost.admin.page import throttle
-from gatepost.admin.page.throttle import Throttle
+from gatepost.admin.entry import throttle
+from gatepost.admin.entry.throttle import Throttle
 
 HERE = "192.0.2.1"
 

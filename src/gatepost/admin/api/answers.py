@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost import models
-from gatepost.presentation import event_json, key_json, propagation_json
+from gatepost.base import models
+from gatepost.keys import event_json, key_json, propagation_json
 
 Moment = Annotated[datetime, Meta(tz=True)]
 

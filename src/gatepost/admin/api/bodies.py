@@ -6,8 +6,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatepost.admin.api.parameters import PermissionName
-from gatepost.keyring import GRACE_MAX
-from gatepost.models import DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.base import DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.keys import GRACE_MAX
 
 IDS_MAX = 10_000
 """Most keys in one call: one transaction, of some seconds."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from gatepost.errors import BadInputError
+from gatepost.base import BadInputError
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -25,9 +25,8 @@ from gatepost.admin.api.parameters import (
     given,
 )
 from gatepost.admin.api.reply import Reply
-from gatepost.errors import StillSpreadingError
-from gatepost.keyring import APIKeys
-from gatepost.models import Actor, APIKey
+from gatepost.base import Actor, APIKey, StillSpreadingError
+from gatepost.keys import APIKeys
 
 Q = TypeVar("Q", bound=Struct)
 H = TypeVar("H", bound=Struct)

@@ -7,14 +7,9 @@ from typing import Any
 from starlette.types import ASGIApp, Scope
 
 from gatepost.admin.api.reply import ALWAYS
-from gatepost.context import serving
-from gatepost.errors import BadInputError
-from gatepost.keyring import APIKeys
-from gatepost.middleware import APIKeyMiddleware
-from gatepost.models import Outcome
-from gatepost.responses import Problem
-from gatepost.secret import Presented
-from gatepost.sources import Bearer, Header, Source
+from gatepost.asgi import APIKeyMiddleware, Bearer, Header, Problem, Source, serving
+from gatepost.base import BadInputError, Outcome, Presented
+from gatepost.keys import APIKeys
 
 HEADERS: Sequence[Source] = (Bearer(), Header("X-API-Key"))
 """Where a secret stands unless told otherwise."""

@@ -15,11 +15,10 @@ from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import KeyId
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
 from gatepost.admin.api.reply import JSON, PROBLEM_JSON
-from gatepost.errors import BadInputError, UnavailableError
-from gatepost.keyring import APIKeys
-from gatepost.models import Outcome
-from gatepost.responses import Problem as Refusal
-from gatepost.sources import Bearer, Header, Source
+from gatepost.asgi import Bearer, Header, Source
+from gatepost.asgi import Problem as Refusal
+from gatepost.base import BadInputError, Outcome, UnavailableError
+from gatepost.keys import APIKeys
 
 Json = dict[str, Any]
 

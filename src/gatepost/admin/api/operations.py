@@ -25,7 +25,7 @@ from gatepost.admin.api.parameters import (
     Waiting,
 )
 from gatepost.admin.api.reply import Reply
-from gatepost.errors import (
+from gatepost.base import (
     AccessDeniedError,
     ForceNeededError,
     IdempotencyError,

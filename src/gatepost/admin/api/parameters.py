@@ -7,13 +7,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.catalogue import NAME_MAX
-from gatepost.errors import BadInputError
-from gatepost.inputs import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN
-from gatepost.keyring import PAGE_MAX
-from gatepost.models import ACTOR_ID_MAX, DESCRIPTION_MAX, EXPIRING_SECONDS, PROJECT_MAX, EventKind
-from gatepost.secret import ID_CHARS
-from gatepost.selection import EXPIRES_WITHIN_MAX
+from gatepost.base import (
+    ACTOR_ID_MAX,
+    DESCRIPTION_MAX,
+    EXPIRES_WITHIN_MAX,
+    EXPIRING_SECONDS,
+    ID_CHARS,
+    PROJECT_MAX,
+    BadInputError,
+    EventKind,
+)
+from gatepost.keys import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX
 
 TIMEOUT_MAX = 300
 """Seconds that a call may ask to be kept waiting: proxies in between end most connections long before."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from starlette.exceptions import HTTPException
 
 from gatepost.admin.api.reply import PROBLEM_JSON, Reply
-from gatepost.errors import (
+from gatepost.base import (
     AccessDeniedError,
     BadInputError,
     ForceNeededError,

@@ -8,18 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance, Sessions, Throttle
 from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, moments, sign_in
 from gatepost.admin.page.assets import Assets
-from gatepost.admin.page.entrance import Authorize, AuthorizedEntrance, SessionEntrance
 from gatepost.admin.page.headers import SecurityHeaders
 from gatepost.admin.page.listing import project_name, project_value
 from gatepost.admin.page.permissions import default_presets, sentences
-from gatepost.admin.page.session import Sessions
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site
-from gatepost.admin.page.throttle import Throttle
 from gatepost.admin.page.trial import Trial
-from gatepost.keyring import APIKeys
+from gatepost.keys import APIKeys
 
 
 def make_page(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gatepost.admin.page.moments import full
-from gatepost.models import Propagation, Receipt
+from gatepost.base import Propagation, Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 
-from gatepost.errors import (
+from gatepost.base import (
     AccessDeniedError,
     BadInputError,
     ForceNeededError,

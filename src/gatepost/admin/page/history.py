@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gatepost.admin.page.moments import full, span
-from gatepost.models import ChangeEvent
+from gatepost.base import ChangeEvent
 
 TITLES = {
     "created": "Created",

@@ -11,10 +11,8 @@ from gatepost.admin.page.key_list import CHANGE_MAX
 from gatepost.admin.page.key_view import show_back
 from gatepost.admin.page.names import names_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
-from gatepost.authority import Authority
-from gatepost.errors import ForceNeededError, GatepostError, StillSpreadingError
-from gatepost.keyring import PAGE_MAX
-from gatepost.models import Receipt
+from gatepost.base import ForceNeededError, GatepostError, Receipt, StillSpreadingError
+from gatepost.keys import PAGE_MAX, Authority
 
 NAMED = 8
 """Keys that a question names; of more, it says how many."""

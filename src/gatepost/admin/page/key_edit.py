@@ -16,10 +16,8 @@ from gatepost.admin.page.moments import date, full
 from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
 from gatepost.admin.page.projects import Projects, projects_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
-from gatepost.authority import Authority
-from gatepost.errors import IdempotencyError, StaleKeyError, StillSpreadingError
-from gatepost.keyring import UNSET
-from gatepost.models import APIKey, EditedKey
+from gatepost.base import APIKey, EditedKey, IdempotencyError, StaleKeyError, StillSpreadingError
+from gatepost.keys import UNSET, Authority
 
 
 async def show_new(visit: Visit) -> Response:

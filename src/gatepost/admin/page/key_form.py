@@ -10,8 +10,7 @@ from starlette.datastructures import FormData
 
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.permissions import Group
-from gatepost.errors import BadInputError, GatepostError
-from gatepost.models import APIKey
+from gatepost.base import APIKey, BadInputError, GatepostError
 
 NEVER, KEEP, ON_DATE = "never", "keep", "date"
 SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}

@@ -11,8 +11,7 @@ from gatepost.admin.page.moments import full
 from gatepost.admin.page.permissions import grouped
 from gatepost.admin.page.projects import projects_of
 from gatepost.admin.page.visit import Visit
-from gatepost.errors import BadInputError, KeyNotFoundError, UnknownPermissionError
-from gatepost.models import APIKey, Page, Total
+from gatepost.base import APIKey, BadInputError, KeyNotFoundError, Page, Total, UnknownPermissionError
 
 PAGE_KEYS = 50
 """Keys on a page."""

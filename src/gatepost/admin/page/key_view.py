@@ -8,8 +8,7 @@ from gatepost.admin.page.key_list import list_response, news_of
 from gatepost.admin.page.log import Line, lines_of
 from gatepost.admin.page.permissions import grouped_names
 from gatepost.admin.page.visit import Visit
-from gatepost.errors import KeyNotFoundError
-from gatepost.models import MAKING_KINDS
+from gatepost.base import MAKING_KINDS, KeyNotFoundError
 
 EVENTS = 8
 """Changes that are shown; the rest is one click away."""

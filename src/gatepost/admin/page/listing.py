@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-from gatepost.models import State
-from gatepost.selection import Which
+from gatepost.base import State
+from gatepost.keys import Which
 
 STATES: Mapping[str, Mapping[str, Any]] = {
     "all": {},

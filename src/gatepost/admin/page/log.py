@@ -10,8 +10,7 @@ from gatepost.admin.page.history import Difference
 from gatepost.admin.page.log_filter import LogFilter
 from gatepost.admin.page.names import names_of
 from gatepost.admin.page.visit import Visit
-from gatepost.errors import BadInputError, KeyNotFoundError
-from gatepost.models import ActorKind, APIKey, ChangeEvent, Page
+from gatepost.base import ActorKind, APIKey, BadInputError, ChangeEvent, KeyNotFoundError, Page
 
 PAGE_EVENTS = 50
 """Changes on a page."""

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from gatepost.errors import BadInputError
+from gatepost.base import BadInputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from gatepost.admin.page.visit import Visit
-from gatepost.errors import KeyNotFoundError
+from gatepost.base import KeyNotFoundError
 
 NAMED_MAX = 50
 """Most keys whose descriptions are read, one by one: a page of the list."""

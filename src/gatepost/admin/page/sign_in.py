@@ -6,16 +6,11 @@ import time
 
 from starlette.responses import Response
 
-from gatepost.admin.client import address_of
-from gatepost.admin.page.entrance import Guest
+from gatepost.admin.entry import Guest, Session, Throttle, address_of
 from gatepost.admin.page.failures import sentence
-from gatepost.admin.page.session import Session
-from gatepost.admin.page.throttle import Throttle
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
-from gatepost.authority import Authority
-from gatepost.errors import AccessDeniedError
-from gatepost.models import Actor, Outcome
-from gatepost.secret import Presented
+from gatepost.base import AccessDeniedError, Actor, Outcome, Presented
+from gatepost.keys import Authority
 
 _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",

@@ -9,18 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gatepost.admin.page import csrf, session
+from gatepost.admin.entry import Entrance, Guest, Sessions, Stranger, check_single, csrf, session
 from gatepost.admin.page.assets import Assets
-from gatepost.admin.page.cookies import check_single
-from gatepost.admin.page.entrance import Entrance, Guest, Stranger
 from gatepost.admin.page.failures import FORGED, TOLD, Failure, failure_of
 from gatepost.admin.page.form import read_form
-from gatepost.admin.page.session import Sessions
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.trial import Trial
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
-from gatepost.authority import Authority
-from gatepost.keyring import APIKeys
+from gatepost.keys import APIKeys, Authority
 
 _KEPT_OUT = Failure(403, "You may not manage keys", "Ask whoever runs this app to let you in.")
 

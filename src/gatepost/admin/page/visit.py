@@ -12,15 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gatepost.admin.page import csrf, session
+from gatepost.admin.entry import SESSION_PURPOSE, Cookies, Guest, csrf, name_of, session
 from gatepost.admin.page.back import Back
-from gatepost.admin.page.cookies import Cookies, name_of
-from gatepost.admin.page.entrance import SESSION_PURPOSE, Guest
 from gatepost.admin.page.failures import FORGED, Failure
-from gatepost.authority import Authority
-from gatepost.errors import AccessDeniedError
-from gatepost.keyring import APIKeys
-from gatepost.models import Actor, APIKey
+from gatepost.base import AccessDeniedError, Actor, APIKey
+from gatepost.keys import APIKeys, Authority
 
 if TYPE_CHECKING:
     from gatepost.admin.page.site import Site

@@ -1,0 +1,322 @@
+"""`APIKeyMiddleware`: lets in only who holds a usable key, and tells the app what the key may do. Pure ASGI."""
+
+import inspect
+import logging
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from http import HTTPStatus
+from types import MethodType
+from typing import Any
+
+from starlette.authentication import UnauthenticatedUser
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost.asgi.caller import Caller
+from gatepost.asgi.context import Served, serving, set_serving, task_of
+from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
+from gatepost.asgi.lifespan import Lifespan
+from gatepost.asgi.refusal_log import RefusalLog
+from gatepost.asgi.responses import Problem, challenge, checked_realm
+from gatepost.asgi.routing import Routing
+from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
+from gatepost.asgi.streams import ConnectionEndedError, Socket, Stream, send_watched
+from gatepost.asgi.uploads import EndUploads
+from gatepost.base import (
+    BadInputError,
+    ConfigurationError,
+    Credentials,
+    Outcome,
+    Presented,
+    Record,
+    UnavailableError,
+    of_another_project,
+)
+from gatepost.keys import APIKeys
+
+logger = logging.getLogger("gatepost.middleware")
+
+OnError = Callable[[Scope, Problem], Awaitable[ASGIApp | None] | ASGIApp | None]
+
+_NO_PERMISSIONS: frozenset[str] = frozenset()
+_NO_CREDENTIALS = Credentials()
+
+
+class APIKeyMiddleware:
+    """Wraps an ASGI app. `http` and `websocket` need a usable key; `lifespan` opens and closes `keys`.
+
+    `sources`: where a secret may stand. `exempt`: paths that need no key: `/health`, `/public/*`, or a function of the
+    scope. `optional`: let requests without any secret in, unauthenticated; a wrong secret is refused all the same.
+    `strip`: take what carried the secret out of the scope. `project`: the one that requests belong to, or a function of
+    the scope that tells it; a key of another project is refused; `None` = every key is let in. Paths are those that the
+    app routes, below its root path; functions are shown them so, as `path`, with an empty `root_path`. `realm`: for the
+    challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
+    response; may be async. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as
+    for `exempt`, where the key is judged on the database's word (one round trip), whatever is remembered of it; a path
+    that an app might take for one of them is one.
+
+    `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
+    would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
+    for the key: the database is cut off), and the app receives `websocket.disconnect`. A response that has more to come
+    is cut: the app's task is cancelled, and this call raises `ConnectionEndedError`, so that the server drops the
+    connection, and no middleware outside takes the response for complete. What the app sends then raises an `OSError`;
+    a sync generator that runs in a thread ends at its next item. A response that begins is watched over from its first
+    chunk on, and one of server-sent events from its start. `end_uploads`: also hand no further body to a request that
+    is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off, since it
+    costs a request that reads its body some 10 µs.
+
+    Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
+    and `auth` (Starlette's). What stood there under these names is replaced. `user=False` leaves `scope["user"]` to the
+    app: for what writes to it in requests, as Django Channels does. On a path that is exempt nothing else of the
+    request is touched. Raises `BadInputError` for options that cannot be used.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: APIKeys,
+        *,
+        sources: Sequence[Source] = (Bearer(), Header("X-API-Key")),
+        exempt: Sequence[Exemption] = (),
+        optional: bool = False,
+        strip: bool = True,
+        project: str | Callable[[Scope], str | None] | None = None,
+        realm: str = "api",
+        on_error: OnError | None = None,
+        fresh: Sequence[Exemption] = (),
+        end_connections: bool = True,
+        end_uploads: bool = False,
+        user: bool = True,
+        refusal_log: RefusalLog | None = None,
+    ) -> None:
+        if not isinstance(keys, APIKeys):
+            raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
+        self.app = app
+        self.keys = keys
+        self._extract = Extractor(sources, strip=strip).take
+        self._routing = Routing(app)
+        self._exempt = Exemptions(exempt, self._routing) if exempt else None
+        self._fresh = FreshPaths(fresh, self._routing) if fresh else None
+        asks_first = bool(exempt or fresh) or project is not None
+        self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
+        """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
+        `_admit` is to judge."""
+        self._end_connections = end_connections
+        self._serve = EndUploads(app) if end_uploads else app
+        self._user = "user" if user else "api_key"
+        """Where in a scope the user goes: the app's own, if it has one, is not touched."""
+        self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
+        """Whether no secret can come in a URL."""
+        self._optional = optional
+        self._project = project
+        self._realm = checked_realm(realm)
+        self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
+        self._on_error = on_error
+        self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
+        self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
+        self._refusals: dict[Outcome, Problem] = {
+            outcome: self._refusal(outcome) for outcome in Outcome if outcome is not Outcome.VALID
+        }
+        """Made once: what a request can be refused for, except that nobody can tell."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
+            await self._serve_other(scope, receive, send)
+            return
+        take = self._take  # as methods these would be looked up in the class first
+        hit = self.keys.hit
+        app = self._serve
+        taken: Any = take(scope)
+        if type(taken) is not bytes or (key := hit(digest := sha256(taken).digest())) is None:
+            taken = Presented(taken) if type(taken) is bytes else taken
+            admitted = await self._admit(taken, scope)
+            if isinstance(admitted, Problem):
+                await self._refuse(admitted, scope, receive, send)
+                return
+            digest, key = admitted  # type: ignore[assignment]  # both are None for nobody, who is served apart
+
+        if key is not None:
+            scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
+            scope["permissions"] = key.permissions
+            scope["auth"] = key.auth
+            if not self._end_connections:
+                served: Served = [scope, self, digest, None]
+            elif kind == "http":
+                served = [scope, self, digest, None, send, key, task_of(self.keys.loop)]
+                send = MethodType(send_watched, served)
+            else:
+                await self._serve_socket(key, digest, scope, receive, send)
+                return
+        else:
+            scope[self._user] = Caller(UnauthenticatedUser())
+            scope["api_key"] = None
+            scope["permissions"] = _NO_PERMISSIONS
+            scope["auth"] = _NO_CREDENTIALS
+            served = [scope, self, None, None]
+        outer = serving()
+        set_serving(served)
+        try:
+            await app(scope, receive, send)
+        except BaseException as raised:
+            if served[3] is None or not served[3].absorbs(raised):
+                _unwind(served, outer)
+                raise
+        if outer or served[3]:
+            await _finish(served, outer)
+        served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The event loop that the keys belong to. Raises `ConfigurationError` while they are closed."""
+        if self.keys.loop is None:
+            raise ConfigurationError("The keys have been closed while a request was being served")
+        return self.keys.loop
+
+    async def renew(self, digest: bytes, *scopes: Scope) -> Problem | None:
+        """Judge a caller that was let in with the secret of `digest` (32 bytes) anew, on the database's word: the
+        refusal, or `None` once the scopes tell of them as they are now. One round trip."""
+        judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
+        if isinstance(judged, Problem):
+            return judged
+        if self._project is not None and judged.project != scopes[0]["api_key"].project:
+            return self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
+        for scope in scopes:
+            scope["api_key"] = scope[self._user] = judged
+            scope["permissions"] = judged.permissions
+            scope["auth"] = judged.auth
+        return None
+
+    async def outcome_of(self, digest: bytes) -> Outcome:
+        """How a request with the secret of `digest` (32 bytes), which was let in before, would be judged if it began
+        now. No I/O where memory knows it."""
+        if self.keys.hit(digest) is not None:
+            return Outcome.VALID
+        try:
+            return (await self.keys.judge_presented(Presented(digest=digest)))[0]
+        except UnavailableError:
+            return Outcome.UNAVAILABLE
+
+    async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a connection that was let in before, and has not been answered yet."""
+        await self._refuse(self._refusals[outcome], scope, receive, send)
+
+    async def _serve_socket(self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._user == "user":
+            scope["user"] = Caller(key)
+
+        async def refuse(outcome: Outcome, receive: Receive) -> None:
+            await self.refuse_with(outcome, scope, receive, send)
+
+        socket = Socket(receive, send, partial(self.keys.attend, digest, key), refuse)
+        served: Served = [scope, self, digest, None]
+        outer = serving()
+        set_serving(served)
+        try:
+            await self.app(scope, socket.receive, socket.send)
+        except ConnectionEndedError:
+            if socket.outcome is None:  # of another connection
+                raise
+        finally:
+            _unwind(served, outer)
+            await socket.leave()
+
+    def _take_if_asked(self, scope: Scope) -> Presented | Outcome | None:
+        """What a request shows whose path or project counts too; `None` where no key is asked for: then nothing of the
+        request is touched."""
+        if self._exempt is not None and self._exempt.match(scope):
+            return None
+        taken = self._extract(scope)
+        if isinstance(taken, Outcome):
+            return taken
+        presented = Presented(taken)
+        del taken  # before a function of the app's may look at the scope
+        presented.fresh = self._fresh is not None and self._fresh.match(scope)
+        return presented
+
+    async def _admit(
+        self, presented: Presented | Outcome | None, scope: Scope
+    ) -> tuple[bytes | None, Record | None] | Problem:
+        """Who is let in with what a request shows, with the digest (32 bytes) that lets them in; or the refusal. `None`
+        twice where no key is needed and none is presented."""
+        if presented is None:
+            return None, None
+        if isinstance(presented, Presented) and presented.is_empty:
+            presented = Outcome.MISSING
+        if isinstance(presented, Outcome):
+            return (
+                (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
+            )
+        admitted = (None if presented.fresh else self.keys.hit(presented.digest)) or await self._judge(presented, scope)
+        if isinstance(admitted, Problem):
+            return admitted
+        if self._project is not None and self._is_of_another_project(admitted, scope):
+            return self._told(Outcome.PROJECT_DENIED, admitted, scope)
+        return presented.digest, admitted
+
+    async def _judge(self, presented: Presented, scope: Scope) -> Record | Problem:
+        """The key of a secret that memory does not know as usable, or is not to be asked for; or the refusal."""
+        try:
+            if not self.keys.is_open:  # a server without lifespan
+                await self.keys.open()
+            outcome, key = await self.keys.judge_presented(presented)
+        except UnavailableError as failure:
+            logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
+            return _unavailable(failure.retry_after)
+        return key if outcome is Outcome.VALID and key is not None else self._told(outcome, key, scope)
+
+    def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
+        """The refusal for that outcome, once the log has it."""
+        self.refusal_log.tell(outcome, key, scope)
+        return self._refusals[outcome]
+
+    def _refusal(self, outcome: Outcome) -> Problem:
+        if outcome is Outcome.UNAVAILABLE:
+            return _unavailable(1)
+        problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
+        if problem.status != HTTPStatus.UNAUTHORIZED:
+            return problem
+        return replace(problem, headers=(challenge(outcome, self._realm, self._scheme),))
+
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp | None = None
+        if self._on_error is not None:
+            answer = self._on_error(scope, problem)
+            app = await answer if inspect.isawaitable(answer) else answer
+        await (app or problem)(scope, receive, send)
+
+    def _is_of_another_project(self, key: Record, scope: Scope) -> bool:
+        if not callable(self._project):
+            return of_another_project(key.project, self._project)
+        return any(of_another_project(key.project, self._project(view)) for view in self._routing.views(scope))
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
+        await Lifespan(self.keys, self.app)(scope, receive, send)
+
+
+def _unwind(served: Served, outer: Served | None) -> Stream | None:
+    """A request is over that was served within another, that failed, or whose response was a stream: that stream."""
+    stream: Stream | None = served[3]
+    served.clear()
+    if outer and serving() is served:  # not where a garbage collector closes what was lost
+        set_serving(outer)
+    if stream is not None:
+        stream.leave()
+    return stream
+
+
+async def _finish(served: Served, outer: Served | None) -> None:
+    """The app is done with such a request. Raises `ConnectionEndedError` for a response that was ended."""
+    stream = _unwind(served, outer)
+    if stream is not None and stream.outcome is not None:
+        await stream.cut()
+
+
+def _unavailable(retry_after: int) -> Problem:
+    """The refusal of a request that nobody can judge now. `retry_after`: seconds."""
+    return Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", str(retry_after).encode()),))

@@ -1,0 +1,144 @@
+"""`requires`: permissions on routes, in whatever framework. One check; thin wrappers around it."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from starlette.requests import HTTPConnection
+
+from gatepost.asgi.refusals import Call, scope_of
+from gatepost.asgi.responses import Problem, denied
+from gatepost.asgi.sources import Scope
+from gatepost.base import BadInputError, ConfigurationError, PermissionDeniedError
+from gatepost.keys import check_declared
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CONNECTION = "connection"
+_CHECKS = "__gatepost_checks__"
+
+
+def requires(*permissions: str, any_of: Iterable[str] = (), fresh: bool = False) -> "Requirement":
+    """Let a route be used only with the permissions named: all of `permissions`, and one of `any_of` if any are.
+
+    Goes directly on the handler, below the framework's own decorator. For sync and async functions, methods of
+    endpoint classes, WebSocket endpoints, and bare ASGI functions; Starlette, FastAPI, Litestar, Quart, Django. A
+    caller who lacks one is answered 403 (`permission_denied`) and the handler does not run. In FastAPI it is a
+    dependency too, of a route, a router or the app, also for WebSockets: `dependencies=[Depends(requires("NAME"))]`.
+
+    `fresh`: judge the key anew on the database's word, one round trip, whatever is remembered of it, and check the
+    permissions that it has now: for what must not happen even in the moment that a change takes to spread. A key that
+    is not usable any more is answered 401, a database that does not answer 503. Sync handlers must run in a thread (all
+    the frameworks above do that, Litestar with `sync_to_thread=True`), else `ConfigurationError` is raised.
+
+    Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name
+    or on something that cannot be wrapped: at once, when the route is decorated.
+    """
+    check = PermissionCheck(check_declared(permissions), check_declared(any_of))
+    if not check.all_of and not check.any_of:
+        raise BadInputError('requires() names no permission: write @requires("NAME")')
+    return Requirement(check, fresh=fresh)
+
+
+class Requirement:
+    """What `requires` answers: a decorator of handlers, and a dependency for FastAPI."""
+
+    __signature__ = inspect.Signature(
+        [inspect.Parameter(_CONNECTION, inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection)]
+    )
+    """What FastAPI hands to a dependency: the request or WebSocket."""
+
+    def __init__(self, check: "PermissionCheck", *, fresh: bool) -> None:
+        self.check = check
+        self._fresh = fresh
+
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def __call__(self, handler: None = None, /, *, connection: HTTPConnection) -> None: ...
+
+    def __call__(
+        self, handler: Callable[P, R] | None = None, /, *, connection: HTTPConnection | None = None
+    ) -> Callable[P, R] | None:
+        """The handler, guarded. Of a `connection`, which FastAPI gives in a thread: raise what FastAPI answers a caller
+        with who is refused."""
+        if connection is not None:
+            call = Call.of(self, (), {_CONNECTION: connection})
+            problem = (call.renew_from_thread() if self._fresh else None) or self.check.judge(connection.scope)
+            if problem is not None:
+                call.respond(problem)
+                raise PermissionDeniedError(problem.body.decode())  # there was no route to tell from its dependency
+            return None
+        if handler is None:
+            raise BadInputError(
+                'requires("NAME") goes on a function: write it as a decorator, or Depends(requires("NAME"))'
+            )
+        return self._guard(handler)
+
+    def _guard(self, handler: Callable[P, R]) -> Callable[P, R]:
+        check, fresh = self.check, self._fresh
+        checks = (*checks_of(handler), check)
+        if not callable(handler) or inspect.isclass(handler) or isinstance(handler, staticmethod):
+            raise BadInputError(f"requires() cannot wrap {handler!r}: put it directly on functions and methods")
+        if _any_is(inspect.isasyncgenfunction, handler) or _any_is(inspect.isgeneratorfunction, handler):
+            raise BadInputError(f"requires() cannot wrap the generator {handler!r}: put it on the route's handler")
+        if _any_is(inspect.iscoroutinefunction, handler):
+            answer = cast("Callable[P, Awaitable[Any]]", handler)
+
+            @functools.wraps(handler)
+            async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+                renewed = await Call.of(handler, args, kwargs).renew() if fresh else None
+                problem = renewed or check.judge(scope_of(args, kwargs))
+                if problem is not None:
+                    return await Call.of(handler, args, kwargs).refuse(problem)
+                return await answer(*args, **kwargs)
+
+        else:
+
+            @functools.wraps(handler)
+            def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+                renewed = Call.of(handler, args, kwargs).renew_from_thread() if fresh else None
+                problem = renewed or check.judge(scope_of(args, kwargs))
+                if problem is not None:
+                    return Call.of(handler, args, kwargs).respond(problem)
+                return handler(*args, **kwargs)
+
+        setattr(guarded, _CHECKS, checks)
+        return cast("Callable[P, R]", guarded)
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionCheck:
+    """Whether a caller may use a route: the one place where that is decided."""
+
+    all_of: frozenset[str]
+    any_of: frozenset[str]
+
+    def judge(self, scope: Scope | None) -> Problem | None:
+        """The refusal, or `None`, for a call that serves `scope`.
+
+        Raises `ConfigurationError` where no middleware has put permissions into the scope.
+        """
+        permissions = None if scope is None else scope.get("permissions")
+        if not isinstance(permissions, frozenset):
+            raise ConfigurationError("requires() found no permissions: wrap the app in gatepost.APIKeyMiddleware")
+        if not self.all_of <= permissions:
+            return denied(self.all_of, self.all_of - permissions, any_of=False)
+        if self.any_of and not self.any_of & permissions:
+            return denied(self.any_of, self.any_of, any_of=True)
+        return None
+
+
+def checks_of(handler: Any) -> "tuple[PermissionCheck, ...]":
+    """What `requires` will ask of a handler, also below decorators that tell what they wrap (`functools.wraps`)."""
+    checks: tuple[PermissionCheck, ...] = getattr(handler, _CHECKS, ())
+    return checks
+
+
+def _any_is(test: Callable[[Any], bool], handler: Any) -> bool:
+    """Whether the test holds for a function, or for how an object is called."""
+    return test(handler) or (not inspect.isroutine(handler) and test(type(handler).__call__))

@@ -1,0 +1,399 @@
+"""The values that users meet: keys, who acts on them, what making one gives, pages, verdicts, receipts, events."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import KW_ONLY, dataclass, field, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
+
+import orjson
+from starlette.authentication import BaseUser
+
+from gatepost.base.errors import BadInputError
+
+T = TypeVar("T")
+
+YEAR_MIN, YEAR_MAX = 1, 9999
+"""Moments near the ends of the calendar overflow in other time zones."""
+
+DESCRIPTION_MAX = 200
+PROJECT_MAX = 100
+ACTOR_MAX = 200
+ACTOR_ID_MAX = 200
+ADDRESS_MAX = 100
+"""Longest texts, in characters: what callers may give, and the width of the columns."""
+
+VERSION_BYTES = 12
+"""Length of the hash that `APIKey.version` is."""
+
+EXPIRING_SECONDS = 30 * 86400.0
+"""How long before its expiry a key is said to be expiring, unless told otherwise: 30 days."""
+
+EXPIRES_WITHIN_MAX = 100 * 365 * 86400.0
+"""Longest time before its expiry from which on a key may be held for expiring, in seconds: a century."""
+
+
+class Outcome(StrEnum):
+    """What verifying one secret, or one request, gave. The value is the stable `code` of DESIGN's error table."""
+
+    VALID = "valid"
+    MISSING = "key_missing"
+    INVALID = "key_invalid"
+    DEACTIVATED = "key_deactivated"
+    EXPIRED = "key_expired"
+    AMBIGUOUS = "key_ambiguous"
+    PERMISSION_DENIED = "permission_denied"
+    PROJECT_DENIED = "project_denied"
+    UNAVAILABLE = "unavailable"
+
+
+class State(StrEnum):
+    """What a key is good for at a moment. `active`: it works. `expiring`: it works, but not for long. `expired`: it is
+    switched on, and its time is over. `deactivated`: it is switched off, whatever its expiry."""
+
+    ACTIVE = "active"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    DEACTIVATED = "deactivated"
+
+
+@dataclass(frozen=True, slots=True)
+class OldSecret:
+    """The secret that a key had before its last rotation, in its grace. `hint`: its start and last four characters.
+    `expires_at`: aware, UTC: until when it works, unless the key ends before."""
+
+    hint: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: a subclass could not hold in fewer what it holds otherwise
+class APIKey(BaseUser):
+    """The managed object. Never holds a secret.
+
+    It is also what Starlette calls the user (`request.user`): the caller is the key, there is no person present.
+
+    `id`: 12 base62 characters. `project`: the tenant, `None` = every project. `description`: 1 to 200 characters.
+    `permissions`: names of the catalogue. `active`: switched on. `created_at`, `updated_at`: aware, UTC, the database's
+    clock. `expires_at`: aware, UTC, `None` = never. `hint`: start and last four characters of the current secret.
+    `old_secret`: the one before it, while it still works; `None` = there is none. Only reads for management tell these
+    two: both are `None` in the key that a request carries.
+    """
+
+    id: str
+    project: str | None
+    description: str
+    permissions: frozenset[str]
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    hint: str | None = None
+    old_secret: OldSecret | None = None
+
+    def state(self, now: datetime, expires_within: float = EXPIRING_SECONDS) -> State:
+        """What the key is good for at the moment `now` (aware). `expires_within`: seconds before its expiry from which
+        on it is expiring."""
+        if not self.active:
+            return State.DEACTIVATED
+        if self.expires_at is None:
+            return State.ACTIVE
+        if self.expires_at <= now:
+            return State.EXPIRED
+        return State.EXPIRING if self.expires_at <= now + timedelta(seconds=expires_within) else State.ACTIVE
+
+    @property
+    def version(self) -> str:
+        """24 hex characters that change with every change of the key: what `if_version=` and HTTP's ETag compare."""
+        content = [self.id, self.project, self.description, sorted(self.permissions), self.active]
+        text = orjson.dumps([*content, self.created_at, self.updated_at, self.expires_at])
+        return blake2b(text, digest_size=VERSION_BYTES).hexdigest()
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always true (Starlette's `BaseUser`)."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The description (Starlette's `BaseUser`)."""
+        return self.description
+
+    @property
+    def identity(self) -> str:
+        """The key's id (Starlette's `BaseUser`)."""
+        return self.id
+
+
+EventKind = Literal[
+    "created",
+    "imported",
+    "updated",
+    "activated",
+    "deactivated",
+    "rotated",
+    "grace_ended",
+    "revealed",
+    "deleted",
+    "invalidated",
+    "installed",
+    "sql",
+]
+"""What an event of the audit log can tell of."""
+
+EVENT_KINDS: Sequence[str] = get_args(EventKind)
+
+MAKING_KINDS = ("created", "imported")
+"""Those by which there is a key that there was not before."""
+
+
+class ActorKind(StrEnum):
+    """What acted on keys, as the audit log tells it. Names can be chosen; this cannot.
+
+    `PERSON`: somebody whom the host app knows. `OPERATOR`: the app's own code, by a name that it wrote. `KEY`: a key,
+    over REST or the page. `SHELL`: the `gatepost` command. `DATABASE`: a user of the database, by hand in SQL.
+    """
+
+    PERSON = "person"
+    OPERATOR = "operator"
+    KEY = "key"
+    SHELL = "shell"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts on keys, from where, and what limits them (`gatepost.authority` has the rules).
+
+    Closed unless told otherwise: an actor holds nothing but `permissions`, in nothing but `project`.
+
+    `name`: 1 to 200 characters, for people. `id`: what the host app knows a person by for good, such as a user's id, 1
+    to 200 characters; two people of one name are told apart by it; `None` = the name is that. `address`: where from: an
+    IP address, a host; `None` = not known.
+
+    `permissions`: what the actor holds; left out, nothing, and every verb refuses it. `project`: the only one whose
+    keys the actor reaches; `None` = all, with what `permissions` allow. `operator=True`: whom nothing limits; it goes
+    with neither of them. `at_shell`: an operator at a shell. `key_id`: the key that acts, where one does: what it may
+    do is read anew in each change, and is no more than `permissions`. `digest`: of the secret that it acts with (32
+    bytes), which must still be good then; `None` = not asked.
+
+    Raises `BadInputError` for what contradicts itself, and for `permissions` that are no set.
+    """
+
+    name: str
+    _: KW_ONLY
+    id: str | None = None
+    address: str | None = None
+    project: str | None = None
+    permissions: frozenset[str] = frozenset()
+    operator: bool = False
+    at_shell: bool = False
+    key_id: str | None = None
+    digest: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.permissions, Set):  # a str, a list or None may be a mistake that would give more
+            raise BadInputError(
+                "permissions must be a set of names, frozenset({'ACCESS_READ'}) for one; "
+                f"operator=True is for whom nothing limits; not {self.permissions!r:.50}",
+                "permissions",
+            )
+        object.__setattr__(self, "permissions", frozenset(self.permissions))
+        for name in ("operator", "at_shell"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInputError(f"{name} must be True or False, not {getattr(self, name)!r:.50}", name)
+        limits = {"project": self.project, "permissions": self.permissions or None, "key_id": self.key_id}
+        given = [name for name, value in limits.items() if value is not None]
+        if self.operator and given:
+            raise BadInputError(f"An operator is limited by nothing: leave out operator=True, or {' and '.join(given)}")
+        if self.at_shell and not self.operator:
+            raise BadInputError("Whoever has a shell is an operator: say operator=True too", "at_shell")
+        if self.key_id is not None and self.id is not None:
+            raise BadInputError("A key is known by its key_id: leave out id", "id")
+
+    @classmethod
+    def of(cls, key: APIKey, address: str | None = None, digest: bytes | None = None) -> Self:
+        """A key that acts for itself."""
+        return cls(
+            name=f"key {key.id}",
+            address=address,
+            key_id=key.id,
+            project=key.project,
+            permissions=key.permissions,
+            digest=digest,
+        )
+
+    @property
+    def kind(self) -> ActorKind:
+        """What it is. An operator that has an `id` is a person."""
+        if self.key_id is not None:
+            return ActorKind.KEY
+        if self.at_shell:
+            return ActorKind.SHELL
+        return ActorKind.OPERATOR if self.operator and self.id is None else ActorKind.PERSON
+
+    @property
+    def identity(self) -> str:
+        """What tells it from all others of its kind: the key's id, else `id`, else the name."""
+        if self.key_id is not None:
+            return self.key_id
+        return self.name if self.id is None else self.id
+
+    @property
+    def held(self) -> frozenset[str] | None:
+        """The permissions that it holds; `None` = an operator: all."""
+        return None if self.operator else self.permissions
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process that serves requests. `id`: random, new each time that keys are opened. `name`: its host and process
+    id, for people."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propagation:
+    """How far a change has come: whether every worker acts on it.
+
+    `complete`: every worker does, and will. `holds_from`: aware, UTC, the database's clock: since when, or where not
+    `complete` by when at the latest; `None` where that could not be learnt. `seconds`: from the commit to the return.
+
+    The workers there were when the change was committed, each in one place: `acknowledged`: said that they have applied
+    it; `left`: went away; `expired`: said nothing, but may believe nothing from before the change any more; `waiting`:
+    none of these yet.
+    """
+
+    complete: bool
+    holds_from: datetime | None
+    seconds: float
+    acknowledged: Sequence[Worker] = ()
+    left: Sequence[Worker] = ()
+    expired: Sequence[Worker] = ()
+    waiting: Sequence[Worker] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key together with its new secret, which is told only here and only now. The repr hides it.
+
+    `propagation`: after a rotation, how far the end of the old secret has come; `None` for a new key.
+    """
+
+    key: APIKey
+    secret: str = field(repr=False)
+    propagation: Propagation | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EditedKey(APIKey):
+    """A key as an edit left it. `propagation`: how far the edit has come. Equal to the plain key."""
+
+    propagation: Propagation = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Keys are compared by what they are, not by how they were got."""
+        if not isinstance(other, APIKey):
+            return NotImplemented
+        return all(getattr(self, each.name) == getattr(other, each.name) for each in fields(APIKey))
+
+    __hash__ = APIKey.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list, in its order. `next`: what to pass as `after=` for the following page, `None` at the end.
+    `previous`: what to pass as `before=` for the page before, `None` at the start, and where a list only goes on."""
+
+    items: Sequence[T]
+    next: str | None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many keys a list has. `exact`: whether there are `number`; else there are that many at least, and counting
+    them all would take too long. As text: `5,023`, or `10,000+`."""
+
+    number: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'' if self.exact else '+'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeEvent:
+    """One line of the audit log: what one change did to one key.
+
+    `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`: the key's; `None` = about
+    no single key. `kind`: `created`, `imported`, `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`,
+    `revealed`, `deleted`, `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`:
+    who, and from where; `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a
+    value of `ActorKind`, and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at
+    the shell; `None` = not known: such an event is from before they were kept, and its name proves nothing. `at`:
+    aware, UTC, the database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on;
+    never a secret; `None` = nothing to tell.
+    """
+
+    seq: int
+    n: int
+    key_id: str | None
+    project: str | None
+    kind: str
+    actor: str | None
+    actor_kind: str | None = None
+    actor_id: str | None = None
+    address: str | None
+    at: datetime
+    detail: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verifying one secret gave. `key` is `None` where the secret is not of any key (`Outcome.INVALID`)."""
+
+    outcome: Outcome
+    key: APIKey | None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the key may be used now."""
+        return self.outcome is Outcome.VALID
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a change of one key or many did, id by id, all in one transaction.
+
+    `seq`: number of the committed change, `None` where nothing had to change. `changed`: ids now as asked for;
+    `unchanged`: were so already; `unknown`: ids that no key has. Each in the order given, without repeats. `denied`:
+    ids that the actor may not change, each with a sentence that says why. `propagation`: whether every worker acts on
+    it.
+    """
+
+    seq: int | None
+    changed: Sequence[str]
+    unchanged: Sequence[str]
+    unknown: Sequence[str]
+    propagation: Propagation
+    denied: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedKey:
+    """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
+
+    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`,
+    `expires_at`: as for `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters.
+    """
+
+    digest: bytes = field(repr=False)
+    description: str
+    permissions: Sequence[str] = ()
+    project: str | None = None
+    active: bool = True
+    expires_at: datetime | None = None
+    hint: str = ""

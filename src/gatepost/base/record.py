@@ -1,0 +1,198 @@
+"""What a lookup of one digest found: a key as one of its secrets reaches it, or that there is none.
+
+The tiers and the database speak of a record as a *row*: a flat list of plain values, so that neither needs to know
+this class, and a row from Redis and one from the database are decoded by the same code, once, when they enter memory.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.authentication import AuthCredentials
+
+from gatepost.base.models import APIKey
+
+NEVER = math.inf
+"""A moment, in seconds since the epoch, that never comes."""
+
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""A float of the calendar's last microseconds rounds up to a year that datetime does not have."""
+
+Row = Sequence[Any]
+"""(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires):
+moments are float seconds since the epoch (UTC), `None` = never."""
+
+
+@dataclass(frozen=True)
+class Credentials(AuthCredentials):
+    """Starlette's credentials for a set of permissions. Shared by all keys that have the same set, so immutable: a
+    request must not change another's permissions."""
+
+    scopes: tuple[str, ...] = ()  # type: ignore[assignment]  # Starlette's is a list
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Record(APIKey):
+    """A key as one secret reaches it, ready for a request. About 460 bytes in memory, with its digest and all
+    that it holds.
+
+    `auth`: Starlette's credentials. `as_of`: the seq that the database stood at when this was read. `usable_until`:
+    seconds since the epoch by the database's clock from which on the secret is refused: the earlier expiry of key and
+    secret, -inf for a deactivated key, inf for never. `until`: the moment, on this process's boot clock, from which on
+    memory must not answer with it.
+
+    A process may hold a million. So its dates are kept as in the row, and become datetimes where one is asked for: no
+    request needs them to be let in. Two floats in one complex weigh a third of two datetimes.
+    """
+
+    __slots__ = (
+        "_created_updated",
+        "_expires",
+        "active",
+        "as_of",
+        "auth",
+        "description",
+        "id",
+        "permissions",
+        "project",
+        "until",
+        "usable_until",
+    )
+
+    auth: Credentials
+    as_of: int
+    usable_until: float
+    until: float
+    if TYPE_CHECKING:  # annotated for the dataclass too, they would be fields of it
+        _created_updated: complex
+        _expires: float | None
+
+    def __init__(self, row: Row, as_of: int, until: float) -> None:
+        key_id, project, description, names, active, created, updated, key_expires, secret_expires = row
+        permissions, auth = _permission_set(names)
+        _set_id(self, key_id)
+        _set_project(self, None if project is None else intern(project))
+        _set_description(self, description)
+        _set_permissions(self, permissions)
+        _set_active(self, bool(active))
+        _set_created_updated(self, complex(created, updated))
+        _set_expires(self, key_expires)
+        _set_auth(self, auth)
+        _set_as_of(self, _same(as_of))
+        _set_usable_until(self, _usable_until(active, key_expires, secret_expires))
+        _set_until(self, until)
+
+    def __setstate__(self, state: tuple[None, Mapping[str, Any]]) -> None:
+        """What copy and pickle call: their own way is to set attributes, and the class is frozen."""
+        for name, value in state[1].items():
+            object.__setattr__(self, name, value)
+
+    @property  # type: ignore[misc]  # for mypy only a plain attribute may stand for one
+    def created_at(self) -> datetime:
+        """See `APIKey`."""
+        return _moment(self._created_updated.real)
+
+    @property  # type: ignore[misc]
+    def updated_at(self) -> datetime:
+        """See `APIKey`."""
+        return _moment(self._created_updated.imag)
+
+    @property  # type: ignore[misc]
+    def expires_at(self) -> datetime | None:
+        """See `APIKey`."""
+        return None if self._expires is None else _moment(self._expires)
+
+
+(
+    _set_created_updated,
+    _set_expires,
+    _set_active,
+    _set_as_of,
+    _set_auth,
+    _set_description,
+    _set_id,
+    _set_permissions,
+    _set_project,
+    _set_until,
+    _set_usable_until,
+) = (vars(Record)[name].__set__ for name in Record.__slots__)
+"""How a record is filled, though it is frozen: half the time of `object.__setattr__`, and one is made at each miss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No key has the digest that was asked for, as of the seq `as_of`. `until`: as for `Record`."""
+
+    as_of: int
+    until: float
+
+
+Found = Record | Absent
+
+
+def decode(row: Row | None, as_of: int, until: float) -> Found:
+    """The record that a row from a tier or the database tells of; `None` = there is no such key."""
+    return Absent(as_of, until) if row is None else Record(row, as_of, until)
+
+
+def to_payload(row: Row | None, as_of: int) -> bytes:
+    """What Redis is to hold of a digest, as short as it can be told: JSON of the seq, and of the row if there is one.
+    `updated` is null in it where the key is as it was created, and nulls at the end are left out."""
+    if row is None:
+        return orjson.dumps([as_of])
+    *told, created, updated, key_expires, secret_expires = row
+    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires]
+    while told[-1] is None:
+        del told[-1]
+    return orjson.dumps(told)
+
+
+def from_payload(payload: bytes) -> tuple[Row | None, int]:
+    """The row and the seq that `to_payload` was given."""
+    told = orjson.loads(payload)
+    length = len(told)
+    if length == 1:
+        return None, told[0]
+    if length < _LEAST:
+        raise ValueError("this is not a payload: it tells too little")
+    told += _NULLS[length:]
+    as_of, key_id, project, description, names, active, created, updated, key_expires, secret_expires = told
+    if updated is None:
+        updated = created
+    return (key_id, project, description, names, active, created, updated, key_expires, secret_expires), as_of
+
+
+_LEAST, _MOST = 7, 10
+"""Values of a payload with a key: up to `created`, and all."""
+
+_NULLS = (None,) * _MOST
+
+
+def _usable_until(active: bool, key_expires: float | None, secret_expires: float | None) -> float:
+    if not active:
+        return -NEVER
+    if key_expires is None:
+        return NEVER if secret_expires is None else secret_expires
+    return key_expires if secret_expires is None else min(key_expires, secret_expires)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(min(seconds, _LATEST), UTC)
+
+
+@lru_cache(maxsize=4096)
+def _permission_set(names: str) -> tuple[frozenset[str], Credentials]:
+    """Keys with the same permissions share one set and one credentials object: most of an app's keys do."""
+    split = names.split()
+    return frozenset(split), Credentials(tuple(split))
+
+
+@lru_cache(maxsize=1024)
+def _same(seq: int) -> int:
+    """The object that other records hold for this seq, as `intern` gives it for a text: payloads bring one each."""
+    return seq

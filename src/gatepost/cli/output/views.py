@@ -1,0 +1,204 @@
+"""What is told of a key and of a change, to people and to programs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gatepost.base import APIKey, ChangeEvent, Issued, OldSecret, Outcome, Page, Receipt, State, Verdict
+from gatepost.cli.output.console import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
+from gatepost.keys import APIKeys, Catalogue, actor_text, key_json, propagation_json, propagation_text
+
+LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
+EVENT_HEADS = ("when", "who", "from", "what", "key", "change")
+
+_SHOWN_ONCE = "This secret is shown only now: put it where the program that uses it will find it."
+_SHOWN_AGAIN = "Put this secret where the program that uses it will find it. gatepost keys reveal shows it again."
+_EVERY_PROJECT = "(every)"
+_NEVER = "never"
+_VERDICTS = {
+    Outcome.VALID: "it may be used",
+    Outcome.INVALID: "no key has this secret",
+    Outcome.DEACTIVATED: "its key is deactivated",
+    Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
+}
+
+
+def status_of(key: APIKey) -> State:
+    """What the key is good for now, by this machine's clock."""
+    return key.state(datetime.now(UTC))
+
+
+def key_row(key: APIKey) -> Sequence[str]:
+    """A key in a list. A pipe gets names and moments in full, and nothing for what there is none of."""
+    if not is_terminal():
+        expires = key.expires_at.isoformat() if key.expires_at else ""
+        return [key.id, status_of(key), key.project or "", key.description, ",".join(sorted(key.permissions)), expires]
+    return [
+        key.id,
+        status_of(key),
+        key.project or _EVERY_PROJECT,
+        key.description,
+        str(len(key.permissions)),
+        f"{key.expires_at:%Y-%m-%d}" if key.expires_at else _NEVER,
+    ]
+
+
+def print_keys(page: Page[APIKey], *, as_json: bool, quiet: bool) -> None:
+    """A page of keys, or if `quiet` their ids alone."""
+    if as_json:
+        print_json({"items": [key_json(key) for key in page.items], "next": page.next})
+    elif quiet:
+        for key in page.items:
+            print_line(key.id)
+    elif page.items or not is_terminal():
+        print_rows(LIST_HEADS, [key_row(key) for key in page.items], cut=("description", "project"))
+    else:
+        print_note("No keys")
+
+
+def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
+    """Everything about a key. A permission has a line of its own, with its sentence."""
+    return [
+        ("id", key.id),
+        ("description", key.description),
+        (STATUS, status_of(key)),
+        ("project", key.project or _EVERY_PROJECT),
+        *_permission_pairs(key, catalogue),
+        ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
+        ("created", _moment(key.created_at)),
+        ("updated", _moment(key.updated_at)),
+        *([("hint", key.hint)] if key.hint else []),
+        *([("old secret", _old_secret_text(key.old_secret))] if key.old_secret else []),
+    ]
+
+
+def print_key(key: APIKey, catalogue: type[Catalogue], *, as_json: bool) -> None:
+    """One key."""
+    if as_json:
+        print_json(key_json(key))
+    else:
+        print_pairs(key_pairs(key, catalogue))
+
+
+def print_issued(
+    issued: Issued, keys: APIKeys, note: str, *, as_json: bool, quiet: bool, made: Path | None = None
+) -> None:
+    """A new secret, alone if `quiet`, else with its key. `note`: a sentence for people. `made`: the SQLite file that
+    there was not before."""
+    if as_json:
+        new = {} if made is None else {"file_made": str(made)}
+        print_json({**key_json(issued.key), "secret": issued.secret, **new})
+        return
+    told = f"{_SHOWN_AGAIN if keys.has_vault else _SHOWN_ONCE} {note}".strip()
+    _print_secret(issued.secret, key_pairs(issued.key, keys.catalogue), told, quiet=quiet)
+
+
+def print_revealed(key_id: str, secret: str, *, as_json: bool, quiet: bool) -> None:
+    """The secret of a key that there was before, alone if `quiet`."""
+    if as_json:
+        print_json({"id": key_id, "secret": secret})
+    else:
+        _print_secret(secret, [("id", key_id)], "The audit log tells that you asked for it.", quiet=quiet)
+
+
+def _print_secret(secret: str, pairs: Sequence[tuple[str, str]], note: str, *, quiet: bool) -> None:
+    """A secret, on a line of its own for people, so that it can be copied."""
+    if quiet:
+        print_line(secret)
+    elif is_terminal():
+        print_line("")
+        print_pairs(pairs)
+        print_line("")
+        print_line(secret, "bold")
+        print_line("")
+        print_line(note)
+    else:
+        print_pairs([*pairs, ("secret", secret)])
+        print_note(note)
+
+
+def print_verdict(verdict: Verdict, catalogue: type[Catalogue], *, as_json: bool) -> None:
+    """Which key a secret opens."""
+    outcome, key = verdict.outcome, verdict.key
+    if as_json:
+        print_json({"outcome": outcome, "usable": verdict.valid, "key": None if key is None else key_json(key)})
+        return
+    told = f"{outcome}: {_VERDICTS[outcome]}" if is_terminal() else outcome.value
+    print_pairs([("outcome", told), *(() if key is None else key_pairs(key, catalogue))])
+
+
+def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
+    """What became of each id. `done`: the word for the changed ones."""
+    if as_json:
+        print_json(
+            {
+                "seq": receipt.seq,
+                "changed": receipt.changed,
+                "unchanged": receipt.unchanged,
+                "unknown": receipt.unknown,
+                "denied": receipt.denied,
+                "propagation": propagation_json(receipt.propagation),
+            }
+        )
+        return
+    rows = [
+        *((key_id, done) for key_id in receipt.changed),
+        *((key_id, "unchanged") for key_id in receipt.unchanged),
+        *((key_id, "unknown") for key_id in receipt.unknown),
+        *((key_id, "denied") for key_id in receipt.denied),
+    ]
+    if rows:
+        print_rows(("id", STATUS), rows)
+        if text := propagation_text(receipt.propagation):
+            print_note(text)
+    else:
+        print_note("No ids were given, nothing was changed")
+
+
+def event_row(event: ChangeEvent) -> Sequence[str]:
+    """One line of the audit log. A pipe gets moments in full, names alone, and last what they are the names of."""
+    told = (event.address or "", event.kind, event.key_id or "", _detail_text(event.detail or {}))
+    if is_terminal():
+        return (f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M}", actor_text(event), *told)
+    return (event.at.isoformat(), event.actor or "", *told, event.actor_kind or "", event.actor_id or "")
+
+
+def _detail_text(detail: Mapping[str, Any]) -> str:
+    """What changed: `description: old -> new`, or of a key that was made or deleted what it is, or was."""
+    return "; ".join(f"{name}: {_change_text(value)}" for name, value in detail.items())
+
+
+def _change_text(value: Any) -> str:
+    if isinstance(value, Mapping) and value.keys() == {"old", "new"}:
+        return f"{_value_text(value['old'])} -> {_value_text(value['new'])}"
+    return _value_text(value)
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
+    if not is_terminal():
+        return [("permissions", ",".join(sorted(key.permissions)))]
+    sentences = {str(permission): permission.sentence for permission in catalogue}
+    width = max((len(name) for name in key.permissions), default=0)
+    lines = [f"{name:<{width}}  {sentences.get(name, '')}".rstrip() for name in sorted(key.permissions)] or ["none"]
+    return [("permissions", lines[0]), *(("", line) for line in lines[1:])]
+
+
+def _old_secret_text(old: OldSecret) -> str:
+    if not is_terminal():
+        return f"{old.hint} {old.expires_at.isoformat()}"
+    return f"{old.hint} works until {_moment(old.expires_at)}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if is_terminal() else moment.isoformat()

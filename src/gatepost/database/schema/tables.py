@@ -1,0 +1,199 @@
+"""The tables (docs/decisions/0003). The migrations make them; a test compares the two."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from gatepost.base import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX
+
+HINT_MAX = 60
+"""Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, to the microsecond. Stored without a zone where the database has no type with one."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        """MariaDB and MySQL keep whole seconds unless told otherwise."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Only aware moments go in."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Only aware moments come out."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _exact(length: int) -> String:
+    """Text that is compared byte by byte: MariaDB's and MySQL's default collations hold 'aB' and 'Ab' for equal."""
+    in_mysql = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(length).with_variant(in_mysql, "mysql", "mariadb")
+
+
+def _ordered(length: int) -> String:
+    """Exact text whose order is that of its code points on every database, so that a range is all with a beginning."""
+    return _exact(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+TERM_MAX = 65
+"""Longest term, in characters: the longest permission, with its mark."""
+
+_digest = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+_key_id = _exact(12)
+_CHANGED_NONCE = "nonce of the library's change that wrote the row last; -1 - nonce = it is about to delete it"
+"""What the triggers tell changes by hand from: those leave the column as it was."""
+
+_in_mysql: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+}
+
+metadata = MetaData(
+    naming_convention={
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+keys = Table(
+    "gatepost_keys",
+    metadata,
+    Column("id", _key_id, primary_key=True),
+    Column("project", _exact(PROJECT_MAX)),
+    Column("description", String(DESCRIPTION_MAX), nullable=False),
+    Column("permissions", Text, nullable=False, comment="names between spaces, with a space at each end"),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, comment="null = never"),
+    Column("created_seq", BigInteger, nullable=False, comment="the seq that made the key: lists are ordered by it"),
+    Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
+    Index(None, "active", "created_seq", "id"),
+    Index(None, "active", "updated_at", "id"),
+    Index(None, "active", "description", "id"),
+    Index(None, "active", "expires_at", "id"),
+    Index(None, "project", "active", "created_seq", "id"),
+    Index(None, "project", "active", "updated_at", "id"),
+    Index(None, "project", "active", "description", "id"),
+    Index(None, "project", "active", "expires_at", "id"),
+    **_in_mysql,
+)
+
+secrets = Table(
+    "gatepost_secrets",
+    metadata,
+    Column("digest", _digest, primary_key=True),
+    Column("key_id", _key_id, ForeignKey(keys.c.id, ondelete="CASCADE"), nullable=False),
+    Column("hint", String(HINT_MAX), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column(
+        "expires_at", UTCDateTime, comment="null = the current secret; else it was rotated out and lives until then"
+    ),
+    Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
+    Column("sealed", Text, comment="the secret, encrypted under a vault key; null = not kept"),
+    Index(None, "key_id"),
+    **_in_mysql,
+)
+
+BY_HAND = "kind = 'sql'"
+"""What is true of the events that triggers wrote."""
+
+events = Table(
+    "gatepost_events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False, comment="number inside one change, from 0"),
+    Column("nonce", BigInteger, nullable=False, comment="the counter's nonce at this seq"),
+    Column("digest", _digest, comment="the secret that the change is about; null = none"),
+    Column("key_id", _key_id),
+    Column("kind", String(20), nullable=False),
+    Column("actor", String(ACTOR_MAX)),
+    Column("at", UTCDateTime, nullable=False),
+    Column("detail", Text, comment="JSON"),
+    Column("project", _exact(PROJECT_MAX), comment="the key's"),
+    Column("address", String(ADDRESS_MAX), comment="where the actor was"),
+    Column("actor_kind", String(20), comment="a value of ActorKind; null = not known, so the name proves nothing"),
+    Column("actor_id", _exact(ACTOR_ID_MAX), comment="tells the actor from all others of its kind"),
+    Index(None, "key_id", "seq"),
+    Index(None, "project", "seq"),
+    Index(None, "kind", "seq"),
+    Index(None, "actor_kind", "seq"),
+    Index(None, "actor_id", "seq"),
+    Index(None, "at", "seq"),
+    **_in_mysql,
+)
+
+terms = Table(
+    "gatepost_terms",
+    metadata,
+    Column("term", _ordered(TERM_MAX), primary_key=True, comment="a word of the description, or = and a permission"),
+    Column("project", _exact(PROJECT_MAX), primary_key=True, comment="the key's; empty = every project"),
+    Column("key_id", _key_id, primary_key=True),
+    Index(None, "key_id", "term"),
+    sqlite_with_rowid=False,
+    **_in_mysql,
+)
+"""What lists are filtered by, found fast however rare it is. Derived from the keys; never read by lookups."""
+
+counter = Table(
+    "gatepost_counter",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("seq", BigInteger, nullable=False, comment="number of the last committed change"),
+    Column("nonce", BigInteger, nullable=False, comment="random, new with each seq"),
+    **_in_mysql,
+)
+
+workers = Table(
+    "gatepost_workers",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="random, per process"),
+    Column("seen_at", UTCDateTime, nullable=False),
+    Column("acked_seq", BigInteger, nullable=False, comment="this worker has applied every change up to here"),
+    Column("max_staleness", Float, nullable=False, comment="seconds: its lease lasts no longer"),
+    Column("beat", BigInteger, nullable=False, server_default="0", comment="random, new with each renewal"),
+    Column("name", String(200), nullable=False, server_default="", comment="host and process, for people"),
+    **_in_mysql,
+)
+
+settings = Table(
+    "gatepost_settings",
+    metadata,
+    Column("name", String(50), primary_key=True),
+    Column("value", Text, nullable=False),
+    **_in_mysql,
+)

@@ -1,0 +1,112 @@
+"""Who may do what to keys: the rules for actors that are not operators (docs/decisions/0006). Pure.
+
+An actor reaches only keys of its own project, and the others look as if there were none. It looks with `ACCESS_READ` or
+`ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, and weakens the key that it uses only
+with `force`. That key, or the secret that it came with, it never gives a longer life. None of this limits an actor that
+says `operator`.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import Protocol
+
+from gatepost.base import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError
+
+ACCESS_READ = "ACCESS_READ"
+"""The permission to look at keys and at the audit log."""
+
+ACCESS_MANAGE = "ACCESS_MANAGE"
+"""The permission to change keys. Looking is part of it."""
+
+
+class Subject(Protocol):
+    """What the rules need to know of a key."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def project(self) -> str | None:
+        """Its project, `None` = every one."""
+
+    @property
+    def permissions(self) -> Set[str]:
+        """What it may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What one actor may do. `has_old_secret`: it acts with a secret that was rotated out and still lives."""
+
+    actor: Actor
+    has_old_secret: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any rule applies; an operator may do everything."""
+        return not self.actor.operator
+
+    def reaches(self, subject: Subject) -> bool:
+        """Whether the key exists, as far as the actor can tell."""
+        return not self.is_limited or self.actor.project is None or subject.project == self.actor.project
+
+    def check_reach(self, subject: Subject) -> None:
+        """Raise `KeyNotFoundError` for a key that the actor must not know of."""
+        if not self.reaches(subject):
+            raise KeyNotFoundError([subject.id])
+
+    def check_look(self, key_id: str | None = None) -> None:
+        """Raise `AccessDeniedError` unless the actor may look at keys, or at the key `key_id`: its own, always."""
+        if not self.is_limited or self.actor.permissions & {ACCESS_READ, ACCESS_MANAGE}:
+            return
+        if key_id is None or key_id != self.actor.key_id:
+            raise AccessDeniedError(f"Looking at keys needs {ACCESS_READ} or {ACCESS_MANAGE}", [ACCESS_READ])
+
+    def check_manage(self) -> None:
+        """Raise `AccessDeniedError` unless the actor may change keys."""
+        if self.is_limited and ACCESS_MANAGE not in self.actor.permissions:
+            raise AccessDeniedError(f"Changing keys needs {ACCESS_MANAGE}", [ACCESS_MANAGE])
+
+    def check_project(self, project: str | None) -> None:
+        """Raise `AccessDeniedError` for a new key in a project that the actor does not reach."""
+        own = self.actor.project
+        if self.is_limited and own is not None and project != own:
+            wanted = "every project" if project is None else f"project {project!r}"
+            raise AccessDeniedError(f"A key of project {own!r} cannot make one for {wanted}")
+
+    def check_grant(self, permissions: Set[str]) -> None:
+        """Raise `AccessDeniedError` where the actor would hand out what it does not hold."""
+        missing = self._not_held(permissions)
+        if missing:
+            raise AccessDeniedError(
+                f"Nobody grants what they do not hold: this needs {', '.join(sorted(missing))}", missing
+            )
+
+    def check_own(self, subject: Subject, *, force: bool) -> None:
+        """Raise `ForceNeededError` where the actor would weaken the key that it uses, without saying `force`."""
+        if subject.id == self.actor.key_id and not force:
+            raise ForceNeededError(f"Key {subject.id} is the one you are using: say force if you mean it")
+
+    def check_own_secret(self, subject: Subject, *, force: bool) -> None:
+        """Raise `ForceNeededError` where the actor would end the older secret that it uses, without saying `force`."""
+        if self.has_old_secret:
+            self.check_own(subject, force=force)
+
+    def check_longer_life(self, subject: Subject) -> None:
+        """Raise `AccessDeniedError` where the actor would let the key that it uses live longer: it does not hold that
+        time, so it cannot give it."""
+        if subject.id == self.actor.key_id:
+            raise AccessDeniedError(f"Key {subject.id} is the one you are using: it cannot give itself a longer life")
+
+    def check_current_secret(self, subject: Subject) -> None:
+        """Raise `AccessDeniedError` where the actor would be told the current secret, or a new one, of the key that it
+        uses with an older secret, whose time is soon over."""
+        if self.has_old_secret and subject.id == self.actor.key_id:
+            raise AccessDeniedError(
+                f"You are using an older secret of key {subject.id}, which ends soon: it cannot get you one that lives "
+                "longer. Use the current one"
+            )
+
+    def _not_held(self, permissions: Set[str]) -> Set[str]:
+        return frozenset(permissions) - self.actor.permissions if self.is_limited else frozenset()

@@ -1,0 +1,123 @@
+"""Looks at everything once, for `APIKeys.status`. Whatever is down is reported, not raised.
+
+revision, triggers (3 round trips) ──fits?──> counter ──> workers ──> SQLite: file;  meanwhile: one exchange with Redis
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from gatepost.base import (
+    DatabaseStatus,
+    RedisStatus,
+    ReplicaError,
+    ServingStatus,
+    Status,
+    UnavailableError,
+    Worker,
+    WorkerStatus,
+)
+from gatepost.database import NEVER_ACKED, Database, WorkerRow
+from gatepost.database.schema import REVISIONS
+from gatepost.freshness import Freshness
+from gatepost.lookup import Lookup
+
+if TYPE_CHECKING:
+    from gatepost.redis import RedisTier  # redis-py is loaded only where there is a Redis
+
+
+async def look(
+    database: Database,
+    redis: "RedisTier | None",
+    freshness: Freshness | None,
+    lookup: Lookup | None,
+) -> Status:
+    """The status. `freshness` and `lookup`: `None` where the keys are closed here. At most five round trips to the
+    database, and one to Redis at the same time. Raises `BadInputError` for an option of a URL that
+    cannot be used, and nothing else."""
+    own = None if freshness is None else freshness.worker
+    (state, workers), redis_state = await asyncio.gather(_look_at_database(database, own), _look_at_redis(redis))
+    return Status(
+        version=version("gatepost"),
+        is_open=freshness is not None,
+        database=state,
+        redis=redis_state,
+        serving=_serving(freshness, state),
+        workers=workers,
+        memory=None if lookup is None else lookup.sizes(),
+        lookups=None if lookup is None else replace(lookup.counts),
+    )
+
+
+async def _look_at_database(
+    database: Database, own: Worker | None
+) -> tuple[DatabaseStatus, Sequence[WorkerStatus] | None]:
+    found = DatabaseStatus(needed=REVISIONS[-1])
+    try:
+        schema = await database.schema_status()
+        found = replace(found, reachable=True, revision=schema.current)
+        if not schema.fits:
+            return found, None
+        begun = time.perf_counter()
+        position = await database.read_position()
+        found = replace(
+            found,
+            seconds=time.perf_counter() - begun,
+            seq=position.seq,
+            clock_ahead=position.now - time.time(),
+        )
+        rows = await database.workers.read_all()
+        file = await database.file()
+        if file is not None and file.is_open_to_others:
+            found = replace(found, open_to_others=str(file.path))
+    except ReplicaError as refusal:
+        return replace(found, error=_line(refusal), is_replica=True), None
+    except UnavailableError as failure:
+        return replace(found, error=_line(failure)), None
+    workers = [_worker(row, position.seq, position.now, own) for row in rows]
+    return replace(found, triggers=schema.triggers), sorted(workers, key=lambda worker: (worker.silent, worker.name))
+
+
+async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:
+    if redis is None:
+        return RedisStatus(state="none")
+    if redis.fault is not None:
+        return RedisStatus(state="skipped", reason=redis.fault)
+    begun = time.perf_counter()
+    fault = await redis.check()
+    if fault is not None:
+        return RedisStatus(state="unreachable", reason=fault)
+    return RedisStatus(state="reachable", seconds=time.perf_counter() - begun)
+
+
+def _serving(freshness: Freshness | None, database: DatabaseStatus) -> ServingStatus | None:
+    if freshness is None or not freshness.started:
+        return None
+    return ServingStatus(
+        worker=freshness.worker,
+        applied_seq=freshness.applied,
+        lag=None if database.seq is None else max(0, database.seq - freshness.applied),
+        polled_ago=freshness.polled_ago(),
+        lease_seconds=freshness.lease_seconds(),
+    )
+
+
+def _worker(row: WorkerRow, seq: int, now: float, own: Worker | None) -> WorkerStatus:
+    acked = None if row.acked_seq == NEVER_ACKED else row.acked_seq
+    return WorkerStatus(
+        id=row.worker.id,
+        name=row.worker.name,
+        acked_seq=acked,
+        behind=None if acked is None else max(0, seq - acked),
+        seen_at=row.seen_at,
+        silent=max(0.0, now - row.seen_at.timestamp()),
+        max_staleness=row.max_staleness,
+        is_this=row.worker == own,
+    )
+
+
+def _line(failure: Exception) -> str:
+    return " ".join(str(failure).split()).rstrip(".")

@@ -1,0 +1,164 @@
+"""What the environment says of the keys: one variable for each argument of `APIKeys`, and where the app is.
+
+The library reads it when asked (`APIKeys.from_env`), the command always. A variable that is empty counts as not set.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gatepost.base import BadInputError, line_of
+from gatepost.keys.catalogue import Catalogue
+
+PREFIX = "GATEPOST_"
+
+APP = "GATEPOST_APP"
+"""Where the command finds the app, `MODULE:NAME`."""
+
+CATALOGUE = "GATEPOST_CATALOGUE"
+
+SERVER_KEYS = "GATEPOST_SERVER_KEYS"
+"""The server keys. Never an argument of a command: those are seen by everybody on the machine."""
+
+VAULT_KEYS = "GATEPOST_VAULT_KEYS"
+"""The keys of the vault, never an argument for the same reason."""
+
+_OTHERS = {APP, "GATEPOST_AUDIT_TOKEN"}
+_OF_KUBERNETES = re.compile(r"GATEPOST_(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
+"""What Kubernetes sets in every container where there is a service called gatepost."""
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def read(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of `APIKeys` that the environment gives. Raises `BadInputError`, without the text of anything that
+    may be secret, also for a variable that begins with `GATEPOST_` and is none."""
+    check_names(environment)
+    return {
+        argument_of(name): parse(name, environment[name]) for name, parse in _PARSERS.items() if environment.get(name)
+    }
+
+
+def check_names(environment: Mapping[str, str]) -> None:
+    """Raise `BadInputError` for a variable that begins with `GATEPOST_` and that nobody reads: one with a letter wrong
+    would leave the default in force, say a file in the current folder."""
+    known = _PARSERS.keys() | _OTHERS
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+            near = get_close_matches(name, known, 1, 0.8)
+            told = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}"
+            raise BadInputError(f"The environment variable {name} means nothing to gatepost. {told}")
+
+
+def argument_of(name: str) -> str:
+    """`GATEPOST_MAX_STALENESS`: `max_staleness`."""
+    return name.removeprefix(PREFIX).lower()
+
+
+def server_keys(environment: Mapping[str, str]) -> list[bytes] | None:
+    """The server keys of the environment, `None` without any. Raises `BadInputError`, without their text."""
+    given = environment.get(SERVER_KEYS, "")
+    return _hexadecimal(SERVER_KEYS, given) if given.strip() else None
+
+
+def vault_keys(environment: Mapping[str, str]) -> list[str] | None:
+    """The keys of the vault, `None` without any. Whether they are any is for the vault to say."""
+    given = environment.get(VAULT_KEYS, "")
+    return _texts(VAULT_KEYS, given) if given.strip() else None
+
+
+def load(given: str, name: str, example: str) -> Any:
+    """What `MODULE:NAME` names, looked for in the current folder too; `NAME()` is called. `name`: where the text comes
+    from. Raises `BadInputError`, whatever the module raises."""
+    module_name, _, path = given.partition(":")
+    if not module_name or not path:
+        raise BadInputError(f"{name} {given!r} must be MODULE:NAME, such as {example}")
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: Any = import_module(module_name)
+        for part in path.removesuffix("()").split("."):
+            found = getattr(found, part)
+        return found() if path.endswith("()") else found
+    except Exception as failure:  # importing the user's module may raise anything
+        raise BadInputError(f"{name} {given!r}: {line_of(failure)}") from failure
+
+
+def load_catalogue(given: str, name: str = CATALOGUE) -> type[Catalogue]:
+    """The class that `MODULE:CLASS` names. Raises `BadInputError`."""
+    found = load(given, name, "myapp.permissions:Notes")
+    if not (isinstance(found, type) and issubclass(found, Catalogue)):
+        raise BadInputError(f"{name} {given!r} is not a subclass of gatepost.Catalogue")
+    return found
+
+
+def _hexadecimal(name: str, given: str) -> list[bytes]:
+    keys = []
+    for number, text in enumerate(given.split(","), 1):
+        try:
+            keys.append(bytes.fromhex(text))
+        except ValueError:
+            raise BadInputError(
+                f"{name}: entry {number} is not hexadecimal. Make one with: openssl rand -hex 32"
+            ) from None
+    return keys
+
+
+def _texts(_name: str, given: str) -> list[str]:
+    return [text.strip() for text in given.split(",")]
+
+
+def _text(_name: str, given: str) -> str:
+    return given
+
+
+def _catalogue(name: str, given: str) -> type[Catalogue]:
+    return load_catalogue(given, name)
+
+
+def _seconds(name: str, given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise BadInputError(f"{name} must be a number of seconds, not {given!r:.50}") from None
+
+
+def _whole(name: str, given: str) -> int:
+    try:
+        return int(given)
+    except ValueError:
+        raise BadInputError(f"{name} must be a whole number, not {given!r:.50}") from None
+
+
+def _flag(name: str, given: str) -> bool:
+    if given.lower() not in _TRUE | _FALSE:
+        raise BadInputError(f"{name} must be true or false, not {given!r:.50}")
+    return given.lower() in _TRUE
+
+
+_PARSERS: Mapping[str, Callable[[str, str], Any]] = {
+    "GATEPOST_DATABASE": _text,
+    "GATEPOST_REDIS": _text,
+    CATALOGUE: _catalogue,
+    "GATEPOST_PREFIX": _text,
+    SERVER_KEYS: _hexadecimal,
+    VAULT_KEYS: _texts,
+    "GATEPOST_FOREIGN_SECRETS": _flag,
+    "GATEPOST_MAX_STALENESS": _seconds,
+    "GATEPOST_POLL_INTERVAL": _seconds,
+    "GATEPOST_MEMORY_ENTRIES": _whole,
+    "GATEPOST_MEMORY_TTL": _seconds,
+    "GATEPOST_REDIS_TTL": _seconds,
+    "GATEPOST_ABSENT_TTL": _seconds,
+    "GATEPOST_READ_TIMEOUT": _seconds,
+    "GATEPOST_REDIS_TIMEOUT": _seconds,
+    "GATEPOST_MAX_GRACE": _seconds,
+}
+
+VARIABLES: Sequence[str] = tuple(_PARSERS)
+"""The variables that `APIKeys.from_env` reads."""

@@ -1,0 +1,62 @@
+"""How keys, changes and events are told: to programs as plain values for JSON, to people in a sentence. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC
+from typing import Any
+
+from gatepost.base import ActorKind, APIKey, ChangeEvent, Propagation
+
+
+def key_json(key: APIKey) -> Mapping[str, Any]:
+    """A key. Moments are aware datetimes, which orjson and msgspec write in ISO 8601; an older secret is a dataclass,
+    which they write as an object."""
+    return {
+        "id": key.id,
+        "project": key.project,
+        "description": key.description,
+        "permissions": sorted(key.permissions),
+        "active": key.active,
+        "created_at": key.created_at,
+        "updated_at": key.updated_at,
+        "expires_at": key.expires_at,
+        "hint": key.hint,
+        "old_secret": key.old_secret,
+    }
+
+
+def event_json(event: ChangeEvent) -> Mapping[str, Any]:
+    """One line of the audit log."""
+    return {each.name: getattr(event, each.name) for each in fields(event)}
+
+
+def actor_text(event: ChangeEvent) -> str:
+    """Who an event was by; empty where nobody knows. What they are stands first, where no name can pass for it and no
+    cut can take it away: `key 4fT0aK9sQ2Lm`, `person Maria (17)`, `shell root`, `unverified ann`."""
+    kind, name, actor_id = event.actor_kind, event.actor or "", event.actor_id
+    if kind is None:
+        return f"unverified {name}" if name else ""
+    if kind == ActorKind.KEY:
+        key = f"key {actor_id}"
+        return key if name in ("", key) else f"{key} ({name})"
+    return f"{kind} {name}".rstrip() if actor_id in (None, name) else f"{kind} {name} ({actor_id})"
+
+
+def propagation_json(propagation: Propagation) -> Mapping[str, Any]:
+    """How far a change has come. Workers as {id, name}."""
+    return {each.name: getattr(propagation, each.name) for each in fields(propagation)}
+
+
+def propagation_text(propagation: Propagation) -> str:
+    """How far a change has come, in a sentence; empty where no worker is running."""
+    said, over = len(propagation.acknowledged), len(propagation.expired)
+    count = said + over + len(propagation.left) + len(propagation.waiting)
+    took = f"{propagation.seconds * 1000:.0f} ms" if propagation.seconds < 1 else f"{propagation.seconds:.1f} s"
+    if not count and propagation.complete:
+        return ""
+    if propagation.complete:
+        rest = f", {over} silent and past {'its' if over == 1 else 'their'} lease" if over else ""
+        return f"Every worker acts on it: {said} of {count} confirmed{rest}, after {took}"
+    moment = propagation.holds_from
+    by = "" if moment is None else f"; all act on it from {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC on"
+    return f"Committed; {said} of {count} workers have confirmed it{by}"

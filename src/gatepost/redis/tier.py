@@ -1,0 +1,307 @@
+"""The Redis tier: sealed values that every worker shares, and a doorbell. Nothing in it decides anything.
+
+A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers.
+Nothing here raises for a fault of Redis. Names and values:
+
+    gatepost:<4 characters for installation and form>:<16 bytes: start of the digest>
+    <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: `record.to_payload`>
+"""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import random
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
+
+from gatepost.base import BadInputError, ConfigurationError, Timeout, line_of
+from gatepost.redis.url import check_url
+
+logger = logging.getLogger("gatepost.redis")
+
+FORMAT = b"gatepost rows 2"
+"""Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
+
+NAMESPACE_BYTES = 3
+"""What they are a hash of may be the same by chance: names differ by their digests too, and seals in any case. As text
+without braces, for in a cluster these may make all names go to one node."""
+
+NAME_BYTES = 16
+"""Of a digest in a name, which then has 30 bytes: what Redis gives 32 bytes of memory, and for one more 40. No less
+sure than the whole digest, for the seal is over that."""
+
+SEAL_BYTES = 16
+"""128 bits: forging a seal by guessing is out of reach (RFC 7693 allows 1 to 64)."""
+
+PENDING_WRITES_MAX = 10_000
+"""Most values waiting to be written. When Redis cannot keep up, newer ones are not queued: it only loses speed."""
+
+WRITE_BATCH = 500
+"""Values per pipeline."""
+
+PROBE_SECONDS = (0.05, 1.0)
+"""First and longest pause between two probes of a Redis that failed."""
+
+LISTEN_SECONDS = 15.0
+"""Longest silence on a subscription. Then it is made anew: its connection may have died without a word."""
+
+JITTER = 0.1
+"""TTLs vary by this part, so that values written together do not lapse together."""
+
+_FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError, asyncio.IncompleteReadError)
+
+RedisClient = Redis | RedisCluster
+
+
+class RedisTier:
+    """Values by digest (32 bytes) in a Redis of ours (a URL) or of the user (a client, who closes it).
+
+    `ttl`: seconds a value lives. `timeout`: seconds that one exchange may take.
+    """
+
+    def __init__(self, redis: str | RedisClient, *, ttl: float, timeout: float) -> None:
+        self._ttl = ttl
+        self._timeout = timeout
+        self._owned = isinstance(redis, str)
+        self._client: RedisClient = _client_of(redis) if isinstance(redis, str) else _checked(redis)
+        self._sealing = blake2b()
+        self._prefix = b""
+        self._healthy = False
+        self._fault: BaseException | None = None
+        self._closed = False
+        self._pending: dict[bytes, tuple[bytes, float] | None] = {}
+        self._wake_writer = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._probe: asyncio.Task[None] | None = None
+        self._writing = False
+        self.nudged = asyncio.Event()
+
+    async def open(self, seal_key: bytes) -> None:
+        """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
+        self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
+        namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
+        self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
+        fault = await self._ping()
+        self._healthy = fault is None
+        if fault is not None:
+            self._trip(fault)
+        self._tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._write())}
+
+    async def close(self) -> None:
+        """Stop the background tasks, and close the client if it is ours."""
+        self._closed = True
+        tasks = self._tasks | ({self._probe} if self._probe else set())
+        self._tasks, self._probe, self._healthy = set(), None, False
+        while tasks:  # again and again: redis-py 8.1 can lose a cancellation that meets its own timeout
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=self._timeout)
+        self._pending.clear()
+        if self._owned:
+            with contextlib.suppress(*_FAULTS):
+                async with Timeout(self._timeout):
+                    await self._client.aclose()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether Redis is being asked; false while the breaker skips it."""
+        return self._healthy
+
+    @property
+    def fault(self) -> str | None:
+        """Why the breaker skips it, in a line; `None` while it does not."""
+        return None if self._fault is None else line_of(self._fault)
+
+    async def check(self) -> str | None:
+        """Ask it now: why it does not answer, in a line, or `None`. Changes nothing; works before `open` too. One
+        exchange."""
+        fault = await self._ping()
+        return None if fault is None else line_of(fault)
+
+    async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
+        if not self._healthy:
+            return {}
+        names = [self._name(digest) for digest in digests]
+        try:
+            async with Timeout(self._timeout):
+                values = await self._mget(names)
+        except _FAULTS as fault:
+            self._trip(fault)
+            return {}
+        payloads = {}
+        for digest, value in zip(digests, values, strict=True):
+            if value is None:
+                continue
+            payload = value[SEAL_BYTES:]
+            if hmac.compare_digest(value[:SEAL_BYTES], self._seal(digest, payload)):
+                payloads[digest] = payload
+            else:
+                logger.warning("A value in Redis has a wrong seal: written by something else, or tampered with")
+        return payloads
+
+    def put(self, digest: bytes, payload: bytes, ttl: float | None = None) -> None:
+        """Write a value soon, in the background. `ttl`: seconds, `None` = the tier's. Dropped where Redis is behind."""
+        if self._healthy and len(self._pending) < PENDING_WRITES_MAX:
+            lives = (self._ttl if ttl is None else ttl) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            self._pending[digest] = (self._seal(digest, payload) + payload, lives)
+            self._wake_writer.set()
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Delete values soon, in the background."""
+        if self._healthy:
+            self._pending |= dict.fromkeys(digests)
+            self._wake_writer.set()
+
+    async def nudge(self) -> None:
+        """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""
+        if self._healthy:
+            try:
+                async with Timeout(self._timeout):
+                    await self._client.execute_command("PUBLISH", self._prefix + b"nudge", b"")
+            except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
+                logger.warning("Redis refuses to pass a nudge on: %s", refusal)
+            except _FAULTS as fault:
+                self._trip(fault)
+
+    def _name(self, digest: bytes) -> bytes:
+        return self._prefix + digest[:NAME_BYTES]
+
+    def _seal(self, digest: bytes, payload: bytes) -> bytes:
+        seal = self._sealing.copy()  # keyed once
+        seal.update(digest + payload)
+        return seal.digest()
+
+    async def _ping(self) -> BaseException | None:
+        """What keeps Redis from answering, or `None`."""
+        try:
+            async with Timeout(self._timeout):
+                await self._mget([(self._prefix or b"gatepost:") + b"probe"])
+        except _FAULTS as fault:
+            return fault
+        return None
+
+    async def _mget(self, names: list[bytes]) -> list[Any]:
+        if isinstance(self._client, RedisCluster):
+            values = await self._client.mget_nonatomic(names)
+        else:
+            values = await self._client.mget(names)
+        if len(values) != len(names):
+            raise InvalidResponse(f"{len(values)} values for {len(names)} names")
+        return values
+
+    def _trip(self, fault: BaseException) -> None:
+        """Skip Redis from now on, and probe it in the background."""
+        self._healthy = False
+        self._fault = fault
+        self._pending.clear()
+        if self._probe is None and not self._closed:
+            logger.warning("Redis does not answer (%s): going on without it", line_of(fault))
+            self._probe = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        pause, longest = PROBE_SECONDS
+        while True:
+            await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+            try:
+                if await self._ping() is None:
+                    break
+            except Exception:  # the task must outlive a fault of ours: without it Redis would never be asked again
+                logger.exception("Probing Redis failed")
+            pause = min(2 * pause, longest)
+        logger.warning("Redis answers again")
+        self._probe = self._fault = None
+        self._healthy = True
+
+    async def _write(self) -> None:
+        """Send what is pending, a pipeline at a time, for as long as the tier is open."""
+        refused = False
+        while True:
+            await self._wake_writer.wait()
+            self._wake_writer.clear()
+            while self._pending and self._healthy:
+                self._writing = True
+                try:
+                    async with Timeout(self._timeout):
+                        refusal = await self._send_batch()
+                except _FAULTS as fault:
+                    self._trip(fault)
+                    refusal = None
+                except Exception:  # the task must outlive a fault of ours: without it nothing is written any more
+                    logger.exception("Writing to Redis failed")
+                    self._pending.clear()
+                    refusal = None
+                finally:
+                    self._writing = False
+                if refusal is not None:  # full, or a read-only replica: reads go on
+                    if not refused:
+                        logger.warning("Redis refuses to write: %s", refusal)
+                    self._pending.clear()
+                    await asyncio.sleep(PROBE_SECONDS[1])
+                refused = refusal is not None
+
+    async def _send_batch(self) -> ResponseError | None:
+        """One pipeline of what is pending; answers what Redis refused, if it did."""
+        pipeline = self._client.pipeline(transaction=False)
+        for digest in list(islice(self._pending, WRITE_BATCH)):
+            value = self._pending.pop(digest)
+            if value is None:
+                pipeline.delete(self._name(digest))
+            else:
+                pipeline.set(self._name(digest), value[0], px=max(1, int(value[1] * 1000)))
+        answers = await pipeline.execute(raise_on_error=False)  # the error that it would raise holds the values
+        return next((answer for answer in answers if isinstance(answer, ResponseError)), None)
+
+    async def _listen(self) -> None:
+        """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""
+        while True:
+            try:
+                async for _ in self._nudges():
+                    self.nudged.set()
+                continue
+            except _FAULTS:
+                pass  # the breaker tells of it; polling does without nudges
+            except Exception:  # the task must outlive a fault of ours
+                logger.exception("Listening for nudges failed")
+            await asyncio.sleep(PROBE_SECONDS[1] * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+
+    async def _nudges(self) -> AsyncIterator[Any]:
+        """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
+        async with self._client.pubsub() as subscription:
+            async with Timeout(self._timeout):
+                await subscription.subscribe(self._prefix + b"nudge")
+            yield None
+            while True:
+                async with Timeout(LISTEN_SECONDS + self._timeout):  # it may connect anew
+                    message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
+                if message is None:
+                    return
+                if message["type"] == "message":
+                    yield message
+
+
+def _client_of(url: str) -> Redis:
+    check_url(url)
+    return Redis.from_url(
+        url,
+        socket_timeout=None,  # its own timeouts go on while the event loop is blocked: ours are around all it does
+        socket_connect_timeout=None,
+        retry=Retry(NoBackoff(), 1),  # at once: an idle connection may be closed unseen. Then the breaker decides
+    )
+
+
+def _checked(client: RedisClient) -> RedisClient:
+    if not isinstance(client, Redis | RedisCluster):
+        raise BadInputError(f"redis must be a URL or a redis.asyncio client, not {type(client).__name__}")
+    if client.get_encoder().decode_responses:
+        raise ConfigurationError("redis: the client decodes responses, but values are bytes: decode_responses=False")
+    return client
