@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import make_url, text
 
 from gatepost import APIKeys, BadInputError, UnavailableError
+from gatepost.database.connecting import mysql_url, postgres_url, sqlite_url
 from gatepost.database.connecting.url import parse_url, shown, to_driver
 from gatepost.database.source import Database
+from gatepost.redis import url as redis_url
 from tests.servers.certificates import Authority
 from tests.servers.tls import SSL_REQUEST, postgres_front
 
@@ -314,15 +316,12 @@ async def test_ssl_modes_of_mysql_mean_what_they_mean_to_its_own_client(mariadb_
 
 
 def test_every_option_that_is_understood_is_documented() -> None:
-    from gatepost.database.connecting import url as database  # noqa: PLC0415
-    from gatepost.redis import url as redis  # noqa: PLC0415
-
     text = (Path(__file__).parents[2] / "docs" / "connecting.md").read_text()
     known = {
-        *database._POSTGRES_OPTIONS,
-        *database._MYSQL_OPTIONS,
-        *database._SQLITE_OPTIONS,
-        *redis._OPTIONS,
-        *redis._OF_TLS,
+        *postgres_url.POSTGRES_OPTIONS,
+        *mysql_url.MYSQL_OPTIONS,
+        *sqlite_url.SQLITE_OPTIONS,
+        *redis_url._OPTIONS,
+        *redis_url._OF_TLS,
     }
     assert not sorted(name for name in known if f"`{name}" not in text)

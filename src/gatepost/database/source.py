@@ -10,21 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    CompoundSelect,
-    FromClause,
-    bindparam,
     event,
-    literal_column,
-    null,
-    or_,
     select,
-    true,
-    type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -41,7 +30,6 @@ from gatepost.base import (
     UncertainCommitError,
 )
 from gatepost.database.changes import Change
-from gatepost.database.clock import database_now
 from gatepost.database.commit import CommitLostError, commit, is_conflict, was_committed
 from gatepost.database.connecting import (
     SqliteFile,
@@ -53,11 +41,14 @@ from gatepost.database.connecting import (
     replica_text,
     wait_for_other_nodes,
 )
-from gatepost.database.listing import Filter, Listing, projects_statement
+from gatepost.database.counting import count_keys, projects_statement
+from gatepost.database.filter import Filter
+from gatepost.database.listing import Listing
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.rows import KEYS, as_key, as_plain
-from gatepost.database.schema import counter, elements, events, keys, schema, secrets, settings, workers
+from gatepost.database.schema import events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
+from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.workers import Workers
 
 N_MAX = 2**31 - 1
@@ -101,58 +92,6 @@ class Reading:
 
     as_of: int
     rows: Mapping[bytes, Row]
-
-
-def _records_statement(
-    secret: FromClause, key: FromClause, joined: FromClause, *where: ColumnElement[bool]
-) -> CompoundSelect[Any]:
-    """A row for each digest found, and one with the counter, which alone has a seq: a single statement, so that the
-    seq and the records are of the same snapshot (rule 2). `secret`, `key`: the two tables as they stand in `joined`."""
-    columns = [
-        secret.c.digest,
-        key.c.id,
-        key.c.project,
-        key.c.description,
-        key.c.permissions,
-        key.c.active,
-        key.c.created_at,
-        key.c.updated_at,
-        key.c.expires_at,
-        secret.c.expires_at,
-    ]
-    records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
-    return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))
-
-
-def _records() -> CompoundSelect[Any]:
-    asked = secrets.c.digest.in_(bindparam("digests", expanding=True))
-    return _records_statement(secrets, keys, secrets.join(keys, keys.c.id == secrets.c.key_id), asked)
-
-
-def _records_of_array() -> CompoundSelect[Any]:
-    """On PostgreSQL: the indexes are used whatever its planner believes of the tables."""
-    asked = elements(bindparam("digests", type_=ARRAY(secrets.c.digest.type)))
-    one: ColumnElement[int] = literal_column("1")
-    secret = select(secrets).where(secrets.c.digest == asked.c.element).limit(one).lateral()
-    key = select(keys).where(keys.c.id == secret.c.key_id).limit(one).lateral()
-    return _records_statement(secret, key, asked.join(secret, true()).join(key, true()))
-
-
-_RECORDS = _records()
-_RECORDS_OF_ARRAY = _records_of_array()
-_POSITION = select(counter.c.seq, counter.c.nonce, database_now().label("now"), workers.c.id, is_primary()).join_from(
-    counter, workers, workers.c.id == bindparam("worker"), isouter=True
-)
-_EVENTS = (
-    select(events.c.seq, events.c.n, events.c.nonce, events.c.digest)
-    .where(
-        events.c.seq >= bindparam("first"),
-        events.c.seq <= bindparam("to"),
-        or_(events.c.seq > bindparam("first"), events.c.n.between(bindparam("lowest"), bindparam("highest"))),
-    )
-    .order_by(events.c.seq, events.c.n)
-    .limit(bindparam("most"))
-)
 
 
 class Database:
@@ -289,7 +228,7 @@ class Database:
     async def read_position(self, worker_id: str | None = None) -> Position:
         """The counter, the database's clock, and whether this worker has its row. One round trip, two rows by key."""
         async with self._reading("Polling the counter") as connection:
-            seq, nonce, now, row_id, primary = (await connection.execute(_POSITION, {"worker": worker_id})).one()
+            seq, nonce, now, row_id, primary = (await connection.execute(POSITION, {"worker": worker_id})).one()
             if not primary:
                 raise ReplicaError(replica_text(self.engine.dialect.name))
             return Position(seq, nonce, float(now), row_id is not None, self._opened)
@@ -301,7 +240,7 @@ class Database:
         while True:
             place = {"first": first, "to": to, "lowest": lowest, "highest": highest, "most": page}
             async with self._reading("Reading the events") as connection:
-                rows = (await connection.execute(_EVENTS, place)).all()
+                rows = (await connection.execute(EVENTS, place)).all()
             yield [Event(row.seq, row.nonce, row.digest) for row in rows]
             if len(rows) < page:
                 return
@@ -320,9 +259,9 @@ class Database:
         statement texts instead of 512, so that drivers prepare each once.
         """
         if self.engine.dialect.name == "postgresql":
-            statement, asked = _RECORDS_OF_ARRAY, list(digests)
+            statement, asked = RECORDS_OF_ARRAY, list(digests)
         else:
-            statement = _RECORDS
+            statement = RECORDS
             asked = [*digests, *[digests[-1]] * ((1 << (len(digests) - 1).bit_length()) - len(digests))]
         async with self._reading("Looking up a key") as connection:
             found = (await connection.execute(statement, {"digests": asked})).all()
@@ -350,7 +289,7 @@ class Database:
         """How many keys fit a filter. One round trip, two or three by terms."""
         with_terms = wanted.by_terms and await self._terms_are_current()
         async with self._reading("Counting keys") as connection:
-            return await wanted.count(connection, with_terms=with_terms)
+            return await count_keys(wanted, connection, with_terms=with_terms)
 
     async def list_projects(self, *, after: str | None, project: str | None, limit: int) -> Sequence[str]:
         """The names of projects, in order, after the name `after`; only `project` if it is not `None`. One round
