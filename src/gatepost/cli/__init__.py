@@ -8,7 +8,7 @@ def main() -> None:
 
     Typer and Rich come with the extra `cli`; without them one line on stderr says so.
     """
-    from gatepost.base.errors import MissingExtraError  # noqa: PLC0415
+    from gatepost.base import MissingExtraError  # noqa: PLC0415
     from gatepost.cli.failures import report  # noqa: PLC0415 - importing gatepost.cli must cost nothing
 
     for stream in (sys.stdout, sys.stderr):
