@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from gatepost.base.errors import BadInputError
-from gatepost.cli.application import load_keys
-from gatepost.cli.options import KeysOptions
+from gatepost.cli.input.application import load_keys
+from gatepost.cli.input.options import KeysOptions
 from gatepost.cli.serve import _needed
 from tests.cli.conftest import Shell
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost import BadInputError
-from gatepost.cli.arguments import format_span, parse_seconds, parse_span, parse_when, split_names
+from gatepost.cli.input.arguments import format_span, parse_seconds, parse_span, parse_when, split_names
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from gatepost.cli.audit import audit
 from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import ExitCode, report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
-from gatepost.cli.options import AppOption, CatalogueOption, catalogue_of
+from gatepost.cli.input import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
 from gatepost.cli.serve import serve
 

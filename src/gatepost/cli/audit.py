@@ -19,7 +19,7 @@ from typer import Exit, Option
 
 from gatepost.base import BadInputError, MissingExtraError, UnavailableError
 from gatepost.cli.failures import ExitCode
-from gatepost.cli.options import DatabaseOptions
+from gatepost.cli.input import DatabaseOptions
 from gatepost.cli.output import is_terminal, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
 from gatepost.probes import checked_token

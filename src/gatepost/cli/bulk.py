@@ -8,9 +8,8 @@ from typer import Abort, Argument, Option, Typer
 
 from gatepost.base import AccessDeniedError, BadInputError, KeyNotFoundError, Receipt
 from gatepost.cli.help import examples
-from gatepost.cli.options import ChangeOptions, NoWait, Timeout, waiting
+from gatepost.cli.input import ChangeOptions, NoWait, Timeout, confirmed, ids_of, waiting
 from gatepost.cli.output import Phases, print_note, print_receipt
-from gatepost.cli.stdin import confirmed, ids_of
 from gatepost.cli.verb import verb
 from gatepost.keys import APIKeys
 

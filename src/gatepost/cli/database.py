@@ -5,7 +5,7 @@ from typing import Annotated
 from typer import Option, Typer
 
 from gatepost.cli.help import examples
-from gatepost.cli.options import ChangeOptions, DatabaseOptions
+from gatepost.cli.input import ChangeOptions, DatabaseOptions
 from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
 from gatepost.keys import propagation_json, propagation_text

@@ -6,7 +6,7 @@ from typer import Exit
 
 from gatepost.base import Status, WorkerStatus
 from gatepost.cli.failures import ExitCode
-from gatepost.cli.options import RedisOptions
+from gatepost.cli.input import RedisOptions
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_pairs, print_rows
 from gatepost.cli.verb import verb
 

@@ -6,9 +6,8 @@ from typing import Annotated
 from typer import Argument, Option, Typer
 
 from gatepost.base import EVENT_KINDS, ActorKind, BadInputError
-from gatepost.cli.arguments import parse_past
 from gatepost.cli.help import examples
-from gatepost.cli.options import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form
+from gatepost.cli.input import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form, parse_past
 from gatepost.cli.output import (
     EVENT_HEADS,
     collect,

@@ -12,7 +12,7 @@ from typer import Argument, Option, Typer
 from gatepost.base import BadInputError, ImportedKey
 from gatepost.cli.formats import Format, format_of, key_writer, read_keys
 from gatepost.cli.help import examples
-from gatepost.cli.options import ChangeOptions, ChoiceOptions, check_one_form
+from gatepost.cli.input import ChangeOptions, ChoiceOptions, check_one_form, interruptible
 from gatepost.cli.output import (
     LIST_HEADS,
     Phases,
@@ -24,7 +24,6 @@ from gatepost.cli.output import (
     print_note,
     print_rows,
 )
-from gatepost.cli.stdin import interruptible
 from gatepost.cli.verb import verb
 from gatepost.keys import key_json
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TextIO
 import orjson
 
 from gatepost.base import APIKey, BadInputError, ImportedKey
-from gatepost.cli.arguments import parse_moment
+from gatepost.cli.input import parse_moment
 from gatepost.keys import key_json
 
 Format = Literal["jsonl", "csv"]

@@ -6,9 +6,8 @@ from typing import Annotated
 from typer import Argument, Option, Typer
 
 from gatepost.base import BadInputError, StillSpreadingError
-from gatepost.cli.arguments import format_span, parse_seconds, parse_when, split_names
 from gatepost.cli.help import examples
-from gatepost.cli.options import (
+from gatepost.cli.input import (
     After,
     Before,
     ChangeOptions,
@@ -22,6 +21,10 @@ from gatepost.cli.options import (
     WhichOptions,
     check_one_form,
     complete_permission,
+    format_span,
+    parse_seconds,
+    parse_when,
+    split_names,
     waiting,
 )
 from gatepost.cli.output import (

@@ -7,9 +7,8 @@ from typer import Context, Exit, Option, Typer
 from gatepost.base import BadInputError, Outcome, SecretNotStoredError, Verdict
 from gatepost.cli.failures import ExitCode
 from gatepost.cli.help import examples
-from gatepost.cli.options import ChangeOptions, KeyId, KeysOptions, check_one_form
+from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, check_one_form, read_secret
 from gatepost.cli.output import print_revealed, print_verdict
-from gatepost.cli.stdin import read_secret
 from gatepost.cli.verb import verb
 from gatepost.keys import VAULT_KEYS
 

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, TypeVar, get_type_hints
 
 from typer import Context
 
-from gatepost.cli.options import Options
+from gatepost.cli.input import Options
 
 Shared = TypeVar("Shared", bound=Options)
 

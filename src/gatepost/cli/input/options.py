@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from typer import Argument, Context, Option
 
 from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, EXPIRING_SECONDS, Actor, BadInputError, SchemaError
-from gatepost.cli.application import load_keys
-from gatepost.cli.arguments import format_span, parse_seconds, parse_when
+from gatepost.cli.input.application import load_keys
+from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
 from gatepost.keys import DAM, DEFAULT_DATABASE, MAX_GRACE, PAGE_MAX, APIKeys, Catalogue, Wait, environment
 
 if TYPE_CHECKING:
