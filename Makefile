@@ -3,8 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Each worker starts servers of its own; who is done takes tests from the others.
+PARALLEL := -n logical --maxprocesses=4 --dist=worksteal
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test pythons check fix bench campaign soak model clean
+.PHONY: help demo test quick pythons check fix bench campaign soak model clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,8 +29,12 @@ demo: .venv/demo ## run the demo: an asset store behind gatepost, on SQLite
 	@$(BIN)/gatepost demo $(ARGS)
 
 test: check ## every check, then every test, on real servers; without ARGS also the core on this machine's other Pythons
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),$(PARALLEL) --durations=20)
 	@$(if $(ARGS),,$(BIN)/python -m tests.pythons)
+
+quick: .venv/dev ## the checks, and the tests that need no server: below a minute
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/pytest -q $(PARALLEL) tests/pure $(ARGS)
 
 pythons: .venv/dev ## the tests' core on every other CPython of this machine, from 3.11 up
 	@$(BIN)/python -m tests.pythons $(ARGS)

@@ -24,14 +24,16 @@ class Mutant:
 def assert_caught(mutant: Mutant, folder: Path) -> None:
     """Run the mutant's test on a copy of the source in `folder`."""
     source = folder / "src"
-    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src", source)  # compiled already, but for the file with the defect
     file = source / "gatepost" / mutant.file
     text = file.read_text()
     assert text.count(mutant.text) >= 1, "the mutant's text is not in the source any more"
     file.write_text(text.replace(mutant.text, mutant.broken))
-    environment = {**os.environ, "PYTHONPATH": str(source), "CI": ""}
+    environment = {**os.environ, "PYTHONPATH": str(source), "CI": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    # other plugins take longer to load than the test does to run
+    plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
     # many defects make a test wait for what never comes: it has failed then, and need not wait as long as others
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=30", mutant.test]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *plugins, "--timeout=30", mutant.test]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout[-3000:]
     assert "1 failed" in done.stdout

@@ -17,6 +17,7 @@ from tests.servers.proxy import proxied
 from tests.servers.redis import RedisServer, redis_server
 
 REDIS_TIMEOUT = 0.1
+BLOCKED = 2.5 * REDIS_TIMEOUT
 FAR_AWAY: dict[str, Any] = {"poll_interval": 100.0, "max_staleness": 300.0}
 """No poll comes between what is counted."""
 
@@ -40,11 +41,11 @@ async def in_redis(worker: MakeWorker, redis_url: str, count: int) -> tuple[APIK
 
 
 async def block_in_the_middle(times: int = 1, turns: int = 2) -> None:
-    """After so many turns of the loop, in which an exchange has begun, block it for five timeouts."""
+    """After so many turns of the loop, in which an exchange has begun, block it for longer than a timeout."""
     for _ in range(times):
         for _ in range(turns):
             await asyncio.sleep(0)
-        time.sleep(5 * REDIS_TIMEOUT)  # noqa: ASYNC251 - the very thing
+        time.sleep(BLOCKED)  # noqa: ASYNC251 - the very thing
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3, 4, 6])
@@ -57,7 +58,7 @@ async def test_an_answer_of_redis_that_lies_in_the_socket_when_the_loop_was_bloc
         for _ in range(turns):
             await asyncio.sleep(0)
         own_redis.resume()
-        time.sleep(5 * REDIS_TIMEOUT)  # noqa: ASYNC251 - the very thing
+        time.sleep(BLOCKED)  # noqa: ASYNC251 - the very thing
 
     own_redis.pause()  # so that no answer comes before the loop is blocked
     with counted_statements(keys) as counts:

@@ -1,10 +1,14 @@
 """Keys over each database."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gatepost import APIKeys
+from gatepost.database.connecting.engine import changing
+from gatepost.database.schema.tables import secrets
 from gatepost.database.source import Event
 
 
@@ -27,3 +31,15 @@ async def sqlite_keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
 async def logged(keys: APIKeys, first: int, last: int) -> list[Event]:
     """The events of seqs `first` (its first one only) to `last`, as workers read them, two at a time."""
     return [event async for page in keys._database.read_events(first, last, 2) for event in page]
+
+
+async def end_every_grace(keys: APIKeys, key_id: str) -> None:
+    """As if the grace of the key's older secrets had run out long ago. Workers hear of it at their next poll."""
+    older = update(secrets).where(secrets.c.key_id == key_id, secrets.c.expires_at.is_not(None))
+    async with changing(keys._database.engine).begin() as connection:
+        await connection.execute(older.values(expires_at=datetime.now(UTC) - timedelta(days=1)))
+
+
+def let_pass(keys: APIKeys, seconds: float) -> None:
+    """As if the database's clock had gone on by so much: until the next poll, which learns what it is."""
+    keys._opened().freshness.offset += seconds

@@ -2,16 +2,20 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
+from cryptography import fernet
 
+from gatepost.admin.entry import entrance
 from gatepost.admin.entry.throttle import Throttle
-from gatepost.admin.page import form
+from gatepost.admin.page import form, sign_in, visit
 from gatepost.base.errors import UnavailableError, UncertainCommitError
 from gatepost.base.models import Actor, ImportedKey
 from gatepost.base.secret import digest
@@ -653,18 +657,23 @@ async def test_a_fault_of_ours_is_a_page_without_details(served: Served, monkeyp
     assert answer.headers["x-frame-options"] == "DENY"
 
 
-async def test_a_session_that_is_used_goes_on_and_one_that_is_not_ends(sqlite_url: str) -> None:
-    async with serving(sqlite_url, session_seconds=3.0) as served, at(served) as client:
+async def test_a_session_that_is_used_goes_on_and_one_that_is_not_ends(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    for module in (entrance, sign_in, visit, fernet):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now))
+    async with serving(sqlite_url, session_seconds=300.0) as served, at(served) as client:
         boss = await served.boss()
         first = await client.sign_in(boss.secret)
-        assert "Max-Age=3" in first.headers["set-cookie"]
+        assert "Max-Age=300" in first.headers["set-cookie"]
         for _ in range(3):
-            await asyncio.sleep(1.2)
+            now += 120
             answer = await client.get()
             assert answer.status_code == 200
             assert "gatepost_session" in answer.headers["set-cookie"]
         kept = client.http.cookies["gatepost_session"]
-        await asyncio.sleep(4.1)
+        now += 301
         answer = await client.get(headers={"Cookie": f"gatepost_session={kept}"})
         assert answer.status_code == 401
         assert "not used for a while" in answer.text

@@ -14,6 +14,11 @@ from gatepost.keys import APIKeys
 HEADERS: Sequence[Source] = (Bearer(), Header("X-API-Key"))
 """Where a secret stands unless told otherwise."""
 
+NOT_FROM_URLS = (
+    "The app around this API takes API keys from URLs or subprotocols too, so the key that it let in does not count "
+    "here. Have its middleware leave this path alone (exempt=...), and send the key in a header."
+)
+
 
 class Entrance(APIKeyMiddleware):
     """Wraps an ASGI app. What others put into the scope is not believed.
@@ -27,7 +32,7 @@ class Entrance(APIKeyMiddleware):
         for source in sources:
             if not isinstance(source, Bearer | Header):
                 raise BadInputError(f"The REST API takes keys from headers only: Bearer() or Header(), not {source!r}")
-        super().__init__(app, keys, sources=sources, realm=realm, on_error=_hardened)
+        super().__init__(app, keys, sources=sources, realm=realm, on_error=self._answer)
         self._take = self._take_again
 
     def _take_again(self, scope: Scope) -> Presented | Outcome | bytes:
@@ -41,12 +46,25 @@ class Entrance(APIKeyMiddleware):
             return Outcome.AMBIGUOUS
         return Presented(digest=served)
 
+    def _answer(self, _scope: Scope, problem: Problem) -> Problem:
+        """What is answered with a refusal. Who was let in by an app that takes keys from URLs too is told why that does
+        not count: they may have sent the very header that is asked for, and it was taken out."""
+        if problem.outcome is Outcome.MISSING and self._is_let_in_around:
+            problem = replace(problem, extra={**problem.extra, "detail": NOT_FROM_URLS})
+        return _hardened(problem)
+
+    @property
+    def _is_let_in_around(self) -> bool:
+        """Whether a middleware with the same keys, around this one, has let the request in."""
+        served: Any = serving()
+        return bool(served) and isinstance(served[1], APIKeyMiddleware) and served[1].keys is self.keys
+
     def _served_digest(self, scope: Scope) -> bytes | None:
         """The digest (32 bytes) that a middleware with the same keys let this request in with; `None` where there is no
         such middleware, or it asked for none. A request that the app makes to itself while it serves another is not
         that one."""
-        served = serving()
-        if not served or not isinstance(served[1], APIKeyMiddleware) or served[1].keys is not self.keys:
+        served: Any = serving()
+        if not self._is_let_in_around:
             return None
         if not served[1].takes_headers_only:  # a link may be a way into that app, but not into this one
             return None
@@ -61,7 +79,7 @@ def digest_of_caller() -> bytes:
     return digest
 
 
-def _hardened(_scope: Scope, problem: Problem) -> Problem:
+def _hardened(problem: Problem) -> Problem:
     """A refusal with the headers of every other answer."""
     said = {name for name, _ in problem.all_headers}
     more = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.items()]

@@ -120,6 +120,7 @@ function say(text) {
 }
 
 dialog.addEventListener("close", async () => {
+  if (dialog.open) return; // the event comes a moment later: another task may be shown by now
   dialog.replaceChildren();
   const next = then;
   then = "";
