@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text, update
 
 from gatepost import Actor, APIKey, APIKeys, BadInputError, ImportedKey, KeyNotFoundError, State, Total
-from gatepost.database import listing
+from gatepost.database import counting, listing
 from gatepost.database.connecting.engine import changing
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.schema import tables
@@ -497,7 +497,7 @@ async def test_what_is_too_much_to_be_counted_is_said_to_be_more(
         for number in range(12)
     )
     for counted, whole, nightly, off in ((5, "5+", "5+", "1+"), (11, "11+", "6", "1"), (12, "12", "6", "1")):
-        monkeypatch.setattr(listing, "COUNTED", counted)
+        monkeypatch.setattr(counting, "COUNTED", counted)
         assert str(await keys.count()) == whole
         assert str(await keys.count(search="nightly")) == nightly
         assert str(await keys.count(state="deactivated")) == "1"
