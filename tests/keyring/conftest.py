@@ -1,6 +1,7 @@
 """Keys over each database."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -27,3 +28,8 @@ async def sqlite_keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
 async def logged(keys: APIKeys, first: int, last: int) -> list[Event]:
     """The events of seqs `first` (its first one only) to `last`, as workers read them, two at a time."""
     return [event async for page in keys._database.read_events(first, last, 2) for event in page]
+
+
+def take_foreign(keys: APIKeys) -> None:
+    """Let keys be imported from here on, as `foreign_secrets=True` does."""
+    keys._parts.settings = replace(keys._parts.settings, foreign_secrets=True)
