@@ -39,11 +39,12 @@ quick: .venv/dev ## the checks, and the tests that need no server: below a minut
 pythons: .venv/dev ## the tests' core on every other CPython of this machine, from 3.11 up
 	@$(BIN)/python -m tests.pythons $(ARGS)
 
-check: .venv/dev ## format, lint, types, layers
+check: .venv/dev ## format, lint, types, rooms
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/python -m tests.rooms
 
 fix: .venv/dev ## format and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .

@@ -35,7 +35,7 @@ async def write(_request: Request) -> Response:
 
 async def state(_request: Request) -> Response:
     """What this process believes, with no I/O."""
-    opened = keys._open
+    opened = keys._parts.current
     answer: dict[str, Any] = {"pid": os.getpid(), "lease": keys.lease_seconds}
     if opened is not None:
         answer["redis"] = opened.redis is not None and opened.redis.healthy

@@ -141,15 +141,15 @@ MUTANTS = [
     ),
     Mutant(
         "no nudge",
-        "keys/api_keys.py",
-        "            await opened.redis.nudge()\n",
+        "keys/spreading.py",
+        "        await opened.redis.nudge()\n",
         "",
         f"{WORKERS}::test_a_nudge_over_redis_makes_other_workers_poll_at_once",
     ),
     Mutant(
         "the change not applied here before the call returns",
-        "keys/api_keys.py",
-        "        await opened.freshness.catch_up()\n",
+        "keys/spreading.py",
+        "    await opened.freshness.catch_up()\n",
         "",
         "tests/keyring/test_verbs.py::test_a_deactivated_key_is_refused_when_the_call_returns_and_works_again_after_activation[sqlite]",
     ),
@@ -205,14 +205,14 @@ MUTANTS = [
     ),
     Mutant(
         "a key found off not waited for",
-        "keys/api_keys.py",
+        "keys/spreading.py",
         "seq = change.seq if changed else change.seq - 1",
         "seq = change.seq if changed else 0",
         f"{PROPAGATION}::test_a_key_found_off_already_is_waited_for_as_well",
     ),
     Mutant(
         "a forked child keeps its parent's lease",
-        "keys/api_keys.py",
+        "keys/parts/forking.py",
         "os.register_at_fork(after_in_child=_after_fork_in_child)",
         "pass",
         f"{PROPAGATION}::test_a_forked_child_has_nothing_of_its_parents_lease",
@@ -254,7 +254,7 @@ MUTANTS = [
     ),
     Mutant(
         "records of a replica",
-        "database/source.py",
+        "database/statements.py",
         "for _ in columns]).where(is_primary())",
         "for _ in columns])",
         "tests/database/test_replicas.py::test_a_mariadb_that_is_read_only_is_refused_and_used_again_when_it_is_not",
@@ -276,8 +276,8 @@ MUTANTS = [
     Mutant(
         "timeouts go on while the loop is blocked",
         "redis/tier.py",
-        "from gatepost.timeout import Timeout",
-        "from asyncio import timeout as Timeout",
+        "async with Timeout(",
+        "async with asyncio.timeout(",
         "tests/freshness/test_blocked_loop.py::"
         "test_an_answer_of_redis_that_lies_in_the_socket_when_the_loop_was_blocked_is_taken[6]",
     ),
@@ -290,11 +290,9 @@ MUTANTS = [
     ),
     Mutant(
         "an older secret ended without a wait",
-        "keys/api_keys.py",
-        """            patience,
-            lambda authority, key: authority.check_own_secret""",
-        """            replace(patience, everywhere=False),
-            lambda authority, key: authority.check_own_secret""",
+        "keys/rotating.py",
+        "Patience.of(wait, timeout, parts.clock)\n    return await change_keys(",
+        'Patience.of("commit", timeout, parts.clock)\n    return await change_keys(',
         END_GRACE,
     ),
 ]

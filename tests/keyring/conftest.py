@@ -1,6 +1,7 @@
 """Keys over each database."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,3 +44,8 @@ async def end_every_grace(keys: APIKeys, key_id: str) -> None:
 def let_pass(keys: APIKeys, seconds: float) -> None:
     """As if the database's clock had gone on by so much: until the next poll, which learns what it is."""
     keys._opened().freshness.offset += seconds
+
+
+def take_foreign(keys: APIKeys) -> None:
+    """Let keys be imported from here on, as `foreign_secrets=True` does."""
+    keys._parts.settings = replace(keys._parts.settings, foreign_secrets=True)

@@ -23,7 +23,7 @@ from gatepost import (
 )
 from gatepost.base.secret import digest
 from gatepost.database.connecting.engine import changing
-from tests.keyring.conftest import end_every_grace
+from tests.keyring.conftest import end_every_grace, take_foreign
 
 MANAGE = ("ACCESS_MANAGE", "FILE_UPLOAD", "OBJECTS_LIST")
 
@@ -84,7 +84,7 @@ async def test_a_new_key_is_of_the_actors_project_unless_told_otherwise(keys: AP
     assert (await keys.create("x", project="acme", actor=actor)).key.project == "acme"
     assert (await keys.create("x")).key.project is None
     before = await state(keys)
-    keys.foreign_secrets = True
+    take_foreign(keys)
     for project in ("other", None):
         with pytest.raises(AccessDeniedError, match="cannot make one"):
             await keys.create("x", project=project, actor=actor)
@@ -99,7 +99,7 @@ async def test_escalation_is_refused_by_every_verb_that_hands_something_out(keys
     strong = await keys.create("strong", ["FILE_DELETE"], project="acme", expires_at=datetime.now(UTC) + timedelta(9))
     weak = await keys.create("weak", ["FILE_UPLOAD"], project="acme")
     off = await keys.create("strong but off", ["FILE_DELETE"], project="acme", active=False)
-    keys.foreign_secrets = True
+    take_foreign(keys)
     before = await state(keys)
     for attempt in (
         keys.create("x", ["FILE_DELETE"], actor=actor),
@@ -136,7 +136,7 @@ async def test_what_takes_away_is_allowed_also_from_a_stronger_key(keys: APIKeys
 async def test_changing_keys_needs_access_manage(keys: APIKeys, permissions: tuple[str, ...]) -> None:
     actor = await manager(keys, *permissions)
     other = await keys.create("other", project="acme")
-    keys.foreign_secrets = True
+    take_foreign(keys)
     before = await state(keys)
     for attempt in (
         keys.create("x", actor=actor),

@@ -70,7 +70,7 @@ async def test_a_key_made_before_names_were_not_enough_is_not_made_a_second_time
     own = Actor.of((await keys.create("manager", ["ACCESS_MANAGE"])).key)
     with monkeypatch.context() as earlier:
         earlier.setattr(
-            "gatepost.keys.api_keys._seed_label",
+            "gatepost.keys.making._seed_label",
             lambda actor, key: f"name {actor.name}\0{key}" if actor.key_id is None else f"key {actor.key_id}\0{key}",
         )
         await keys.create("a key", idempotency_key=once, actor=ann)

@@ -14,6 +14,7 @@ from gatepost.database import counting, listing
 from gatepost.database.connecting.engine import changing
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.schema import tables
+from tests.keyring.conftest import take_foreign
 
 DAY = timedelta(days=1)
 WORDS = ("nightly", "night", "import", "Export", "BACKUP", "Straße", "ﬁlter", "日本語", "v2.1", "x_y")
@@ -61,7 +62,7 @@ async def set_expiries(keys: APIKeys, moments: Mapping[str, datetime | None]) ->
 
 async def import_some(keys: APIKeys, count: int, seed: int = 1) -> Sequence[APIKey]:
     """Keys with a few words, permissions and projects each, some switched off, some edited later."""
-    keys.foreign_secrets = True
+    take_foreign(keys)
     rng = random.Random(seed)
     entries = [
         ImportedKey(
@@ -290,7 +291,7 @@ async def test_keys_with_several_words_of_one_beginning_are_counted_once(
 ) -> None:
     """Else a list would end before its end."""
     monkeypatch.setattr(listing, "FEW", 20)
-    keys.foreign_secrets = True
+    take_foreign(keys)
     made = await keys.import_digests(
         ImportedKey(
             digest=hashlib.sha256(bytes([number])).digest(),
@@ -356,7 +357,7 @@ async def test_a_secret_is_found_as_lists_show_it(keys: APIKeys, with_terms: boo
         await keys.create(f"other {number}", project="acme")
     before = made.key
     after = (await keys.rotate(before.id, grace=60)).key
-    keys.foreign_secrets = True
+    take_foreign(keys)
     (old,) = await keys.import_digests(
         [ImportedKey(digest=b"x" * 32, description="from before", hint="sk-Live 100%_a")]
     )
@@ -487,7 +488,7 @@ async def test_a_filter_that_there_is_not_is_a_type_error(sqlite_keys: APIKeys) 
 async def test_what_is_too_much_to_be_counted_is_said_to_be_more(
     keys: APIKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys.foreign_secrets = True
+    take_foreign(keys)
     await keys.import_digests(
         ImportedKey(
             digest=hashlib.sha256(bytes([number])).digest(),

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, ChangeEvent, ImportedKey, KeyNotFoundError
 from gatepost.base.models import EVENT_KINDS
 from gatepost.database.connecting.engine import changing
+from tests.keyring.conftest import take_foreign
 
 MANAGE = frozenset({"ACCESS_MANAGE", "FILE_UPLOAD"})
 
@@ -149,7 +150,7 @@ async def test_every_kind_of_event_that_is_written_can_be_filtered_by(sqlite_url
 
 
 async def test_what_a_key_made_is_one_call_and_can_be_switched_off(keys: APIKeys) -> None:
-    keys.foreign_secrets = True
+    take_foreign(keys)
     leaked = (await keys.create("leaked", MANAGE)).key
     before = await keys.create("before", MANAGE)
     made = await keys.create("admin of the intruder", MANAGE, actor=Actor.of(leaked))

@@ -18,7 +18,7 @@ from gatepost import (
     UnknownPermissionError,
 )
 from gatepost.base.secret import digest
-from tests.keyring.conftest import let_pass, logged
+from tests.keyring.conftest import let_pass, logged, take_foreign
 
 
 async def test_a_created_key_is_read_back_as_it_was_given_and_its_secret_verifies(keys: APIKeys) -> None:
@@ -109,7 +109,7 @@ async def test_many_ids_are_switched_in_one_change_and_unknown_ones_are_named(ke
 
 
 async def test_more_ids_than_fit_into_one_statement_are_switched_in_one_change(keys: APIKeys) -> None:
-    keys.foreign_secrets = True
+    take_foreign(keys)
     imported = [
         ImportedKey(digest=hashlib.sha256(str(n).encode()).digest(), description=f"key {n}") for n in range(1203)
     ]
@@ -240,7 +240,7 @@ async def test_pages_give_every_key_once_newest_first_while_others_come_and_go(k
 
 
 async def test_keys_of_one_import_are_paged_without_loss(keys: APIKeys) -> None:
-    keys.foreign_secrets = True
+    take_foreign(keys)
     imported = [ImportedKey(digest=hashlib.sha256(bytes([n])).digest(), description=f"key {n}") for n in range(10)]
     made = {key.id for key in await keys.import_digests(imported)}
     seen: list[str] = []
@@ -297,7 +297,7 @@ async def test_imported_digests_are_verified_where_foreign_secrets_are_accepted(
     )
     with pytest.raises(BadInputError, match="foreign_secrets=True"):
         await keys.import_digests([entry])
-    keys.foreign_secrets = True
+    take_foreign(keys)
 
     (key,) = await keys.import_digests([entry])
 
@@ -311,7 +311,7 @@ async def test_imported_digests_are_verified_where_foreign_secrets_are_accepted(
 
 
 async def test_an_import_with_a_bad_entry_names_it_and_changes_nothing(keys: APIKeys) -> None:
-    keys.foreign_secrets = True
+    take_foreign(keys)
     good = ImportedKey(digest=b"1" * 32, description="good")
     before = await keys._database.read_position()
     for bad, message in (

@@ -4,7 +4,7 @@ import pytest
 
 from gatepost import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError
 from gatepost.database.changes import Standing
-from gatepost.keys.authority import Authority
+from gatepost.rules.authority import Authority
 
 
 def actor(*permissions: str, project: str | None = "acme") -> Authority:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.base.errors import BadInputError, UnknownPermissionError
-from gatepost.keys.catalogue import DAM, NAME_MAX, Catalogue, Permission, check_declared
+from gatepost.rules.catalogue import DAM, NAME_MAX, Catalogue, Permission, check_declared
 
 DESIGN = """
 OBJECTS_LIST list assets · OBJECTS_FETCH fetch assets · FILE_UPLOAD upload file ·

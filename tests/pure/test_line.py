@@ -6,7 +6,7 @@ import pytest
 
 from gatepost import BadInputError
 from gatepost.base.line import is_line
-from gatepost.keys.inputs import checked_description, checked_project
+from gatepost.rules.inputs import checked_description, checked_project
 
 TAKEN = {
     "import\u00a0nocturne": "import nocturne",

@@ -8,14 +8,15 @@ import asyncio
 import contextlib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from types import CodeType, ModuleType
+from typing import Any
 
 from gatepost.freshness.freshness import Freshness
 from gatepost.freshness.membership import Membership
 from gatepost.freshness.propagation import Spread
-from gatepost.keys.api_keys import APIKeys
+from gatepost.keys import change, judging, spreading
 from gatepost.lookup.lookup import Lookup
 from tests.simulation import network, redis
 from tests.simulation.database import Server
@@ -28,25 +29,31 @@ WORLDS = 20
 
 @dataclass(frozen=True)
 class Edit:
-    """In the source of the method `name` of `owner`, `text` becomes `broken`."""
+    """In the source of the function `name` of `owner`, a class or a module, `text` becomes `broken`."""
 
-    owner: type
+    owner: type | ModuleType
     name: str
     text: str
     broken: str
 
-    def applied(self) -> Callable[..., Any]:
-        """The broken function. Raises `ValueError` where the text is not in the source any more."""
+    def put_in(self, stack: contextlib.ExitStack) -> None:
+        """Break the function, whoever holds it, until `stack` is closed. Raises `ValueError` where the text is not in
+        the source any more."""
         function = getattr(self.owner, self.name)
-        source = getattr(function, "source", None) or inspect.getsource(function)
+        source = _SOURCES.get(function.__code__) or inspect.getsource(function)
         if self.text not in source:
             raise ValueError(f"{self.owner.__name__}.{self.name} does not hold {self.text!r} any more")
         space: dict[str, Any] = {}
-        code = textwrap.dedent(source.replace(self.text, self.broken, 1))
-        exec(compile(code, f"<broken {self.name}>", "exec"), function.__globals__, space)
-        broken: Any = space[self.name]
-        broken.source = code  # for a second edit
-        return cast("Callable[..., Any]", broken)
+        text = textwrap.dedent(source.replace(self.text, self.broken, 1))
+        exec(compile(text, f"<broken {self.name}>", "exec"), function.__globals__, space)
+        broken: CodeType = space[self.name].__code__
+        _SOURCES[broken] = text  # for a second edit
+        stack.callback(setattr, function, "__code__", function.__code__)
+        function.__code__ = broken
+
+
+_SOURCES: dict[CodeType, str] = {}
+"""Of code that was compiled here."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,10 @@ class Swap:
     name: str
     value: Any
 
-    def applied(self) -> Any:
-        """What it becomes."""
-        return self.value
+    def put_in(self, stack: contextlib.ExitStack) -> None:
+        """Set it until `stack` is closed."""
+        stack.callback(setattr, self.owner, self.name, self.owner.__dict__[self.name])
+        setattr(self.owner, self.name, self.value)
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,7 @@ class Break:
         """The code is broken meanwhile."""
         with contextlib.ExitStack() as stack:
             for edit in self.edits:
-                whole = edit.owner.__dict__[edit.name]
-                setattr(edit.owner, edit.name, edit.applied())
-                stack.callback(setattr, edit.owner, edit.name, whole)
+                edit.put_in(stack)
             yield
 
 
@@ -151,18 +157,18 @@ BREAKS = (
         "the members are read before the commit",
         (
             Edit(
-                APIKeys,
-                "_change_keys",
-                "            authority = await self._begin(change, actor)\n",
-                "            authority = await self._begin(change, actor)\n"
-                "            rows = await self._database.workers.read_all()\n"
-                "            change.members = {row.worker.id: row for row in rows}\n",
+                change,
+                "change_keys",
+                "    async with changing(parts, actor) as (change, authority):\n",
+                "    async with changing(parts, actor) as (change, authority):\n"
+                "        rows = await parts.database.workers.read_all()\n"
+                "        change.members = {row.worker.id: row for row in rows}\n",
             ),
             Edit(
-                APIKeys,
-                "_settled",
-                "        opened = self._opened()\n",
-                "        opened = self._opened()\n        spread.waiting = getattr(change, 'members', None)\n",
+                spreading,
+                "settled",
+                "    opened = parts.opened()\n",
+                "    opened = parts.opened()\n    spread.waiting = getattr(change, 'members', None)\n",
             ),
         ),
         weather=7,
@@ -240,10 +246,10 @@ BREAKS = (
                 "        asked = self._clock()\n        self.until = self.until or asked + self._max_staleness\n",
             ),
             Edit(
-                APIKeys,
-                "judge_presented",
-                "await self.serve()",
-                "asyncio.get_running_loop().create_task(self.serve())",
+                judging,
+                "judge",
+                "await opened.serve()",
+                "asyncio.get_running_loop().create_task(opened.serve())",
             ),
         ),
         weather=5,

@@ -18,7 +18,8 @@ from gatepost.base.errors import (
 from gatepost.base.models import Issued, Outcome, Propagation
 from gatepost.base.secret import digest as digest_of
 from gatepost.freshness.membership import certainly_over
-from gatepost.keys.api_keys import APIKeys, Wait
+from gatepost.keys import APIKeys, Wait
+from gatepost.keys.parts import Parts, Settings
 from tests.simulation.database import Database, Server
 from tests.simulation.invariant import Ledger, ViolationError
 from tests.simulation.network import Network, Weather
@@ -68,8 +69,31 @@ class Report:
     trace: str
 
 
+class SimulatedParts(Parts):
+    """The real parts, in a simulated process: its clock, its database, its Redis."""
+
+    def __init__(self, settings: Settings, process: Process, server: Server, redis: RedisServer | None) -> None:
+        super().__init__(settings)
+        self.clock = process.clock
+        self.tier: RedisTier | None = None
+        self.process = process
+        self._server = server
+        self._redis_server = redis
+
+    def new_database(self) -> "RealDatabase":
+        return cast("RealDatabase", Database(self._server, self.process, self.settings.read_timeout))
+
+    def new_redis(self) -> "RealRedisTier | None":
+        if self._redis_server is None:
+            return None
+        self.tier = RedisTier(self._redis_server, self.process, self.settings.redis_timeout)
+        return cast("RealRedisTier", self.tier)
+
+
 class SimulatedKeys(APIKeys):
-    """The real keys, in a simulated process: its clock, its database, its Redis."""
+    """The real keys, of simulated parts."""
+
+    _parts: SimulatedParts
 
     def __init__(self, process: Process, server: Server, redis: RedisServer | None, plan: Plan, entries: int) -> None:
         super().__init__(
@@ -79,20 +103,12 @@ class SimulatedKeys(APIKeys):
             memory_entries=entries,
             server_keys=[server.settings["server_key"]],
         )
-        self._clock = process.clock
-        self._process = process
-        self._server = server
-        self._redis_server = redis
-        self.tier: RedisTier | None = None
+        self._parts = SimulatedParts(self._parts.settings, process, server, redis)
 
-    def _new_database(self) -> "RealDatabase":
-        return cast("RealDatabase", Database(self._server, self._process, self._seconds["read_timeout"]))
-
-    def _new_redis(self) -> "RealRedisTier | None":
-        if self._redis_server is None:
-            return None
-        self.tier = RedisTier(self._redis_server, self._process, self._seconds["redis_timeout"])
-        return cast("RealRedisTier", self.tier)
+    @property
+    def tier(self) -> RedisTier | None:
+        """Its Redis tier; `None` = it has had none."""
+        return self._parts.tier
 
 
 @dataclass
@@ -139,8 +155,8 @@ class Run:
         return Report(self.plan.seed, self.requests, world.counts, violation, world.fingerprint, world.trace)
 
     async def _play(self) -> None:
-        await self.admin._process.start(self._open(self.admin))
-        self.admin._process.start(self._administer(self.admin))
+        await self.admin._parts.process.start(self._open(self.admin))
+        self.admin._parts.process.start(self._administer(self.admin))
         for _ in range(self.plan.workers):
             self._hire()
         for kind, every in self.plan.faults.items():
@@ -231,7 +247,7 @@ class Run:
         return outcome
 
     def _collect(self, worker: Worker) -> None:
-        opened = worker.keys._open
+        opened = worker.keys._parts.current
         if opened is not None:
             counts = opened.lookup.counts
             self.world.counts["found in memory"] += counts.from_memory
@@ -303,7 +319,7 @@ class Run:
         """Call a verb, and enter into the ledger what it promised. Answers its result, `None` where there is none."""
         world, ledger = self.world, self.ledger
         self._verbs += 1
-        actor = f"{keys._process.name}, {verb} {self._verbs}"
+        actor = f"{keys._parts.process.name}, {verb} {self._verbs}"
         past = ledger.past
         before = ledger.committed_seq()
         world.counts[f"verb {verb}"] += 1
@@ -467,7 +483,7 @@ class Run:
         told = None
         while told is None and past == self.ledger.past and not self.world.is_over:
             try:
-                told = await self.admin._process.start(self.admin.invalidate())
+                told = await self.admin._parts.process.start(self.admin.invalidate())
             except UnavailableError:
                 await asyncio.sleep(0.1)
         await asyncio.sleep(max(0.0, lease_over - self.world.time()))

@@ -69,7 +69,7 @@ class Scene(Run):
 
     async def verb(self, keys: SimulatedKeys, verb: str, call: Callable[[str], Awaitable[Any]]) -> Any:
         """One verb; what it promises is checked at every request after it."""
-        return await keys._process.start(self.change(keys, verb, call))
+        return await keys._parts.process.start(self.change(keys, verb, call))
 
     async def make_key(self, keys: SimulatedKeys) -> tuple[str, bytes]:
         """A new key's id and secret."""
@@ -124,14 +124,14 @@ def test_a_change_that_is_rolled_back_leaves_no_event_and_one_that_is_seen_has_i
         key_id, _ = await scene.make_key(admin)
         tables = scene.server.tables
         before = (tables.seq, len(tables.events))
-        line = scene.network.line(admin._process)
+        line = scene.network.line(admin._parts.process)
         line.kinds.add("COMMIT")
         with pytest.raises(UnavailableError):
-            await admin._process.start(admin.deactivate(key_id))
+            await admin._parts.process.start(admin.deactivate(key_id))
         assert (tables.seq, len(tables.events)) == before
         assert tables.keys[key_id].active
         line.kinds.clear()
-        changing = admin._process.start(admin.deactivate(key_id))
+        changing = admin._parts.process.start(admin.deactivate(key_id))
         while not changing.done():
             assert tables.keys[key_id].active == (len(tables.events) == before[1])
             assert tables.seq == tables.events[-1].seq
@@ -261,7 +261,7 @@ def test_a_value_of_a_past_that_the_database_lost_lets_nobody_in_once_it_was_inv
         await worker.process.start(worker.keys.close())
         scene.server.restore(copy)
         await asyncio.sleep(10.0)  # any lease of before is over
-        await admin._process.start(admin.invalidate())
+        await admin._parts.process.start(admin.invalidate())
         scene.ledger.lease_over(scene.ledger.past)
         assert digest_of(secret) in scene.redis.values
         newcomer = await scene.open_worker()

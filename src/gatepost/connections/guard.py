@@ -44,8 +44,9 @@ class Guard:
         self._stopped = False
 
     def attend(self, digest: bytes, key: Record, end: End) -> Callable[[], None]:
-        """Have `end` called once the connection that `digest` (32 bytes) opened as `key` must not go on; what is
-        returned is to be called when it is over.
+        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key` must not go
+        on: because of a change, an expiry, or because nobody can vouch for the key any more (`Outcome.UNAVAILABLE`). It
+        must return at once. What is returned is to be called when the connection is over. No I/O.
 
         A change that came after the key was judged and before this call is not missed: the key is judged again then.
         """

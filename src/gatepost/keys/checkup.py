@@ -23,10 +23,29 @@ from gatepost.base import (
 from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
+from gatepost.keys.parts import Parts
 from gatepost.lookup import Lookup
 
 if TYPE_CHECKING:
     from gatepost.redis import RedisTier  # redis-py is loaded only where there is a Redis
+
+
+async def status(parts: Parts) -> Status:
+    """What this process believes, and how all that it needs does: for people, programs and `gatepost doctor`.
+
+    Works whether the keys are open or not; a system that is down is reported, not raised. Up to five round trips to the
+    database, each at most `read_timeout`, and one to Redis meanwhile. Raises `BadInputError`, `MissingExtraError` for a
+    URL that cannot be used.
+    """
+    if parts.is_open:
+        opened = parts.opened()
+        return await look(opened.database, opened.redis, opened.freshness, opened.lookup)
+    redis = parts.new_redis()
+    try:
+        return await parts.with_database(lambda database: look(database, redis, None, None))
+    finally:
+        if redis is not None:
+            await redis.close()
 
 
 async def look(

@@ -1,6 +1,7 @@
 """What the environment says of the keys: one variable for each argument of `APIKeys`, and where the app is.
 
-The library reads it when asked (`APIKeys.from_env`), the command always. A variable that is empty counts as not set.
+The library reads it when asked (`APIKeys.from_env`), the command always: `GATEPOST_DATABASE`, `GATEPOST_REDIS`,
+`GATEPOST_MAX_STALENESS`, … (docs/settings.md). A variable that is empty counts as not set.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gatepost.base import BadInputError, line_of
-from gatepost.keys.catalogue import Catalogue
+from gatepost.rules import Catalogue
 
 PREFIX = "GATEPOST_"
 
@@ -37,11 +38,17 @@ _FALSE = {"0", "false", "no", "off"}
 
 def read(environment: Mapping[str, str]) -> dict[str, Any]:
     """The arguments of `APIKeys` that the environment gives. Raises `BadInputError`, without the text of anything that
-    may be secret, also for a variable that begins with `GATEPOST_` and is none."""
+    may be secret, also for a variable that begins with `GATEPOST_` and is none, with the nearest name."""
     check_names(environment)
     return {
         argument_of(name): parse(name, environment[name]) for name, parse in _PARSERS.items() if environment.get(name)
     }
+
+
+def read_beside(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """As `read`, without the variables of `arguments`, which are given: what those hold need not be right."""
+    given = {f"{PREFIX}{name.upper()}" for name in arguments}
+    return read({name: value for name, value in environment.items() if name not in given})
 
 
 def check_names(environment: Mapping[str, str]) -> None:

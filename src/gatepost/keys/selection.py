@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State
 from gatepost.database import Ends, Filter, ends_of
-from gatepost.keys.catalogue import Catalogue
-from gatepost.keys.inputs import checked_description, checked_moment, checked_project
+from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
 
 _RESOLUTION = timedelta(microseconds=1)
 """What databases tell moments apart by."""

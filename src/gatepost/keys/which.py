@@ -1,9 +1,9 @@
-"""The arguments that say which keys are meant. Loads no SQLAlchemy, as what checks them does (`Selection`)."""
+"""The arguments that say which keys or events are meant. Loads no SQLAlchemy; `Selection`, which checks them, does."""
 
 from datetime import datetime
 from typing import TypedDict
 
-from gatepost.base import State
+from gatepost.base import Actor, State
 
 
 class Which(TypedDict, total=False):
@@ -19,3 +19,27 @@ class Which(TypedDict, total=False):
     expires_before: datetime | None
     never_expires: bool
     expires_within: float
+
+
+class WhichPage(Which, total=False):
+    """The arguments that say which page of keys is meant, in which order, and who asks."""
+
+    sort: str
+    after: str | None
+    before: str | None
+    limit: int
+    actor: str | Actor
+
+
+class WhichEvents(TypedDict, total=False):
+    """The arguments that say which page of which lines of the audit log is meant, and who asks."""
+
+    kind: str | None
+    project: str | None
+    by_kind: str | None
+    by_id: str | None
+    since: datetime | None
+    until: datetime | None
+    after: str | None
+    limit: int
+    actor: str | Actor

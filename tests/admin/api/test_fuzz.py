@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gatepost.keys.authority import ACCESS_MANAGE
+from gatepost.rules.authority import ACCESS_MANAGE
 from tests.admin.api.site import JSON_TYPE, Site, refusal
 
 BODIES = 10_000

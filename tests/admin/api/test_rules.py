@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gatepost import APIKeys
-from gatepost.keys.authority import ACCESS_MANAGE, ACCESS_READ
+from gatepost.rules.authority import ACCESS_MANAGE, ACCESS_READ
 from tests.admin.api.site import Caller, Site, site_of
 
 READS = [

@@ -21,7 +21,7 @@ from gatepost.admin.entry.entrance import SESSION_PURPOSE
 from gatepost.admin.entry.session import Sessions
 from gatepost.admin.page import make_page
 from gatepost.base.models import Issued
-from gatepost.keys.catalogue import DAM
+from gatepost.rules.catalogue import DAM
 from tests.servers.ports import free_port
 
 MOUNT = "/settings/api-keys"

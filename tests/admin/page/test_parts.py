@@ -13,7 +13,7 @@ from gatepost.admin.page.permissions import default_presets, grouped
 from gatepost.admin.page.trial import Trial
 from gatepost.base.errors import BadInputError
 from gatepost.base.models import ChangeEvent
-from gatepost.keys.catalogue import DAM, Catalogue
+from gatepost.rules.catalogue import DAM, Catalogue
 
 NOW = datetime(2026, 5, 12, 14, 5, 9, tzinfo=UTC)
 KEYS = [b"n" * 32, b"o" * 32]

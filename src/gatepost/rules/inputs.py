@@ -25,6 +25,20 @@ from gatepost.base import (
 IDEMPOTENCY_KEY_MIN, IDEMPOTENCY_KEY_MAX = 16, 200
 """Characters of an idempotency key: a UUID has 32 or 36."""
 
+PAGE_MAX = 500
+"""Most keys on one page."""
+
+
+class Unset:
+    """The type of `UNSET`."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = Unset()
+"""Default of arguments for which `None` has a meaning of its own: leave as it is."""
+
 
 def checked_text(name: str, text: str, most: int) -> str:
     """A name as it may be stored and compared: one line, 1 to `most` characters. Raises `BadInputError`."""
@@ -137,6 +151,13 @@ def checked_ids(ids: str | Iterable[str]) -> Sequence[str]:
         if not isinstance(key_id, str):
             raise BadInputError(f"an id must be a str, not {type(key_id).__name__}", "ids")
     return list(dict.fromkeys(wanted))
+
+
+def checked_limit(limit: int) -> int:
+    """How many entries a page has at most. Raises `BadInputError`."""
+    if type(limit) is not int or not 1 <= limit <= PAGE_MAX:
+        raise BadInputError(f"limit must be a whole number, 1 to {PAGE_MAX}, not {limit!r}", "limit")
+    return limit
 
 
 def check_id(key_id: str) -> None:

@@ -1,0 +1,109 @@
+"""Editing a key, and what an edit gives and takes away."""
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
+
+from gatepost.base import Actor, APIKey, BadInputError, EditedKey, Propagation
+from gatepost.keys.change import changing, key_to_change
+from gatepost.keys.how import Wait
+from gatepost.keys.parts import Parts
+from gatepost.keys.rows import joined
+from gatepost.keys.spreading import Patience, settled
+from gatepost.rules import (
+    UNNAMED,
+    UNSET,
+    Authority,
+    Unset,
+    check_id,
+    check_in_future,
+    checked_actor,
+    checked_description,
+    checked_moment,
+)
+
+
+async def update(
+    parts: Parts,
+    key_id: str,
+    *,
+    description: str | None = None,
+    permissions: Iterable[str] | None = None,
+    expires_at: datetime | Unset | None = UNSET,
+    if_version: str | None = None,
+    force: bool = False,
+    actor: str | Actor = UNNAMED,
+    wait: Wait = "everywhere",
+    timeout: float | None = None,
+) -> EditedKey:
+    """Edit a key; what is not named stays as it is. `expires_at=None`: never. `if_version`: only while the key's
+    `version` is still that one. `force`: also where it weakens the key that the actor uses. That key's own life is
+    not made longer by it.
+
+    An edit that takes a permission away or lets the key expire earlier waits as `deactivate` does; `wait` and
+    `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `StaleKeyError`,
+    `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
+    """
+    patience = Patience.of(wait, timeout, parts.clock)
+    actor = checked_actor(actor)
+    Authority(actor).check_manage()
+    check_id(key_id)
+    wanted: dict[str, Any] = {}
+    if description is not None:
+        wanted["description"] = checked_description(description)
+    if permissions is not None:
+        wanted["permissions"] = parts.settings.catalogue.check(permissions)
+    if not isinstance(expires_at, Unset):
+        wanted["expires_at"] = checked_moment(expires_at)
+    if not wanted:
+        raise BadInputError("nothing to update: name description, permissions or expires_at")
+    async with changing(parts, actor) as (change, authority):
+        check_in_future(wanted.get("expires_at"), change.now)
+        before = key = await key_to_change(change, authority, key_id, if_version)
+        after = replace(before, **wanted)
+        authority.check_grant(_given(before, after))
+        if _is_longer(before, after):
+            authority.check_longer_life(before)
+        if _takes_away(before, after):
+            authority.check_own(before, force=force)
+        changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
+        if changed:
+            detail = {name: {"old": _plain(getattr(before, name)), "new": _plain(changed[name])} for name in changed}
+            columns = dict(changed)
+            if "permissions" in columns:
+                columns["permissions"] = joined(sorted(columns["permissions"]))
+            await change.update_key(after, columns, detail)
+            key = await change.read_key(key_id)
+    may_have_taken = not changed and ("permissions" in wanted or wanted.get("expires_at") is not None)
+    if not (_takes_away(before, key) or may_have_taken):  # it may have been made by a call that nobody waited for
+        patience = replace(patience, everywhere=False)
+    return await settled(parts, change, patience, lambda spread: _edited(key, spread), changed=bool(changed))
+
+
+def _given(before: APIKey, after: APIKey) -> frozenset[str]:
+    """The permissions that an edit hands out: those added, and all where the key is to live longer."""
+    return after.permissions if _is_longer(before, after) else after.permissions - before.permissions
+
+
+def _is_longer(before: APIKey, after: APIKey) -> bool:
+    """Whether an edit lets a key live longer."""
+    return before.expires_at is not None and (after.expires_at is None or after.expires_at > before.expires_at)
+
+
+def _takes_away(before: APIKey, after: APIKey) -> bool:
+    """Whether an edit lets a key do less, or for a shorter time."""
+    if not before.permissions <= after.permissions:
+        return True
+    return after.expires_at is not None and (before.expires_at is None or after.expires_at < before.expires_at)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a key as JSON has it."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _edited(key: APIKey, propagation: Propagation) -> EditedKey:
+    return EditedKey(**{each.name: getattr(key, each.name) for each in fields(key)}, propagation=propagation)

@@ -1,0 +1,77 @@
+"""Making keys for secrets that exist already, from their digests."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, new_id
+from gatepost.keys.change import changing
+from gatepost.keys.parts import Parts
+from gatepost.keys.rows import key_of, new_row
+from gatepost.keys.spreading import announce
+from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
+
+_HINT_MAX = 40
+_NOT_IMPORTED = (
+    "each key to import must be an ImportedKey, such as "
+    "ImportedKey(digest=hashlib.sha256(secret).digest(), description='CI', permissions=[...]), not"
+)
+
+
+async def import_digests(
+    parts: Parts, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED
+) -> Sequence[APIKey]:
+    """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
+
+        await keys.import_digests([ImportedKey(digest=hashlib.sha256(secret).digest(), description="CI")])
+
+    Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for what is no
+    `ImportedKey`, and for a digest that is not 32 bytes, stands twice, or has a key already. Answers the keys in
+    the order given.
+    """
+    if not parts.settings.foreign_secrets:
+        raise BadInputError("imported keys would never be looked up: make APIKeys(..., foreign_secrets=True) first")
+    actor = checked_actor(actor)
+    Authority(actor).check_manage()
+    if not isinstance(keys, Iterable):
+        raise BadInputError(f"keys must be a list: {_NOT_IMPORTED} {type(keys).__name__}", "keys")
+    rows: list[dict[str, Any]] = []
+    numbers: dict[bytes, int] = {}
+    for number, key in enumerate(keys):
+        try:
+            rows.append(_imported_row(parts.settings.catalogue, key))
+        except BadInputError as wrong:
+            raise BadInputError(f"keys[{number}]: {wrong}", f"keys[{number}]") from None
+        if key.digest in numbers:
+            first = numbers[key.digest]
+            raise BadInputError(f"keys[{number}]: digest stands at keys[{first}] already", f"keys[{number}]")
+        numbers[key.digest] = number
+    if not rows:
+        return []
+    async with changing(parts, actor) as (change, authority):
+        for number, row in enumerate(rows):
+            authority.check_project(row["project"])
+            authority.check_grant(frozenset(row["permissions"].split()))
+            if row["expires_at"] is not None and row["expires_at"] <= change.now:
+                raise BadInputError(f"keys[{number}]: expires_at has passed already", f"keys[{number}]")
+        known = await change.known_digests(list(numbers))
+        if known:
+            first = min(numbers[digest] for digest in known)
+            raise BadInputError(
+                f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)", f"keys[{first}]"
+            )
+        await change.insert_keys(rows, "imported")
+    await announce(parts, change.digests)
+    return [key_of(row, change.now) for row in rows]
+
+
+def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any]:
+    if not isinstance(key, ImportedKey):
+        raise BadInputError(f"{_NOT_IMPORTED} {type(key).__name__}")
+    if isinstance(key.digest, str):
+        raise BadInputError("digest must be bytes, not a text: bytes.fromhex(...) makes them of hexadecimal digits")
+    if not isinstance(key.digest, bytes) or len(key.digest) != DIGEST_BYTES:
+        raise BadInputError(f"digest must be {DIGEST_BYTES} bytes: hashlib.sha256(secret).digest()")
+    if not isinstance(key.hint, str) or len(key.hint) > _HINT_MAX or not key.hint.isprintable():
+        raise BadInputError(f"hint must be at most {_HINT_MAX} printable characters")
+    row = new_row(catalogue, key.description, key.permissions, key.project, key.expires_at, active=key.active)
+    return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

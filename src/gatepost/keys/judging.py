@@ -1,0 +1,78 @@
+"""Judging secrets: what one opens, whatever I/O that takes, and what this worker would say of a digest."""
+
+import asyncio
+from collections.abc import Sequence
+
+from gatepost.base import (
+    Absent,
+    Answer,
+    BadInputError,
+    Outcome,
+    Presented,
+    Record,
+    UnavailableError,
+    Verdict,
+    WorkerAnswers,
+    decide,
+    of_another_project,
+)
+from gatepost.keys.parts import Parts
+from gatepost.rules import UNSET, Unset
+
+
+def presented_text(secret: str, *, fresh: bool) -> Presented:
+    """What is left of a secret that a verb was given as a text. Raises `BadInputError`."""
+    if not isinstance(secret, str):
+        raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
+    return Presented(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
+
+
+async def verify(parts: Parts, presented: Presented, project: str | Unset | None = UNSET) -> Verdict:
+    """What a secret opens, as the middleware would judge it. `project`: the one that the request belongs to; `None` =
+    to none, so that only company-wide keys are good; left out = not asked. One that is `fresh` is judged on the
+    database's word of now, whatever is remembered; one round trip. Raises `UnavailableError` where the truth could not
+    be read. No I/O where memory knows it.
+    """
+    outcome, key = await judge(parts, presented)
+    if outcome is Outcome.VALID and key is not None and not isinstance(project, Unset):
+        outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
+    return Verdict(outcome, key)
+
+
+async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | None]:
+    """What a secret opens, with whatever I/O it takes: none for a text that was never made here. One that is `fresh`
+    is read from the database after this call, whatever is remembered.
+
+    Raises `UnavailableError`.
+    """
+    opened = parts.opened()
+    lookup, digest = opened.lookup, presented.digest
+    found = None if presented.fresh else lookup.remembered(digest)
+    if found is None:
+        if not presented.may_exist(opened.format, foreign=parts.settings.foreign_secrets):
+            return Outcome.INVALID, None
+        if not opened.freshness.started:
+            await opened.serve()
+        found = await (lookup.find_fresh(digest) if presented.fresh else lookup.seek(digest))
+    return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
+
+
+async def testify(parts: Parts, digests: Sequence[bytes]) -> WorkerAnswers:
+    """How requests with the secrets of these digests (32 bytes each) would be answered, had they begun now: by the
+    same memory, Redis and database, in the same order and under the same lease. For the auditor, which has no
+    secrets. At most the I/O of a request each. Raises `UnavailableError` where this worker cannot begin to serve.
+    """
+    opened = parts.opened()
+    await opened.serve()
+    freshness, lookup = opened.freshness, opened.lookup
+    worker, applied, lease = freshness.worker, freshness.applied, freshness.lease_seconds()
+    results = await asyncio.gather(*map(lookup.witness, digests), return_exceptions=True)
+    answers = {}
+    for digest, found in zip(digests, results, strict=True):
+        if isinstance(found, UnavailableError):
+            answers[digest] = Answer(Outcome.UNAVAILABLE, None)
+        elif isinstance(found, BaseException):
+            raise found
+        else:
+            answers[digest] = Answer(decide(found, freshness.database_now()), found.as_of)
+    return WorkerAnswers(worker, freshness.max_staleness, applied, lease, answers)

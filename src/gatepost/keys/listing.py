@@ -1,0 +1,105 @@
+"""Looking at keys: one, a page of them, how many there are, and the projects that have any."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
+
+from gatepost.base import PROJECT_MAX, Actor, APIKey, BadInputError, KeyNotFoundError, Page, Total
+from gatepost.keys.parts import Parts
+from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_limit, checked_text
+
+if TYPE_CHECKING:
+    from gatepost.database import Filter
+    from gatepost.keys.which import Which
+
+
+async def get_key(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> APIKey:
+    """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
+    authority = Authority(checked_actor(actor))
+    authority.check_look(key_id)
+    check_id(key_id)
+    key = await parts.database.get_key(key_id)
+    if key is None or not authority.reaches(key):
+        raise KeyNotFoundError([key_id])
+    return key
+
+
+async def list_keys(
+    parts: Parts,
+    *,
+    sort: str = "-created",
+    after: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+    actor: str | Actor = UNNAMED,
+    **which: Unpack["Which"],
+) -> Page[APIKey]:
+    """One page of keys: those that fit all filters. `None` and `False` do not filter.
+
+    `project`: keys of this one. `company_wide`: keys of no project. `state`: by the database's clock: `active` =
+    keys that work now, those that are `expiring` within `expires_within` seconds (30 days) among them; `expired`;
+    `deactivated`. `active`: `True` = in the state `active`, `False` = `deactivated`. `permission`: keys that have
+    it. `no_permissions`: keys that have none. `expires_before`: aware; keys that expire earlier, or did.
+    `never_expires`: keys without an expiry. `search`: words in any case, each of which begins a word of the
+    description or is the beginning of the id; or a secret as `hint` tells it, its start, or its last four
+    characters, in their own case, of a key's secret now or of the one before.
+
+    `sort`: `created`, `updated`, `description` or `expires` (never comes after every moment), with `-` in front for
+    descending. `after`: the `next` of the page before; `before`: the `previous` of the page behind. `limit`: 1 to
+    500. Raises `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One round trip, two with a state or
+    an expiry, three or four with a permission or `search`; milliseconds, whatever the page and however many keys
+    there are (docs/decisions/0007).
+    """
+    from gatepost.database import Listing, Place, Sort  # noqa: PLC0415 - SQLAlchemy, only where needed
+
+    order = Sort.parse(sort)
+    if after is not None and before is not None:
+        raise BadInputError("after and before exclude each other", "before")
+    wanted = _wanted(parts, which, actor)
+    place = None
+    if after is not None or before is not None:
+        place = Place.parse(after or before or "", order, "before" if after is None else "after")
+    limit = checked_limit(limit)
+    if wanted is None:
+        return Page((), None)
+    listing = Listing(filter=wanted, sort=order, place=place, limit=limit, backwards=before is not None)
+    return Page(*await parts.database.list_keys(listing))
+
+
+async def count_keys(parts: Parts, *, actor: str | Actor = UNNAMED, **which: Unpack["Which"]) -> Total:
+    """How many keys `list` has with these filters, all pages together. At most 10,000 keys are looked at: where
+    there may be more, the answer says so, and tells how many there are at least.
+
+    Raises as `list` does. One round trip, two or three with filters, which take as long as it takes to look at so
+    many rows: some 10 ms for 10,000.
+    """
+    wanted = _wanted(parts, which, actor)
+    return Total(0, exact=True) if wanted is None else await parts.database.count_keys(wanted)
+
+
+async def list_projects(
+    parts: Parts, *, after: str | None = None, limit: int = 100, actor: str | Actor = UNNAMED
+) -> Page[str]:
+    """The names of the projects that have keys, of those that the actor reaches, in the database's order of texts.
+    `after`: a name; those that come after it. `limit`: 1 to 500. Raises `BadInputError`, `AccessDeniedError`,
+    `UnavailableError`. One round trip, however many keys there are."""
+    authority = Authority(checked_actor(actor))
+    authority.check_look()
+    found = await parts.database.list_projects(
+        after=None if after is None else checked_text("after", after, PROJECT_MAX),
+        project=authority.actor.project,
+        limit=checked_limit(limit) + 1,
+    )
+    return Page(found[:limit], found[limit - 1] if len(found) > limit else None)
+
+
+def _wanted(parts: Parts, which: "Which", actor: str | Actor) -> "Filter | None":
+    """The keys that are asked for and that the actor reaches; `None` = there can be none."""
+    from gatepost.keys.selection import Selection  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+    authority = Authority(checked_actor(actor))
+    authority.check_look()
+    wanted = Selection(**which).checked(parts.settings.catalogue)
+    own = authority.actor.project
+    if own is None:
+        return wanted
+    return replace(wanted, project=own) if wanted.project in (None, own) else None

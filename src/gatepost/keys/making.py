@@ -1,0 +1,133 @@
+"""Making a key, and telling its secret again to whoever asks with the same idempotency key (docs/decisions/0009)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gatepost.base import (
+    Actor,
+    ActorKind,
+    IdempotencyError,
+    Issued,
+    SecretFormat,
+    Untold,
+    derived_seed,
+    new_id,
+)
+from gatepost.base import secret as secret_text
+from gatepost.keys.change import changing
+from gatepost.keys.parts import Parts
+from gatepost.keys.rows import key_of, new_row, secret_columns
+from gatepost.keys.spreading import announce
+from gatepost.rules import (
+    UNNAMED,
+    UNSET,
+    Authority,
+    Unset,
+    check_in_future,
+    checked_actor,
+    checked_idempotency_key,
+)
+
+if TYPE_CHECKING:
+    from gatepost.database import Change, Creation
+
+IDEMPOTENCY_SECONDS = 86400.0
+"""For how long a request with an idempotency key may be repeated."""
+
+_Seed = tuple[str, bytes | None, SecretFormat]
+"""What a key and its secret are made of: id, random bytes (`None` = new ones), and the format."""
+
+
+async def create(
+    parts: Parts,
+    description: str,
+    permissions: Iterable[str] = (),
+    *,
+    project: str | Unset | None = UNSET,
+    expires_at: datetime | None = None,
+    active: bool = True,
+    idempotency_key: str | None = None,
+    actor: str | Actor = UNNAMED,
+) -> Issued:
+    """Make a key; its secret is told in the answer and never again.
+
+    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters;
+    `None` = every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be
+    used from the start. `idempotency_key`: 16 to 200 random characters; the same call with it within 24 hours makes
+    no second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`,
+    `AccessDeniedError`, `IdempotencyError` where the idempotency key was used for something else,
+    `UnavailableError`. One transaction.
+    """
+    actor = checked_actor(actor)
+    Authority(actor).check_manage()
+    if isinstance(project, Unset):
+        project = actor.project
+    row = new_row(parts.settings.catalogue, description, permissions, project, expires_at, active=active)
+    seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
+    if idempotency_key is not None:
+        seeds = _seeds(parts.opened().format, _seed_label(actor, checked_idempotency_key(idempotency_key)))
+    key_id, random, secret_format = seeds[0]
+    secret = Untold(secret_format.make(key_id, random))
+    row |= {"id": key_id, **secret_columns(parts.settings.vault, secret)}
+    async with changing(parts, actor) as (change, authority):
+        authority.check_project(row["project"])
+        authority.check_grant(frozenset(row["permissions"].split()))
+        made = None if idempotency_key is None else await change.creation_of([seed[0] for seed in seeds])
+        if idempotency_key is not None and made is None:
+            await _check_not_made_earlier(parts, change, actor, idempotency_key)
+        if made is not None:
+            secrets = {seed[0]: Untold(seed[2].make(*seed[:2])) for seed in seeds}
+            return await _made_before(change, made, row, secrets[made.key_id], authority)
+        check_in_future(expires_at, change.now)
+        await change.insert_keys([row], "created")
+    await announce(parts, change.digests)
+    return Issued(key_of(row, change.now), secret.text)
+
+
+def _seed_label(actor: Actor, idempotency_key: str) -> str:
+    """What tells this call from others: who asks, for which project, and the idempotency key."""
+    if actor.kind is ActorKind.KEY:
+        return f"key {actor.identity}\0{idempotency_key}"
+    return orjson.dumps([actor.kind, actor.identity, actor.project, idempotency_key]).decode()
+
+
+def _seeds(secret_format: SecretFormat, label: str) -> Sequence[_Seed]:
+    """What a label makes a key and its secret of, under each server key: id, random bytes, and the format
+    (docs/decisions/0009)."""
+    return [
+        (*derived_seed(server_key, label), SecretFormat((server_key,), secret_format.prefix))
+        for server_key in secret_format.server_keys
+    ]
+
+
+async def _check_not_made_earlier(parts: Parts, change: "Change", actor: Actor, idempotency_key: str) -> None:
+    """Raise `IdempotencyError` where a key was made with the idempotency key by a gatepost that knew people by
+    their names alone: its secret might be somebody else's, and a second key is not wanted."""
+    if actor.kind is not ActorKind.KEY:
+        earlier = _seeds(parts.opened().format, f"name {actor.name}\0{idempotency_key}")
+        if await change.creation_of([seed[0] for seed in earlier]) is not None:
+            raise IdempotencyError(
+                "The idempotency key was used before gatepost was upgraded, by this name: take a new one"
+            )
+
+
+async def _made_before(
+    change: "Change", made: "Creation", row: Mapping[str, Any], secret: Untold, authority: Authority
+) -> Issued:
+    """The answer to a request to create a key that was answered before. Raises `IdempotencyError`."""
+    from gatepost.database import creation_detail  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+    if made.detail != creation_detail(row):
+        raise IdempotencyError("The idempotency key was used for another request already: take a new one")
+    if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
+        raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")
+    found = await change.secret_of(secret_text.digest(secret.text.encode()))
+    if found != (made.key_id, None):
+        raise IdempotencyError(f"Key {made.key_id}, made with the idempotency key, was deleted or rotated since")
+    key = await change.read_key(made.key_id)
+    authority.check_reach(key)
+    authority.check_grant(key.permissions)
+    return Issued(key, secret.text)

@@ -1,0 +1,113 @@
+"""`Opened`: what is there while the keys are open, put together from the settings."""
+
+import asyncio
+import hmac
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.keys.parts.settings import Settings
+
+if TYPE_CHECKING:
+    from gatepost.connections import Guard
+    from gatepost.database import Database
+    from gatepost.freshness import Freshness, Propagations
+    from gatepost.lookup import Lookup
+    from gatepost.redis import RedisTier
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to. `thread`:
+    the name of the thread that it runs in."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: str
+    database: "Database"
+    format: SecretFormat
+    redis: "RedisTier | None"
+    freshness: "Freshness"
+    lookup: "Lookup"
+    guard: "Guard"
+    propagations: "Propagations"
+
+    def check_loop(self) -> None:
+        """Raises `ConfigurationError` in another event loop than its own."""
+        here = asyncio.get_running_loop()
+        if here is not self.loop:
+            raise ConfigurationError(
+                f"The keys were opened in the event loop {id(self.loop):#x} (thread {self.thread}) and are used in the "
+                f"event loop {id(here):#x} (thread {threading.current_thread().name}): open them in the loop that uses "
+                "them. In a test with a sync client, let the app's lifespan do it ('with TestClient(app) as client'), "
+                "and call verbs by 'client.portal.call(keys.create, ...)'"
+            )
+
+    async def serve(self) -> None:
+        """Begin to follow the change log, so that lookups may be remembered. One to four round trips; nothing where it
+        runs already. Raises `UnavailableError`."""
+        if not self.freshness.started:
+            await self.freshness.start()
+
+    def derived_keys(self, purpose: str) -> Sequence[bytes]:
+        """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
+        that every worker believes them."""
+        label = b"gatepost key\0" + purpose.encode()
+        return [hmac.digest(key, label, "sha256") for key in self.format.server_keys]
+
+    async def close(self) -> None:
+        """Close all of it, but for engines and clients that were handed in."""
+        async with AsyncExitStack() as stack:  # each is closed whatever happens to those before it
+            stack.push_async_callback(self.database.close)
+            if self.redis is not None:
+                stack.push_async_callback(self.redis.close)
+            stack.push_async_callback(self.propagations.close)
+            stack.push_async_callback(self.lookup.close)
+            stack.push_async_callback(self.guard.stop)
+            stack.push_async_callback(self.freshness.stop)
+
+
+async def connected(settings: Settings, database: "Database", redis: "RedisTier | None", clock: Clock) -> Opened:
+    """Everything, on a database and a Redis that are not open yet. Raises `SchemaError`, `MissingExtraError`,
+    `UnavailableError`, and leaves nothing open then. A Redis that does not answer is no error."""
+    # SQLAlchemy, only where keys are opened
+    from gatepost.connections import Connections, Guard  # noqa: PLC0415
+    from gatepost.freshness import Freshness, Propagations  # noqa: PLC0415
+    from gatepost.lookup import Lookup, MemoryTier  # noqa: PLC0415
+
+    await database.open()
+    try:
+        stored = await database.read_settings()
+        if redis is not None:
+            await redis.open(stored["seal_key"])
+    except BaseException:
+        await database.close()
+        raise
+    memory = MemoryTier(settings.memory_entries)
+    connections = Connections()
+    freshness = Freshness(
+        database,
+        memory,
+        connections,
+        redis,
+        max_staleness=settings.max_staleness,
+        poll_interval=settings.poll_interval,
+        clock=clock,
+    )
+    lookup = Lookup(
+        database,
+        memory,
+        redis,
+        freshness,
+        memory_ttl=settings.memory_ttl,
+        absent_ttl=settings.absent_ttl,
+        clock=clock,
+    )
+    guard = Guard(connections, lookup, freshness, clock=clock)
+    propagations = Propagations(database, clock=clock)
+    secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
+    loop = asyncio.get_running_loop()
+    thread = threading.current_thread().name
+    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations)

@@ -1,0 +1,30 @@
+"""Telling a secret again that a vault keeps (docs/decisions/0008)."""
+
+from gatepost.base import Actor, SecretNotStoredError, Untold
+from gatepost.keys.change import changing, key_to_change
+from gatepost.keys.parts import Parts
+from gatepost.keys.spreading import announce
+from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
+
+
+async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
+    """The current secret of a key again, where a vault keeps it. It is in the audit log before it is told. An actor
+    needs `ACCESS_MANAGE` and every permission of the key. Raises `SecretNotStoredError`, `KeyNotFoundError`,
+    `AccessDeniedError`, `UnavailableError`. One transaction."""
+    actor = checked_actor(actor)
+    Authority(actor).check_manage()
+    check_id(key_id)
+    if parts.settings.vault is None:
+        raise SecretNotStoredError("No vault is configured: only digests of secrets are stored (vault_keys=)")
+    async with changing(parts, actor) as (change, authority):
+        key = await key_to_change(change, authority, key_id)
+        authority.check_grant(key.permissions)
+        authority.check_current_secret(key)
+        digest, sealed = await change.reveal_secret(key_id)
+        if sealed is None:
+            raise SecretNotStoredError(
+                "This key's secret was made before the vault was configured: rotate the key to get one that is kept"
+            )
+        secret = Untold(parts.settings.vault.open(sealed, digest))
+    await announce(parts, change.digests)
+    return secret.text

@@ -1,0 +1,60 @@
+"""What is stored of a key: the columns of a new one, and of a new secret."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from gatepost.base import APIKey, BadInputError, Untold
+from gatepost.base import secret as secret_text
+from gatepost.keys.parts import Vault
+from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
+
+
+def new_row(
+    catalogue: type[Catalogue],
+    description: str,
+    permissions: Iterable[str],
+    project: str | None,
+    expires_at: datetime | None,
+    *,
+    active: bool,
+) -> dict[str, Any]:
+    """The columns of a new key, checked; all but its id and its secret's."""
+    if not isinstance(active, bool):
+        raise BadInputError(f"active must be True or False, not {active!r}", "active")
+    return {
+        "project": checked_project(project),
+        "description": checked_description(description),
+        "permissions": joined(sorted(catalogue.check(permissions))),
+        "active": active,
+        "expires_at": checked_moment(expires_at),
+    }
+
+
+def secret_columns(vault: Vault | None, secret: Untold) -> dict[str, Any]:
+    """What is stored of a new secret; sealed where there is a vault."""
+    return {
+        "digest": secret_text.digest(secret.text.encode()),
+        "hint": secret_text.hint(secret.text),
+        "sealed": None if vault is None else vault.seal(secret.text),
+    }
+
+
+def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
+    """The key that has just been made of a row."""
+    return APIKey(
+        id=row["id"],
+        project=row["project"],
+        description=row["description"],
+        permissions=frozenset(row["permissions"].split()),
+        active=row["active"],
+        created_at=now,
+        updated_at=now,
+        expires_at=row["expires_at"],
+        hint=row["hint"],
+    )
+
+
+def joined(names: Sequence[str]) -> str:
+    """The text of the permissions column: a space at each end, so that SQL can search for a whole name."""
+    return f" {' '.join(names)} "
