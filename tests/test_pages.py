@@ -83,6 +83,23 @@ def test_the_readme_shows_the_two_commands_and_the_scanners_expression() -> None
     assert gatepost.secret_pattern() in (ROOT / "docs" / "scanners.md").read_text()
 
 
+def test_the_index_of_decisions_has_each_of_them_by_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    notes = sorted(folder.glob("0*.md"))
+    assert len(notes) >= 30
+    for note in notes:
+        number, _, title = note.read_text().partition("\n")[0].removeprefix("# ").partition(": ")
+        assert note.name.startswith(f"{number}-")
+        assert f"| [{number}]({note.name}) | {title[0].upper()}{title[1:]} |" in index
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_what_a_page_for_developers_links_to_is_there(page: str) -> None:
+    found = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    assert all(((ROOT / page).parent / name).exists() for name in found), found
+
+
 def test_every_page_that_the_readme_names_is_there() -> None:
     pages = re.findall(r"\]\(([^)#:]+)[)#]", (ROOT / "README.md").read_text())
     assert len(pages) > 8
