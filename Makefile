@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PARALLEL := -n logical --maxprocesses=4 --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick pythons check fix bench campaign soak model clean
+.PHONY: help demo test quick pythons check fix release bench campaign soak model clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -49,6 +49,9 @@ check: .venv/dev ## format, lint, types, rooms
 fix: .venv/dev ## format and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
+
+release: .venv/dev ## wheel and sdist, into dist/, each tried in a clean environment of every Python found
+	@$(BIN)/python -m tests.release
 
 bench: .venv/dev ## the benchmarks, against what people would use instead: ARGS=--quick for a first look, ARGS=--list
 	@$(BIN)/python -m benchmarks $(ARGS)

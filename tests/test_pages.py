@@ -1,10 +1,8 @@
 """What the README and the pages in docs/ show, run as it stands there."""
 
 import hashlib
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,9 +14,8 @@ import pytest
 
 import gatepost
 from gatepost import APIKeys
-from tests.servers.ports import free_port
+from tests.readme import INSTALL, MAIN, ROOT, blocks, first_commands
 
-ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 PATIENCE_SECONDS = 600
 """Type checkers and servers start slowly on a busy machine."""
@@ -56,15 +53,6 @@ async def run(blocks):
         app = names["app"]
         print("routes", *sorted({route.path for route in getattr(app, "routes", ()) if hasattr(route, "path")}))
 """
-
-
-def blocks(page: str, language: str = "python") -> Sequence[str]:
-    """The blocks of a page in that language."""
-    text = (ROOT / page).read_text()
-    return [each[1] for each in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
-
-
-MAIN, *REST = blocks("README.md")
 
 
 def run_blocks(given: Sequence[str], folder: Path) -> str:
@@ -130,22 +118,8 @@ def test_the_first_app_is_fastapis_own_and_typed(tmp_path: Path) -> None:
 def test_the_first_commands_work_as_they_stand(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
-    (tmp_path / "main.py").write_text(MAIN)
-    _, install, commands, _ = blocks("README.md", "sh")
-    assert install == "pip install 'gatepost[cli]' fastapi uvicorn\n"
-    port = free_port()
-    script = commands.replace("uvicorn main:app &", f"uvicorn main:app --port {port} & echo $! > pid").replace(
-        "8000", str(port)
-    )
-    script = script.replace("--retry 5", "--retry 300 --retry-delay 1")  # however busy the machine is
-    assert "echo $! > pid" in script
-    assert "--retry-delay 1" in script
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GATEPOST_")}
-    environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
-    with (tmp_path / "out").open("w") as told, (tmp_path / "err").open("w") as errors:
-        subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, stdout=told, stderr=errors, check=False)
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-    out, err = ((tmp_path / each).read_text() for each in ("out", "err"))
+    assert INSTALL == "pip install 'gatepost[cli]' fastapi uvicorn\n"
+    out, err = first_commands(BIN, tmp_path)
     assert out.endswith('["sunset.jpg"]'), err
     assert "Made the SQLite file" in err
 
