@@ -383,6 +383,7 @@ class APIKeys:
 
     def attend(self, digest: bytes, key: Record, end: Callable[[Outcome], None]) -> Callable[[], None]:
         """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key` must not go
-        on. Call what is returned when it is over. Keys that are closed end nothing. More: `Guard.attend`."""
+        on. Call what is returned when it is over. Keys that are closed end nothing. Raises `ConfigurationError` in
+        another event loop than that of the keys. More: `Guard.attend`."""
         parts = self._parts
         return parts.opened().guard.attend(digest, key, end) if parts.is_open else do_nothing
