@@ -536,10 +536,10 @@ async def test_keys_of_other_projects_are_as_if_they_were_not_there(served: Serv
             assert (await client.get(path)).status_code == 404
         answer = await client.post("change", {"csrf_token": token, "verb": "delete", "id": other.key.id})
         assert answer.status_code == 404
-        fields = {"csrf_token": token, "idempotency_key": "i" * 20, "description": "x", "project": "other"}
+        fields = {"csrf_token": token, "idempotency_key": "i" * 20, "description": "formed", "project": "other"}
         assert (await client.post("new", fields)).status_code == 200
     assert await served.keys.get(other.key.id)
-    assert {key.project for key in (await served.keys.list(search="x")).items} == {"acme"}
+    assert {key.project for key in (await served.keys.list(search="formed")).items} == {"acme"}
 
 
 async def test_a_form_that_is_sent_twice_makes_one_key_and_tells_the_same_secret(served: Served) -> None:
