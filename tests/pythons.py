@@ -41,10 +41,15 @@ LEFT_OUT = (
 SIMULATION_RUNS = "1"
 """Of each kind of weather: a third of what the whole suite plays."""
 
+PROGRESS_SECONDS = 60
+"""How often a run tells how far it is."""
+
 LOOK_SECONDS = 60
 """Ends an interpreter that hangs."""
 
 _CLASSIFIER = re.compile(r"Programming Language :: Python :: (\d+)\.(\d+)")
+
+_REACHED = re.compile(r"^[.FEsxX]+ +\[ *(\d+%)\]$", re.MULTILINE)
 
 _LOOK = """
 import json, sys, sysconfig
@@ -152,6 +157,12 @@ def _named(minors: Iterable[Minor]) -> str:
     return ", ".join(f"{major}.{minor}" for major, minor in minors)
 
 
+def progress(log: str) -> str | None:
+    """How far pytest is, by what it printed; `None` = it has not begun."""
+    reached = _REACHED.findall(log)
+    return reached[-1] if reached else None
+
+
 class Trial:
     """The core on one Python, in an environment of its own. `log`: what was printed meanwhile."""
 
@@ -200,14 +211,23 @@ class Trial:
         self._stamp.write_text(wanted)
         return True
 
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            reached = progress(self.log.read_text(errors="replace"))
+            if reached is not None:
+                print(f"CPython {self.name}: {reached}", flush=True)
+
     async def _done(self, *command: str | Path) -> bool:
         """Run a command to its end; answers whether it went well."""
         environment = {**os.environ, "TEST_SIMULATION_RUNS": SIMULATION_RUNS}
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, cwd=ROOT, env=environment)
+            telling = asyncio.create_task(self._tell_progress())
             try:
                 return await process.wait() == 0
             finally:
+                telling.cancel()
                 if process.returncode is None:
                     process.terminate()  # pytest then ends the servers that it started
                     await process.wait()

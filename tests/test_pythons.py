@@ -20,6 +20,7 @@ from tests.pythons import (
     looked_at,
     newest,
     objections,
+    progress,
 )
 
 HERE = Python(sys.version_info[:3], Path(sys.executable))
@@ -136,3 +137,8 @@ def test_a_machine_with_one_python_says_so_and_passes_except_in_ci(tmp_path: Pat
 def test_the_core_is_there() -> None:
     for each in (*(f"tests/{folder}" for folder in CORE), *LEFT_OUT):
         assert (ROOT / each).exists(), each
+
+
+def test_the_progress_of_a_run_is_the_last_that_pytest_printed() -> None:
+    assert progress("Installing 50% ...\n") is None
+    assert progress("......F.. [  7%]\n.s.. [ 42%]\n.....") == "42%"
