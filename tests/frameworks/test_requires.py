@@ -7,12 +7,15 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import (
+    DAM,
     APIKeyMiddleware,
     APIKeys,
     BadInputError,
@@ -23,6 +26,7 @@ from gatepost import (
 )
 from gatepost.asgi import refusals
 from gatepost.asgi.refusals import COME_FIRST_MAX, connection_of, scope_of
+from gatepost.asgi.requires import Requirement
 from gatepost.base.errors import PermissionDeniedError
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import ask, bearer, http_scope
@@ -136,6 +140,78 @@ async def test_permissions_that_somebody_else_put_there_as_a_list_do_not_count()
     with pytest.raises(ConfigurationError):
         await ask(requires("FILE_UPLOAD")(app), http_scope("/", permissions=["FILE_UPLOAD"]))
     assert ran == []
+
+
+@pytest.mark.parametrize("secret", ["reader", None])
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        requires(Notes.NOTES_READ_ALOUD),
+        requires("FILE_UPLOAD", Notes.NOTES_READ_ALOUD),
+        requires(any_of=[Notes.NOTES_READ_ALOUD]),
+        requires("OBJECTS_LIST", any_of=[Notes.NOTES_READ_ALOUD]),
+    ],
+)
+async def test_a_permission_that_no_key_can_have_is_an_error_that_names_it_and_the_catalogue(
+    keys: APIKeys, issuance: Issuance, foreign: Requirement, secret: str | None
+) -> None:
+    @foreign
+    async def in_the_loop(request: Request) -> Response:
+        ran.append("ran")
+        return Response()
+
+    @foreign
+    def in_a_thread(request: Request) -> Response:
+        ran.append("ran")
+        return Response()
+
+    app = Starlette(routes=[Route("/loop", in_the_loop), Route("/thread", in_a_thread)])
+    headers = bearer(issuance.reader.secret) if secret else {}
+    for path in ("/loop", "/thread"):
+        guarded = APIKeyMiddleware(app, keys, optional=True)
+        with pytest.raises(ConfigurationError, match=r"NOTES_READ_ALOUD, which no key can be given: .* DAM "):
+            await ask(guarded, http_scope(path, headers))
+    assert ran == []
+
+
+async def test_where_some_key_could_be_let_in_the_others_are_refused(keys: APIKeys, issuance: Issuance) -> None:
+    @requires(any_of=[Notes.NOTES_READ_ALOUD, "FILE_UPLOAD"])
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response()(scope, receive, send)
+
+    assert await denial(app, keys, issuance.uploader.secret) is None
+    refused = await denial(app, keys, issuance.reader.secret)
+    assert refused is not None
+    assert refused["required"] == ["FILE_UPLOAD", "NOTES_READ_ALOUD"]
+
+
+async def test_a_key_of_another_catalogue_that_the_database_has_is_let_in_all_the_same(database: str) -> None:
+    """As an app's catalogue shrinks, say: what keys hold counts, not what they could be given now."""
+
+    class Both(Notes, DAM):
+        pass
+
+    @requires(Notes.NOTES_READ_ALOUD)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response()(scope, receive, send)
+
+    async with APIKeys(database, catalogue=Both) as earlier:
+        issued = await earlier.create("made earlier", [Notes.NOTES_READ_ALOUD])
+    async with APIKeys(database) as later:
+        assert await denial(app, later, issued.secret) is None
+
+
+async def test_permissions_that_somebody_else_put_there_are_judged_without_a_catalogue(
+    keys: APIKeys, issuance: Issuance
+) -> None:
+    guarded = requires(Notes.NOTES_READ_ALOUD)(Response())
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await guarded({**scope, "permissions": frozenset({"OBJECTS_LIST"})}, receive, send)
+
+    refused = await denial(app, keys, issuance.reader.secret)
+    assert refused is not None
+    assert refused["missing"] == ["NOTES_READ_ALOUD"]
 
 
 async def denial(app: ASGIApp, keys: APIKeys, secret: str) -> dict[str, Any] | None:

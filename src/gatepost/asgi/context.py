@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 
     from gatepost.asgi.refusal_log import RefusalLog
     from gatepost.asgi.responses import Problem
+    from gatepost.keys import Catalogue
 
 
 class Judge(Protocol):
     """The middleware that let a request in. `refusal_log`: is told of what is refused later on."""
 
     refusal_log: "RefusalLog"
+
+    @property
+    def catalogue(self) -> "type[Catalogue]":
+        """Which permissions its keys can have."""
 
     @property
     def loop(self) -> "AbstractEventLoop":

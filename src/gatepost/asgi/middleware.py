@@ -34,7 +34,7 @@ from gatepost.base import (
     UnavailableError,
     of_another_project,
 )
-from gatepost.keys import APIKeys
+from gatepost.keys import APIKeys, Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -168,6 +168,11 @@ class APIKeyMiddleware:
         if outer or served[3]:
             await _finish(served, outer)
         served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
+
+    @property
+    def catalogue(self) -> type[Catalogue]:
+        """Which permissions the keys can have."""
+        return self.keys.catalogue
 
     @property
     def loop(self) -> AbstractEventLoop:

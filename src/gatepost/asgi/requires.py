@@ -8,11 +8,12 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from starlette.requests import HTTPConnection
 
+from gatepost.asgi.context import serving
 from gatepost.asgi.refusals import Call, scope_of
 from gatepost.asgi.responses import Problem, denied
 from gatepost.asgi.sources import Scope
 from gatepost.base import BadInputError, ConfigurationError, PermissionDeniedError
-from gatepost.keys import check_declared
+from gatepost.keys import Catalogue, check_declared
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -121,16 +122,36 @@ class PermissionCheck:
     def judge(self, scope: Scope | None) -> Problem | None:
         """The refusal, or `None`, for a call that serves `scope`.
 
-        Raises `ConfigurationError` where no middleware has put permissions into the scope.
+        Raises `ConfigurationError` where no middleware has put permissions into the scope, and where it would refuse
+        every key: the catalogue of the keys that let the call in does not have what it asks for.
         """
         permissions = None if scope is None else scope.get("permissions")
         if not isinstance(permissions, frozenset):
             raise ConfigurationError("requires() found no permissions: wrap the app in gatepost.APIKeyMiddleware")
         if not self.all_of <= permissions:
+            self._check_possible(permissions)
             return denied(self.all_of, self.all_of - permissions, any_of=False)
         if self.any_of and not self.any_of & permissions:
+            self._check_possible(permissions)
             return denied(self.any_of, self.any_of, any_of=True)
         return None
+
+    def _check_possible(self, permissions: frozenset[str]) -> None:
+        """Raise `ConfigurationError` where no key could be given what the route asks for. Before a call nothing knows
+        both route and keys, and a call that is let in pays nothing for it."""
+        served = serving()
+        if not served or served[0].get("permissions") is not permissions:
+            return  # put there by somebody else
+        catalogue: type[Catalogue] = served[1].catalogue
+        foreign = self.all_of.difference(catalogue)
+        if self.any_of and self.any_of.isdisjoint(catalogue):
+            foreign |= self.any_of
+        if foreign:
+            raise ConfigurationError(
+                f"requires() asks for {', '.join(sorted(foreign))}, which no key can be given: the keys' catalogue "
+                f"{catalogue.__name__} does not have it. Name one that it has, or give APIKeys the catalogue with it "
+                "(catalogue=...)"
+            )
 
 
 def checks_of(handler: Any) -> "tuple[PermissionCheck, ...]":
