@@ -61,7 +61,8 @@ class Handshakes:
         self._wrong = b""
 
     async def rate(self, seconds: float) -> float:
-        """Handshakes per second. Raises `HandshakeError` with the first answer that was another than an acceptance."""
+        """Handshakes per second; each of those at once does one at least. Raises `HandshakeError` with the first answer
+        that was another than an acceptance."""
         self._done = 0
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
@@ -74,10 +75,12 @@ class Handshakes:
 
     async def _run(self, until: float) -> None:
         loop = asyncio.get_running_loop()
-        while time.perf_counter() < until and not self._wrong:
+        while not self._wrong:
             ended: asyncio.Future[bytes] = loop.create_future()
             await loop.create_connection(lambda: _Socket(self._request, ended.set_result), "127.0.0.1", self._port)  # noqa: B023
             received = await ended
             if ACCEPTED not in received:
                 self._wrong = received or b"nothing"
             self._done += 1
+            if time.perf_counter() >= until:
+                return

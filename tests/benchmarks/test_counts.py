@@ -3,7 +3,6 @@
 A count is the same on every run, so one more call or statement fails here, whatever the machine is doing.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from benchmarks import stock
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, requires
 from gatepost.base.secret import digest
+from tests.freshness.conftest import settled
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -45,9 +45,6 @@ BYTECODES_OF_A_WATCHED_ANSWER = 80
 
 CALLS_TO_LOOK_AT_HEADERS = 6
 """The look itself, one for the headers, one for their type, one for the name that is sought, two for its value."""
-
-WINDOW = 0.3
-"""Seconds until a worker that was told of a change has polled, and what it writes to Redis has been written."""
 
 
 @pytest.fixture
@@ -188,7 +185,7 @@ async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(sqlite_url
         await stock.put_in(keys, range(64))
         secrets = [stock.secret(n) for n in range(64)]
         (await ask(APIKeyMiddleware(app, keys), secrets, 64)).only(200)
-        await asyncio.sleep(WINDOW)
+        await settled(keys)
         found = await trips(redis_url, partial(ask, APIKeyMiddleware(app, other), secrets, 64))
     assert found == Trips(mget=1)
 

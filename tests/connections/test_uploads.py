@@ -47,7 +47,7 @@ async def test_a_request_whose_body_is_held_back_gets_no_more_of_it_once_its_key
     async with Connection(app_of(keys, end_connections=end_connections), upload_of(issued.secret)) as connection:
         connection.give("http.request", body=b"begin", more_body=True)
         if waits:
-            await asyncio.sleep(0.05)  # the handler waits for more
+            await connection.waits()
         await keys.deactivate(issued.key.id)
         connection.give("http.request", body=b"end")  # in the same turn: nobody has looked after it yet
         answer = await connection.answer()
@@ -58,17 +58,18 @@ async def test_a_request_whose_body_is_held_back_gets_no_more_of_it_once_its_key
 async def test_a_body_that_had_come_is_written_though_the_key_dies_meanwhile(worker: MakeWorker) -> None:
     keys = await worker()
     issued = await keys.create("a key")
-    go_on = asyncio.Event()
+    has_all, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Request) -> PlainTextResponse:
         await request.body()
+        has_all.set()
         await go_on.wait()
         return await write(request)
 
     app = APIKeyMiddleware(Starlette(routes=[Route("/", slow, methods=["POST"])]), keys, end_uploads=True)
     async with Connection(app, upload_of(issued.secret)) as connection:
         connection.give("http.request", body=b"all of it")
-        await asyncio.sleep(0.05)
+        await has_all.wait()
         await keys.deactivate(issued.key.id)
         go_on.set()
         assert (await connection.answer()).status_code == 200
@@ -95,7 +96,7 @@ async def test_an_answer_that_has_begun_is_not_refused_anew(worker: MakeWorker) 
     async with Connection(app, upload_of(issued.secret)) as connection:
         connection.give("http.request", body=b"begin", more_body=True)
         assert (await connection.take())["type"] == "http.response.start"
-        await asyncio.sleep(0.05)
+        await connection.waits()
         await keys.deactivate(issued.key.id)
         with pytest.raises(OSError, match="key_deactivated"):
             await connection.end()
@@ -107,7 +108,7 @@ async def test_a_cancelled_request_stays_cancelled(worker: MakeWorker) -> None:
     issued = await keys.create("a key")
     async with Connection(app_of(keys), upload_of(issued.secret)) as connection:
         connection.give("http.request", body=b"begin", more_body=True)
-        await asyncio.sleep(0.05)
+        await connection.waits()
         connection._task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connection.end()
@@ -124,7 +125,7 @@ async def test_without_the_option_or_without_a_key_a_body_comes_to_its_end(worke
     ):
         async with Connection(app, http_scope("/", headers, method="POST")) as connection:
             connection.give("http.request", body=b"begin", more_body=True)
-            await asyncio.sleep(0.05)
+            await connection.waits()
             await keys.deactivate(issued.key.id)
             connection.give("http.request", body=b", end")
             assert (await connection.answer()).text == "10 bytes"

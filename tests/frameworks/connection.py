@@ -60,11 +60,12 @@ class Connection:
         self._app = app
         self._scope = scope
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._waits = asyncio.Event()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
         self._has_told = False
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.ensure_future(self._app(self._scope, self._to_app.get, self._from_app.put))
+        self._task = asyncio.ensure_future(self._app(self._scope, self._next, self._from_app.put))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
@@ -75,7 +76,18 @@ class Connection:
 
     def give(self, type: str, **entries: Any) -> None:  # noqa: A002 - the message's own word
         """Let the app receive a message."""
+        self._waits.clear()
         self._to_app.put_nowait({"type": type, **entries})
+
+    async def waits(self) -> None:
+        """Return when the app has received all that was given, and waits for more."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await self._waits.wait()
+
+    async def _next(self) -> Message:
+        if self._to_app.empty():
+            self._waits.set()
+        return await self._to_app.get()
 
     async def take(self) -> Message:
         """The next message that the app sends. Fails with the app's error, or where it ended without one."""

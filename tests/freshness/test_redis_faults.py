@@ -211,11 +211,10 @@ async def test_a_redis_cluster_client_works(worker: MakeWorker, own_redis: Redis
     own_redis.start(cluster_enabled="yes")
     async with Redis.from_url(own_redis.url) as client:
         await client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))  # type: ignore[no-untyped-call]
-        for _ in range(200):
-            info = await client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True)  # type: ignore[no-untyped-call]
-            if b"cluster_state:ok" in info:
-                break
+        info = b""
+        while b"cluster_state:ok" not in info:
             await asyncio.sleep(0.05)
+            info = await client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True)  # type: ignore[no-untyped-call]
     cluster = RedisCluster.from_url(own_redis.url)
     async with cluster:
         first, second = await worker(cluster), await worker(cluster)

@@ -449,7 +449,7 @@ async def test_nothing_read_before_an_invalidation_is_believed_however_often_the
 
 @pytest.mark.parametrize("waiting", ["everywhere", "commit"])
 async def test_an_invalidation_empties_every_workers_memory(database_url: str, waiting: Any) -> None:
-    here, there = (APIKeys(database_url, poll_interval=0.05, max_staleness=5.0) for _ in range(2))
+    here, there = (APIKeys(database_url, poll_interval=0.05, max_staleness=300.0) for _ in range(2))
     await here.create_schema()
     async with here, there:
         issued = await here.create("a key")
@@ -459,9 +459,10 @@ async def test_an_invalidation_empties_every_workers_memory(database_url: str, w
         if waiting == "everywhere":
             assert told.complete
             assert there.hit(digest(issued.secret.encode())) is None
+        await there._opened().freshness.poll()
         with counted_statements(there) as counts:
-            for _ in range(100):
-                await asyncio.sleep(0.01)
+            for _ in range(10):
+                await there._opened().freshness.poll()
                 assert (await there.verify(issued.secret)).valid
         assert counts["records"] == 1
         await here.deactivate(issued.key.id)
@@ -568,6 +569,11 @@ async def test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paus
 async def test_the_databases_clock_is_learnt_at_polls(worker: MakeWorker) -> None:
     keys: APIKeys = await worker()
     freshness = keys._opened().freshness
+    begun = time.monotonic()
+    await freshness.poll()
+    before = freshness.database_now()
     position = await keys._database.read_position()
-    assert freshness.database_now() == pytest.approx(position.now, abs=0.5)
-    assert position.now == pytest.approx(time.time(), abs=5)
+    after = freshness.database_now()
+    took = time.monotonic() - begun + 0.002  # its clock is learnt as exactly as it answers soon, and tells milliseconds
+    assert before - took <= position.now <= after + took
+    assert time.time() - took <= position.now <= time.time() + took, "SQLite's clock is this machine's"

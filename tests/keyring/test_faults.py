@@ -102,15 +102,17 @@ def server_url(request: pytest.FixtureRequest) -> str:
 
 
 async def test_a_change_that_waits_for_another_too_long_is_a_clear_error_and_changes_nothing(server_url: str) -> None:
-    keys = APIKeys(server_url, read_timeout=0.5)
+    keys = APIKeys(server_url, read_timeout=60.0)
     await keys.create_schema()
     engine = create_async_engine(server_url)
     async with keys:
         issued = await keys.create("a key")
         async with engine.begin() as connection:
             await connection.execute(text("UPDATE gatepost_counter SET seq = seq"))
+            keys._database._timeout = 0.5
             with pytest.raises(UnavailableError, match="nothing was changed"):  # or it would wait for ever
                 await keys.deactivate(issued.key.id)
+            keys._database._timeout = 60.0
         assert (await keys.get(issued.key.id)).active
         await keys.deactivate(issued.key.id)
     await engine.dispose()

@@ -17,8 +17,8 @@ from tests.servers.programs import ProgramMissingError
 
 ROOT = Path(__file__).parents[2]
 FAULT_SECONDS = 3.0
-CHECKED_LEAST = 100
-"""Requests of each fault whose only right answer is known, of each kind: ten times as many on an idle machine."""
+CHECKED_PART = 0.05
+"""Requests of each fault whose only right answer is known, of each kind, as a part of what half of the faults have."""
 
 SLACK_SECONDS = 2.0
 """What may be added to a wait that ends with a lease."""
@@ -64,8 +64,8 @@ def seen() -> Seen:
 def test_no_request_is_let_in_after_its_key_was_taken_away_nor_refused_before(seen: Seen, name: str) -> None:
     phase = seen.phases[name]
     assert phase.wrong == []
-    assert phase.findings[Finding.RIGHTLY_REFUSED] > CHECKED_LEAST
-    assert phase.findings[Finding.RIGHTLY_LET_IN] > CHECKED_LEAST
+    for kind in (Finding.RIGHTLY_REFUSED, Finding.RIGHTLY_LET_IN):
+        assert phase.findings[kind] > CHECKED_PART * median(each.findings[kind] for each in seen.phases.values())
     assert phase.taken
 
 

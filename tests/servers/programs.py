@@ -60,6 +60,6 @@ def wheel_folder(package: str) -> Path | None:
 
 def _printed_version(path: Path) -> str:
     try:
-        return subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        return subprocess.run([path, "--version"], capture_output=True, text=True, timeout=120, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -18,7 +18,7 @@ def codes(status: gatepost.Status) -> set[str]:
 
 
 async def test_a_serving_worker_tells_of_lease_lag_and_itself(database_url: str) -> None:
-    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=5)
+    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=300)
     await keys.create_schema()
     async with keys:
         issued = await keys.create("x")
@@ -35,8 +35,8 @@ async def test_a_serving_worker_tells_of_lease_lag_and_itself(database_url: str)
     serving = status.serving
     assert serving is not None
     assert (serving.applied_seq, serving.lag, serving.lease_holds) == (1, 0, True)
-    assert 0 < serving.lease_seconds <= 5
-    assert 0 <= serving.polled_ago < 5
+    assert 0 < serving.lease_seconds <= 300
+    assert 0 <= serving.polled_ago < 300
     assert status.workers is not None
     (worker,) = status.workers
     assert (worker.is_this, worker.state, worker.behind, worker.acked_seq) == (True, "up to date", 0, 1)
@@ -87,7 +87,7 @@ async def test_missing_and_foreign_tables_are_a_finding_with_the_command(postgre
 
 async def test_a_redis_that_is_down_is_a_warning_with_its_reason(sqlite_url: str, redis_server: RedisServer) -> None:
     redis_server.start()
-    async with APIKeys(sqlite_url, redis_server.url) as keys:
+    async with APIKeys(sqlite_url, redis_server.url, redis_timeout=60) as keys:
         up = await keys.status()
         assert up.redis.state == "reachable"
         assert up.redis.seconds is not None
@@ -99,12 +99,12 @@ async def test_a_redis_that_is_down_is_a_warning_with_its_reason(sqlite_url: str
         assert skipped.redis.state == "skipped"
         assert "Error" in (skipped.redis.reason or "")
     redis_server.start()
-    shell = await APIKeys(sqlite_url, redis_server.url, redis_timeout=1).status()
+    shell = await APIKeys(sqlite_url, redis_server.url, redis_timeout=60).status()
     assert shell.redis.state == "reachable"
 
 
 async def test_what_redis_held_is_counted(sqlite_url: str, redis_url: str) -> None:
-    async with APIKeys(sqlite_url, redis_url, memory_entries=0, redis_timeout=1) as keys:
+    async with APIKeys(sqlite_url, redis_url, memory_entries=0, redis_timeout=60) as keys:
         issued = await keys.create("x")
         await keys.verify(issued.secret)
         async with Redis.from_url(redis_url) as client:
