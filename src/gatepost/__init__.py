@@ -52,12 +52,12 @@ from gatepost.base import UnknownPermissionError as UnknownPermissionError
 from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
-from gatepost.keys import DAM as DAM
 from gatepost.keys import APIKeys as APIKeys
-from gatepost.keys import Catalogue as Catalogue
-from gatepost.keys import Permission as Permission
 from gatepost.probes import AuditEndpoint as AuditEndpoint
 from gatepost.probes import Readiness as Readiness
+from gatepost.rules import DAM as DAM
+from gatepost.rules import Catalogue as Catalogue
+from gatepost.rules import Permission as Permission
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin

@@ -36,7 +36,7 @@ async def test_a_node_that_is_behind_lets_no_dead_key_in(nodes: list[str], far_e
     async with (
         APIKeys(nodes[0], max_staleness=2.0, poll_interval=0.3, read_timeout=5.0) as near,
         APIKeys(
-            nodes[1] if given == "a URL" else far_engine, max_staleness=2.0, poll_interval=0.3, read_timeout=1.0
+            nodes[1] if given == "a URL" else far_engine, max_staleness=2.0, poll_interval=0.3, read_timeout=5.0
         ) as far,
     ):
         issued = await near.create("a key")

@@ -16,7 +16,7 @@ from gatepost.database.source import Event
 @pytest.fixture
 async def keys(database_url: str) -> AsyncIterator[APIKeys]:
     """Open keys in a fresh database: SQLite, PostgreSQL, MariaDB in turn."""
-    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=5)
+    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=300)
     await keys.create_schema()
     async with keys:
         yield keys
@@ -25,7 +25,7 @@ async def keys(database_url: str) -> AsyncIterator[APIKeys]:
 @pytest.fixture
 async def sqlite_keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
     """Open keys in a fresh SQLite file, where the database makes no difference."""
-    async with APIKeys(sqlite_url, poll_interval=0.1, max_staleness=5) as keys:
+    async with APIKeys(sqlite_url, poll_interval=0.1, max_staleness=300) as keys:
         yield keys
 
 

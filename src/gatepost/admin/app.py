@@ -11,7 +11,8 @@ from gatepost.admin.mount import below_mount
 from gatepost.admin.page import Trial, make_page
 from gatepost.asgi import Bearer, Header, Lifespan, Source
 from gatepost.base import BadInputError, ConfigurationError
-from gatepost.keys import ACCESS_MANAGE, ACCESS_READ, APIKeys
+from gatepost.keys import APIKeys
+from gatepost.rules import ACCESS_MANAGE, ACCESS_READ
 
 
 class Admin:

@@ -1,4 +1,6 @@
-"""What wraps the app, from the first look at a request to the last byte of its answer, and `requires`. Knows `keys`."""
+"""What wraps the app, from the first look at a request to the last byte of its answer, and `requires`. Knows `keys`
+and `rules`.
+"""
 
 from gatepost.asgi.context import serving as serving
 from gatepost.asgi.lifespan import Lifespan as Lifespan

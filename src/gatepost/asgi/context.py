@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gatepost.asgi.refusal_log import RefusalLog
     from gatepost.asgi.responses import Problem
-    from gatepost.keys import Catalogue
+    from gatepost.rules import Catalogue
 
 
 class Judge(Protocol):

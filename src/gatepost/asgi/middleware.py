@@ -34,7 +34,8 @@ from gatepost.base import (
     UnavailableError,
     of_another_project,
 )
-from gatepost.keys import APIKeys, Catalogue
+from gatepost.keys import APIKeys
+from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
 

@@ -13,7 +13,7 @@ from gatepost.asgi.refusals import Call, scope_of
 from gatepost.asgi.responses import Problem, denied
 from gatepost.asgi.sources import Scope
 from gatepost.base import BadInputError, ConfigurationError, PermissionDeniedError
-from gatepost.keys import Catalogue, check_declared
+from gatepost.rules import Catalogue, check_declared
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -41,7 +41,8 @@ from gatepost.cli.output import (
     print_rows,
 )
 from gatepost.cli.verb import verb
-from gatepost.keys import UNSET, key_json
+from gatepost.keys import key_json
+from gatepost.rules import UNSET
 
 app = Typer()
 

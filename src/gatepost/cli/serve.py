@@ -14,7 +14,8 @@ from gatepost.base import MissingExtraError
 from gatepost.cli.input import KeysOptions
 from gatepost.cli.output import print_json, print_line, print_note
 from gatepost.cli.verb import verb
-from gatepost.keys import ACCESS_MANAGE, ACCESS_READ, SERVER_KEYS, VAULT_KEYS, APIKeys
+from gatepost.keys import SERVER_KEYS, VAULT_KEYS, APIKeys
+from gatepost.rules import ACCESS_MANAGE, ACCESS_READ
 
 
 @verb

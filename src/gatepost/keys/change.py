@@ -9,6 +9,7 @@ from gatepost.base import (
     AccessDeniedError,
     Actor,
     APIKey,
+    BadInputError,
     ForceNeededError,
     KeyNotFoundError,
     Receipt,
@@ -84,7 +85,9 @@ async def change_keys(
     if_version: str | None = None,
 ) -> Receipt:
     """Change one key or many in one transaction. `check`: raises where the actor may not change the key. `skip`:
-    whether it is as wanted already."""
+    whether it is as wanted already. `if_version`: as for `update`; raises `BadInputError` for more than a single id."""
+    if if_version is not None and not isinstance(ids, str):
+        raise BadInputError("if_version goes with a single id", "if_version")
     actor = checked_actor(actor)
     Authority(actor).check_manage()
     wanted = checked_ids(ids)

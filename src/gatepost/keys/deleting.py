@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from gatepost.base import Actor, BadInputError, Receipt
+from gatepost.base import Actor, Receipt
 from gatepost.keys.change import change_keys
 from gatepost.keys.how import Wait
 from gatepost.keys.parts import Parts
@@ -22,8 +22,6 @@ async def delete(
 ) -> Receipt:
     """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
     otherwise. `if_version`: as for `update`, with a single id."""
-    if if_version is not None and not isinstance(ids, str):
-        raise BadInputError("if_version goes with a single id", "if_version")
     patience = Patience.of(wait, timeout, parts.clock)
     return await change_keys(
         parts,

@@ -32,9 +32,8 @@ async def rotate(
     A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
     `wait` and `timeout` as there; the new secret is in the error's `result` then. An actor needs every permission
     of the key, and `force` to end the secret that it uses at once; with an older secret of the key it gets no new
-    one. `if_version`: as for `update`. Raises
-    `KeyNotFoundError`, `BadInputError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`,
-    `UnavailableError`, `StillSpreadingError`. One transaction.
+    one. `if_version`: as for `update`. Raises `KeyNotFoundError`, `BadInputError`, `StaleKeyError`,
+    `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
@@ -71,8 +70,6 @@ async def end_grace(
     """End the older secret that a rotation of one key or many left working for a while, now and in one transaction;
     the current one stays. A key without one, or whose grace has run out, is `unchanged`. `force`: also where it is
     the secret that the actor uses. As `deactivate` otherwise. `if_version`: as for `update`, with a single id."""
-    if if_version is not None and not isinstance(ids, str):
-        raise BadInputError("if_version goes with a single id", "if_version")
     patience = Patience.of(wait, timeout, parts.clock)
     return await change_keys(
         parts,

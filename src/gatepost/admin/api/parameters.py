@@ -17,7 +17,7 @@ from gatepost.base import (
     BadInputError,
     EventKind,
 )
-from gatepost.keys import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX
+from gatepost.rules import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX
 
 TIMEOUT_MAX = 300
 """Seconds that a call may ask to be kept waiting: proxies in between end most connections long before."""

@@ -12,7 +12,7 @@ from gatepost.admin.page.key_view import show_back
 from gatepost.admin.page.names import names_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import ForceNeededError, GatepostError, Receipt, StillSpreadingError
-from gatepost.keys import PAGE_MAX, Authority
+from gatepost.rules import PAGE_MAX, Authority
 
 NAMED = 8
 """Keys that a question names; of more, it says how many."""

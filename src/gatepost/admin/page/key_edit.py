@@ -17,7 +17,7 @@ from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
 from gatepost.admin.page.projects import Projects, projects_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import APIKey, EditedKey, IdempotencyError, StaleKeyError, StillSpreadingError
-from gatepost.keys import UNSET, Authority
+from gatepost.rules import UNSET, Authority
 
 
 async def show_new(visit: Visit) -> Response:

@@ -9,7 +9,7 @@ from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sent
 from gatepost.admin.page.moments import span
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import APIKey, BadInputError, SecretNotStoredError, StaleKeyError, StillSpreadingError
-from gatepost.keys import Authority
+from gatepost.rules import Authority
 
 GRACES = {"0": "None: it stops working at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"}
 """Choices of how long the secret before goes on working, in seconds; of these, what the keys allow."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gatepost.keys import Catalogue, Permission
+from gatepost.rules import Catalogue, Permission
 
 EVERYTHING_HELD = "Everything I hold"
 """The preset that is always there."""

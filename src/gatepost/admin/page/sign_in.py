@@ -10,7 +10,7 @@ from gatepost.admin.entry import Guest, Session, Throttle, address_of
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.base import AccessDeniedError, Actor, Outcome, Presented
-from gatepost.keys import Authority
+from gatepost.rules import Authority
 
 _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",

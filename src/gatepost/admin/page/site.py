@@ -16,7 +16,8 @@ from gatepost.admin.page.form import read_form
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.trial import Trial
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
-from gatepost.keys import APIKeys, Authority
+from gatepost.keys import APIKeys
+from gatepost.rules import Authority
 
 _KEPT_OUT = Failure(403, "You may not manage keys", "Ask whoever runs this app to let you in.")
 

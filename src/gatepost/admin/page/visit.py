@@ -16,7 +16,8 @@ from gatepost.admin.entry import SESSION_PURPOSE, Cookies, Guest, csrf, name_of,
 from gatepost.admin.page.back import Back
 from gatepost.admin.page.failures import FORGED, Failure
 from gatepost.base import AccessDeniedError, Actor, APIKey
-from gatepost.keys import APIKeys, Authority
+from gatepost.keys import APIKeys
+from gatepost.rules import Authority
 
 if TYPE_CHECKING:
     from gatepost.admin.page.site import Site

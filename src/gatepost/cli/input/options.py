@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from typer import Argument, Context, Option
 
 from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, EXPIRING_SECONDS, Actor, BadInputError, SchemaError
 from gatepost.cli.input.application import load_keys
 from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
-from gatepost.keys import DAM, DEFAULT_DATABASE, MAX_GRACE, PAGE_MAX, APIKeys, Catalogue, Wait, environment
-
-if TYPE_CHECKING:
-    from gatepost.keys import Which
+from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Wait, Which, environment
+from gatepost.rules import DAM, PAGE_MAX, Catalogue
 
 REDIS_SECONDS = 1.0
 """Longest exchange with Redis: a command has more time than a request, and may be run from far away."""

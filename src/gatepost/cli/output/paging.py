@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from gatepost.base import Page
 from gatepost.cli.output.console import print_note
-from gatepost.keys import PAGE_MAX
+from gatepost.rules import PAGE_MAX
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from gatepost.base import APIKey, ChangeEvent, Issued, OldSecret, Outcome, Page, Receipt, State, Verdict
 from gatepost.cli.output.console import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
-from gatepost.keys import APIKeys, Catalogue, actor_text, key_json, propagation_json, propagation_text
+from gatepost.keys import APIKeys, actor_text, key_json, propagation_json, propagation_text
+from gatepost.rules import Catalogue
 
 LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
 EVENT_HEADS = ("when", "who", "from", "what", "key", "change")
