@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from benchmarks.databases import create_database
 from benchmarks.rounds import Tell
 from gatepost import APIKeys, Outcome
-from gatepost.database.source import READ_MAX
+from gatepost.database.database import READ_MAX
 
 SECRET_CHARS = 65
 """Of a text: as many as of one of gatepost's own with the default prefix."""

@@ -8,7 +8,7 @@ import pytest
 from gatepost import APIKeys
 from gatepost.audit.asking import Asking
 from gatepost.audit.auditor import Auditor
-from gatepost.database.source import Database
+from gatepost.database.database import Database
 from tests.audit.serving import TOKEN, Serving, serving
 
 StartWorker = Callable[..., Serving]

@@ -10,7 +10,7 @@ from gatepost import APIKeys, Outcome, Worker
 from gatepost.audit.auditor import Auditor
 from gatepost.audit.judgement import Judgement
 from gatepost.base.status import Answer, WorkerAnswers
-from gatepost.database.source import Reading
+from gatepost.database.database import Reading
 
 
 class Claiming:

@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from gatepost import APIKeys, BadInputError, UnavailableError
 from gatepost.database.connecting import mysql_url, postgres_url, sqlite_url
 from gatepost.database.connecting.url import parse_url, shown, to_driver
-from gatepost.database.source import Database
+from gatepost.database.database import Database
 from gatepost.redis import url as redis_url
 from tests.servers.certificates import Authority
 from tests.servers.tls import SSL_REQUEST, postgres_front

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, Problem, Query, Subprotocol, UnavailableError, requires
 from gatepost.base.secret import Presented, digest
-from gatepost.database.source import Database
+from gatepost.database.database import Database
 from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
 from tests.frameworks.hidden import frames, places_of

@@ -247,7 +247,7 @@ MUTANTS = [
     ),
     Mutant(
         "a replica polled",
-        "database/source.py",
+        "database/database.py",
         "            if not primary:\n",
         "            if False:\n",
         "tests/database/test_replicas.py::test_a_mariadb_that_is_read_only_is_refused_and_used_again_when_it_is_not",
@@ -261,7 +261,7 @@ MUTANTS = [
     ),
     Mutant(
         "a replaced file not noticed",
-        "database/source.py",
+        "database/database.py",
         "if self._file is None or self._file == SqliteFile.at(self._file.path):",
         "if True:",
         f"{FILE}::test_a_file_that_was_replaced_is_opened_anew_and_nothing_from_before_counts[a URL]",

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from gatepost import APIKeys
 from gatepost.database.connecting.engine import changing
+from gatepost.database.database import Event
 from gatepost.database.schema.tables import secrets
-from gatepost.database.source import Event
 
 
 @pytest.fixture

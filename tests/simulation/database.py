@@ -1,4 +1,4 @@
-"""A database that behaves as PostgreSQL would, in memory: what the code asks of `gatepost.database.source.Database`.
+"""A database that behaves as PostgreSQL would, in memory: what the code asks of `gatepost.database.database.Database`.
 
 What is kept of PostgreSQL:
 
@@ -26,7 +26,7 @@ from gatepost.base.errors import UnavailableError, UncertainCommitError
 from gatepost.base.models import Actor, APIKey, OldSecret, Worker
 from gatepost.base.record import Row
 from gatepost.database.changes import Standing
-from gatepost.database.source import Event, Position, Reading
+from gatepost.database.database import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
@@ -423,7 +423,7 @@ class Database:
 
     @asynccontextmanager
     async def change(self, actor: Actor | None) -> AsyncIterator[Transaction]:
-        """One transaction; as `gatepost.database.source.Database.change` and `gatepost.database.commit`."""
+        """One transaction; as `gatepost.database.database.Database.change` and `gatepost.database.commit`."""
         transaction = Transaction(self, "nobody" if actor is None else actor.name)
         self._transactions.add(transaction)
         try:

@@ -27,7 +27,7 @@ from tests.simulation.redis import Habits, RedisServer, RedisTier
 from tests.simulation.world import Process, World
 
 if TYPE_CHECKING:
-    from gatepost.database.source import Database as RealDatabase
+    from gatepost.database.database import Database as RealDatabase
     from gatepost.redis.tier import RedisTier as RealRedisTier
 
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")

@@ -23,11 +23,6 @@ from gatepost.base.errors import UnavailableError as UnavailableError
 from gatepost.base.errors import UncertainCommitError as UncertainCommitError
 from gatepost.base.errors import UnknownPermissionError as UnknownPermissionError
 from gatepost.base.errors import line_of as line_of
-from gatepost.base.line import MARKS as MARKS
-from gatepost.base.line import NOTHING as NOTHING
-from gatepost.base.line import checked_line as checked_line
-from gatepost.base.line import is_line as is_line
-from gatepost.base.line import tidy_line as tidy_line
 from gatepost.base.models import ACTOR_ID_MAX as ACTOR_ID_MAX
 from gatepost.base.models import ACTOR_MAX as ACTOR_MAX
 from gatepost.base.models import ADDRESS_MAX as ADDRESS_MAX
@@ -90,4 +85,9 @@ from gatepost.base.status import ServingStatus as ServingStatus
 from gatepost.base.status import Status as Status
 from gatepost.base.status import WorkerAnswers as WorkerAnswers
 from gatepost.base.status import WorkerStatus as WorkerStatus
+from gatepost.base.text import MARKS as MARKS
+from gatepost.base.text import NOTHING as NOTHING
+from gatepost.base.text import checked_line as checked_line
+from gatepost.base.text import is_line as is_line
+from gatepost.base.text import tidy_line as tidy_line
 from gatepost.base.timeout import Timeout as Timeout

@@ -8,6 +8,11 @@ from gatepost.database.changes import Standing as Standing
 from gatepost.database.changes import creation_detail as creation_detail
 from gatepost.database.conditions import Ends as Ends
 from gatepost.database.conditions import ends_of as ends_of
+from gatepost.database.database import READ_MAX as READ_MAX
+from gatepost.database.database import Database as Database
+from gatepost.database.database import Event as Event
+from gatepost.database.database import Position as Position
+from gatepost.database.database import Reading as Reading
 from gatepost.database.filter import Filter as Filter
 from gatepost.database.listing import Listing as Listing
 from gatepost.database.log import NEWEST as NEWEST
@@ -15,10 +20,5 @@ from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.order import Place as Place
 from gatepost.database.order import Sort as Sort
-from gatepost.database.source import READ_MAX as READ_MAX
-from gatepost.database.source import Database as Database
-from gatepost.database.source import Event as Event
-from gatepost.database.source import Position as Position
-from gatepost.database.source import Reading as Reading
 from gatepost.database.workers import NEVER_ACKED as NEVER_ACKED
 from gatepost.database.workers import WorkerRow as WorkerRow

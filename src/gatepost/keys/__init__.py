@@ -1,10 +1,11 @@
 """The managed object and its verbs: `APIKeys`, its settings and parts, and how keys are told. Knows nothing of ASGI."""
 
 from gatepost.keys.api_keys import APIKeys as APIKeys
+from gatepost.keys.arguments import Filters as Filters
+from gatepost.keys.arguments import Wait as Wait
 from gatepost.keys.environment import SERVER_KEYS as SERVER_KEYS
 from gatepost.keys.environment import VAULT_KEYS as VAULT_KEYS
 from gatepost.keys.environment import load as load
-from gatepost.keys.how import Wait as Wait
 from gatepost.keys.parts import DEFAULT_DATABASE as DEFAULT_DATABASE
 from gatepost.keys.parts import GRACE_MAX as GRACE_MAX
 from gatepost.keys.parts import MAX_GRACE as MAX_GRACE
@@ -13,4 +14,3 @@ from gatepost.keys.presentation import event_json as event_json
 from gatepost.keys.presentation import key_json as key_json
 from gatepost.keys.presentation import propagation_json as propagation_json
 from gatepost.keys.presentation import propagation_text as propagation_text
-from gatepost.keys.which import Which as Which

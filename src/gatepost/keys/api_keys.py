@@ -53,9 +53,8 @@ if TYPE_CHECKING:
 
     from gatepost.database import Database
     from gatepost.database.schema import SchemaStatus
-    from gatepost.keys.how import Edit, How
+    from gatepost.keys.arguments import Edit, EventFilters, Filters, ListFilters, Options
     from gatepost.keys.parts import Opened
-    from gatepost.keys.which import Which, WhichEvents, WhichPage
 
 
 class APIKeys:
@@ -140,7 +139,7 @@ class APIKeys:
 
     @property
     def catalogue(self) -> type[Catalogue]:
-        """Which permissions exist."""
+        """Filters permissions exist."""
         return self._parts.settings.catalogue
 
     @property
@@ -216,7 +215,7 @@ class APIKeys:
         await self._parts.with_database(lambda database: database.upgrade(terms_anew=terms_anew))
 
     async def schema_status(self) -> "SchemaStatus":
-        """Which revision the database is at, and which one this code needs."""
+        """Filters revision the database is at, and which one this code needs."""
         return await self._parts.with_database(lambda database: database.schema_status())
 
     async def status(self) -> Status:
@@ -280,13 +279,13 @@ class APIKeys:
         """The key with this id. Raises `KeyNotFoundError`, `UnavailableError`. One round trip."""
         return await listing.get_key(self._parts, key_id, actor=actor)
 
-    async def list(self, **which: Unpack["WhichPage"]) -> Page[APIKey]:
-        """One page of keys: those that fit all filters (`Which`), newest first unless `sort` says otherwise. `after`,
+    async def list(self, **which: Unpack["ListFilters"]) -> Page[APIKey]:
+        """One page of keys: those that fit all filters (`Filters`), newest first unless `sort` says otherwise. `after`,
         `before`: the `next` of the page before, the `previous` of the page behind. Raises `BadInputError`,
         `UnknownPermissionError`, `UnavailableError`. More: `listing.list_keys`."""
         return await listing.list_keys(self._parts, **which)
 
-    async def count(self, *, actor: str | Actor = UNNAMED, **which: Unpack["Which"]) -> Total:
+    async def count(self, *, actor: str | Actor = UNNAMED, **which: Unpack["Filters"]) -> Total:
         """How many keys `list` has with these filters; of very many, at least how many. More: `listing.count_keys`."""
         return await listing.count_keys(self._parts, actor=actor, **which)
 
@@ -295,7 +294,7 @@ class APIKeys:
         `BadInputError`, `AccessDeniedError`, `UnavailableError`. More: `listing.list_projects`."""
         return await listing.list_projects(self._parts, after=after, limit=limit, actor=actor)
 
-    async def events(self, key_id: str | None = None, **which: Unpack["WhichEvents"]) -> Page[ChangeEvent]:
+    async def events(self, key_id: str | None = None, **which: Unpack["EventFilters"]) -> Page[ChangeEvent]:
         """One page of the audit log, newest first: of one key, also a deleted one, or of all. Raises
         `KeyNotFoundError` for a key that there has never been, `BadInputError`, `UnavailableError`. More:
         `log.list_events`."""
@@ -314,11 +313,11 @@ class APIKeys:
         `UnknownPermissionError`, `StaleKeyError`, `UnavailableError`, `StillSpreadingError`. More: `editing.update`."""
         return await editing.update(self._parts, key_id, **edit)
 
-    async def activate(self, ids: str | Iterable[str], **how: Unpack["How"]) -> Receipt:
+    async def activate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
         """Switch one key or many on, in one transaction. More: `switching.activate`."""
         return await switching.activate(self._parts, ids, **how)
 
-    async def deactivate(self, ids: str | Iterable[str], *, force: bool = False, **how: Unpack["How"]) -> Receipt:
+    async def deactivate(self, ids: str | Iterable[str], *, force: bool = False, **how: Unpack["Options"]) -> Receipt:
         """Switch one key or many off, in one transaction. When the call returns, no worker anywhere lets a request in
         with them that begins later. `wait="commit"`: do not wait for that. `timeout`: seconds after which to stop
         waiting, with `StillSpreadingError`; the change is committed then. Raises `KeyNotFoundError` for a single id,
@@ -326,20 +325,36 @@ class APIKeys:
         return await switching.deactivate(self._parts, ids, force=force, **how)
 
     async def rotate(
-        self, key_id: str, *, grace: float, if_version: str | None = None, force: bool = False, **how: Unpack["How"]
+        self,
+        key_id: str,
+        *,
+        grace: float,
+        if_version: str | None = None,
+        force: bool = False,
+        **how: Unpack["Options"],
     ) -> Issued:
         """Give a key a new secret. The one before goes on working for `grace` seconds, `max_grace` at most; 0 kills it
         at once. A `StillSpreadingError` has the new secret in its `result`. More: `rotating.rotate`."""
         return await rotating.rotate(self._parts, key_id, grace=grace, if_version=if_version, force=force, **how)
 
     async def end_grace(
-        self, ids: str | Iterable[str], *, if_version: str | None = None, force: bool = False, **how: Unpack["How"]
+        self,
+        ids: str | Iterable[str],
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        **how: Unpack["Options"],
     ) -> Receipt:
         """End now the older secret that a rotation of one key or many left working. More: `rotating.end_grace`."""
         return await rotating.end_grace(self._parts, ids, if_version=if_version, force=force, **how)
 
     async def delete(
-        self, ids: str | Iterable[str], *, if_version: str | None = None, force: bool = False, **how: Unpack["How"]
+        self,
+        ids: str | Iterable[str],
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        **how: Unpack["Options"],
     ) -> Receipt:
         """Remove one key or many for good. Waits and raises as `deactivate` does. More: `deleting.delete`."""
         return await deleting.delete(self._parts, ids, if_version=if_version, force=force, **how)
@@ -349,7 +364,7 @@ class APIKeys:
         `AccessDeniedError`, `UnavailableError`. More: `revealing.reveal`."""
         return await revealing.reveal(self._parts, key_id, actor=actor)
 
-    async def invalidate(self, **how: Unpack["How"]) -> Propagation:
+    async def invalidate(self, **how: Unpack["Options"]) -> Propagation:
         """Have every worker forget all that it remembers: to be called once the database was put back to an older
         state. For operators only. Waits and raises as `deactivate` does. More: `spreading.invalidate`."""
         return await spreading.invalidate(self._parts, **how)

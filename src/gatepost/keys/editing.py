@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from gatepost.base import Actor, APIKey, BadInputError, EditedKey, Propagation
+from gatepost.keys.arguments import Wait
 from gatepost.keys.change import changing, key_to_change
-from gatepost.keys.how import Wait
+from gatepost.keys.columns import joined
 from gatepost.keys.parts import Parts
-from gatepost.keys.rows import joined
 from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import (
     UNNAMED,

@@ -5,8 +5,8 @@ from typing import Any
 
 from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, new_id
 from gatepost.keys.change import changing
+from gatepost.keys.columns import key_of, new_row
 from gatepost.keys.parts import Parts
-from gatepost.keys.rows import key_of, new_row
 from gatepost.keys.spreading import announce
 from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
 

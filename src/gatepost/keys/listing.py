@@ -9,7 +9,7 @@ from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_
 
 if TYPE_CHECKING:
     from gatepost.database import Filter
-    from gatepost.keys.which import Which
+    from gatepost.keys.arguments import Filters
 
 
 async def get_key(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> APIKey:
@@ -31,7 +31,7 @@ async def list_keys(
     before: str | None = None,
     limit: int = 50,
     actor: str | Actor = UNNAMED,
-    **which: Unpack["Which"],
+    **which: Unpack["Filters"],
 ) -> Page[APIKey]:
     """One page of keys: those that fit all filters. `None` and `False` do not filter.
 
@@ -65,7 +65,7 @@ async def list_keys(
     return Page(*await parts.database.list_keys(listing))
 
 
-async def count_keys(parts: Parts, *, actor: str | Actor = UNNAMED, **which: Unpack["Which"]) -> Total:
+async def count_keys(parts: Parts, *, actor: str | Actor = UNNAMED, **which: Unpack["Filters"]) -> Total:
     """How many keys `list` has with these filters, all pages together. At most 10,000 keys are looked at: where
     there may be more, the answer says so, and tells how many there are at least.
 
@@ -92,7 +92,7 @@ async def list_projects(
     return Page(found[:limit], found[limit - 1] if len(found) > limit else None)
 
 
-def _wanted(parts: Parts, which: "Which", actor: str | Actor) -> "Filter | None":
+def _wanted(parts: Parts, which: "Filters", actor: str | Actor) -> "Filter | None":
     """The keys that are asked for and that the actor reaches; `None` = there can be none."""
     from gatepost.keys.selection import Selection  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 

@@ -18,8 +18,8 @@ from gatepost.base import (
 )
 from gatepost.base import secret as secret_text
 from gatepost.keys.change import changing
+from gatepost.keys.columns import key_of, new_row, secret_columns
 from gatepost.keys.parts import Parts
-from gatepost.keys.rows import key_of, new_row, secret_columns
 from gatepost.keys.spreading import announce
 from gatepost.rules import (
     UNNAMED,

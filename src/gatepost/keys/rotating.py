@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from gatepost.base import Actor, BadInputError, Issued, Receipt, Untold
+from gatepost.keys.arguments import Wait
 from gatepost.keys.change import change_keys, changing, key_to_change
-from gatepost.keys.how import Wait
+from gatepost.keys.columns import secret_columns
 from gatepost.keys.parts import Parts
-from gatepost.keys.rows import secret_columns
 from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from gatepost.base import Actor, Receipt
+from gatepost.keys.arguments import Wait
 from gatepost.keys.change import change_keys
-from gatepost.keys.how import Wait
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience
 from gatepost.rules import UNNAMED

@@ -12,7 +12,7 @@ from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance,
 from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, moments, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
-from gatepost.admin.page.listing import project_name, project_value
+from gatepost.admin.page.list_filter import project_name, project_value
 from gatepost.admin.page.permissions import default_presets, sentences
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site

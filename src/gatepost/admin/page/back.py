@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 from urllib.parse import parse_qs, urlencode
 
-from gatepost.admin.page.listing import Listing
+from gatepost.admin.page.list_filter import Listing
 
 News = Literal["created", "rotated"]
 """What has just become of a key, which the page led back to tells."""

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner
 from gatepost.admin.page.failures import sentence
-from gatepost.admin.page.listing import SORTS, STATE_LABELS, STATES, Listing
+from gatepost.admin.page.list_filter import SORTS, STATE_LABELS, STATES, Listing
 from gatepost.admin.page.moments import full
 from gatepost.admin.page.permissions import grouped
 from gatepost.admin.page.projects import projects_of

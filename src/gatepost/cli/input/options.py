@@ -15,7 +15,7 @@ from typer import Argument, Context, Option
 from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, EXPIRING_SECONDS, Actor, BadInputError, SchemaError
 from gatepost.cli.input.application import load_keys
 from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
-from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Wait, Which, environment
+from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Filters, Wait, environment
 from gatepost.rules import DAM, PAGE_MAX, Catalogue
 
 REDIS_SECONDS = 1.0
@@ -322,7 +322,7 @@ class WhichOptions(KeysOptions):
         str, Option("--expires-within", metavar="SPAN", help="How soon a key must end to be expiring.")
     ] = format_span(EXPIRING_SECONDS)
 
-    def which(self) -> "Which":
+    def which(self) -> "Filters":
         """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
         before = self.expires_before
         return {

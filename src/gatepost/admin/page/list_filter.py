@@ -1,4 +1,4 @@
-"""Which keys the list shows, as the URL says it."""
+"""Filters keys the list shows, as the URL says it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from gatepost.base import State
-from gatepost.keys import Which
+from gatepost.keys import Filters
 
 STATES: Mapping[str, Mapping[str, Any]] = {
     "all": {},
@@ -117,9 +117,9 @@ class Listing:
         return "descending" if self.sort.startswith("-") else "ascending"
 
     @property
-    def which(self) -> Which:
+    def which(self) -> Filters:
         """The keys that fit the filters, as the verbs take it."""
-        which: Which = {"search": self.search or None, **STATES[self.state]}  # type: ignore[typeddict-item]
+        which: Filters = {"search": self.search or None, **STATES[self.state]}  # type: ignore[typeddict-item]
         if self.permission == NO_PERMISSIONS:
             which["no_permissions"] = True
         else:

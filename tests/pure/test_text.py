@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from gatepost import BadInputError
-from gatepost.base.line import is_line
+from gatepost.base.text import is_line
 from gatepost.rules.inputs import checked_description, checked_project
 
 TAKEN = {

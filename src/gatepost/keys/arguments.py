@@ -1,0 +1,71 @@
+"""Keyword arguments that several verbs share. Loads no SQLAlchemy; `Selection`, which checks the filters, does."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from gatepost.base import Actor, State
+from gatepost.rules import Unset
+
+Wait = Literal["everywhere", "commit"]
+"""What a verb that takes something away waits for: that every worker acts on it, or only that it is committed."""
+
+
+class Options(TypedDict, total=False):
+    """Who asks, and what the verb waits for. `actor`: a name for the audit log, or who may be limited; left out = the
+    app itself. `wait`: left out = as the verb says. `timeout`: seconds from the call after which to stop waiting, with
+    `StillSpreadingError`, while the change is committed; `None` = wait for as long as it takes."""
+
+    actor: str | Actor
+    wait: Wait
+    timeout: float | None
+
+
+class Edit(Options, total=False):
+    """What becomes of a key, and how. What is left out stays as it is. `if_version`: only while the key's `version` is
+    still that one. `force`: also where it weakens the key that the actor uses."""
+
+    description: str | None
+    permissions: Iterable[str] | None
+    expires_at: datetime | Unset | None
+    if_version: str | None
+    force: bool
+
+
+class Filters(TypedDict, total=False):
+    """The arguments that say which keys are meant. `None` and `False` say nothing."""
+
+    project: str | None
+    company_wide: bool
+    active: bool | None
+    state: State | str | None
+    permission: str | None
+    no_permissions: bool
+    search: str | None
+    expires_before: datetime | None
+    never_expires: bool
+    expires_within: float
+
+
+class ListFilters(Filters, total=False):
+    """The arguments that say which page of keys is meant, in which order, and who asks."""
+
+    sort: str
+    after: str | None
+    before: str | None
+    limit: int
+    actor: str | Actor
+
+
+class EventFilters(TypedDict, total=False):
+    """The arguments that say which page of which lines of the audit log is meant, and who asks."""
+
+    kind: str | None
+    project: str | None
+    by_kind: str | None
+    by_id: str | None
+    since: datetime | None
+    until: datetime | None
+    after: str | None
+    limit: int
+    actor: str | Actor
