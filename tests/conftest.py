@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import make_url
 
-from tests.servers.databases import Databases
+from tests.servers.databases import Databases, ReadyFile
 from tests.servers.mariadb import mariadb_server
 from tests.servers.postgres import postgres_server
 from tests.servers.programs import ProgramMissingError
@@ -148,6 +148,43 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """The test runs once for each: an empty SQLite, PostgreSQL and MariaDB database."""
     fixtures = {"sqlite": "sqlite_url", "postgresql": "postgres_url", "mariadb": "mariadb_url"}
+    url: str = request.getfixturevalue(fixtures[request.param])
+    return url
+
+
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> ReadyFile:
+    """The session's SQLite file with tables."""
+    return ReadyFile(tmp_path_factory.mktemp("ready"))
+
+
+@pytest.fixture
+def ready_postgres_url(postgres_databases: Databases) -> Iterator[str]:
+    """`postgresql+asyncpg://…`: a PostgreSQL database for this test alone, with the tables and nothing in them."""
+    url = postgres_databases.create_ready()
+    yield url
+    postgres_databases.drop(url)
+
+
+@pytest.fixture
+def ready_mariadb_url(mariadb_databases: Databases) -> Iterator[str]:
+    """`mysql+asyncmy://…`: a MariaDB database for this test alone, with the tables and nothing in them."""
+    url = mariadb_databases.create_ready()
+    yield url
+    mariadb_databases.drop(url)
+
+
+@pytest.fixture
+def ready_sqlite_url(sqlite_url: str, tmp_path: Path, ready_file: ReadyFile) -> str:
+    """`sqlite+aiosqlite:///…`: a file for this test alone, with the tables and nothing in them."""
+    ready_file.copy_to(tmp_path / "keys.db")
+    return sqlite_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def ready_url(request: pytest.FixtureRequest) -> str:
+    """The test runs once for each: SQLite, PostgreSQL and MariaDB, with the tables and nothing in them."""
+    fixtures = {"sqlite": "ready_sqlite_url", "postgresql": "ready_postgres_url", "mariadb": "ready_mariadb_url"}
     url: str = request.getfixturevalue(fixtures[request.param])
     return url
 

@@ -24,9 +24,9 @@ class Notes(Catalogue):
 
 
 @pytest.fixture
-async def secret(sqlite_url: str) -> str:
+async def secret(ready_sqlite_url: str) -> str:
     """Of a key that manages keys."""
-    async with APIKeys(sqlite_url) as keys:
+    async with APIKeys(ready_sqlite_url) as keys:
         return (await keys.create("admin", ADMIN)).secret
 
 
@@ -35,8 +35,8 @@ async def own(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("the app's own")
 
 
-def test_by_itself_it_opens_and_closes_the_keys(sqlite_url: str, secret: str) -> None:
-    keys = APIKeys(sqlite_url)
+def test_by_itself_it_opens_and_closes_the_keys(ready_sqlite_url: str, secret: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
     with TestClient(Admin(keys)) as client:
         assert keys.is_open
         assert client.get("/api/whoami", headers={"X-API-Key": secret}).status_code == 200
@@ -44,8 +44,10 @@ def test_by_itself_it_opens_and_closes_the_keys(sqlite_url: str, secret: str) ->
 
 
 @pytest.mark.parametrize("place", ["beside", "inside"])
-def test_mounted_beside_or_inside_a_wrapped_app_it_does_the_same(sqlite_url: str, secret: str, place: str) -> None:
-    keys = APIKeys(sqlite_url)
+def test_mounted_beside_or_inside_a_wrapped_app_it_does_the_same(
+    ready_sqlite_url: str, secret: str, place: str
+) -> None:
+    keys = APIKeys(ready_sqlite_url)
     mounted, routes = Mount(SETTINGS, Admin(keys)), [Route("/own", own)]
 
     @asynccontextmanager
@@ -70,8 +72,8 @@ def test_mounted_beside_or_inside_a_wrapped_app_it_does_the_same(sqlite_url: str
         assert client.get(f"{SETTINGS}/api/keys").status_code == 401
 
 
-def test_nothing_of_it_answers_without_a_key_but_the_form_to_sign_in(sqlite_url: str) -> None:
-    with TestClient(Admin(APIKeys(sqlite_url))) as client:
+def test_nothing_of_it_answers_without_a_key_but_the_form_to_sign_in(ready_sqlite_url: str) -> None:
+    with TestClient(Admin(APIKeys(ready_sqlite_url))) as client:
         for path in ("/", "/new", "/log", "/change", "/keys/abcdefghijkl", "/keys/abcdefghijkl/history"):
             answer = client.get(path)
             assert answer.status_code == 401, path
@@ -90,13 +92,13 @@ def test_a_database_that_is_away_from_the_start_is_an_outage(tmp_path: Path, pat
         assert "The keys cannot be reached" in answer.text
 
 
-def test_a_catalogue_without_the_two_permissions_cannot_be_managed(sqlite_url: str) -> None:
+def test_a_catalogue_without_the_two_permissions_cannot_be_managed(ready_sqlite_url: str) -> None:
     with pytest.raises(ConfigurationError, match="Notes lacks ACCESS_READ and ACCESS_MANAGE"):
-        Admin(APIKeys(sqlite_url, catalogue=Notes))
+        Admin(APIKeys(ready_sqlite_url, catalogue=Notes))
 
 
-def test_options_that_cannot_be_used_are_clear_errors(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url)
+def test_options_that_cannot_be_used_are_clear_errors(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
     with pytest.raises(BadInputError, match="session_seconds"):
         Admin(keys, session_seconds=0)
     with pytest.raises(BadInputError, match="No permission 'NOPE'"):
@@ -112,8 +114,8 @@ def test_the_paths_of_a_mount_are_what_the_middleware_must_not_judge() -> None:
             Admin.paths(wrong)  # type: ignore[arg-type]
 
 
-def test_the_old_way_to_it_says_what_to_write(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url)
+def test_the_old_way_to_it_says_what_to_write(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
     with pytest.raises(
         AttributeError, match=r"no attribute 'admin': write Admin\(keys\), and from gatepost import Admin"
     ):
@@ -122,11 +124,11 @@ def test_the_old_way_to_it_says_what_to_write(sqlite_url: str) -> None:
     assert not hasattr(APIKeys, "__getattr__"), "reading any attribute would take longer, that of a memory hit too"
 
 
-def test_the_host_app_may_say_who_comes_in_but_the_api_wants_a_key_all_the_same(sqlite_url: str) -> None:
+def test_the_host_app_may_say_who_comes_in_but_the_api_wants_a_key_all_the_same(ready_sqlite_url: str) -> None:
     def authorize(request: Request) -> Actor | None:
         return Actor("ann", operator=True) if request.headers.get("x-user") == "ann" else None
 
-    with TestClient(Admin(APIKeys(sqlite_url), authorize=authorize)) as client:
+    with TestClient(Admin(APIKeys(ready_sqlite_url), authorize=authorize)) as client:
         assert client.get("/").status_code == 403
         page = client.get("/", headers={"X-User": "ann"})
         assert page.status_code == 200

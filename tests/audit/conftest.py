@@ -17,7 +17,9 @@ StartWorker = Callable[..., Serving]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def shared_url(request: pytest.FixtureRequest) -> str:
     """The test runs once for each: a database that several processes share."""
-    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    url: str = request.getfixturevalue(
+        {"sqlite": "ready_sqlite_url", "postgresql": "ready_postgres_url"}[request.param]
+    )
     return url
 
 
@@ -25,7 +27,6 @@ def shared_url(request: pytest.FixtureRequest) -> str:
 async def keys(shared_url: str) -> AsyncIterator[APIKeys]:
     """The keys, as a process manages them that serves nothing."""
     keys = APIKeys(shared_url, memory_entries=0)
-    await keys.create_schema()
     async with keys:
         yield keys
 

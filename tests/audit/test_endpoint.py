@@ -16,8 +16,8 @@ BODY: dict[str, Any] = {"digests": []}
 
 
 @pytest.fixture
-async def keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
-    async with APIKeys(sqlite_url) as keys:
+async def keys(ready_sqlite_url: str) -> AsyncIterator[APIKeys]:
+    async with APIKeys(ready_sqlite_url) as keys:
         yield keys
 
 

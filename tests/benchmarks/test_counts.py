@@ -170,9 +170,9 @@ async def trips(redis_url: str, act: Callable[[], Awaitable[object]]) -> Trips:
     ],
 )
 async def test_a_lookup_takes_these_round_trips_and_no_more(
-    sqlite_url: str, redis_url: str, secrets: list[str | None], first: Trips, again: Trips
+    ready_sqlite_url: str, redis_url: str, secrets: list[str | None], first: Trips, again: Trips
 ) -> None:
-    async with worker(sqlite_url, redis_url) as keys:
+    async with worker(ready_sqlite_url, redis_url) as keys:
         await stock.put_in(keys, range(100))
         protected = APIKeyMiddleware(app, keys)
         asked = partial(ask, protected, secrets, len(secrets))
@@ -180,8 +180,11 @@ async def test_a_lookup_takes_these_round_trips_and_no_more(
         assert await trips(redis_url, asked) == again
 
 
-async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(sqlite_url: str, redis_url: str) -> None:
-    async with worker(sqlite_url, redis_url) as keys, worker(sqlite_url, redis_url, memory_entries=0) as other:
+async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(ready_sqlite_url: str, redis_url: str) -> None:
+    async with (
+        worker(ready_sqlite_url, redis_url) as keys,
+        worker(ready_sqlite_url, redis_url, memory_entries=0) as other,
+    ):
         await stock.put_in(keys, range(64))
         secrets = [stock.secret(n) for n in range(64)]
         (await ask(APIKeyMiddleware(app, keys), secrets, 64)).only(200)
@@ -190,8 +193,8 @@ async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(sqlite_url
     assert found == Trips(mget=1)
 
 
-async def test_a_deactivated_key_is_remembered_as_such(sqlite_url: str, redis_url: str) -> None:
-    async with worker(sqlite_url, redis_url) as keys:
+async def test_a_deactivated_key_is_remembered_as_such(ready_sqlite_url: str, redis_url: str) -> None:
+    async with worker(ready_sqlite_url, redis_url) as keys:
         issued = await keys.create("to be switched off", ["OBJECTS_LIST"])
         protected = APIKeyMiddleware(app, keys)
         (await ask(protected, [issued.secret], 1)).only(200)
@@ -201,9 +204,9 @@ async def test_a_deactivated_key_is_remembered_as_such(sqlite_url: str, redis_ur
     assert again == Trips()
 
 
-async def test_a_secret_remembered_as_no_good_is_not_checked_again(sqlite_url: str) -> None:
+async def test_a_secret_remembered_as_no_good_is_not_checked_again(ready_sqlite_url: str) -> None:
     """What memory knows, it knows of a genuine secret: the HMAC, which costs most of a refusal, is for the others."""
-    async with worker(sqlite_url, None) as keys:
+    async with worker(ready_sqlite_url, None) as keys:
         off, gone = [await keys.create(name, ["OBJECTS_LIST"]) for name in ("to be switched off", "to be deleted")]
         await keys.deactivate(off.key.id)
         await keys.delete(gone.key.id)
@@ -216,16 +219,18 @@ async def test_a_secret_remembered_as_no_good_is_not_checked_again(sqlite_url: s
         assert calls(lambda: drive(keys.judge(new)))["SecretFormat.is_genuine"] == 1
 
 
-async def test_a_fresh_path_reads_the_database_once_for_all_that_ask_at_once(sqlite_url: str, redis_url: str) -> None:
-    async with worker(sqlite_url, redis_url) as keys:
+async def test_a_fresh_path_reads_the_database_once_for_all_that_ask_at_once(
+    ready_sqlite_url: str, redis_url: str
+) -> None:
+    async with worker(ready_sqlite_url, redis_url) as keys:
         await stock.put_in(keys, range(2))
         protected = APIKeyMiddleware(app, keys, fresh=["/"])
         found = await trips(redis_url, partial(ask, protected, [stock.secret(1)] * 100, 100))
     assert found == Trips(select=1)
 
 
-async def test_without_redis_a_cold_start_reads_many_keys_with_few_statements(sqlite_url: str) -> None:
-    async with worker(sqlite_url, None) as keys:
+async def test_without_redis_a_cold_start_reads_many_keys_with_few_statements(ready_sqlite_url: str) -> None:
+    async with worker(ready_sqlite_url, None) as keys:
         await stock.put_in(keys, range(1_000))
         with counted_statements() as statements:
             (await ask(APIKeyMiddleware(app, keys), [stock.secret(n) for n in range(1_000)], 256)).only(200)

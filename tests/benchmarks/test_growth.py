@@ -51,12 +51,11 @@ async def schema(url: str) -> Sequence[Any]:
         await engine.dispose()
 
 
-async def test_keys_that_postgresql_makes_are_let_in_and_others_are_not(postgres_url: str) -> None:
-    await APIKeys(postgres_url).create_schema()
-    before = await schema(postgres_url)
-    await population.fill(postgres_url, KEYS)
-    assert await schema(postgres_url) == before, "the schema is as it was"
-    async with APIKeys(postgres_url, **population.STILL) as keys:
+async def test_keys_that_postgresql_makes_are_let_in_and_others_are_not(ready_postgres_url: str) -> None:
+    before = await schema(ready_postgres_url)
+    await population.fill(ready_postgres_url, KEYS)
+    assert await schema(ready_postgres_url) == before, "the schema is as it was"
+    async with APIKeys(ready_postgres_url, **population.STILL) as keys:
         await population.read_all(keys, range(KEYS))
         assert keys._opened().lookup.sizes().keys == KEYS
         assert (await keys.judge(population.secret(KEYS)))[0] is Outcome.INVALID
@@ -69,10 +68,9 @@ async def test_keys_that_postgresql_makes_are_let_in_and_others_are_not(postgres
         assert (await keys._database.read_position()).seq == KEYS, "no change by hand was seen"
 
 
-async def test_keys_that_postgresql_makes_can_be_managed_as_others_are(postgres_url: str) -> None:
-    await APIKeys(postgres_url).create_schema()
-    await population.fill(postgres_url, SMALL)
-    async with APIKeys(postgres_url, **population.STILL) as keys:
+async def test_keys_that_postgresql_makes_can_be_managed_as_others_are(ready_postgres_url: str) -> None:
+    await population.fill(ready_postgres_url, SMALL)
+    async with APIKeys(ready_postgres_url, **population.STILL) as keys:
         await population.read(keys, [3, 4])
         await keys.deactivate(population.key_id(3))
         await keys.delete(population.key_id(4))
@@ -80,10 +78,9 @@ async def test_keys_that_postgresql_makes_can_be_managed_as_others_are(postgres_
     assert outcomes == [Outcome.DEACTIVATED, Outcome.INVALID, Outcome.VALID]
 
 
-async def test_a_key_that_is_not_let_in_is_no_figure(postgres_url: str) -> None:
-    await APIKeys(postgres_url).create_schema()
-    await population.fill(postgres_url, SMALL)
-    async with APIKeys(postgres_url, **population.STILL) as keys:
+async def test_a_key_that_is_not_let_in_is_no_figure(ready_postgres_url: str) -> None:
+    await population.fill(ready_postgres_url, SMALL)
+    async with APIKeys(ready_postgres_url, **population.STILL) as keys:
         with pytest.raises(RuntimeError, match="1 of 2 keys are not let in"):
             await population.read(keys, [SMALL - 1, SMALL])
 
@@ -112,10 +109,9 @@ def test_sizes_that_the_disk_has_no_room_for_are_left_out(monkeypatch: pytest.Mo
     assert growth._fitting((1_000, 10_000, 100_000)) == ([1_000], (10_000, 100_000))
 
 
-async def test_footprint_weighs_what_a_worker_remembers(postgres_url: str, redis_url: str) -> None:
-    await APIKeys(postgres_url).create_schema()
-    await population.fill(postgres_url, KEYS)
-    task = {"keys": KEYS, "database": postgres_url, "redis": redis_url}
+async def test_footprint_weighs_what_a_worker_remembers(ready_postgres_url: str, redis_url: str) -> None:
+    await population.fill(ready_postgres_url, KEYS)
+    task = {"keys": KEYS, "database": ready_postgres_url, "redis": redis_url}
     found = await footprint._remember({"contestant": footprint.FROM_DATABASE, **task})
     assert 100 < found["redis_bytes"] < 1_000
     assert {"record", "digest", "id", "description"} <= found["parts"].keys()

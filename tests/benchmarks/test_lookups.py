@@ -42,9 +42,9 @@ def by_name(table: Table) -> dict[str, int]:
     return dict(counts)
 
 
-async def test_round_trips_are_counted_as_they_are_made(sqlite_url: str, redis_url: str) -> None:
+async def test_round_trips_are_counted_as_they_are_made(ready_sqlite_url: str, redis_url: str) -> None:
     async with (
-        APIKeys(sqlite_url, redis_url, server_keys=[stock.SERVER_KEY]) as keys,
+        APIKeys(ready_sqlite_url, redis_url, server_keys=[stock.SERVER_KEY]) as keys,
         Redis.from_url(redis_url) as client,
     ):
         await stock.put_in(keys, KEYS)
@@ -86,9 +86,8 @@ async def test_what_fails_is_counted_as_what_it_is_and_not_timed() -> None:
         await check(app, ["good"], ["bad"])
 
 
-async def test_keys_are_put_in_without_being_taken_for_changes_by_hand(database_url: str) -> None:
-    await APIKeys(database_url).create_schema()
-    async with APIKeys(database_url, server_keys=[stock.SERVER_KEY]) as keys:
+async def test_keys_are_put_in_without_being_taken_for_changes_by_hand(ready_url: str) -> None:
+    async with APIKeys(ready_url, server_keys=[stock.SERVER_KEY]) as keys:
         await stock.put_in(keys, KEYS)
         await stock.put_in(keys, [UNKNOWN], active=False)
         assert (await keys._database.read_position()).seq == 0

@@ -12,13 +12,13 @@ MakeWorker = Callable[..., Any]
 
 
 @pytest.fixture
-async def worker(sqlite_url: str) -> AsyncIterator[MakeWorker]:
+async def worker(ready_sqlite_url: str) -> AsyncIterator[MakeWorker]:
     """`await worker(**options)`: open keys that serve, over the test's SQLite file."""
     async with AsyncExitStack() as stack:
 
         async def make(**options: Any) -> APIKeys:
             keys = await stack.enter_async_context(
-                APIKeys(sqlite_url, **({"poll_interval": 0.05, "max_staleness": 5.0} | options))
+                APIKeys(ready_sqlite_url, **({"poll_interval": 0.05, "max_staleness": 5.0} | options))
             )
             await keys.serve()
             return keys

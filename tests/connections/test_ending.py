@@ -529,13 +529,12 @@ async def test_three_thousand_open_connections_end_together(here: APIKeys, there
 
 
 @pytest.fixture
-async def cut_off(postgres_url: str) -> AsyncIterator[tuple[APIKeys, Proxy, APIKeys]]:
+async def cut_off(ready_postgres_url: str) -> AsyncIterator[tuple[APIKeys, Proxy, APIKeys]]:
     """A worker over PostgreSQL through a proxy that can stall: (keys, proxy, keys that are not cut off)."""
-    url = make_url(postgres_url)
+    url = make_url(ready_postgres_url)
     async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
         through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
-        near = APIKeys(postgres_url)
-        await near.create_schema()
+        near = APIKeys(ready_postgres_url)
         far = APIKeys(through, poll_interval=0.1, max_staleness=1.0, read_timeout=0.5)
         async with near, far:
             await far.serve()
@@ -587,14 +586,14 @@ async def test_without_a_lease_connections_go_on_while_the_database_vouches_for_
             assert not kept._task.done()
 
 
-async def test_a_context_that_outlives_a_request_holds_nothing_of_it(sqlite_url: str) -> None:
+async def test_a_context_that_outlives_a_request_holds_nothing_of_it(ready_sqlite_url: str) -> None:
     """Servers copy it, for the timer of a connection kept alive say: thousands of requests would hang on it."""
     copies: list[Context] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         copies.append(copy_context())
 
-    async with APIKeys(sqlite_url) as keys:
+    async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
         for end_connections in (True, False):
             scope = {"type": "http", "path": "/", "headers": [(b"x-api-key", secret)]}
@@ -605,7 +604,7 @@ async def test_a_context_that_outlives_a_request_holds_nothing_of_it(sqlite_url:
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("inner_secret", [True, False])
 async def test_after_a_request_served_within_another_that_one_is_served_again(
-    sqlite_url: str, kind: str, inner_secret: bool
+    ready_sqlite_url: str, kind: str, inner_secret: bool
 ) -> None:
     seen: list[str | None] = []
 
@@ -616,7 +615,7 @@ async def test_after_a_request_served_within_another_that_one_is_served_again(
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         note()
 
-    async with APIKeys(sqlite_url) as keys:
+    async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
 
         def scope_of(kind: str, name: str, *, carries: bool = True) -> Scope:
@@ -642,7 +641,7 @@ async def test_after_a_request_served_within_another_that_one_is_served_again(
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-async def test_what_a_connection_held_goes_with_it(sqlite_url: str, kind: str) -> None:
+async def test_what_a_connection_held_goes_with_it(ready_sqlite_url: str, kind: str) -> None:
     """Not only when the garbage collector comes: a server's protocol and its buffers hang on `send`."""
 
     watched: list[int] = []
@@ -657,7 +656,7 @@ async def test_what_a_connection_held_goes_with_it(sqlite_url: str, kind: str) -
         watched.append(open_in(keys))
         await (chunk(send, more=False) if kind == "http" else send({"type": "websocket.close"}))
 
-    async with APIKeys(sqlite_url) as keys:
+    async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
         protected = APIKeyMiddleware(serving_one, keys)
 
@@ -682,13 +681,13 @@ async def test_what_a_connection_held_goes_with_it(sqlite_url: str, kind: str) -
     assert held == []
 
 
-async def test_a_request_that_is_lost_is_closed_without_a_trace_in_another(sqlite_url: str) -> None:
+async def test_a_request_that_is_lost_is_closed_without_a_trace_in_another(ready_sqlite_url: str) -> None:
     """The garbage collector closes what nobody waits for any more, wherever it happens to come."""
 
     async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(3600)
 
-    async with APIKeys(sqlite_url) as keys:
+    async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
         await keys.verify(secret.decode())
         contexts: list[Context] = []
@@ -718,13 +717,13 @@ async def test_a_request_that_is_lost_is_closed_without_a_trace_in_another(sqlit
     assert seen == ["weak"]
 
 
-async def test_what_is_sent_after_the_request_is_an_error(sqlite_url: str) -> None:
+async def test_what_is_sent_after_the_request_is_an_error(ready_sqlite_url: str) -> None:
     kept: list[Send] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         kept.append(send)
 
-    async with APIKeys(sqlite_url) as keys:
+    async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("a key", ["OBJECTS_LIST"])).secret.encode()
         scope = {"type": "http", "path": "/", "headers": [(b"x-api-key", secret)]}
         await APIKeyMiddleware(app, keys)(scope, _unused, _unused)

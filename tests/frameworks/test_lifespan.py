@@ -182,8 +182,8 @@ async def never_started(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("the app was started without keys")
 
 
-async def test_a_database_without_tables_fails_the_startup_and_names_the_command(postgres_url: str) -> None:
-    async with Connection(APIKeyMiddleware(never_started, APIKeys(postgres_url)), lifespan_scope()) as server:
+async def test_a_database_without_tables_fails_the_startup_and_names_the_command(ready_postgres_url: str) -> None:
+    async with Connection(APIKeyMiddleware(never_started, APIKeys(ready_postgres_url)), lifespan_scope()) as server:
         server.give("lifespan.startup")
         message = await server.take()
         assert message["type"] == "lifespan.startup.failed"
@@ -230,9 +230,9 @@ async def test_without_a_lifespan_the_first_request_opens_the_keys(closed_keys: 
 
 
 async def test_without_a_lifespan_a_database_without_tables_lets_nobody_in(
-    postgres_url: str, issuance: Issuance
+    ready_postgres_url: str, issuance: Issuance
 ) -> None:
-    guarded: Any = APIKeyMiddleware(never_started, APIKeys(postgres_url))
+    guarded: Any = APIKeyMiddleware(never_started, APIKeys(ready_postgres_url))
     with pytest.raises(Exception, match="gatepost db upgrade"):
         await ask(guarded, http_scope("/", bearer(issuance.uploader.secret)))
 
@@ -256,10 +256,10 @@ for _ in range(3):
 """
 
 
-def test_keys_whose_event_loop_is_gone_are_opened_anew(postgres_url: str) -> None:
+def test_keys_whose_event_loop_is_gone_are_opened_anew(ready_postgres_url: str) -> None:
     """Starlette's TestClient outside of `with`: no lifespan, and a loop of its own for each request. In a process of
     its own, because connections whose loop is gone warn when they are collected."""
-    command = [sys.executable, "-c", LOOP_PER_REQUEST, postgres_url]
+    command = [sys.executable, "-c", LOOP_PER_REQUEST, ready_postgres_url]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n") == ["200 401", "200 401", "200 401", ""]
 

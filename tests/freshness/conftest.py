@@ -17,11 +17,11 @@ MakeWorker = Callable[..., Any]
 
 
 @pytest.fixture
-async def worker(sqlite_url: str) -> AsyncIterator[MakeWorker]:
+async def worker(ready_sqlite_url: str) -> AsyncIterator[MakeWorker]:
     """`await worker(redis=None, **options)`: open keys that serve, over the test's SQLite file."""
     async with AsyncExitStack() as stack:
 
-        async def make(redis: str | None = None, *, database: str = sqlite_url, **options: Any) -> APIKeys:
+        async def make(redis: str | None = None, *, database: str = ready_sqlite_url, **options: Any) -> APIKeys:
             options = {"poll_interval": 0.05, "max_staleness": 60.0, "redis_timeout": 10.0} | options
             keys = await stack.enter_async_context(APIKeys(database, redis, **options))
             await keys.serve()

@@ -148,15 +148,14 @@ async def test_a_redis_that_is_dead_is_found_dead_in_a_loop_that_is_blocked_agai
 
 @pytest.mark.parametrize("turns", [2, 5])
 async def test_an_answer_of_the_database_that_came_while_the_loop_was_blocked_is_taken(
-    postgres_url: str, turns: int, caplog: pytest.LogCaptureFixture
+    ready_postgres_url: str, turns: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def block() -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         time.sleep(1.5)  # noqa: ASYNC251 - the very thing
 
-    await APIKeys(postgres_url).create_schema()
-    async with APIKeys(postgres_url, read_timeout=1.0, **FAR_AWAY) as keys:
+    async with APIKeys(ready_postgres_url, read_timeout=1.0, **FAR_AWAY) as keys:
         issued = await keys.create("a key")
         await keys.serve()
         verdict, _ = await asyncio.gather(keys.verify(issued.secret), block())
@@ -169,11 +168,10 @@ async def test_an_answer_of_the_database_that_came_while_the_loop_was_blocked_is
 
 
 async def test_a_database_that_does_not_answer_is_told_so_in_a_loop_that_is_blocked_again_and_again(
-    postgres_url: str, caplog: pytest.LogCaptureFixture
+    ready_postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    url = make_url(postgres_url)
-    await APIKeys(postgres_url).create_schema()
+    url = make_url(ready_postgres_url)
     async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
         through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
         async with APIKeys(through, read_timeout=0.2, **FAR_AWAY) as keys:

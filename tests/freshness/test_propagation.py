@@ -32,7 +32,6 @@ async def start() -> AsyncIterator[Start]:
         async def make(url: str, redis: str | None = None, *, serving: bool = True, **options: Any) -> APIKeys:
             options = {"poll_interval": 0.1, "max_staleness": 300.0, "redis_timeout": 10.0} | options
             keys = APIKeys(url, redis, **options)
-            await keys.create_schema()
             await stack.enter_async_context(keys)
             if serving:
                 await keys.serve()
@@ -73,11 +72,11 @@ async def switched_off(keys: APIKeys, key_id: str) -> None:
 @pytest.mark.parametrize("with_redis", [False, True], ids=["no redis", "redis"])
 @pytest.mark.parametrize("verb", ["deactivate", "delete", "rotate", "end_grace", "update"])
 async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
-    start: Start, database_url: str, verb: str, with_redis: bool, request: pytest.FixtureRequest
+    start: Start, ready_url: str, verb: str, with_redis: bool, request: pytest.FixtureRequest
 ) -> None:
     redis = request.getfixturevalue("redis_url") if with_redis else None
-    admin = await start(database_url, redis, serving=False)
-    workers = [await start(database_url, redis) for _ in range(3)]
+    admin = await start(ready_url, redis, serving=False)
+    workers = [await start(ready_url, redis) for _ in range(3)]
     issued = await admin.create("a key", ["FILE_UPLOAD", "OBJECTS_LIST"])
     if verb == "end_grace":
         await admin.rotate(issued.key.id, grace=60)
@@ -116,8 +115,8 @@ async def test_no_worker_accepts_what_was_taken_away_once_the_call_has_returned(
     assert before - took <= propagation.holds_from <= after + took
 
 
-async def test_an_edit_that_takes_nothing_away_does_not_wait(start: Start, sqlite_url: str) -> None:
-    admin, dead = await start(sqlite_url, serving=False), await start(sqlite_url)
+async def test_an_edit_that_takes_nothing_away_does_not_wait(start: Start, ready_sqlite_url: str) -> None:
+    admin, dead = await start(ready_sqlite_url, serving=False), await start(ready_sqlite_url)
     issued = await admin.create("a key", ["OBJECTS_LIST"])
     await cut_off(dead)
     await admin.update(issued.key.id, description="another", permissions=["OBJECTS_LIST", "FILE_UPLOAD"])
@@ -130,10 +129,10 @@ async def test_an_edit_that_takes_nothing_away_does_not_wait(start: Start, sqlit
 
 
 async def test_a_dead_worker_is_waited_for_until_its_lease_has_run_out_and_no_longer(
-    start: Start, database_url: str
+    start: Start, ready_url: str
 ) -> None:
-    admin, alive = await start(database_url, serving=False), await start(database_url)
-    dead = await start(database_url, max_staleness=1.0)
+    admin, alive = await start(ready_url, serving=False), await start(ready_url)
+    dead = await start(ready_url, max_staleness=1.0)
     issued = await admin.create("a key")
     assert (await dead.verify(issued.secret)).valid
     dead_id = await cut_off(dead)
@@ -147,8 +146,8 @@ async def test_a_dead_worker_is_waited_for_until_its_lease_has_run_out_and_no_lo
     assert propagation.complete
 
 
-async def test_a_worker_that_has_closed_is_not_waited_for(start: Start, sqlite_url: str) -> None:
-    admin, worker = await start(sqlite_url, serving=False), await start(sqlite_url)
+async def test_a_worker_that_has_closed_is_not_waited_for(start: Start, ready_sqlite_url: str) -> None:
+    admin, worker = await start(ready_sqlite_url, serving=False), await start(ready_sqlite_url)
     issued = await admin.create("a key")
     worker_id = name_of(worker)
     assert await rows_of(admin) == {worker_id}
@@ -158,9 +157,9 @@ async def test_a_worker_that_has_closed_is_not_waited_for(start: Start, sqlite_u
     assert (propagation.complete, propagation.expired, propagation.left) == (True, (), ())
 
 
-async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start: Start, sqlite_url: str) -> None:
-    admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=150.0)
+async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start: Start, ready_sqlite_url: str) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    worker = await start(ready_sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
     worker_id = name_of(worker)
     waiting = asyncio.create_task(admin.deactivate(issued.key.id))
@@ -169,9 +168,9 @@ async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start:
     assert [each.id for each in (await waiting).propagation.left] == [worker_id]
 
 
-async def test_wait_commit_returns_at_once_and_tells_by_when_it_holds(start: Start, sqlite_url: str) -> None:
-    admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=150.0)
+async def test_wait_commit_returns_at_once_and_tells_by_when_it_holds(start: Start, ready_sqlite_url: str) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    worker = await start(ready_sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
     before = datetime.now(UTC)
     propagation = (await admin.deactivate(issued.key.id, wait="commit")).propagation
@@ -184,10 +183,10 @@ async def test_wait_commit_returns_at_once_and_tells_by_when_it_holds(start: Sta
 
 
 async def test_a_timeout_raises_an_error_that_says_that_it_is_committed_and_by_when_it_holds(
-    start: Start, sqlite_url: str
+    start: Start, ready_sqlite_url: str
 ) -> None:
-    admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=150.0)
+    admin = await start(ready_sqlite_url, serving=False)
+    worker = await start(ready_sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
     begin = time.monotonic()
     with pytest.raises(StillSpreadingError, match=r"is committed.*holds everywhere from 20") as raised:
@@ -204,9 +203,9 @@ async def test_a_timeout_raises_an_error_that_says_that_it_is_committed_and_by_w
     assert (await admin.get(issued.key.id)).active
 
 
-async def test_a_key_found_off_already_is_waited_for_as_well(start: Start, sqlite_url: str) -> None:
-    first, second = await start(sqlite_url, serving=False), await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=1.0)
+async def test_a_key_found_off_already_is_waited_for_as_well(start: Start, ready_sqlite_url: str) -> None:
+    first, second = await start(ready_sqlite_url, serving=False), await start(ready_sqlite_url, serving=False)
+    worker = await start(ready_sqlite_url, poll_interval=1.0)
     issued = await first.create("a key")
     await worker._opened().freshness.poll()
     assert (await worker.verify(issued.secret)).valid
@@ -217,10 +216,10 @@ async def test_a_key_found_off_already_is_waited_for_as_well(start: Start, sqlit
     assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
-async def test_an_edit_that_was_made_already_is_waited_for_as_well(start: Start, sqlite_url: str) -> None:
+async def test_an_edit_that_was_made_already_is_waited_for_as_well(start: Start, ready_sqlite_url: str) -> None:
     """Who was told to do it again must be able to rely on the answer."""
-    first, second = await start(sqlite_url, serving=False), await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=1.0)
+    first, second = await start(ready_sqlite_url, serving=False), await start(ready_sqlite_url, serving=False)
+    worker = await start(ready_sqlite_url, poll_interval=1.0)
     issued = await first.create("a key", ["FILE_UPLOAD"])
     await worker._opened().freshness.poll()
     assert (await worker.verify(issued.secret)).valid
@@ -232,9 +231,11 @@ async def test_an_edit_that_was_made_already_is_waited_for_as_well(start: Start,
     assert verdict.key.permissions == frozenset()
 
 
-async def test_a_call_cancelled_while_it_waits_has_changed_the_key_and_says_so(start: Start, sqlite_url: str) -> None:
-    admin = await start(sqlite_url, serving=False)
-    await start(sqlite_url, poll_interval=10.0, max_staleness=20.0)
+async def test_a_call_cancelled_while_it_waits_has_changed_the_key_and_says_so(
+    start: Start, ready_sqlite_url: str
+) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    await start(ready_sqlite_url, poll_interval=10.0, max_staleness=20.0)
     issued = await admin.create("a key")
     waiting = asyncio.create_task(admin.deactivate(issued.key.id))
     await switched_off(admin, issued.key.id)
@@ -245,9 +246,9 @@ async def test_a_call_cancelled_while_it_waits_has_changed_the_key_and_says_so(s
 
 
 async def test_a_call_cancelled_in_the_commit_ends_when_the_commit_has_and_says_what_became_of_it(
-    start: Start, database_url: str, monkeypatch: pytest.MonkeyPatch
+    start: Start, ready_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin = await start(database_url, serving=False)
+    admin = await start(ready_url, serving=False)
     issued = await admin.create("a key")
     committing = asyncio.Event()
     real = Change.commit
@@ -268,9 +269,9 @@ async def test_a_call_cancelled_in_the_commit_ends_when_the_commit_has_and_says_
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_to_have_been_made(
-    start: Start, database_url: str, monkeypatch: pytest.MonkeyPatch
+    start: Start, ready_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin = await start(database_url, serving=False)
+    admin = await start(ready_url, serving=False)
     issued = await admin.create("a key")
     real = Change.commit
 
@@ -285,9 +286,9 @@ async def test_a_commit_whose_answer_is_lost_is_found_to_have_been_made(
 
 
 async def test_a_commit_that_was_lost_is_found_not_to_have_been_made(
-    start: Start, database_url: str, monkeypatch: pytest.MonkeyPatch
+    start: Start, ready_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin = await start(database_url, serving=False)
+    admin = await start(ready_url, serving=False)
     issued = await admin.create("a key")
 
     async def lose(_change: Change) -> None:
@@ -304,10 +305,10 @@ async def test_a_commit_that_was_lost_is_found_not_to_have_been_made(
 
 
 async def test_a_commit_that_nobody_can_tell_of_is_an_error_that_says_so(
-    start: Start, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    start: Start, ready_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = make_url(postgres_url)
-    near = await start(postgres_url, serving=False)
+    url = make_url(ready_postgres_url)
+    near = await start(ready_postgres_url, serving=False)
     issued = await near.create("a key")
     async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
         through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
@@ -327,9 +328,9 @@ async def test_a_commit_that_nobody_can_tell_of_is_an_error_that_says_so(
 
 
 async def test_a_worker_whose_row_was_removed_believes_nothing_until_it_has_joined_anew(
-    start: Start, database_url: str
+    start: Start, ready_url: str
 ) -> None:
-    admin, worker = await start(database_url, serving=False), await start(database_url, poll_interval=0.5)
+    admin, worker = await start(ready_url, serving=False), await start(ready_url, poll_interval=0.5)
     issued = await admin.create("a key")
     await worker._opened().freshness.poll()
     assert (await worker.verify(issued.secret)).valid
@@ -347,10 +348,8 @@ async def test_a_worker_whose_row_was_removed_believes_nothing_until_it_has_join
     assert name_of(worker) != before
 
 
-async def test_an_acknowledgement_of_another_past_of_the_database_does_not_count(
-    start: Start, database_url: str
-) -> None:
-    admin, worker = await start(database_url, serving=False), await start(database_url)
+async def test_an_acknowledgement_of_another_past_of_the_database_does_not_count(start: Start, ready_url: str) -> None:
+    admin, worker = await start(ready_url, serving=False), await start(ready_url)
     await admin.create("a key")
     position = await admin._database.read_position()
     now = datetime.now(UTC)
@@ -361,10 +360,10 @@ async def test_an_acknowledgement_of_another_past_of_the_database_does_not_count
 
 
 async def test_the_row_of_a_dead_worker_is_removed_by_another_but_not_while_its_lease_may_hold(
-    start: Start, database_url: str
+    start: Start, ready_url: str
 ) -> None:
-    alive = await start(database_url, max_staleness=1.5)  # it looks for the dead the sooner
-    dead = await start(database_url, max_staleness=1.5)
+    alive = await start(ready_url, max_staleness=1.5)  # it looks for the dead the sooner
+    dead = await start(ready_url, max_staleness=1.5)
     freshness = dead._opened().freshness
     begin = time.monotonic()
     position = await dead._database.read_position()
@@ -379,13 +378,13 @@ async def test_the_row_of_a_dead_worker_is_removed_by_another_but_not_while_its_
 
 
 async def test_a_database_that_cannot_be_written_to_is_served_from_without_remembering(
-    start: Start, postgres_url: str, caplog: pytest.LogCaptureFixture
+    start: Start, ready_postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    admin = await start(postgres_url, serving=False)
+    admin = await start(ready_postgres_url, serving=False)
     issued = await admin.create("a key")
-    name = make_url(postgres_url).database
+    name = make_url(ready_postgres_url).database
     await set_read_only(admin, name, "on")
-    standby = await start_read_only(postgres_url)
+    standby = await start_read_only(ready_postgres_url)
     try:
         assert (await standby.verify(issued.secret)).valid
         assert standby.hit(digest(issued.secret.encode())) is None
@@ -421,8 +420,8 @@ async def start_read_only(url: str) -> APIKeys:
     return keys
 
 
-async def test_a_forked_child_has_nothing_of_its_parents_lease(start: Start, sqlite_url: str) -> None:
-    worker = await start(sqlite_url)
+async def test_a_forked_child_has_nothing_of_its_parents_lease(start: Start, ready_sqlite_url: str) -> None:
+    worker = await start(ready_sqlite_url)
     issued = await worker.create("a key")
     assert (await worker.verify(issued.secret)).valid
     assert worker.hit(digest(issued.secret.encode())) is not None
@@ -435,9 +434,9 @@ async def test_a_forked_child_has_nothing_of_its_parents_lease(start: Start, sql
     assert worker.hit(digest(issued.secret.encode())) is not None
 
 
-async def test_waits_that_run_at_the_same_time_share_their_looks(start: Start, sqlite_url: str) -> None:
-    admin = await start(sqlite_url, serving=False)
-    worker = await start(sqlite_url, poll_interval=0.5)
+async def test_waits_that_run_at_the_same_time_share_their_looks(start: Start, ready_sqlite_url: str) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    worker = await start(ready_sqlite_url, poll_interval=0.5)
     made = [await admin.create(f"key {n}") for n in range(5)]
     looks = 0
     real = admin._database.workers.read_all
@@ -455,8 +454,10 @@ async def test_waits_that_run_at_the_same_time_share_their_looks(start: Start, s
     assert looks < 200
 
 
-async def test_a_database_that_fails_while_workers_are_waited_for_is_asked_again(start: Start, sqlite_url: str) -> None:
-    admin, _worker = await start(sqlite_url, serving=False), await start(sqlite_url)
+async def test_a_database_that_fails_while_workers_are_waited_for_is_asked_again(
+    start: Start, ready_sqlite_url: str
+) -> None:
+    admin, _worker = await start(ready_sqlite_url, serving=False), await start(ready_sqlite_url)
     issued = await admin.create("a key")
     real = admin._database.workers.read_all
     failures = 3

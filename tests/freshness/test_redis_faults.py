@@ -231,9 +231,9 @@ async def test_a_redis_cluster_client_works(worker: MakeWorker, own_redis: Redis
         await second.close()
 
 
-async def test_a_redis_cluster_that_cannot_be_reached_costs_nothing_but_speed(sqlite_url: str) -> None:
+async def test_a_redis_cluster_that_cannot_be_reached_costs_nothing_but_speed(ready_sqlite_url: str) -> None:
     nowhere = RedisCluster(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    async with APIKeys(sqlite_url, nowhere) as keys:
+    async with APIKeys(ready_sqlite_url, nowhere) as keys:
         tier = keys._opened().redis
         assert tier is not None
         assert not tier.healthy

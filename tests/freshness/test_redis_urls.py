@@ -68,11 +68,11 @@ def test_a_url_that_could_mean_another_host_is_refused_and_not_repeated(url: str
 
 
 @pytest.mark.parametrize(("url", "told"), REFUSED)
-async def test_what_cannot_be_used_is_refused_with_what_to_write(url: str, told: str, sqlite_url: str) -> None:
+async def test_what_cannot_be_used_is_refused_with_what_to_write(url: str, told: str, ready_sqlite_url: str) -> None:
     with pytest.raises(BadInputError, match=told) as raised:
-        await APIKeys(sqlite_url, url).open()
+        await APIKeys(ready_sqlite_url, url).open()
     with pytest.raises(BadInputError, match=told):
-        await APIKeys(sqlite_url, url).status()
+        await APIKeys(ready_sqlite_url, url).status()
     assert SECRET not in str(raised.value)
     assert "keyword" not in str(raised.value)
 

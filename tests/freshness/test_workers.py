@@ -164,13 +164,12 @@ async def test_a_request_that_joined_a_read_checks_it_when_it_is_answered(worker
 
 
 @pytest.fixture
-async def cut_off(postgres_url: str) -> Any:
+async def cut_off(ready_postgres_url: str) -> Any:
     """A worker over PostgreSQL through a proxy that can stall: (keys, proxy, keys that are not cut off)."""
-    url = make_url(postgres_url)
+    url = make_url(ready_postgres_url)
     async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
         through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
-        near = APIKeys(postgres_url)
-        await near.create_schema()
+        near = APIKeys(ready_postgres_url)
         far = APIKeys(through, poll_interval=0.1, max_staleness=3.0, read_timeout=3.0)
         async with near, far:
             await far.serve()
@@ -306,10 +305,10 @@ async def test_keys_closed_while_the_database_hangs_leave_no_task_behind(
 
 
 async def test_a_request_in_a_process_that_is_closing_before_its_first_poll_is_not_judged_by_a_clock_it_does_not_know(
-    worker: MakeWorker, sqlite_url: str
+    worker: MakeWorker, ready_sqlite_url: str
 ) -> None:
     await worker()
-    beginner = APIKeys(sqlite_url)
+    beginner = APIKeys(ready_sqlite_url)
     async with beginner:
         issued = await beginner.create("a key")
         await beginner._opened().freshness.stop()
@@ -427,7 +426,7 @@ async def test_what_a_restored_database_lost_is_not_believed_after_very_many_cha
 
 
 async def test_nothing_read_before_an_invalidation_is_believed_however_often_the_same_backup_is_restored(
-    worker: MakeWorker, sqlite_url: str, redis_url: str, tmp_path: Path
+    worker: MakeWorker, ready_sqlite_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     keys = await worker(redis_url, poll_interval=2.0, max_staleness=20.0)
     issued = await keys.create("off in the backup")
@@ -441,16 +440,15 @@ async def test_nothing_read_before_an_invalidation_is_believed_however_often_the
         await settled(keys)
         await put_back(keys, backup)
         await keys.invalidate()
-        async with APIKeys(sqlite_url, redis_url, redis_timeout=0.5) as newcomer:
+        async with APIKeys(ready_sqlite_url, redis_url, redis_timeout=0.5) as newcomer:
             for each in (keys, newcomer):
                 for _ in range(2):
                     assert (await each.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
 @pytest.mark.parametrize("waiting", ["everywhere", "commit"])
-async def test_an_invalidation_empties_every_workers_memory(database_url: str, waiting: Any) -> None:
-    here, there = (APIKeys(database_url, poll_interval=0.05, max_staleness=300.0) for _ in range(2))
-    await here.create_schema()
+async def test_an_invalidation_empties_every_workers_memory(ready_url: str, waiting: Any) -> None:
+    here, there = (APIKeys(ready_url, poll_interval=0.05, max_staleness=300.0) for _ in range(2))
     async with here, there:
         issued = await here.create("a key")
         assert (await there.verify(issued.secret)).valid

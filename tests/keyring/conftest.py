@@ -14,18 +14,17 @@ from gatepost.database.schema.tables import secrets
 
 
 @pytest.fixture
-async def keys(database_url: str) -> AsyncIterator[APIKeys]:
+async def keys(ready_url: str) -> AsyncIterator[APIKeys]:
     """Open keys in a fresh database: SQLite, PostgreSQL, MariaDB in turn."""
-    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=300)
-    await keys.create_schema()
+    keys = APIKeys(ready_url, poll_interval=0.1, max_staleness=300)
     async with keys:
         yield keys
 
 
 @pytest.fixture
-async def sqlite_keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
+async def sqlite_keys(ready_sqlite_url: str) -> AsyncIterator[APIKeys]:
     """Open keys in a fresh SQLite file, where the database makes no difference."""
-    async with APIKeys(sqlite_url, poll_interval=0.1, max_staleness=300) as keys:
+    async with APIKeys(ready_sqlite_url, poll_interval=0.1, max_staleness=300) as keys:
         yield keys
 
 

@@ -394,9 +394,9 @@ async def test_a_call_does_not_finish_with_a_secret_that_died_meanwhile(keys: AP
     assert len(before[2]) + 1 == len((await state(keys))[2])
 
 
-async def test_an_older_secret_gets_nobody_one_that_lives_longer(sqlite_url: str) -> None:
+async def test_an_older_secret_gets_nobody_one_that_lives_longer(ready_sqlite_url: str) -> None:
     """Whoever has the secret that was rotated out must not go on for ever by asking for the next, forced or not."""
-    async with APIKeys(sqlite_url, vault_keys=[Fernet.generate_key()]) as keys:
+    async with APIKeys(ready_sqlite_url, vault_keys=[Fernet.generate_key()]) as keys:
         issued = await keys.create("manager", MANAGE, project="acme")
         second = await keys.rotate(issued.key.id, grace=60)
         old = Actor.of(issued.key, digest=digest(issued.secret.encode()))

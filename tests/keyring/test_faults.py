@@ -14,10 +14,10 @@ from gatepost.base.secret import digest
 
 
 @pytest.fixture
-async def pair(sqlite_url: str) -> AsyncIterator[tuple[APIKeys, APIKeys]]:
+async def pair(ready_sqlite_url: str) -> AsyncIterator[tuple[APIKeys, APIKeys]]:
     """Two workers over one file that hear of each other only when they change something themselves."""
     slow = {"poll_interval": 20.0, "max_staleness": 60.0}
-    async with APIKeys(sqlite_url, **slow) as here, APIKeys(sqlite_url, **slow) as there:  # type: ignore[arg-type]
+    async with APIKeys(ready_sqlite_url, **slow) as here, APIKeys(ready_sqlite_url, **slow) as there:  # type: ignore[arg-type]
         yield here, there
 
 
@@ -94,7 +94,7 @@ async def test_a_rotation_tells_its_secret_though_the_database_fails_right_after
     assert (await there.verify(rotated.secret)).valid
 
 
-@pytest.fixture(params=["postgres_url", "mariadb_url"])
+@pytest.fixture(params=["ready_postgres_url", "ready_mariadb_url"])
 def server_url(request: pytest.FixtureRequest) -> str:
     """An empty database on each server."""
     url: str = request.getfixturevalue(request.param)
@@ -103,7 +103,6 @@ def server_url(request: pytest.FixtureRequest) -> str:
 
 async def test_a_change_that_waits_for_another_too_long_is_a_clear_error_and_changes_nothing(server_url: str) -> None:
     keys = APIKeys(server_url, read_timeout=60.0)
-    await keys.create_schema()
     engine = create_async_engine(server_url)
     async with keys:
         issued = await keys.create("a key")
@@ -128,8 +127,8 @@ async def test_a_table_that_is_gone_is_no_answer_to_a_request(pair: tuple[APIKey
         await here.verify(issued.secret)
 
 
-async def test_closing_while_the_first_poll_is_under_way_leaves_no_task_behind(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url)
+async def test_closing_while_the_first_poll_is_under_way_leaves_no_task_behind(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
     await keys.open()
     issued = await keys.create("a key")
     request = asyncio.create_task(keys.verify(issued.secret))
@@ -141,8 +140,8 @@ async def test_closing_while_the_first_poll_is_under_way_leaves_no_task_behind(s
     assert left == []
 
 
-def test_keys_whose_event_loop_is_gone_close_without_an_error(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url)
+def test_keys_whose_event_loop_is_gone_close_without_an_error(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
 
     async def use() -> None:
         await keys.open()

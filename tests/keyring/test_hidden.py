@@ -6,8 +6,8 @@ from gatepost import APIKeys
 from tests.frameworks.hidden import watching
 
 
-async def test_no_verb_has_a_secret_in_a_variable_while_it_waits(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url, vault_keys=[Fernet.generate_key()])
+async def test_no_verb_has_a_secret_in_a_variable_while_it_waits(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url, vault_keys=[Fernet.generate_key()])
     async with keys:
         with watching() as watch:
             once = "once and never again 0123456789"

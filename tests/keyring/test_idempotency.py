@@ -120,11 +120,11 @@ async def test_after_a_day_it_is_over(keys: APIKeys) -> None:
         await keys.create("a key", idempotency_key=once)
 
 
-async def test_it_is_answered_the_same_after_the_server_key_was_rotated(sqlite_url: str) -> None:
+async def test_it_is_answered_the_same_after_the_server_key_was_rotated(ready_sqlite_url: str) -> None:
     old, new, once = new_server_key(), new_server_key(), str(uuid4())
-    async with APIKeys(sqlite_url, server_keys=[old]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[old]) as keys:
         first = await keys.create("a key", idempotency_key=once)
-    async with APIKeys(sqlite_url, server_keys=[new, old]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[new, old]) as keys:
         again = await keys.create("a key", idempotency_key=once)
         assert again.secret == first.secret
         assert (await keys.verify(again.secret)).valid

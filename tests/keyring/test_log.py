@@ -138,8 +138,8 @@ async def test_events_are_found_by_their_moment_though_the_clock_was_put_back_in
     assert [event.key_id for event in await logged(sqlite_keys, since=since)] == [made[3], made[2], made[1]]
 
 
-async def test_every_kind_of_event_that_is_written_can_be_filtered_by(sqlite_url: str) -> None:
-    async with APIKeys(sqlite_url, foreign_secrets=True) as keys:
+async def test_every_kind_of_event_that_is_written_can_be_filtered_by(ready_sqlite_url: str) -> None:
+    async with APIKeys(ready_sqlite_url, foreign_secrets=True) as keys:
         await keys.import_digests([ImportedKey(digest=b"1" * 32, description="x")])
         issued = await keys.create("x")
         await keys.invalidate()

@@ -65,9 +65,9 @@ def connections() -> set[aiosqlite.Connection]:
     return {each for each in found if each._connection is not None}
 
 
-def test_where_an_event_loop_is_over_the_keys_are_opened_anew_in_the_next(sqlite_url: str) -> None:
+def test_where_an_event_loop_is_over_the_keys_are_opened_anew_in_the_next(ready_sqlite_url: str) -> None:
     before, left = connections(), set[aiosqlite.Connection]()
-    keys = APIKeys(sqlite_url)
+    keys = APIKeys(ready_sqlite_url)
 
     async def both_at_once() -> tuple[bool, bool]:  # so that the lock around it has a loop of its own
         return await asyncio.gather(keys.open(), keys.open())
@@ -112,8 +112,8 @@ async def test_an_app_that_a_sync_client_runs_elsewhere_says_so_too(keys: APIKey
     assert (await keys.verify(issued.secret)).valid
 
 
-def test_a_sync_client_that_runs_the_lifespan_works_to_the_end(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url)
+def test_a_sync_client_that_runs_the_lifespan_works_to_the_end(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
     with TestClient(app_of(keys)) as client:
         assert client.portal is not None
         issued = client.portal.call(keys.create, "a key")

@@ -123,8 +123,8 @@ async def test_only_who_manages_a_key_ends_its_grace_and_only_with_force_the_own
     assert (await keys.get(made.key.id)).old_secret is None
 
 
-async def test_no_grace_is_longer_than_the_setting_allows(sqlite_url: str) -> None:
-    async with APIKeys(sqlite_url) as keys:
+async def test_no_grace_is_longer_than_the_setting_allows(ready_sqlite_url: str) -> None:
+    async with APIKeys(ready_sqlite_url) as keys:
         made = await keys.create("a key")
         assert keys.max_grace == DAYS_30
         before = (await keys._database.read_position()).seq
@@ -134,12 +134,12 @@ async def test_no_grace_is_longer_than_the_setting_allows(sqlite_url: str) -> No
             assert refused.value.field == "grace"
         assert (await keys._database.read_position()).seq == before
         await keys.rotate(made.key.id, grace=DAYS_30)
-    async with APIKeys(sqlite_url, max_grace=0) as keys:
+    async with APIKeys(ready_sqlite_url, max_grace=0) as keys:
         with pytest.raises(BadInputError, match="0 to 0, not 1"):
             await keys.rotate(made.key.id, grace=1)
         await keys.rotate(made.key.id, grace=0)
-    async with APIKeys(sqlite_url, max_grace=365 * 86400) as keys:
+    async with APIKeys(ready_sqlite_url, max_grace=365 * 86400) as keys:
         assert (await keys.rotate(made.key.id, grace=364 * 86400)).key.old_secret is not None
     for wrong in (-1, float("nan"), float("inf"), 11 * 365 * 86400.0, "30d", None):
         with pytest.raises(BadInputError, match="max_grace must be a number of seconds, 0 to 315360000"):
-            APIKeys(sqlite_url, max_grace=wrong)  # type: ignore[arg-type]
+            APIKeys(ready_sqlite_url, max_grace=wrong)  # type: ignore[arg-type]

@@ -21,10 +21,9 @@ KEY = Fernet.generate_key()
 
 
 @pytest.fixture
-async def vaulted(database_url: str) -> AsyncIterator[APIKeys]:
+async def vaulted(ready_url: str) -> AsyncIterator[APIKeys]:
     """Open keys with a vault."""
-    keys = APIKeys(database_url, vault_keys=[KEY], foreign_secrets=True)
-    await keys.create_schema()
+    keys = APIKeys(ready_url, vault_keys=[KEY], foreign_secrets=True)
     async with keys:
         yield keys
 
@@ -63,14 +62,14 @@ async def test_without_a_vault_nothing_recoverable_is_stored(keys: APIKeys) -> N
         await keys.reveal(issued.key.id)
 
 
-async def test_vault_keys_are_rotated_as_a_list(sqlite_url: str) -> None:
+async def test_vault_keys_are_rotated_as_a_list(ready_sqlite_url: str) -> None:
     new = Fernet.generate_key()
-    async with APIKeys(sqlite_url, vault_keys=[KEY]) as keys:
+    async with APIKeys(ready_sqlite_url, vault_keys=[KEY]) as keys:
         old = await keys.create("old")
-    async with APIKeys(sqlite_url, vault_keys=[new.decode(), KEY]) as keys:
+    async with APIKeys(ready_sqlite_url, vault_keys=[new.decode(), KEY]) as keys:
         assert await keys.reveal(old.key.id) == old.secret
         later = await keys.create("later")
-    async with APIKeys(sqlite_url, vault_keys=[new]) as keys:
+    async with APIKeys(ready_sqlite_url, vault_keys=[new]) as keys:
         assert await keys.reveal(later.key.id) == later.secret
         seq = (await keys._database.read_position()).seq
         with pytest.raises(SecretNotStoredError, match="None of the vault keys"):
@@ -112,8 +111,8 @@ async def test_revealing_needs_access_manage_and_all_that_the_key_may_do(vaulted
 
 
 @pytest.mark.parametrize("wrong", [[], b"x" * 44, "x" * 44, ["short"], [KEY, b"not base64 at all !"], [None]])
-def test_vault_keys_that_are_none_are_refused_without_their_text(sqlite_url: str, wrong: object) -> None:
+def test_vault_keys_that_are_none_are_refused_without_their_text(ready_sqlite_url: str, wrong: object) -> None:
     with pytest.raises(BadInputError, match="vault_keys") as refused:
-        APIKeys(sqlite_url, vault_keys=wrong)  # type: ignore[arg-type]
+        APIKeys(ready_sqlite_url, vault_keys=wrong)  # type: ignore[arg-type]
     assert "not base64" not in str(refused.value)
     assert "xxx" not in str(refused.value)

@@ -386,12 +386,12 @@ async def test_bad_input_gets_one_clear_error_and_changes_nothing(sqlite_keys: A
     assert (after.seq, after.nonce) == (before.seq, before.nonce)
 
 
-async def test_an_app_has_its_own_catalogue(sqlite_url: str) -> None:
+async def test_an_app_has_its_own_catalogue(ready_sqlite_url: str) -> None:
     class Notes(Catalogue):
         NOTES_READ = "read notes"
         NOTES_WRITE = "write notes"
 
-    async with APIKeys(sqlite_url, catalogue=Notes) as keys:
+    async with APIKeys(ready_sqlite_url, catalogue=Notes) as keys:
         issued = await keys.create("a reader", [Notes.NOTES_READ])
         assert issued.key.permissions == {"NOTES_READ"}
         with pytest.raises(UnknownPermissionError, match="catalogue Notes"):
@@ -408,8 +408,8 @@ async def test_changes_made_at_the_same_time_get_seqs_without_gaps(keys: APIKeys
     assert events[-1].nonce == position.nonce
 
 
-async def test_using_closed_keys_says_how_to_open_them(sqlite_url: str) -> None:
-    keys = APIKeys(sqlite_url)
+async def test_using_closed_keys_says_how_to_open_them(ready_sqlite_url: str) -> None:
+    keys = APIKeys(ready_sqlite_url)
     with pytest.raises(ConfigurationError, match="async with keys"):
         await keys.create("a key")
     async with keys:
@@ -432,14 +432,13 @@ def test_settings_that_cannot_work_are_refused_at_once() -> None:
             APIKeys(**options)
 
 
-async def test_no_audit_brings_a_secret_of_a_server_key_that_was_dropped_into_memory(sqlite_url: str) -> None:
+async def test_no_audit_brings_a_secret_of_a_server_key_that_was_dropped_into_memory(ready_sqlite_url: str) -> None:
     """An auditor asks by digests, so nothing tells whether their secrets would pass."""
     old, new = b"o" * 32, b"n" * 32
-    async with APIKeys(sqlite_url, server_keys=[old]) as keys:
-        await keys.create_schema()
+    async with APIKeys(ready_sqlite_url, server_keys=[old]) as keys:
         secret = (await keys.create("of the old server key", ["OBJECTS_LIST"])).secret
     digest = hashlib.sha256(secret.encode()).digest()
-    async with APIKeys(sqlite_url, server_keys=[new]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[new]) as keys:
         first, second = await asyncio.gather(keys.testify([digest]), keys.testify([digest]))
         assert first.answers[digest].outcome is second.answers[digest].outcome is Outcome.VALID
         asking = asyncio.create_task(keys.testify([digest]))
@@ -451,20 +450,20 @@ async def test_no_audit_brings_a_secret_of_a_server_key_that_was_dropped_into_me
         assert keys.hit(digest) is None
         assert (await keys.verify(secret)).outcome is Outcome.INVALID
         assert not keys._opened().lookup._unshown
-    async with APIKeys(sqlite_url, server_keys=[new, old]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[new, old]) as keys:
         await keys.verify(secret)
         assert keys.hit(digest) is not None
 
 
-async def test_server_keys_of_the_app_rotate_without_breaking_secrets(sqlite_url: str) -> None:
+async def test_server_keys_of_the_app_rotate_without_breaking_secrets(ready_sqlite_url: str) -> None:
     old, new = b"o" * 32, b"n" * 32
-    async with APIKeys(sqlite_url, server_keys=[old]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[old]) as keys:
         first = await keys.create("made under the old key")
-    async with APIKeys(sqlite_url, server_keys=[new, old]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[new, old]) as keys:
         second = await keys.create("made under the new key")
         assert (await keys.verify(first.secret)).valid
         assert (await keys.verify(second.secret)).valid
-    async with APIKeys(sqlite_url, server_keys=[new]) as keys:
+    async with APIKeys(ready_sqlite_url, server_keys=[new]) as keys:
         assert (await keys.verify(first.secret)).outcome is Outcome.INVALID
         assert (await keys.verify(second.secret)).valid
 

@@ -13,8 +13,8 @@ from tests.freshness.conftest import counted_statements
 
 
 @pytest.fixture
-async def keys(sqlite_url: str) -> AsyncIterator[APIKeys]:
-    keys = APIKeys(sqlite_url, poll_interval=1, max_staleness=300)
+async def keys(ready_sqlite_url: str) -> AsyncIterator[APIKeys]:
+    keys = APIKeys(ready_sqlite_url, poll_interval=1, max_staleness=300)
     yield keys
     await keys.close()
 

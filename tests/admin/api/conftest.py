@@ -10,10 +10,9 @@ from tests.admin.api.site import ALL, Caller, Site, site_of
 
 
 @pytest.fixture
-async def keys(database_url: str) -> AsyncIterator[APIKeys]:
+async def keys(ready_url: str) -> AsyncIterator[APIKeys]:
     """Open keys in a fresh database: SQLite, PostgreSQL, MariaDB in turn."""
-    keys = APIKeys(database_url, poll_interval=0.1, max_staleness=5, vault_keys=[Fernet.generate_key()])
-    await keys.create_schema()
+    keys = APIKeys(ready_url, poll_interval=0.1, max_staleness=5, vault_keys=[Fernet.generate_key()])
     async with keys:
         yield keys
 
@@ -32,9 +31,9 @@ async def boss(site: Site) -> Caller:
 
 
 @pytest.fixture
-async def small_site(sqlite_url: str) -> AsyncIterator[Site]:
+async def small_site(ready_sqlite_url: str) -> AsyncIterator[Site]:
     """A site over SQLite, where the database makes no difference. It has no vault."""
-    async with APIKeys(sqlite_url, poll_interval=0.1, max_staleness=5) as keys, site_of(keys) as site:
+    async with APIKeys(ready_sqlite_url, poll_interval=0.1, max_staleness=5) as keys, site_of(keys) as site:
         yield site
 
 

@@ -114,10 +114,10 @@ def test_no_example_changes_what_a_request_does() -> None:
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)
-async def test_schemathesis_finds_nothing(sqlite_url: str, tmp_path: Path) -> None:
+async def test_schemathesis_finds_nothing(ready_sqlite_url: str, tmp_path: Path) -> None:
     """Every check of its, in every phase: examples, coverage, fuzzing, sequences of calls."""
     async with (
-        APIKeys(sqlite_url, vault_keys=[Fernet.generate_key()]) as keys,
+        APIKeys(ready_sqlite_url, vault_keys=[Fernet.generate_key()]) as keys,
         serving(make_api(keys, sources=(Bearer(),))) as origin,
         httpx2.AsyncClient(base_url=origin) as http,
     ):

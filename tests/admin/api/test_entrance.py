@@ -256,20 +256,22 @@ async def test_web_sockets_are_refused(small_site: Site, small_boss: Caller, wit
     assert refused.value.response.status_code == (403 if with_key else 401)
 
 
-async def test_the_keys_are_opened_by_the_first_request(sqlite_url: str) -> None:
-    async with APIKeys(sqlite_url) as keys:
+async def test_the_keys_are_opened_by_the_first_request(ready_sqlite_url: str) -> None:
+    async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("early", ALL)).secret
-    keys = APIKeys(sqlite_url)
+    keys = APIKeys(ready_sqlite_url)
     async with serving(make_api(keys)) as origin, httpx2.AsyncClient(base_url=origin) as http:
         assert (await http.get("/whoami", headers={"X-API-Key": secret})).status_code == 200
     await keys.close()
 
 
-async def test_an_outage_is_neither_a_refusal_nor_a_way_in(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_is_neither_a_refusal_nor_a_way_in(
+    ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "SQLITE_BUSY_MS", 100)
-    async with APIKeys(sqlite_url) as keys, site_of(keys) as site:
+    async with APIKeys(ready_sqlite_url) as keys, site_of(keys) as site:
         boss = await site.caller(*ALL)
-        path = make_url(sqlite_url).database or ""
+        path = make_url(ready_sqlite_url).database or ""
         with closing(sqlite3.connect(path, timeout=60, check_same_thread=False)) as other:
             # Nobody else can write until it ends. In a thread: this loop's own keys may be about to commit.
             await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")

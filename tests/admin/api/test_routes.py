@@ -353,10 +353,10 @@ async def test_without_a_vault_no_secret_is_told_again(small_boss: Caller) -> No
 
 
 async def test_a_change_that_not_every_worker_acts_on_yet_is_202(
-    small_site: Site, small_boss: Caller, sqlite_url: str
+    small_site: Site, small_boss: Caller, ready_sqlite_url: str
 ) -> None:
     ids = [(await small_boss.post("/keys", {"description": "x"}, 201))["key"]["id"] for _ in range(4)]
-    async with APIKeys(sqlite_url, max_staleness=60.0) as other:
+    async with APIKeys(ready_sqlite_url, max_staleness=60.0) as other:
         await other.serve()
         dead = await cut_off(other)
         calls = [

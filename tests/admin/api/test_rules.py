@@ -152,11 +152,10 @@ async def test_rotating_ones_own_key_with_grace_needs_no_force(site: Site) -> No
 
 
 @pytest.mark.parametrize("change", ["deactivated", "weakened"])
-async def test_a_caller_whose_key_has_just_changed_changes_nothing_any_more(change: str, database_url: str) -> None:
+async def test_a_caller_whose_key_has_just_changed_changes_nothing_any_more(change: str, ready_url: str) -> None:
     """What a worker remembers of the caller is not what decides about a change."""
-    far = APIKeys(database_url)
-    await far.create_schema()
-    async with far, APIKeys(database_url, poll_interval=5) as keys, site_of(keys) as site:
+    far = APIKeys(ready_url)
+    async with far, APIKeys(ready_url, poll_interval=5) as keys, site_of(keys) as site:
         manager = await site.caller(ACCESS_MANAGE)
         await manager.get("/whoami")
         if change == "deactivated":

@@ -45,9 +45,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def served(sqlite_url: str) -> AsyncIterator[Served]:
+async def served(ready_sqlite_url: str) -> AsyncIterator[Served]:
     """The page over an empty SQLite file, below a path of an app."""
-    async with serving(sqlite_url) as served:
+    async with serving(ready_sqlite_url) as served:
         yield served
 
 

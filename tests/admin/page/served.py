@@ -70,9 +70,8 @@ async def serving(
     whole: bool = False,
     **options: Any,
 ) -> AsyncIterator[Served]:
-    """Serve the page at `mount`, made with `options`, over a database that has no tables yet. `poll_there`: seconds
+    """Serve the page at `mount`, made with `options`, over a database with the tables. `poll_there`: seconds
     between two looks that the app's worker takes at the changes. `whole`: with the REST API below it."""
-    await APIKeys(database).create_schema()
     here = APIKeys(
         database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, max_grace=max_grace, poll_interval=0.05
     )

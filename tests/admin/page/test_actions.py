@@ -142,8 +142,8 @@ async def test_a_link_tells_no_news_of_a_key_that_was_not_made_just_now(served: 
         await expect(visitor.banner).to_have_count(0)
 
 
-async def test_the_line_to_try_a_secret_with_holds_no_secret_and_works(sqlite_url: str, visit: Visit) -> None:
-    async with serving(sqlite_url, whole=True) as served:
+async def test_the_line_to_try_a_secret_with_holds_no_secret_and_works(ready_sqlite_url: str, visit: Visit) -> None:
+    async with serving(ready_sqlite_url, whole=True) as served:
         visitor = await visit(served, (await served.boss()).secret)
         secret = await make(visitor, "tried")
         await visitor.dialog.get_by_text("Try it in a shell").click()
@@ -465,10 +465,10 @@ async def test_the_key_in_use_is_only_taken_away_from_who_ticks_that_they_mean_i
 
 
 async def test_a_change_that_is_still_spreading_warns_and_says_by_when(
-    sqlite_url: str, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    ready_sqlite_url: str, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_change, "WAIT_SECONDS", 0.0)
-    async with serving(sqlite_url, poll_there=5.0) as served:
+    async with serving(ready_sqlite_url, poll_there=5.0) as served:
         await served.keys.create("worker", FILES)
         visitor = await visit(served, (await served.boss()).secret)
         await visitor.choose("worker", "Deactivate")
@@ -516,8 +516,8 @@ async def test_the_log_lists_the_changes_of_all_keys(served: Served, visit: Visi
     await expect(page.locator(".event")).to_have_count(50)
 
 
-async def test_a_stored_secret_is_copied_from_the_menu_and_that_is_logged(sqlite_url: str, visit: Visit) -> None:
-    async with serving(sqlite_url, vault_keys=[Fernet.generate_key()]) as served:
+async def test_a_stored_secret_is_copied_from_the_menu_and_that_is_logged(ready_sqlite_url: str, visit: Visit) -> None:
+    async with serving(ready_sqlite_url, vault_keys=[Fernet.generate_key()]) as served:
         key = await served.keys.create("worker", FILES)
         visitor = await visit(served, (await served.boss()).secret)
         await visitor.choose("worker", "Copy secret")
@@ -625,7 +625,7 @@ async def test_the_list_is_searched_filtered_sorted_and_paged(served: Served, vi
 
 
 async def test_keys_are_filtered_by_state_expiry_permissions_and_project_and_counted(
-    served: Served, visit: Visit, sqlite_url: str
+    served: Served, visit: Visit, ready_sqlite_url: str
 ) -> None:
     soon, later = datetime.now(UTC) + timedelta(days=9), datetime.now(UTC) + timedelta(days=99)
     await served.keys.create("endless", FILES, project="acme")
@@ -633,7 +633,7 @@ async def test_keys_are_filtered_by_state_expiry_permissions_and_project_and_cou
     await served.keys.create("over", FILES, project="globex", expires_at=later)
     await served.keys.create("off", [], active=False, expires_at=later)
     over = datetime.now(UTC) - timedelta(days=1)
-    await put(sqlite_url, "over", expires_at=over.strftime("%Y-%m-%d %H:%M:%S.%f"))
+    await put(ready_sqlite_url, "over", expires_at=over.strftime("%Y-%m-%d %H:%M:%S.%f"))
     visitor = await visit(served, (await served.boss()).secret)
     page = visitor.page
     total, names = page.locator("#total"), page.locator("tbody .name")
@@ -765,8 +765,8 @@ async def test_the_older_secret_is_shown_until_when_it_works_and_is_ended_alone(
     assert await served.ask(secret) == 200
 
 
-async def test_only_graces_that_are_allowed_are_offered(sqlite_url: str, visit: Visit) -> None:
-    async with serving(sqlite_url, max_grace=7200.0) as served:
+async def test_only_graces_that_are_allowed_are_offered(ready_sqlite_url: str, visit: Visit) -> None:
+    async with serving(ready_sqlite_url, max_grace=7200.0) as served:
         await served.keys.create("worker", FILES)
         visitor = await visit(served, (await served.boss()).secret)
         await visitor.choose("worker", "Rotate secret")
@@ -951,8 +951,8 @@ async def test_a_secret_that_is_wrong_is_said_beside_the_field(served: Served, v
     await expect(field).to_have_value("")
 
 
-async def test_the_page_works_over_postgresql(postgres_url: str, visit: Visit) -> None:
-    async with serving(postgres_url) as served:
+async def test_the_page_works_over_postgresql(ready_postgres_url: str, visit: Visit) -> None:
+    async with serving(ready_postgres_url) as served:
         visitor = await visit(served, (await served.boss()).secret)
         page = visitor.page
         await page.get_by_role("link", name="Add key").click()

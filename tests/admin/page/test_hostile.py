@@ -50,10 +50,10 @@ async def test_a_search_for_markup_is_shown_as_text(served: Served, visit: Visit
 
 
 async def test_marks_that_turn_text_around_stay_inside_their_description(
-    served: Served, visit: Visit, sqlite_url: str
+    served: Served, visit: Visit, ready_sqlite_url: str
 ) -> None:
     key = await served.keys.create("plain", [], project="acme")
-    await put(sqlite_url, "plain", description="abc\u202edef\u2066\u200f")
+    await put(ready_sqlite_url, "plain", description="abc\u202edef\u2066\u200f")
     visitor = await visit(served, (await served.boss()).secret)
     row = visitor.page.locator(f"#key-{key.key.id}")
     await expect(row.locator(".name bdi")).to_have_text("abc\u202edef\u2066\u200f")
@@ -72,10 +72,10 @@ async def test_marks_that_turn_text_around_stay_inside_their_description(
 
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_a_description_of_ten_thousand_characters_breaks_nothing(
-    served: Served, visit: Visit, sqlite_url: str, width: int
+    served: Served, visit: Visit, ready_sqlite_url: str, width: int
 ) -> None:
     key = await served.keys.create("plain", [])
-    await put(sqlite_url, "plain", description="x" * 10_000)
+    await put(ready_sqlite_url, "plain", description="x" * 10_000)
     visitor = await visit(served, (await served.boss()).secret, viewport={"width": width, "height": 800})
     row = visitor.page.locator(f"#key-{key.key.id}")
     box = await row.bounding_box()

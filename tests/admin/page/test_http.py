@@ -266,8 +266,8 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("frozen")
-async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(sqlite_url: str) -> None:
-    async with serving(sqlite_url) as served, at(served) as client, at(served) as behind_the_same_proxy:
+async def test_guesses_are_slowed_and_a_right_secret_from_the_same_address_never_waits(ready_sqlite_url: str) -> None:
+    async with serving(ready_sqlite_url) as served, at(served) as client, at(served) as behind_the_same_proxy:
         boss = await served.boss()
         for _ in range(5):
             assert (await client.sign_in("gp_wrong")).status_code == 401
@@ -293,9 +293,9 @@ async def test_a_key_of_ours_that_is_no_longer_good_is_told_so_and_counts_as_no_
 
 @pytest.mark.usefixtures("frozen")
 async def test_guesses_at_imported_secrets_wait_before_anything_is_read(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serving(sqlite_url, foreign_secrets=True) as served, at(served) as client:
+    async with serving(ready_sqlite_url, foreign_secrets=True) as served, at(served) as client:
         imported = ImportedKey(digest=digest(b"an old secret"), description="imported", permissions=EVERYTHING)
         await served.keys.import_digests([imported])
         assert (await client.sign_in("an old secret")).status_code == 303
@@ -658,12 +658,12 @@ async def test_a_fault_of_ours_is_a_page_without_details(served: Served, monkeyp
 
 
 async def test_a_session_that_is_used_goes_on_and_one_that_is_not_ends(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
     for module in (entrance, sign_in, visit, fernet):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now))
-    async with serving(sqlite_url, session_seconds=300.0) as served, at(served) as client:
+    async with serving(ready_sqlite_url, session_seconds=300.0) as served, at(served) as client:
         boss = await served.boss()
         first = await client.sign_in(boss.secret)
         assert "Max-Age=300" in first.headers["set-cookie"]
@@ -680,12 +680,12 @@ async def test_a_session_that_is_used_goes_on_and_one_that_is_not_ends(
         assert "Max-Age=0" in answer.headers["set-cookie"]
 
 
-async def test_with_authorize_the_host_app_decides_alone(sqlite_url: str) -> None:
+async def test_with_authorize_the_host_app_decides_alone(ready_sqlite_url: str) -> None:
     async def authorize(request: Any) -> Actor | None:
         name = request.headers.get("x-user")
         return Actor(name, operator=True, address="192.0.2.9") if name else None
 
-    async with serving(sqlite_url, authorize=authorize) as served:
+    async with serving(ready_sqlite_url, authorize=authorize) as served:
         boss = await served.boss()
         async with at(served) as stranger:
             answer = await stranger.get()
@@ -706,16 +706,16 @@ async def test_with_authorize_the_host_app_decides_alone(sqlite_url: str) -> Non
         assert (event.kind, event.actor, event.address) == ("deactivated", "maria", "192.0.2.9")
 
 
-async def test_authorize_may_be_a_plain_function(sqlite_url: str) -> None:
+async def test_authorize_may_be_a_plain_function(ready_sqlite_url: str) -> None:
     async with (
-        serving(sqlite_url, authorize=lambda _request: Actor("maria", operator=True)) as served,
+        serving(ready_sqlite_url, authorize=lambda _request: Actor("maria", operator=True)) as served,
         at(served) as client,
     ):
         assert (await client.get()).status_code == 200
 
 
-async def test_the_page_works_at_the_root_too(sqlite_url: str) -> None:
-    async with serving(sqlite_url, mount="") as served, at(served) as client:
+async def test_the_page_works_at_the_root_too(ready_sqlite_url: str) -> None:
+    async with serving(ready_sqlite_url, mount="") as served, at(served) as client:
         boss = await served.boss()
         answer = await client.sign_in(boss.secret)
         assert answer.headers["location"] == "/"
@@ -725,9 +725,9 @@ async def test_the_page_works_at_the_root_too(sqlite_url: str) -> None:
         assert 'href="/new"' in page.text
 
 
-async def test_the_title_and_the_presets_are_the_hosts(sqlite_url: str) -> None:
+async def test_the_title_and_the_presets_are_the_hosts(ready_sqlite_url: str) -> None:
     presets = {"Editors & co": ["FILE_RENAME", "FILE_MOVE"]}
-    async with serving(sqlite_url, title="Access <keys>", presets=presets) as served, at(served) as client:
+    async with serving(ready_sqlite_url, title="Access <keys>", presets=presets) as served, at(served) as client:
         boss = await served.boss()
         await client.sign_in(boss.secret)
         page = (await client.get("new")).text

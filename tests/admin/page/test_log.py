@@ -99,7 +99,7 @@ async def test_what_a_leaked_key_made_is_ticked_and_switched_off(served: Served)
 
 
 async def test_people_whom_the_host_app_lets_in_are_people_in_the_log_and_limited_to_what_it_said(
-    sqlite_url: str,
+    ready_sqlite_url: str,
 ) -> None:
     answers: dict[str, Any] = {
         "maria": Actor("maria", operator=True),
@@ -108,7 +108,7 @@ async def test_people_whom_the_host_app_lets_in_are_people_in_the_log_and_limite
         "text": "maria",
         "false": False,
     }
-    async with serving(sqlite_url, authorize=lambda request: answers[request.headers["x-user"]]) as served:
+    async with serving(ready_sqlite_url, authorize=lambda request: answers[request.headers["x-user"]]) as served:
         mine = (await served.keys.create("of acme", project="acme")).key
         theirs = (await served.keys.create("of globex", project="globex")).key
         told = {}
@@ -131,7 +131,7 @@ async def test_people_whom_the_host_app_lets_in_are_people_in_the_log_and_limite
         assert [(event.actor_kind, event.actor_id) for event in off] == [("person", "18"), ("person", "maria")]
 
 
-async def test_what_authorize_must_answer_is_said_where_it_answers_something_else(sqlite_url: str) -> None:
+async def test_what_authorize_must_answer_is_said_where_it_answers_something_else(ready_sqlite_url: str) -> None:
     from gatepost.admin.entry.entrance import AuthorizedEntrance  # noqa: PLC0415
 
     answer: Any = "maria"
