@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Each worker starts servers of its own; who is done takes tests from the others.
-PARALLEL := -n logical --maxprocesses=4 --dist=worksteal
+# Each worker starts servers of its own; who is done takes tests from the others. How many: tests/conftest.py.
+PARALLEL := -n auto --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick pythons check fix release bench campaign soak model clean

@@ -34,6 +34,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+WORKERS_AT_MOST = 8
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two a processor: half of the time a worker waits, for a server or another process."""
+    return min(2 * (os.cpu_count() or 1), WORKERS_AT_MOST)
+
+
 LONG = ("tests/simulation/test_simulation.py", "tests/model/test_model.py", "tests/admin/test_large.py")
 """Where single tests take longest: begun first, so that no worker is left alone with one at the end."""
 

@@ -1,8 +1,8 @@
 """The log at 100,000 changes against the log at 100, over each database, with each filter: by what the databases
 count, not by the clock."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,14 @@ from sqlalchemy import text
 from gatepost import APIKeys
 from gatepost.database.connecting.engine import changing
 from gatepost.database.log import LogPage
-from tests.admin.test_large import FEW, MANY, NUMBERS, TEXTS, TIMES_AT_MOST
+from tests.admin.test_large import MANY, NUMBERS, TEXTS
+from tests.admin.work import counted
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from tests.servers.databases import Databases
 
+FEW = 100
+TIMES_AT_MOST = 3.0
 FIRST_SEQ = 1_000_000
 LIMIT = 11
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -126,38 +127,6 @@ async def work(keys: APIKeys, name: str, count: int) -> int:
             break
         place = (found[-1].seq, found[-1].n)
     return done
-
-
-@asynccontextmanager
-async def counted(connection: "AsyncConnection") -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """The counter of what a connection is asked for from now on: the database's own, so that how busy the machine is
-    makes no difference."""
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        ticks: list[None] = []
-        await driver.set_progress_handler(lambda: ticks.append(None), 100)
-
-        async def instructions() -> int:
-            await driver.set_progress_handler(None, 0)
-            return len(ticks)
-
-        yield instructions
-        return
-    if dialect == "postgresql":
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        rows = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'gatepost_events'"
-    else:
-        rows = (
-            "SELECT CAST(SUM(variable_value) AS INT) FROM information_schema.session_status"
-            " WHERE variable_name LIKE 'Handler_read%'"
-        )
-    before = await connection.scalar(text(rows)) or 0
-
-    async def rows_read() -> int:
-        return int(await connection.scalar(text(rows)) or 0) - int(before)
-
-    yield rows_read
 
 
 @pytest.mark.timeout(300)

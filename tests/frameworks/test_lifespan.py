@@ -182,8 +182,8 @@ async def never_started(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("the app was started without keys")
 
 
-async def test_a_database_without_tables_fails_the_startup_and_names_the_command(ready_postgres_url: str) -> None:
-    async with Connection(APIKeyMiddleware(never_started, APIKeys(ready_postgres_url)), lifespan_scope()) as server:
+async def test_a_database_without_tables_fails_the_startup_and_names_the_command(postgres_url: str) -> None:
+    async with Connection(APIKeyMiddleware(never_started, APIKeys(postgres_url)), lifespan_scope()) as server:
         server.give("lifespan.startup")
         message = await server.take()
         assert message["type"] == "lifespan.startup.failed"
@@ -230,9 +230,9 @@ async def test_without_a_lifespan_the_first_request_opens_the_keys(closed_keys: 
 
 
 async def test_without_a_lifespan_a_database_without_tables_lets_nobody_in(
-    ready_postgres_url: str, issuance: Issuance
+    postgres_url: str, issuance: Issuance
 ) -> None:
-    guarded: Any = APIKeyMiddleware(never_started, APIKeys(ready_postgres_url))
+    guarded: Any = APIKeyMiddleware(never_started, APIKeys(postgres_url))
     with pytest.raises(Exception, match="gatepost db upgrade"):
         await ask(guarded, http_scope("/", bearer(issuance.uploader.secret)))
 

@@ -139,7 +139,7 @@ class APIKeys:
 
     @property
     def catalogue(self) -> type[Catalogue]:
-        """Filters permissions exist."""
+        """Which permissions exist."""
         return self._parts.settings.catalogue
 
     @property
@@ -215,7 +215,7 @@ class APIKeys:
         await self._parts.with_database(lambda database: database.upgrade(terms_anew=terms_anew))
 
     async def schema_status(self) -> "SchemaStatus":
-        """Filters revision the database is at, and which one this code needs."""
+        """Which revision the database is at, and which one this code needs."""
         return await self._parts.with_database(lambda database: database.schema_status())
 
     async def status(self) -> Status:
@@ -325,36 +325,20 @@ class APIKeys:
         return await switching.deactivate(self._parts, ids, force=force, **how)
 
     async def rotate(
-        self,
-        key_id: str,
-        *,
-        grace: float,
-        if_version: str | None = None,
-        force: bool = False,
-        **how: Unpack["Options"],
+        self, key_id: str, *, grace: float, if_version: str | None = None, force: bool = False, **how: Unpack["Options"]
     ) -> Issued:
         """Give a key a new secret. The one before goes on working for `grace` seconds, `max_grace` at most; 0 kills it
         at once. A `StillSpreadingError` has the new secret in its `result`. More: `rotating.rotate`."""
         return await rotating.rotate(self._parts, key_id, grace=grace, if_version=if_version, force=force, **how)
 
     async def end_grace(
-        self,
-        ids: str | Iterable[str],
-        *,
-        if_version: str | None = None,
-        force: bool = False,
-        **how: Unpack["Options"],
+        self, ids: str | Iterable[str], *, if_version: str | None = None, force: bool = False, **how: Unpack["Options"]
     ) -> Receipt:
         """End now the older secret that a rotation of one key or many left working. More: `rotating.end_grace`."""
         return await rotating.end_grace(self._parts, ids, if_version=if_version, force=force, **how)
 
     async def delete(
-        self,
-        ids: str | Iterable[str],
-        *,
-        if_version: str | None = None,
-        force: bool = False,
-        **how: Unpack["Options"],
+        self, ids: str | Iterable[str], *, if_version: str | None = None, force: bool = False, **how: Unpack["Options"]
     ) -> Receipt:
         """Remove one key or many for good. Waits and raises as `deactivate` does. More: `deleting.delete`."""
         return await deleting.delete(self._parts, ids, if_version=if_version, force=force, **how)

@@ -1,4 +1,4 @@
-"""Filters keys the list shows, as the URL says it."""
+"""Which keys the list shows, as the URL says it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
