@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Each worker starts servers of its own; who is done takes tests from the others. How many: tests/conftest.py.
 PARALLEL := -n auto --dist=worksteal
 
+# Some images set it: then each of the thousand processes that tests start compiles all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick pythons check fix release bench campaign soak model clean
 
