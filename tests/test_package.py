@@ -19,6 +19,13 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+def test_importing_it_makes_nothing_that_only_a_few_need() -> None:
+    """Its values take as long to make as the middleware: `Status` is there for whoever names it."""
+    code = "import gatepost, sys; print('gatepost.base.status' in sys.modules, gatepost.Status.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "gatepost.base.status"]
+
+
 def test_importing_gatepost_loads_no_database_no_redis_and_no_command_line_library() -> None:
     loaded = loaded_by("import gatepost; from gatepost import *; gatepost.APIKeys(redis='redis://localhost')")
     assert "starlette" in loaded

@@ -25,7 +25,6 @@ from gatepost.base import BadInputError as BadInputError
 from gatepost.base import ChangeEvent as ChangeEvent
 from gatepost.base import ConfigurationError as ConfigurationError
 from gatepost.base import EditedKey as EditedKey
-from gatepost.base import Finding as Finding
 from gatepost.base import ForceNeededError as ForceNeededError
 from gatepost.base import GatepostError as GatepostError
 from gatepost.base import IdempotencyError as IdempotencyError
@@ -43,7 +42,6 @@ from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
 from gatepost.base import StaleKeyError as StaleKeyError
 from gatepost.base import State as State
-from gatepost.base import Status as Status
 from gatepost.base import StillSpreadingError as StillSpreadingError
 from gatepost.base import Total as Total
 from gatepost.base import UnavailableError as UnavailableError
@@ -61,13 +59,15 @@ from gatepost.rules import Permission as Permission
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin
+    from gatepost.base import Finding as Finding
+    from gatepost.base import Status as Status
 
     __version__: str
 else:  # a checker finds wrong names by itself, unless it sees this
 
     def __getattr__(name: str) -> Any:
-        """`Admin`, whose extra not everybody has, and `__version__`, read from the installed package's metadata: only
-        where they are asked for. Raises `MissingExtraError`."""
+        """`Admin`, whose extra not everybody has, `__version__`, read from the installed package's metadata, and what
+        `APIKeys.status` answers: only where they are asked for. Raises `MissingExtraError`."""
         if name == "Admin":
             try:
                 from gatepost.admin import Admin  # noqa: PLC0415
@@ -76,6 +76,10 @@ else:  # a checker finds wrong names by itself, unless it sees this
                     raise
                 raise MissingExtraError(str(missing.name), "admin") from missing
             return Admin
+        if name in ("Finding", "Status"):
+            from gatepost import base  # noqa: PLC0415
+
+            return getattr(base, name)
         if name == "__version__":
             from importlib.metadata import version  # noqa: PLC0415
 

@@ -1,5 +1,8 @@
 """What everything else is made of: values, errors, clocks, the text of a secret. Knows no other room; does no I/O."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gatepost.base.clock import Clock as Clock
 from gatepost.base.clock import boot_clock as boot_clock
 from gatepost.base.coalescing import Coalescer as Coalescer
@@ -74,20 +77,30 @@ from gatepost.base.secret import digest as digest
 from gatepost.base.secret import is_id as is_id
 from gatepost.base.secret import new_id as new_id
 from gatepost.base.secret import secret_pattern as secret_pattern
-from gatepost.base.status import UNSEEN_FACTOR as UNSEEN_FACTOR
-from gatepost.base.status import Answer as Answer
-from gatepost.base.status import DatabaseStatus as DatabaseStatus
-from gatepost.base.status import Finding as Finding
-from gatepost.base.status import LookupCounts as LookupCounts
-from gatepost.base.status import MemoryStatus as MemoryStatus
-from gatepost.base.status import RedisStatus as RedisStatus
-from gatepost.base.status import ServingStatus as ServingStatus
-from gatepost.base.status import Status as Status
-from gatepost.base.status import WorkerAnswers as WorkerAnswers
-from gatepost.base.status import WorkerStatus as WorkerStatus
 from gatepost.base.text import MARKS as MARKS
 from gatepost.base.text import NOTHING as NOTHING
 from gatepost.base.text import checked_line as checked_line
 from gatepost.base.text import is_line as is_line
 from gatepost.base.text import tidy_line as tidy_line
 from gatepost.base.timeout import Timeout as Timeout
+
+if TYPE_CHECKING:
+    from gatepost.base.status import UNSEEN_FACTOR as UNSEEN_FACTOR
+    from gatepost.base.status import Answer as Answer
+    from gatepost.base.status import DatabaseStatus as DatabaseStatus
+    from gatepost.base.status import Finding as Finding
+    from gatepost.base.status import LookupCounts as LookupCounts
+    from gatepost.base.status import MemoryStatus as MemoryStatus
+    from gatepost.base.status import RedisStatus as RedisStatus
+    from gatepost.base.status import ServingStatus as ServingStatus
+    from gatepost.base.status import Status as Status
+    from gatepost.base.status import WorkerAnswers as WorkerAnswers
+    from gatepost.base.status import WorkerStatus as WorkerStatus
+else:  # a checker finds wrong names by itself, unless it sees this
+
+    def __getattr__(name: str) -> Any:
+        """The values of `status`, which only who asks how a worker does needs: to make them takes as long as all else
+        here."""
+        if name == "status" or name.startswith("_"):  # the module, while it is being imported; no name of it
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("gatepost.base.status"), name)

@@ -22,11 +22,9 @@ from gatepost.base import (
     Propagation,
     Receipt,
     Record,
-    Status,
     Total,
     Verdict,
     Worker,
-    WorkerAnswers,
 )
 from gatepost.keys import (
     deleting,
@@ -51,6 +49,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from gatepost.base import Status, WorkerAnswers
     from gatepost.database import Database
     from gatepost.database.schema import SchemaStatus
     from gatepost.keys.arguments import Edit, EventFilters, Filters, ListFilters, Options
@@ -218,7 +217,7 @@ class APIKeys:
         """Which revision the database is at, and which one this code needs."""
         return await self._parts.with_database(lambda database: database.schema_status())
 
-    async def status(self) -> Status:
+    async def status(self) -> "Status":
         """What this process believes, and how all that it needs does; open or not, and whatever is down. Raises
         `BadInputError`, `MissingExtraError` for a URL that cannot be used. More: `checkup.status`."""
         from gatepost.keys import checkup  # noqa: PLC0415 - SQLAlchemy, only where it is needed
@@ -375,7 +374,7 @@ class APIKeys:
         """As `judge`, for a secret whose text is to be seen no more. Raises `UnavailableError`."""
         return judging.judge(self._parts, presented)
 
-    async def testify(self, digests: Sequence[bytes]) -> WorkerAnswers:
+    async def testify(self, digests: Sequence[bytes]) -> "WorkerAnswers":
         """How requests with the secrets of these digests (32 bytes each) would be answered, had they begun now. For the
         auditor, which has no secrets. Raises `UnavailableError`. More: `judging.testify`."""
         return await judging.testify(self._parts, digests)

@@ -4,12 +4,11 @@ The library reads it when asked (`APIKeys.from_env`), the command always: `GATEP
 `GATEPOST_MAX_STALENESS`, … (docs/settings.md). A variable that is empty counts as not set.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from gatepost.base import BadInputError, line_of
@@ -57,6 +56,8 @@ def check_names(environment: Mapping[str, str]) -> None:
     known = _PARSERS.keys() | _OTHERS
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+            from difflib import get_close_matches  # noqa: PLC0415 - only for who made a mistake
+
             near = get_close_matches(name, known, 1, 0.8)
             told = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}"
             raise BadInputError(f"The environment variable {name} means nothing to gatepost. {told}")
@@ -85,7 +86,7 @@ def load(given: str, name: str, example: str) -> Any:
     module_name, _, path = given.partition(":")
     if not module_name or not path:
         raise BadInputError(f"{name} {given!r} must be MODULE:NAME, such as {example}")
-    if (folder := str(Path.cwd())) not in sys.path:
+    if (folder := os.getcwd()) not in sys.path:  # noqa: PTH109 - pathlib is not needed for anything else
         sys.path.insert(0, folder)
     try:
         found: Any = import_module(module_name)

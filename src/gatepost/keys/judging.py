@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gatepost.base import (
     Absent,
-    Answer,
     BadInputError,
     Outcome,
     Presented,
     Record,
     UnavailableError,
     Verdict,
-    WorkerAnswers,
     decide,
     of_another_project,
 )
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNSET, Unset
+
+if TYPE_CHECKING:
+    from gatepost.base import WorkerAnswers
 
 
 def presented_text(secret: str, *, fresh: bool) -> Presented:
@@ -57,11 +59,13 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
     return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
 
 
-async def testify(parts: Parts, digests: Sequence[bytes]) -> WorkerAnswers:
+async def testify(parts: Parts, digests: Sequence[bytes]) -> "WorkerAnswers":
     """How requests with the secrets of these digests (32 bytes each) would be answered, had they begun now: by the
     same memory, Redis and database, in the same order and under the same lease. For the auditor, which has no
     secrets. At most the I/O of a request each. Raises `UnavailableError` where this worker cannot begin to serve.
     """
+    from gatepost.base import Answer, WorkerAnswers  # noqa: PLC0415 - only where an auditor asks
+
     opened = parts.opened()
     await opened.serve()
     freshness, lookup = opened.freshness, opened.lookup

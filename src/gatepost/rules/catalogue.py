@@ -1,7 +1,6 @@
 """Which permissions exist. The built-in 31 (`DAM`), or an app's own, declared as a class."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from types import new_class
 from typing import Any
 
@@ -133,6 +132,8 @@ def _known(names: Iterable[str], known: Mapping[str, Permission], where: str, ad
         if not isinstance(name, str):
             raise BadInputError(f"a permission's name must be a str, not {type(name).__name__}")
         if name not in known:
+            from difflib import get_close_matches  # noqa: PLC0415 - only for who made a mistake
+
             nearest = get_close_matches(name.upper(), known, n=1) or get_close_matches(name, known, n=1)
             raise UnknownPermissionError(name, where, nearest[0] if nearest else None, advice)
     return frozenset(str(name) for name in given)
