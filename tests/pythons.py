@@ -174,21 +174,24 @@ class Trial:
         self._program = self._home / "bin" / "python"
         self._stamp = self._home / "installed"
 
-    async def run(self, arguments: Sequence[str]) -> bool:
-        """Install what is not there yet, then run the tests; answers whether all passed. `arguments`: pytest's."""
-        began = time.monotonic()
+    async def run(self, arguments: Sequence[str], turn: asyncio.Lock) -> bool:
+        """Install what is not there yet, then run the tests, on all processors; answers whether all passed.
+        `arguments`: pytest's. `turn`: held while tests run."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
-        passed = await self._is_installed() and await self._done(
-            self._program,
-            *("-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"--ignore={each}" for each in LEFT_OUT)),
-            *(*(f"tests/{folder}" for folder in CORE), *arguments),
-        )
+        installed = await self._is_installed()
+        async with turn:
+            began = time.monotonic()
+            passed = installed and await self._done(
+                *(self._program, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto", "--dist=worksteal"),
+                *(f"--ignore={each}" for each in LEFT_OUT),
+                *(*(f"tests/{folder}" for folder in CORE), *arguments),
+            )
         lines = self.log.read_text(errors="replace").splitlines()
         if not passed:
             print(*lines, sep="\n")
         last = lines[-1] if lines else "nothing was printed"
-        print(f"CPython {self.name}: {last} ({time.monotonic() - began:.0f} s in all)", flush=True)
+        print(f"CPython {self.name}: {last} ({time.monotonic() - began:.0f} s)", flush=True)
         return passed
 
     async def _is_installed(self) -> bool:
@@ -234,19 +237,15 @@ class Trial:
 
 
 async def try_all(pythons: Sequence[Python], arguments: Sequence[str]) -> bool:
-    """Run the core on each of them, as many at a time as there are processors; answers whether all passed."""
+    """Run the core on each of them, one after the other; answers whether all passed."""
     loop = asyncio.get_running_loop()
     this = asyncio.current_task()
     assert this is not None
     loop.add_signal_handler(signal.SIGTERM, this.cancel)
-    turns = asyncio.Semaphore(os.cpu_count() or 1)
-
-    async def tried(trial: Trial) -> bool:
-        async with turns:
-            return await trial.run(arguments)
-
+    turn = asyncio.Lock()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(tried(Trial(python, ROOT / ".venv" / "pythons"))) for python in pythons]
+        trials = (Trial(python, ROOT / ".venv" / "pythons") for python in pythons)
+        tasks = [group.create_task(trial.run(arguments, turn)) for trial in trials]
     return all(task.result() for task in tasks)
 
 
