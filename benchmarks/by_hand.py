@@ -139,13 +139,9 @@ class GetThenSelect(ByHand):
         return names
 
 
-async def put_in_redis(client: Redis, numbers: Iterable[int], prefix: bytes = b"by_hand:") -> None:
-    """Have Redis hold these keys. `prefix`: `by_hand:` for `RedisGet`, `cached:` for `GetThenSelect`."""
-    await put_digests_in_redis(client, map(digest, numbers), prefix)
-
-
-async def put_digests_in_redis(client: Redis, digests: Iterable[bytes], prefix: bytes = b"by_hand:") -> None:
-    """The same, for keys whose secrets have these digests."""
+async def put_in_redis(client: Redis, digests: Iterable[bytes], prefix: bytes = b"by_hand:") -> None:
+    """Have Redis hold the keys whose secrets have these digests. `prefix`: `by_hand:` for `RedisGet`, `cached:` for
+    `GetThenSelect`."""
     joined = " ".join(PERMISSIONS)
     for batch in batches(digests):
         await client.mset({prefix + each: joined for each in batch})

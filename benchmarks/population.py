@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.databases import create_database
 from benchmarks.rounds import Tell
+from benchmarks.stock import settled
 from gatepost import APIKeys, Outcome
 from gatepost.database.source import READ_MAX
 
@@ -114,8 +115,7 @@ def key_id(number: int) -> str:
 async def create(server: str, keys: int) -> str:
     """Make a database with `keys` keys in the PostgreSQL that a superuser's URL leads to; the new one's URL. About 25 s
     a million."""
-    name = f"gatepost_{keys}"
-    url = await create_database(server, name)
+    url = await create_database(server, f"gatepost_{keys}")
     await APIKeys(url).create_schema()
     await fill(url, keys)
     return url
@@ -156,13 +156,6 @@ async def read_all(keys: APIKeys, numbers: Sequence[int], tell: Tell | None = No
     """Look every key up once, so that each tier remembers it, and return when Redis holds what it was sent."""
     for first in range(0, len(numbers), AT_ONCE):
         await read(keys, numbers[first : first + AT_ONCE])
-        await _written(keys)
+        await settled(keys)
         if tell is not None and first % (16 * AT_ONCE) == 0:
             tell(f"read {first:,} of {len(numbers):,} keys")
-
-
-async def _written(keys: APIKeys) -> None:
-    """Wait for the writes that go on in the background: a queue that is full drops what is new."""
-    redis = keys._opened().redis
-    while redis is not None and (redis._pending or redis._writing):  # noqa: ASYNC110 - nothing of it tells the end
-        await asyncio.sleep(0.001)

@@ -1,17 +1,14 @@
 """The report: a table for people while it runs, and JSON that is kept."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from benchmarks.measured import Origin
-from benchmarks.origin import ROOT
+from benchmarks import measured
+from benchmarks.measured import RESULTS, Origin
 from benchmarks.revocation.campaign import Phase
-
-RESULTS = ROOT / "benchmarks" / "results" / "revocation.json"
 
 HEAD = (
     f"{'system':9}{'fault':34}{'requests':>9}{'checked':>9}{'wrong':>6}{'503':>6}{'p99 ms':>8}"
@@ -55,8 +52,6 @@ def totals(phases: Sequence[Phase]) -> Mapping[str, Any]:
 
 def keep(origin: Origin, parts: Mapping[str, Any], path: Path = RESULTS) -> None:
     """Write the parts that were measured now into the file, beside those of other times; each tells its origin."""
-    held: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    told = msgspec.to_builtins(origin)
-    held |= {name: {"origin": told, **part} for name, part in parts.items()}
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(held, indent=1) + "\n")
+    results = measured.read(path)
+    results.revocation |= {name: {"origin": msgspec.to_builtins(origin), **part} for name, part in parts.items()}
+    measured.write(path, results)

@@ -21,9 +21,9 @@ from tests.servers.postgres import postgres_server
 from tests.servers.redis import RedisServer, redis_server
 
 from benchmarks import population
-from benchmarks.measured import Series, Table
-from benchmarks.origin import ROOT
-from benchmarks.rounds import Plan, Runs, ratio
+from benchmarks.child import printed
+from benchmarks.measured import Table
+from benchmarks.rounds import Plan, ratios, series
 from gatepost import APIKeys
 from gatepost.base.record import Record
 from gatepost.redis.tier import SEAL_BYTES
@@ -74,62 +74,38 @@ async def measure(plan: Plan) -> Sequence[Table]:
             found[name] = await _in_new_process({"contestant": name, **task})
         by_hand = stack.enter_context(redis_server())
         plan.tell(f"Redis by hand: {keys:,} keys")
-        in_redis = {
-            GATEPOST: found[FROM_DATABASE]["redis_bytes"],
-            BY_HAND_IN_REDIS: await _by_hand_in_redis(by_hand, keys),
-        }
-        parts = await _parts_in_redis(redis, in_redis[GATEPOST])
-    return [_process_table(keys, found), _redis_table(keys, in_redis, parts)]
+        ours = found[FROM_DATABASE]["redis_bytes"]
+        in_redis = {GATEPOST: [ours], BY_HAND_IN_REDIS: [await _by_hand_in_redis(by_hand, keys)]}
+        parts = await _parts_in_redis(redis, ours)
+    return [
+        _process_table(keys, found),
+        Table(
+            title=f"Memory per key in Redis, {keys:,} keys",
+            unit="bytes",
+            series=series(in_redis, NOTES, limits={GATEPOST: IN_REDIS_LIMIT}),
+            ratios=ratios(in_redis, GATEPOST, [BY_HAND_IN_REDIS]),
+            figures=dict(parts),
+            note="Redis's own `used_memory`, after less before.",
+        ),
+    ]
 
 
 def _process_table(keys: int, found: Mapping[str, Mapping[str, Any]]) -> Table:
     runs = {name: [each["bytes"]] for name, each in found.items()}
+    parts = found[FROM_DATABASE]["parts"]
     return Table(
         title=f"Memory per key in process, {keys:,} keys",
         unit="bytes",
-        better="less",
-        series=_series(runs, {FROM_DATABASE: IN_PROCESS_LIMIT, FROM_REDIS: IN_PROCESS_LIMIT}),
-        ratios=(ratio(runs, FROM_DATABASE, BY_HAND), ratio(runs, FROM_DATABASE, BY_HAND_SHARED)),
-        figures={
-            f"of a key read from the database, {part}": size for part, size in found[FROM_DATABASE]["parts"].items()
-        },
+        series=series(runs, NOTES, limits=dict.fromkeys((FROM_DATABASE, FROM_REDIS), IN_PROCESS_LIMIT)),
+        ratios=ratios(runs, FROM_DATABASE, [BY_HAND, BY_HAND_SHARED]),
+        figures={f"of a key read from the database, {part}": size for part, size in parts.items()},
         note="The resident set of a new process, after less before. Of the parts, what keys share is counted once.",
     )
 
 
-def _redis_table(keys: int, sizes: Mapping[str, float], parts: Mapping[str, str]) -> Table:
-    runs = {name: [size] for name, size in sizes.items()}
-    return Table(
-        title=f"Memory per key in Redis, {keys:,} keys",
-        unit="bytes",
-        better="less",
-        series=_series(runs, {GATEPOST: IN_REDIS_LIMIT}),
-        ratios=(ratio(runs, GATEPOST, BY_HAND_IN_REDIS),),
-        figures=dict(parts),
-        note="Redis's own `used_memory`, after less before.",
-    )
-
-
-def _series(runs: Runs, limits: Mapping[str, float]) -> tuple[Series, ...]:
-    return tuple(
-        Series(name=name, runs=tuple(sizes), note=NOTES.get(name, ""), limit=limits.get(name))
-        for name, sizes in runs.items()
-    )
-
-
 async def _in_new_process(task: Mapping[str, Any]) -> Mapping[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", MODULE, json.dumps(task)), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise RuntimeError(f"{task['contestant']}: its process ended with status {process.returncode}")
-    found: Mapping[str, Any] = json.loads(said)
+    """What `_remember` answers there."""
+    found: Mapping[str, Any] = json.loads(await printed(sys.executable, "-m", MODULE, json.dumps(task)))
     return found
 
 

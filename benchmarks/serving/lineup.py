@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,12 +18,12 @@ from tests.servers.postgres import postgres_server
 from tests.servers.process import ServerProcess
 from tests.servers.redis import redis_server
 
+from benchmarks.cores import ONE, OTHER, kept
 from benchmarks.databases import create_database
 from benchmarks.rivals import nginx
 from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores
 from benchmarks.rounds import Tell
 from benchmarks.serving import wrk
-from benchmarks.serving.halves import Halves
 from benchmarks.serving.servers import UVICORN, Server
 
 PATIENCE_SECONDS = 60.0
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 REDIS_DATABASES = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Contestant:
     """One that is being served. `start`: which of its servers, from 0 on, where it has several. `sessions`: ids of the
     process groups that serve it. `statuses`: what it answers to each kind of secret, filled in by `verify`."""
@@ -86,19 +86,20 @@ class Contestant:
 
         Raises `RuntimeError` where not all of them are let in, or refused, as that kind is to be.
         """
-        secret = {"usable": self.secrets.usable, **self.secrets.refused()}[kind]
+        header = self.rival.header({"usable": self.secrets.usable, **self.secrets.refused()}[kind])
         with self.awake():
-            return await self._load(secret, kind, connections, seconds)
-
-    async def _load(self, secret: str, kind: str, connections: int, seconds: int) -> wrk.Load:
-        await self.settle()
-        done = await wrk.load(self.url, self.rival.header(secret), connections=connections, seconds=seconds)
-        try:
-            done.check(refused=kind != "usable")
-        except wrk.LoadError as wrong:
-            raise RuntimeError(f"{self.rival.label}: {wrong}") from wrong
-        await self.settle()
+            await self.settle()
+            done = await wrk.load(self.url, header, connections=connections, seconds=seconds)
+            try:
+                done.check(refused=kind != "usable")
+            except wrk.LoadError as wrong:
+                raise RuntimeError(f"{self.rival.label}: {wrong}") from wrong
+            await self.settle()
         return done
+
+    async def rate(self, kind: str, *, connections: int, seconds: int) -> float:
+        """Answers per second of such a load."""
+        return (await self.load(kind, connections=connections, seconds=seconds)).rate
 
     async def settle(self) -> None:
         """Wait until it answers again at once: those that queue answer in turn."""
@@ -126,21 +127,21 @@ async def served(
     the servers are on one core, and this process and all that it starts on another.
     """
     wrk.program()
-    _allow_connections()
-    halves = Halves()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # as many connections as this user may have
     async with AsyncExitStack() as stack:
-        stack.enter_context(halves.ours())
+        stack.enter_context(kept(ONE))
         folder = stack.enter_context(server_folder("bench"))
         tell("starting databases")
         stores = _stores(stack, rivals, folder)
-        start = _Start(stack, halves)
+        ports = _ports()
         started: list[tuple[Contestant, ServerProcess]] = []
         for place, rival in enumerate(rivals):
             tell(f"making keys: {rival.label}")
             own = await _own(stores, rival, place)
             prepared = await rival.prepare(own)
             started += [
-                start.contestant(rival, server, prepared, own.folder, number)
+                _started(stack, ports, rival, server, prepared=prepared, folder=own.folder, number=number)
                 for server in servers
                 for number in range(1 if rival.slow else starts)
             ]
@@ -155,7 +156,7 @@ async def served(
         yield contestants
 
 
-def statuses(contestants: Sequence[Contestant]) -> Mapping[str, str]:
+def statuses(contestants: Sequence[Contestant]) -> dict[str, str]:
     """What each answers, for people."""
     return {f"answers of {one.rival.label}": one.told for one in contestants if one.protects}
 
@@ -177,54 +178,46 @@ async def _own(stores: Stores, rival: Rival, number: int) -> Stores:
     """A contestant's own part of the servers."""
     folder = stores.folder / str(number)
     folder.mkdir()
-    database = await _create_database(stores.database) if "database" in rival.needs else ""
+    database = await create_database(stores.database, f"bench_{number}") if "database" in rival.needs else ""
     return Stores(database=database, redis=f"{stores.redis}/{number}", folder=folder)
 
 
-class _Start:
-    """Starts servers; they are stopped at the stack's end."""
+def _started(
+    stack: AsyncExitStack,
+    ports: Iterator[int],
+    rival: Rival,
+    server: Server,
+    *,
+    prepared: Prepared,
+    folder: Path,
+    number: int,
+) -> tuple[Contestant, ServerProcess]:
+    """Start a contestant, and return at once, with the process that answers for it: nginx, in front of the server once
+    that one answers, where the rival is a gateway."""
+    own = folder / token_hex(4)
+    own.mkdir()
+    port = next(ports)
+    with kept(OTHER):
+        process = server.start(rival.app, prepared.settings, own, port)
+        sessions = [process.pid]
+        stack.callback(_end, process)
+        if rival is nginx.RIVAL:
+            process.wait_until(partial(_answers, port))
+            upstream, port, gateway = port, next(ports), own / "nginx"
+            gateway.mkdir()
+            process = nginx.start(gateway, port, upstream, prepared.secrets.usable)
+            sessions.append(process.pid)
+            stack.callback(_end, process)
+    return Contestant(rival, server, prepared.secrets, port, sessions, number), process
 
-    def __init__(self, stack: AsyncExitStack, halves: Halves) -> None:
-        self._stack = stack
-        self._halves = halves
-        self._ports: set[int] = set()
 
-    def contestant(
-        self, rival: Rival, server: Server, prepared: Prepared, folder: Path, number: int
-    ) -> tuple[Contestant, ServerProcess]:
-        """Start a contestant, and return at once, with the process that answers for it."""
-        own = folder / token_hex(4)
-        own.mkdir()
-        port = self._port()
-        with self._halves.theirs():
-            process = server.start(rival.app, prepared.settings, own, port)
-            sessions = [process.pid]
-            self._stack.callback(_end, process)
-            if rival is nginx.RIVAL:
-                port, process = self._gateway(port, process, prepared.secrets, own / "nginx")
-                sessions.append(process.pid)
-        contestant = Contestant(
-            rival=rival, server=server, secrets=prepared.secrets, port=port, sessions=sessions, start=number
-        )
-        return contestant, process
-
-    def _gateway(
-        self, upstream: int, behind: ServerProcess, secrets: Secrets, folder: Path
-    ) -> tuple[int, ServerProcess]:
-        """nginx in front of it, once that one answers."""
-        behind.wait_until(partial(_answers, upstream))
-        folder.mkdir()
-        port = self._port()
-        process = nginx.start(folder, port, upstream, secrets.usable)
-        self._stack.callback(_end, process)
-        return port, process
-
-    def _port(self) -> int:
-        """Each one once: a server takes its port only a while after it was chosen."""
-        while (port := free_port()) in self._ports:
-            pass
-        self._ports.add(port)
-        return port
+def _ports() -> Iterator[int]:
+    """Each one once: a server takes its port only a while after it was chosen."""
+    given: set[int] = set()
+    while True:
+        if (port := free_port()) not in given:
+            given.add(port)
+            yield port
 
 
 def _end(process: ServerProcess) -> None:
@@ -234,18 +227,6 @@ def _end(process: ServerProcess) -> None:
     process.stop()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _allow_connections() -> None:
-    """As many open files as this user may have, for this process and all that it starts."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-async def _create_database(server: str) -> str:
-    """An empty one; its URL."""
-    name = f"bench_{token_hex(6)}"
-    return await create_database(server, name)
 
 
 def _answers(port: int) -> bool:

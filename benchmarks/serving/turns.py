@@ -74,20 +74,14 @@ class Turns:
         )
 
     def ratios(
-        self,
-        of: Contestant,
-        to: Contestant,
-        connections: int = 64,
-        *,
-        axis: bool = False,
-        limit: float | None = None,
+        self, of: Contestant, to: Contestant, connections: int = 64, *, axis: bool = False, limit: float | None = None
     ) -> Sequence[Ratio]:
         """Answers per second of one against another, round by round. One that was started once has one turn a round
         where others have several, and a slow one has one in all. None where one of them did not answer. `limit`: at
         least that."""
         if not (self.answered(of, connections) and self.answered(to, connections)):
             return ()
-        mine, theirs = self._rates(of, connections), self._rates(to, connections)
+        mine, theirs = ([load.rate for load in self.loads[one.rival.label, connections]] for one in (of, to))
         each, left = divmod(len(mine), len(theirs))
         if left:
             raise ValueError(f"{len(mine)} turns of {of.rival.label} against {len(theirs)} of {to.rival.label}")
@@ -97,9 +91,6 @@ class Turns:
 
     def _is_slow(self, one: Contestant) -> bool:
         return self._kind in one.rival.slow
-
-    def _rates(self, one: Contestant, connections: int) -> list[float]:
-        return [load.rate for load in self.loads[one.rival.label, connections]]
 
     async def _load(self, one: Contestant, connections: int) -> float:
         seconds = self._slow_seconds if self._is_slow(one) else self._seconds

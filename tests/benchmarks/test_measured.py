@@ -50,7 +50,7 @@ def test_a_file_comes_back_as_it_was_and_none_is_no_results(tmp_path: Path) -> N
         (b"[]", "holds no benchmark results"),
         (b'{"faults": {"origin": {}}}', "holds no benchmark results"),
         (b'{"scenarios": {"cold": {"tables": []}}}', "holds no benchmark results"),
-        (b'{"format": 0}', "has format 0, not 1"),
+        (b'{"format": 0}', "has format 0, not 2"),
     ],
 )
 def test_a_file_that_holds_no_results_gives_one_clear_line(tmp_path: Path, content: bytes, told: str) -> None:
