@@ -43,7 +43,7 @@ class Phase:
     wrong: list[str] = field(default_factory=list)
 
     def report(self) -> Mapping[str, Any]:
-        """For the JSON and the table. Times in milliseconds, but `recovered`: seconds."""
+        """For the results. Times in milliseconds, but `recovered`: seconds."""
         found = self.findings
         return {
             "system": self.fault.system,
@@ -68,6 +68,45 @@ class Phase:
             "recovered_seconds": None if self.recovered is None else round(self.recovered, 2),
             "wrong": self.wrong,
         }
+
+    def line(self) -> str:
+        """The same under `HEAD`."""
+        told = self.report()
+        requests, taken = told["request_ms"] or {}, told["taken_ms"] or {}
+        cells = (
+            *(told["system"], told["fault"], told["requests"], sum(told["checked"].values())),
+            *(told["wrong_passes"] + told["wrong_refusals"], told["unavailable"], requests.get("p99", 0)),
+            *(told["taken"], *(taken.get(which, 0) for which in ("median", "p99", "worst"))),
+            *("/".join(map(str, told["workers"].values())), told["recovered_seconds"]),
+        )
+        return COLUMNS.format(*map(str, cells))
+
+
+COLUMNS = "{:9}{:34}{:>9}{:>9}{:>6}{:>6}{:>8}{:>7}{:>9}{:>9}{:>9}  {:20}{:>10}"
+HEAD = COLUMNS.format(
+    *("system", "fault", "requests", "checked", "wrong", "503", "p99 ms", "taken", "median", "p99", "worst ms"),
+    *("acked/expired/left", "back after"),
+)
+"""`p99 ms`: of requests to the workers that the fault does not touch alone. `taken`: verbs that took something away;
+after it their times from call to return. `back after`: seconds until every worker held a lease and used Redis."""
+
+
+def totals(phases: Sequence[Phase]) -> Mapping[str, int]:
+    """Over all faults."""
+    found = sum((phase.findings for phase in phases), Counter[Finding]())
+    told = [phase.report() for phase in phases]
+    return {
+        "faults": len(told),
+        "requests": found.total(),
+        "must_be_refused": found[Finding.RIGHTLY_REFUSED] + found[Finding.WRONG_PASS],
+        "must_be_let_in": found[Finding.RIGHTLY_LET_IN] + found[Finding.WRONG_REFUSAL],
+        "wrong_passes": found[Finding.WRONG_PASS],
+        "wrong_refusals": found[Finding.WRONG_REFUSAL],
+        "unavailable": found[Finding.UNAVAILABLE],
+        "unavailable_unexpected": sum(each["unavailable"] for each in told if not each["unavailable_expected"]),
+        "taken": sum(each["taken"] for each in told),
+        "not_recovered": sum(phase.recovered is None for phase in phases),
+    }
 
 
 def quantiles(seconds: Sequence[float]) -> Mapping[str, float] | None:
@@ -119,14 +158,8 @@ async def campaign(
 
 def _hands(ledger: Ledger, site: Site) -> Iterable[Any]:
     admin, worker = site.admin, site.workers[-1]
-    yield switch(ledger, admin, 1)
-    yield switch(ledger, admin, 1)
-    yield switch(ledger, worker, 1)
-    yield switch(ledger, admin, 5)
-    yield rotate(ledger, admin)
-    yield permit(ledger, admin)
-    yield permit(ledger, worker)
-    yield delete(ledger, admin)
+    yield from (switch(ledger, admin, 1), switch(ledger, admin, 1), switch(ledger, worker, 1), switch(ledger, admin, 5))
+    yield from (rotate(ledger, admin), permit(ledger, admin), permit(ledger, worker), delete(ledger, admin))
 
 
 async def _run(site: Site, phase: Phase, seconds: float) -> None:
