@@ -13,6 +13,16 @@ from benchmarks.in_process import receive, scope_of
 
 Secrets = Sequence[str | None]
 
+SERVED = {
+    "asgi": {"version": "3.0", "spec_version": "2.3"},
+    "http_version": "1.1",
+    "scheme": "http",
+    "root_path": "",
+    "server": ("127.0.0.1", 8000),
+    "client": ("127.0.0.1", 50_000),
+}
+"""What a server tells of a request besides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -86,20 +96,8 @@ class Asked:
 
 async def ask(app: ASGIApp, secrets: Iterable[str | None], in_flight: int, *, path: str = "/") -> Answers:
     """Send a request with each of the secrets, `in_flight` of them at any time; the next as soon as one is answered."""
-    scopes = [
-        scope_of(
-            secret,
-            asgi={"version": "3.0", "spec_version": "2.3"},
-            http_version="1.1",
-            server=("127.0.0.1", 8000),
-            client=("127.0.0.1", 50_000),
-            scheme="http",
-            root_path="",
-            path=path,
-            raw_path=path.encode(),
-        )
-        for secret in secrets
-    ]
+    place = {"path": path, "raw_path": path.encode()}
+    scopes = [scope_of(secret, **SERVED, **place) for secret in secrets]
     waiting = iter(scopes)
     counts: Counter[int | str] = Counter()
 

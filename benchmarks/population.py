@@ -6,6 +6,7 @@ own (65 characters, so SHA-256 takes as long), but not of its format: keys are o
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import text
@@ -105,6 +106,16 @@ def server_settings(keys: int) -> dict[str, str]:
 def secret(number: int) -> bytes:
     """The text of the key with this number, from 0: 65 bytes."""
     return (b"benchmark_%d_" % number).ljust(SECRET_CHARS, b"0")
+
+
+def digest(number: int) -> bytes:
+    """Of the secret of the key with this number: 32 bytes."""
+    return sha256(secret(number)).digest()
+
+
+def permissions(number: int) -> Sequence[str]:
+    """What the key with this number may do."""
+    return PERMISSION_SETS[number % len(PERMISSION_SETS)].split()
 
 
 def key_id(number: int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks import measured
 from benchmarks.origin import Clocked
-from benchmarks.revocation.campaign import FAULT_SECONDS, HEAD, SETTINGS, Phase, campaign, totals
+from benchmarks.revocation.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
 from benchmarks.revocation.faults import FAULTS
 from benchmarks.revocation.latency import bulk, single
 from benchmarks.revocation.polling import polling
@@ -51,10 +51,9 @@ def _faults(options: argparse.Namespace) -> Mapping[str, Any]:
     chosen = [fault for fault in FAULTS if not options.fault or f"{fault.system}: {fault.name}" in options.fault]
     if not chosen:
         raise SystemExit("no such fault; there are:\n" + "\n".join(f"{fault.system}: {fault.name}" for fault in FAULTS))
-    print(HEAD, flush=True)
 
     def tell(phase: Phase) -> None:
-        print("\r" + phase.line(), flush=True)
+        print(f"\r{phase}", flush=True)
         if sys.stderr.isatty():
             done = chosen.index(phase.fault) + 1
             print(f"{done} of {len(chosen)} faults …", end="", file=sys.stderr, flush=True)

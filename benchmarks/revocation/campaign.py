@@ -69,42 +69,30 @@ class Phase:
             "wrong": self.wrong,
         }
 
-    def line(self) -> str:
-        """The same under `HEAD`."""
+    def __str__(self) -> str:
+        """The same in a line. The requests that are timed are those to workers that the fault does not touch alone."""
         told = self.report()
         requests, taken = told["request_ms"] or {}, told["taken_ms"] or {}
-        cells = (
-            *(told["system"], told["fault"], told["requests"], sum(told["checked"].values())),
-            *(told["wrong_passes"] + told["wrong_refusals"], told["unavailable"], requests.get("p99", 0)),
-            *(told["taken"], *(taken.get(which, 0) for which in ("median", "p99", "worst"))),
-            *("/".join(map(str, told["workers"].values())), told["recovered_seconds"]),
+        workers = ", ".join(f"{count} {how}" for how, count in told["workers"].items())
+        return (
+            f"{told['system']}: {told['fault']}: {told['requests']} requests, {sum(told['checked'].values())} checked, "
+            f"{told['wrong_passes'] + told['wrong_refusals']} wrong, {told['unavailable']} unavailable, 99 of 100 in "
+            f"{requests.get('p99')} ms. {told['taken']} verbs took something away, in {taken.get('median')} ms, 99 of "
+            f"100 in {taken.get('p99')} ms, the slowest in {taken.get('worst')} ms; workers: {workers}. All was as "
+            f"before after {told['recovered_seconds']} s."
         )
-        return COLUMNS.format(*map(str, cells))
-
-
-COLUMNS = "{:9}{:34}{:>9}{:>9}{:>6}{:>6}{:>8}{:>7}{:>9}{:>9}{:>9}  {:20}{:>10}"
-HEAD = COLUMNS.format(
-    *("system", "fault", "requests", "checked", "wrong", "503", "p99 ms", "taken", "median", "p99", "worst ms"),
-    *("acked/expired/left", "back after"),
-)
-"""`p99 ms`: of requests to the workers that the fault does not touch alone. `taken`: verbs that took something away;
-after it their times from call to return. `back after`: seconds until every worker held a lease and used Redis."""
 
 
 def totals(phases: Sequence[Phase]) -> Mapping[str, int]:
     """Over all faults."""
-    found = sum((phase.findings for phase in phases), Counter[Finding]())
     told = [phase.report() for phase in phases]
+    summed = ("requests", "wrong_passes", "wrong_refusals", "unavailable", "taken")
+    checked = ("must_be_refused", "must_be_let_in")
     return {
         "faults": len(told),
-        "requests": found.total(),
-        "must_be_refused": found[Finding.RIGHTLY_REFUSED] + found[Finding.WRONG_PASS],
-        "must_be_let_in": found[Finding.RIGHTLY_LET_IN] + found[Finding.WRONG_REFUSAL],
-        "wrong_passes": found[Finding.WRONG_PASS],
-        "wrong_refusals": found[Finding.WRONG_REFUSAL],
-        "unavailable": found[Finding.UNAVAILABLE],
+        **{name: sum(each[name] for each in told) for name in summed},
+        **{name: sum(each["checked"][name] for each in told) for name in checked},
         "unavailable_unexpected": sum(each["unavailable"] for each in told if not each["unavailable_expected"]),
-        "taken": sum(each["taken"] for each in told),
         "not_recovered": sum(phase.recovered is None for phase in phases),
     }
 

@@ -9,6 +9,7 @@ loop: only the middleware.
 
 from asyncio import get_running_loop
 from collections.abc import Sequence
+from functools import partial
 
 from benchmarks.in_process import answering, memory_hits, time_calls
 from benchmarks.ladder import apps, steps
@@ -20,6 +21,6 @@ async def measure(plan: Plan) -> Sequence[Table]:
     """What each step adds."""
     async with memory_hits() as hits:
         ladder = apps(lambda: answering, hits, get_running_loop())
-        contestants = {name: time_calls(app, hits.secret) for name, app in ladder.items()}
+        contestants = {name: partial(time_calls, app, hits.secret) for name, app in ladder.items()}
         runs = await take_turns(contestants, plan.pick(100, 8), plan.tell)
     return [steps("What a memory hit adds to a request, step by step", runs, "")]

@@ -8,11 +8,10 @@ is begun and rolled back around it), over an engine in autocommit, and over asyn
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import make_url, text
@@ -46,30 +45,8 @@ POOL_SIZE = 15
 """Connections of asyncpg's pool: as many as SQLAlchemy's may have, five and ten more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A database. `start`: starts one, for as long as the stack is open; its URL, and the ids of its processes."""
-
-    name: str
-    start: Callable[[ExitStack], tuple[str, Sequence[int]]]
-    limit: float | None = None
-
-
-def _postgres(stack: ExitStack) -> tuple[str, Sequence[int]]:
-    server = stack.enter_context(postgres_server())
-    return server.url, [server.pid]
-
-
-def _mariadb(stack: ExitStack) -> tuple[str, Sequence[int]]:
-    server = stack.enter_context(mariadb_server())
-    return make_url(server.url).render_as_string(hide_password=False), [] if server.pid is None else [server.pid]
-
-
-def _sqlite(stack: ExitStack) -> tuple[str, Sequence[int]]:
-    return f"sqlite+aiosqlite:///{stack.enter_context(server_folder('cold'))}/keys.db", []
-
-
-KINDS = (Kind("PostgreSQL", _postgres, LIMIT), Kind("MariaDB", _mariadb), Kind("SQLite", _sqlite))
+KINDS: Mapping[str, float | None] = {"PostgreSQL": LIMIT, "MariaDB": None, "SQLite": None}
+"""Databases, and what is to hold there."""
 
 
 async def measure(plan: Plan) -> Sequence[Table]:
@@ -78,14 +55,14 @@ async def measure(plan: Plan) -> Sequence[Table]:
     Raises `ProgramMissingError` where PostgreSQL is not.
     """
     tables: list[Table] = []
-    for kind in KINDS[:1] if plan.quick else KINDS:
-        plan.tell(f"starting {kind.name}")
+    for kind in list(KINDS)[:1] if plan.quick else KINDS:
+        plan.tell(f"starting {kind}")
         with ExitStack() as stack:
             stack.enter_context(quiet())  # MariaDB's driver tells of triggers that are dropped "if exists"
             try:
-                url, pids = kind.start(stack)
+                url, pids = _started(stack, kind)
             except ProgramMissingError:
-                if kind.limit is not None:
+                if KINDS[kind] is not None:
                     raise
                 continue
             stack.enter_context(apart(pids))
@@ -93,7 +70,15 @@ async def measure(plan: Plan) -> Sequence[Table]:
     return tables
 
 
-async def _tables(plan: Plan, kind: Kind, url: str) -> Sequence[Table]:
+def _started(stack: ExitStack, kind: str) -> tuple[str, Sequence[int]]:
+    """A database's URL, and the ids of its processes, for as long as the stack is open."""
+    if kind == "SQLite":
+        return f"sqlite+aiosqlite:///{stack.enter_context(server_folder('cold'))}/keys.db", []
+    server: Any = stack.enter_context(postgres_server() if kind == "PostgreSQL" else mariadb_server())
+    return make_url(server.url).render_as_string(hide_password=False), [] if server.pid is None else [server.pid]
+
+
+async def _tables(plan: Plan, kind: str, url: str) -> Sequence[Table]:
     numbers = range(plan.pick(10_000, 1_000))
     secrets = [stock.secret(number) for number in numbers]
     async with _apps(url, numbers) as (keys, apps):
@@ -105,15 +90,15 @@ async def _tables(plan: Plan, kind: Kind, url: str) -> Sequence[Table]:
                 for name, each in apps.items()
             }
             contestants = {name: _forgetful(keys, each) for name, each in asked.items()}
-            runs = await take_turns(contestants, plan.pick(9, 2), lambda said: plan.tell(f"{kind.name}, {said}"))
+            runs = await take_turns(contestants, plan.pick(9, 2), lambda said: plan.tell(f"{kind}, {said}"))
         select = cast("Select", apps[Select.name])
         looked_up = await _lookups(plan, kind, keys, select, [stock.digest(number) for number in numbers])
-    limits = {Select.name: kind.limit}
+    limits = {Select.name: KINDS[kind]}
     selects = {
         name: 1_000 * sum(each.statements, Counter())["lookups"] / each.answers.total() for name, each in asked.items()
     }
     requests = Table(
-        title=f"Keys that nothing remembers, from {kind.name}",
+        title=f"Keys that nothing remembers, from {kind}",
         unit="requests/s",
         series=series(runs, {name: each.note for name, each in asked.items()}),
         ratios=tuple(
@@ -138,7 +123,7 @@ def _forgetful(keys: APIKeys, asked: Asked) -> Contestant:
     return run
 
 
-async def _lookups(plan: Plan, kind: Kind, keys: APIKeys, select: Select, digests: Sequence[bytes]) -> Table:
+async def _lookups(plan: Plan, kind: str, keys: APIKeys, select: Select, digests: Sequence[bytes]) -> Table:
     """The database tier itself, without a request around it."""
 
     async def ours() -> float:
@@ -150,10 +135,10 @@ async def _lookups(plan: Plan, kind: Kind, keys: APIKeys, select: Select, digest
 
     runs = await take_turns({LOOKUP: ours, SELECT_LOOKUP: by_hand}, plan.pick(9, 2), plan.tell)
     return Table(
-        title=f"Lookups of keys that nothing remembers, from {kind.name}, {IN_FLIGHT} in flight",
+        title=f"Lookups of keys that nothing remembers, from {kind}, {IN_FLIGHT} in flight",
         unit="lookups/s",
         series=series(runs),
-        ratios=(ratio(runs, LOOKUP, SELECT_LOOKUP, limit=kind.limit, bound="at least"),),
+        ratios=(ratio(runs, LOOKUP, SELECT_LOOKUP, limit=KINDS[kind], bound="at least"),),
         note="From a digest to a record that a request could be decided by. By hand: to the permissions.",
     )
 

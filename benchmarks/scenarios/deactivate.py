@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.measured import Table
+from benchmarks.measured import Series, Table
 from benchmarks.revocation.latency import BUSY_PAUSE, PLAN, bulk_rounds, deactivations, serve_good_keys
 from benchmarks.revocation.site import Site, running
 from benchmarks.rounds import Plan, series
@@ -44,18 +44,19 @@ async def measure(plan: Plan) -> Sequence[Table]:
 
 
 def _single(taken: Mapping[int, Sequence[Mapping[str, Any]]]) -> Table:
-    found, figures = [], {}
+    found: list[Series] = []
+    figures = {}
     for workers, calls in taken.items():
         times = [(done["ended"] - done["began"]) / 1e6 for done in calls]
         runs = {WHOLE: times, SPREADING: [1000 * done["seconds"] for done in calls]}
-        found.append(series(runs, at=workers, limits={WHOLE: LIMIT_MS} if workers == LIMITED else {}))
+        found += series(runs, at=workers, limits={WHOLE: LIMIT_MS} if workers == LIMITED else {})
         figures[f"99 of 100 calls, {workers} workers"] = f"{sorted(times)[int(len(times) * 0.99)]:.1f} ms"
         figures[f"the slowest call, {workers} workers"] = f"{max(times):.1f} ms"
     return Table(
         title="deactivate(), from call to return",
         unit="ms",
         axis="workers",
-        series=tuple(each for of_a_kind in zip(*found, strict=True) for each in of_a_kind),
+        series=tuple(found),
         figures=figures,
         note="When it returns, no worker accepts the key any more: all have said so.",
     )

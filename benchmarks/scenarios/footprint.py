@@ -9,9 +9,8 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -31,13 +30,11 @@ from gatepost.redis.tier import SEAL_BYTES
 MODULE = "benchmarks.scenarios.footprint"
 """This one: what a new process runs."""
 
-KEYS = 1_000_000
-KEYS_QUICK = 50_000
+KEYS, KEYS_QUICK = 1_000_000, 50_000
 FIRST = 2 * population.AT_ONCE
 """Keys that are looked up before the memory is read first."""
 
-IN_PROCESS_LIMIT = 500
-IN_REDIS_LIMIT = 300
+IN_PROCESS_LIMIT, IN_REDIS_LIMIT = 500, 300
 """Bytes per key, at most."""
 
 ALLOCATED_BYTES = 16
@@ -46,12 +43,9 @@ ALLOCATED_BYTES = 16
 SAMPLE = 10_000
 """Keys whose parts are weighed."""
 
-FROM_DATABASE = "gatepost, read from the database"
-FROM_REDIS = "gatepost, read from Redis"
-BY_HAND = "ten lines by hand"
-BY_HAND_SHARED = "ten lines by hand, permission sets shared"
-GATEPOST = "gatepost"
-BY_HAND_IN_REDIS = "redis-py by hand"
+FROM_DATABASE, FROM_REDIS = "gatepost, read from the database", "gatepost, read from Redis"
+BY_HAND, BY_HAND_SHARED = "ten lines by hand", "ten lines by hand, permission sets shared"
+GATEPOST, BY_HAND_IN_REDIS = "gatepost", "redis-py by hand"
 
 NOTES = {
     BY_HAND: "a dict of digests to ids and permissions alone: no description, no dates, no expiry",
@@ -115,8 +109,8 @@ async def _by_hand_in_redis(server: RedisServer, keys: int) -> float:
         for first in range(0, keys, population.AT_ONCE):
             pipeline = client.pipeline(transaction=False)
             for number in range(first, min(first + population.AT_ONCE, keys)):
-                value = orjson.dumps([population.key_id(number), _names(number)])
-                pipeline.set(b"key:" + _digest(number), value, ex=600)
+                value = orjson.dumps([population.key_id(number), population.permissions(number)])
+                pipeline.set(b"key:" + population.digest(number), value, ex=600)
             await pipeline.execute()
         return (await _used(client) - before) / keys
 
@@ -147,30 +141,18 @@ async def _used(client: Redis) -> float:
     return float(info["used_memory"])
 
 
-def _digest(number: int) -> bytes:
-    return sha256(population.secret(number)).digest()
-
-
-def _names(number: int) -> Sequence[str]:
-    return population.PERMISSION_SETS[number % len(population.PERMISSION_SETS)].split()
-
-
 async def _remember(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a new process does: `bytes` a key, and for gatepost `redis_bytes` and `parts`."""
-    if task["contestant"] == BY_HAND:
-        return _by_hand(task["keys"], lambda number: frozenset(_names(number)))
-    if task["contestant"] == BY_HAND_SHARED:
-        sets = [frozenset(names.split()) for names in population.PERMISSION_SETS]
-        return _by_hand(task["keys"], lambda number: sets[number % len(sets)])
-    return await _gatepost(task)
-
-
-def _by_hand(keys: int, permissions: Callable[[int], frozenset[str]]) -> Mapping[str, Any]:
+    if task["contestant"] not in {BY_HAND, BY_HAND_SHARED}:
+        return await _gatepost(task)
     known: dict[bytes, tuple[str, frozenset[str]]] = {}
+    sets = [frozenset(names.split()) for names in population.PERMISSION_SETS]
+    shared = task["contestant"] == BY_HAND_SHARED
     before = _resident()
-    for number in range(keys):
-        known[_digest(number)] = (population.key_id(number), permissions(number))
-    return {"bytes": (_resident() - before) / keys}
+    for number in range(task["keys"]):
+        permissions = sets[number % len(sets)] if shared else frozenset(population.permissions(number))
+        known[population.digest(number)] = (population.key_id(number), permissions)
+    return {"bytes": (_resident() - before) / task["keys"]}
 
 
 async def _gatepost(task: Mapping[str, Any]) -> Mapping[str, Any]:

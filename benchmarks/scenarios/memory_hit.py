@@ -7,7 +7,8 @@ gatepost watches. Then the same with the processor's caches swept before each re
 between two requests, and system calls, and no step finds all that it needs in them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 from benchmarks.in_process import SWEPT_BYTES, answering, bare, memory_hits, time_calls, time_swept_calls
 from benchmarks.measured import Table
 from benchmarks.rivals import starlette_authentication, ten_lines
-from benchmarks.rounds import Contestant, Plan, ratio, series, take_turns
+from benchmarks.rounds import Plan, ratio, series, take_turns
 from gatepost import APIKeyMiddleware
 from gatepost.base.secret import digest
 
@@ -44,7 +45,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
             app: ASGIApp,
             note: str,
             limits: Mapping[str, float | None] = dict.fromkeys(LIMITS),
-            timed: Callable[[ASGIApp, str], Contestant] = time_calls,
+            timed: Callable[[ASGIApp, str], Awaitable[float]] = time_calls,
         ) -> Table:
             apps: dict[str, ASGIApp] = {
                 GATEPOST: APIKeyMiddleware(app, hits.keys),
@@ -53,7 +54,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
                 STARLETTE: AuthenticationMiddleware(app, starlette_authentication.DictBackend(by_digest)),
                 BARE: app,
             }
-            contestants = {name: timed(each, hits.secret) for name, each in apps.items()}
+            contestants = {name: partial(timed, each, hits.secret) for name, each in apps.items()}
             runs = await take_turns(contestants, plan.pick(150, 15), plan.tell)
             return Table(
                 title=f"Added time of a memory hit{which}",

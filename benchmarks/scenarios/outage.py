@@ -131,7 +131,7 @@ def _repair(under: stock.Stocked) -> None:
 
 def _kinds(under: stock.Stocked) -> Sequence[Kind]:
     gatepost, get = APIKeyMiddleware(answering, under.keys), RedisGet(answering, under.client)
-    cached = GetThenSelect(answering, under.client, under.engine)
+    cached = GetThenSelect(answering, under.engine, under.client)
     return [
         *(Kind("gatepost", each, gatepost) for each in (IN_MEMORY, IN_REDIS, NEW, DEACTIVATED)),
         Kind(get.name, IN_REDIS, get),
@@ -146,13 +146,13 @@ async def _prepare(under: stock.Stocked, kinds: Sequence[Kind], in_redis: Sequen
     for prefix in (b"by_hand:", b"cached:"):
         await put_in_redis(under.client, map(stock.digest, in_redis), prefix)
     by_app = {kind.contestant: kind.app for kind in kinds}
-    for number, (name, protected) in enumerate(by_app.items()):
+    for number, protected in enumerate(by_app.values()):
         probe = [stock.secret(in_redis[number])] * 64
-        deadline = time.monotonic() + RECOVERY_SECONDS
-        while set((await ask(protected, probe, 16)).counts) != {"200"}:  # broken connections are found by using them
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{name} does not work again")
-            await asyncio.sleep(LOOK_SECONDS)
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while True:  # broken connections are found by using them
+                if set((await ask(protected, probe, 16)).counts) == {"200"}:
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
     gatepost = by_app["gatepost"]
     (await ask(gatepost, map(stock.secret, in_redis), 64)).only(200)
     await stock.settled(under.keys)
@@ -244,8 +244,7 @@ def _times(seconds: Sequence[float]) -> str:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"nothing changed in {RECOVERY_SECONDS:g} s")
-        await asyncio.sleep(LOOK_SECONDS)
+    """Raises `TimeoutError`."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while not holds():  # noqa: ASYNC110 - nothing of it tells
+            await asyncio.sleep(LOOK_SECONDS)

@@ -6,12 +6,12 @@ documentation shows; keyshield is asked once, not in every round: it takes half 
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from tests.servers.folder import server_folder
@@ -29,9 +29,6 @@ from benchmarks.rivals import keygate_fastapi, keyshield_fastapi
 from benchmarks.rivals.rival import ROUTE, VARIABLE, Prepared, Rival, Stores
 from benchmarks.rounds import Plan, ratios, series, take_turns
 from gatepost import APIKeyMiddleware
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
 
 AT_ONCE = 1_000
 CHECKS = 10
@@ -54,10 +51,10 @@ async def measure(plan: Plan) -> Sequence[Table]:
         stack.enter_context(apart([stocked.redis.pid, stocked.postgres.pid]))
         await put_in_table(stocked.engine, numbers)
         waiting = await stack.enter_async_context(stock.waiting_client(stocked.redis.url))
-        apps: dict[str, ASGIApp] = {
+        apps: dict[str, Any] = {
             "gatepost": APIKeyMiddleware(answering, stocked.keys),
-            GetThenSelect.name: GetThenSelect(answering, stocked.client, stocked.engine),
-            WAITING: GetThenSelect(answering, waiting, stocked.engine),
+            GetThenSelect.name: GetThenSelect(answering, stocked.engine, stocked.client),
+            WAITING: GetThenSelect(answering, stocked.engine, waiting),
         }
         for protected in apps.values():
             await check(protected, [stock.secret(number) for number in range(CHECKS)], [stock.secret(len(numbers) + 1)])
@@ -115,7 +112,7 @@ async def _milliseconds(asked: Asked) -> float:
 async def _packaged(asked: Asked, rival: Rival, prepared: Prepared) -> float:
     """A package's app, built anew for each round: what it remembers is gone. Then it must refuse whom it should."""
     module, _, factory = rival.app.partition(":")
-    build: Callable[[], ASGIApp] = getattr(import_module(module), factory)
+    build = getattr(import_module(module), factory)
     os.environ[VARIABLE] = orjson.dumps(prepared.settings).decode()  # an app reads it when it is built
     try:
         asked.app = build()

@@ -4,12 +4,13 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import httpx2
 from tests.servers.folder import server_folder
@@ -21,7 +22,7 @@ from tests.servers.redis import redis_server
 from benchmarks.cores import ONE, OTHER, kept
 from benchmarks.databases import create_database
 from benchmarks.rivals import nginx
-from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores
+from benchmarks.rivals.rival import ROUTE, Rival, Secrets, Stores
 from benchmarks.rounds import Tell
 from benchmarks.serving import wrk
 from benchmarks.serving.servers import UVICORN, Server
@@ -41,8 +42,8 @@ class Contestant:
     server: Server
     secrets: Secrets
     port: int
-    sessions: Sequence[int]
     start: int = 0
+    sessions: list[int] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -75,9 +76,8 @@ class Contestant:
             for kind, secret in {"usable": self.secrets.usable, **self.secrets.refused()}.items():
                 answer = await client.get(self.url, headers={"Authorization": self.rival.header(secret)})
                 self.statuses[kind] = answer.status_code
-        refused = {401, 403} if self.protects else {200}
-        wrong = {kind: status for kind, status in self.statuses.items() if status not in refused}
-        if wrong.pop("usable", 200) != 200 or self.statuses["usable"] != 200 or wrong:
+        refusals = {401, 403} if self.protects else {200}
+        if any(status not in ({200} if kind == "usable" else refusals) for kind, status in self.statuses.items()):
             raise RuntimeError(f"{self.rival.label} answers {self.statuses}: nothing to be measured")
 
     async def load(self, kind: str, *, connections: int, seconds: int) -> wrk.Load:
@@ -140,11 +140,10 @@ async def served(
             tell(f"making keys: {rival.label}")
             own = await _own(stores, rival, place)
             prepared = await rival.prepare(own)
-            started += [
-                _started(stack, ports, rival, server, prepared=prepared, folder=own.folder, number=number)
-                for server in servers
-                for number in range(1 if rival.slow else starts)
-            ]
+            for server in servers:
+                for number in range(1 if rival.slow else starts):
+                    one = Contestant(rival, server, prepared.secrets, next(ports), number)
+                    started.append((one, _start(stack, one, prepared.settings, own.folder, next(ports))))
         tell("waiting for servers")
         for contestant, process in started:
             await asyncio.to_thread(process.wait_until, partial(_answers, contestant.port))
@@ -182,33 +181,25 @@ async def _own(stores: Stores, rival: Rival, number: int) -> Stores:
     return Stores(database=database, redis=f"{stores.redis}/{number}", folder=folder)
 
 
-def _started(
-    stack: AsyncExitStack,
-    ports: Iterator[int],
-    rival: Rival,
-    server: Server,
-    *,
-    prepared: Prepared,
-    folder: Path,
-    number: int,
-) -> tuple[Contestant, ServerProcess]:
-    """Start a contestant, and return at once, with the process that answers for it: nginx, in front of the server once
-    that one answers, where the rival is a gateway."""
+def _start(
+    stack: AsyncExitStack, one: Contestant, settings: Mapping[str, Any], folder: Path, behind: int
+) -> ServerProcess:
+    """Start a contestant, and return at once, with the process that answers for it. A gateway stands in front of the
+    server, on the port `behind`, once that one answers."""
     own = folder / token_hex(4)
     own.mkdir()
-    port = next(ports)
+    gateway = one.rival is nginx.RIVAL
     with kept(OTHER):
-        process = server.start(rival.app, prepared.settings, own, port)
-        sessions = [process.pid]
+        process = one.server.start(one.rival.app, settings, own, behind if gateway else one.port)
         stack.callback(_end, process)
-        if rival is nginx.RIVAL:
-            process.wait_until(partial(_answers, port))
-            upstream, port, gateway = port, next(ports), own / "nginx"
-            gateway.mkdir()
-            process = nginx.start(gateway, port, upstream, prepared.secrets.usable)
-            sessions.append(process.pid)
+        one.sessions.append(process.pid)
+        if gateway:
+            process.wait_until(partial(_answers, behind))
+            (own / "nginx").mkdir()
+            process = nginx.start(own / "nginx", one.port, behind, one.secrets.usable)
             stack.callback(_end, process)
-    return Contestant(rival, server, prepared.secrets, port, sessions, number), process
+            one.sessions.append(process.pid)
+    return process
 
 
 def _ports() -> Iterator[int]:

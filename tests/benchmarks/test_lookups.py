@@ -56,7 +56,7 @@ async def test_round_trips_are_counted_as_they_are_made(sqlite_url: str, redis_u
             "gatepost": APIKeyMiddleware(answering, keys),
             "get": RedisGet(answering, client),
             "select": Select(answering, engine),
-            "cached": GetThenSelect(answering, client, engine),
+            "cached": GetThenSelect(answering, engine, client),
         }
         secrets = [stock.secret(number) for number in KEYS]
         commands = RedisCommands(client)
@@ -101,7 +101,7 @@ async def test_keys_are_put_in_without_being_taken_for_changes_by_hand(database_
 
 @pytest.fixture
 def only_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cold, "KINDS", [kind for kind in cold.KINDS if kind.name == "SQLite"])
+    monkeypatch.setattr(cold, "KINDS", {"SQLite": None})
 
 
 async def test_redis_hit_measures_each_level_and_counts_commands() -> None:
