@@ -21,10 +21,11 @@ async def running(*command: Any, **options: Any) -> AsyncIterator[Process]:
         await process.wait()
 
 
-async def printed(*command: Any, variables: Mapping[str, str] | None = None) -> str:
+async def printed(*command: Any, variables: Mapping[str, str] | None = None, **options: Any) -> str:
     """What a program prints. `variables`: of its environment, besides ours. Raises `RuntimeError` where it fails, with
     its last words."""
-    async with running(*command, env=os.environ | (variables or {}), stdout=PIPE, stderr=PIPE) as process:
+    environment = os.environ | (variables or {})
+    async with running(*command, env=environment, stdout=PIPE, stderr=PIPE, **options) as process:
         said, wrong = (text.decode(errors="replace") for text in await process.communicate())
     if process.returncode:
         raise RuntimeError(f"{command[-1]} ended with status {process.returncode}:\n{(said + wrong)[-2000:]}")
@@ -34,6 +35,6 @@ async def printed(*command: Any, variables: Mapping[str, str] | None = None) -> 
 async def commands() -> asyncio.StreamReader:
     """In such a process: what whoever started it says, over its standard input."""
     reader = asyncio.StreamReader(limit=2**24)
-    pipe = asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    await pipe
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
     return reader

@@ -21,13 +21,11 @@ Bound = Literal["at most", "at least"]
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """Of several runs: their median, the quartiles around it, and the ends. One run is all five."""
+    """Of several runs: their median, and the quartiles around it. One run is all three."""
 
     median: float
     low: float
     high: float
-    least: float
-    most: float
 
     @classmethod
     def of(cls, runs: Sequence[float]) -> "Spread":
@@ -35,7 +33,7 @@ class Spread(msgspec.Struct, frozen=True):
         if not runs:
             raise ValueError("nothing was measured: there is no run")
         low, median, high = statistics.quantiles(runs, n=4, method="inclusive") if len(runs) > 1 else [runs[0]] * 3
-        return cls(median=median, low=low, high=high, least=min(runs), most=max(runs))
+        return cls(median=median, low=low, high=high)
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,22 +1,13 @@
-"""Keys with gatepost's own secrets, put into the tables at once; the secret of each is computed from its number.
-
-And where they stand: a PostgreSQL, a Redis, and what asks them in this process.
-"""
+"""Keys with gatepost's own secrets, put into the tables at once; the secret of each is computed from its number."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from tests.servers.postgres import PostgresServer, postgres_server
-from tests.servers.redis import RedisServer, redis_server
 
 from gatepost import APIKeys
 from gatepost.base.record import Record
@@ -40,9 +31,6 @@ BATCH = 2_000
 """Rows per statement."""
 
 QUIET_SECONDS = 0.001
-
-POOL_MAX = 100
-"""Connections: redis-py's default, beyond which its default pool raises. The blocking one waits for a free one."""
 
 _GENUINE = SecretFormat([SERVER_KEY])
 _FORGED = SecretFormat([FORGER_KEY])
@@ -94,37 +82,6 @@ async def put_in(keys: APIKeys, numbers: Iterable[int], *, active: bool = True) 
             await connection.execute(insert(key_table), key_rows)
             await connection.execute(insert(secret_table), secret_rows)
         await connection.commit()
-
-
-@dataclass(frozen=True, slots=True)
-class Stocked:
-    """What is under test: servers with keys, gatepost's way to them, and what one asks them by hand with."""
-
-    redis: RedisServer
-    postgres: PostgresServer
-    keys: APIKeys
-    client: Redis
-    engine: AsyncEngine
-
-
-@asynccontextmanager
-async def stocked(numbers: Iterable[int], off: Iterable[int] = (), **options: Any) -> AsyncIterator[Stocked]:
-    """Active and deactivated keys with these numbers. `options`: of `APIKeys`."""
-    async with AsyncExitStack() as stack:
-        redis, postgres = stack.enter_context(redis_server()), stack.enter_context(postgres_server())
-        await APIKeys(postgres.url).create_schema()
-        keys = APIKeys(postgres.url, redis.url, server_keys=[SERVER_KEY], **options)
-        await stack.enter_async_context(keys)
-        await put_in(keys, numbers)
-        await put_in(keys, off, active=False)
-        engine = create_async_engine(postgres.url)
-        stack.push_async_callback(engine.dispose)
-        yield Stocked(redis, postgres, keys, await stack.enter_async_context(Redis.from_url(redis.url)), engine)
-
-
-def waiting_client(url: str) -> Redis:
-    """One that waits for a free connection; whoever asks closes it."""
-    return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=POOL_MAX, timeout=None))
 
 
 async def settled(keys: APIKeys) -> None:

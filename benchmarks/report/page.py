@@ -3,7 +3,7 @@
 Its parts are what is shown at the terminal: a scenario once it is measured, at the end the numbers to hold.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,9 +18,6 @@ from benchmarks.report.limits import Limit, limits, what
 from benchmarks.scenarios import NAMES, told
 
 MARKS = {True: "✓", False: "**✗**"}
-
-PLACE = ("commit", "CPU", "CPUs", "system", "Python")
-"""Facts of an origin that are told without their name, before the versions."""
 
 
 PLOTS_MAX = 2
@@ -57,7 +54,7 @@ def plotted(name: str, tables: Sequence[Table]) -> dict[str, Table]:
 
 def scenario(name: str, measured: Measured) -> str:
     """The part on one of them, without its plots and versions."""
-    told = _scenario(name, measured, measured.origin.versions)
+    told = _scenario(name, measured, _versions(measured.origin))
     return _render("scenario", scenario=told | {"tables": [table | {"plot": ""} for table in told["tables"]]})
 
 
@@ -96,47 +93,46 @@ def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _machine(usual: Mapping[str, str], origins: Sequence[Origin]) -> str:
-    if not origins:
-        return "Nothing was measured yet."
-    days = sorted({origin.began[:10] for origin in origins})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    versions = ", ".join(f"{name} {version}" for name, version in usual.items() if name not in PLACE)
-    return (
-        f"Measured {when} on {usual['CPU']}, {usual['CPUs']}, {usual['system']}, with {usual['Python']}; commit "
-        f"`{usual['commit']}`. Versions: {versions}. A scenario that was measured otherwise says so."
-    )
-
-
 def _facts(origin: Origin) -> dict[str, str]:
-    """What may differ from scenario to scenario, by what it is called."""
+    """What may differ from scenario to scenario, as it is told, by what it is called."""
     return {
-        "commit": origin.commit,
+        "commit": f"commit `{origin.commit}`",
         "CPU": origin.cpu,
         "CPUs": f"{origin.cpus} CPU{'s' * (origin.cpus != 1)}",
         "system": origin.system,
         "Python": origin.python,
-        **origin.versions,
+        **_versions(origin),
     }
+
+
+def _versions(origin: Origin) -> dict[str, str]:
+    return {name: f"{name} {version}" for name, version in origin.versions.items()}
 
 
 def _usual(origins: Sequence[Origin]) -> dict[str, str]:
     """What most scenarios were measured with."""
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for origin in origins:
         for name, value in _facts(origin).items():
-            counts.setdefault(name, Counter())[value] += 1
+            counts[name][value] += 1
     return {name: values.most_common(1)[0][0] for name, values in counts.items()}
+
+
+def _machine(usual: Mapping[str, str], origins: Sequence[Origin]) -> str:
+    if not origins:
+        return "Nothing was measured yet."
+    days = sorted({origin.began[:10] for origin in origins})
+    commit, cpu, cpus, system, python, *versions = usual.values()
+    return (
+        f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {cpu}, {cpus}, {system}, with {python}; "
+        f"{commit}. Versions: {', '.join(versions)}. A scenario that was measured otherwise says so."
+    )
 
 
 def _origin(origin: Origin, usual: Mapping[str, str]) -> str:
     quick = "A quick first look: few rounds. " if origin.quick else ""
     facts = _facts(origin)
-    other = [
-        f"commit `{value}`" if name == "commit" else value if name in PLACE else f"{name} {value}"
-        for name, value in facts.items()
-        if usual.get(name) != value
-    ]
+    other = [told for name, told in facts.items() if usual.get(name) != told]
     other += [f"no {name}" for name in usual if name not in facts]
     otherwise = f" With {', '.join(other)}." if other else ""
     return f"{quick}Measured {origin.began[:10]}, in {origin.seconds:.0f} s: `{origin.command}`.{otherwise}"
@@ -144,27 +140,26 @@ def _origin(origin: Origin, usual: Mapping[str, str]) -> str:
 
 def _condensed(found: Iterable[Ahead]) -> list[dict[str, str]]:
     """A row a contestant and table: with an axis, the figures of where it is furthest ahead."""
-    rows: dict[tuple[str, str, str], list[Ahead]] = {}
+    rows: dict[tuple[str, str, str], list[Ahead]] = defaultdict(list)
     for each in found:
-        rows.setdefault((each.scenario, each.table.title, each.theirs.name), []).append(each)
+        rows[each.scenario, each.table.title, each.theirs.name].append(each)
     return [_ahead(places) for places in rows.values()]
 
 
 def _ahead(places: Sequence[Ahead]) -> dict[str, str]:
     most = max(places, key=lambda each: each.times)
-    who, unit = most.theirs.name, most.table.unit
+    who, unit, ours = most.theirs.name, most.table.unit, most.ours.name
     at = [figures.place(each.theirs.at) for each in places if each.theirs.at is not None]
     if at:
         who += f", at {' and '.join(filter(None, [', '.join(at[:-1]), at[-1]]))} {most.table.axis}"
-        if len(at) > 1:
-            who += f" (figures: {figures.place(most.theirs.at)})"
+        who += f" (figures: {figures.place(most.theirs.at)})" * (len(at) > 1)
     unsure = "" if most.clear else "within the spread: the middle halves overlap"
     return {
         "scenario": most.scenario,
         "table": most.table.title,
         "who": who,
         "theirs": figures.median(most.theirs, unit),
-        "ours": figures.median(most.ours, unit) + (f" ({most.ours.name})" if most.ours.name != GATEPOST else ""),
+        "ours": figures.median(most.ours, unit) + f" ({ours})" * (ours != GATEPOST),
         "times": figures.NOTHING if most.times == float("inf") else figures.number(most.times),
         "note": "; ".join(filter(None, [most.theirs.note, unsure])),
     }

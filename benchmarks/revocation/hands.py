@@ -4,8 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -34,17 +33,16 @@ class Taken:
     left: int
 
 
+@dataclass
 class Ledger:
     """What the hands share: the truth, and what their verbs answered. `errors`: (moment, name) of those that failed."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.truths = Truths()
-        self.taken: list[Taken] = []
-        self.errors: list[tuple[int, str]] = []
-        self.texts: dict[int, str] = {}
-        self._numbers = count()
-        self._retired: list[int] = []
+    site: Site
+    truths: Truths = field(default_factory=Truths)
+    taken: list[Taken] = field(default_factory=list)
+    errors: list[tuple[int, str]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    _retired: list[int] = field(default_factory=list)
 
     async def create(self, *, weight: int) -> tuple[int, str]:
         """Make a key that all let in; the number of its secret, and its id."""
@@ -56,8 +54,8 @@ class Ledger:
 
     async def add(self, made: Mapping[str, Any], *, weight: int) -> int:
         """A secret that has just been made, and is good from `ended` on."""
-        number = next(self._numbers)
-        self.texts[number] = made["secret"]
+        number = len(self.texts)
+        self.texts.append(made["secret"])
         self.truths.note(number, made["ended"], Truth.LET_IN)
         await self.site.tell_load(secret=number, text=made["secret"], weight=weight)
         return number

@@ -22,6 +22,7 @@ from tests.servers.redis import RedisServer, redis_server
 from benchmarks import population
 from benchmarks.child import printed
 from benchmarks.measured import Table
+from benchmarks.origin import ROOT
 from benchmarks.rounds import Plan, ratios, series
 from gatepost import APIKeys
 from gatepost.base.record import Record
@@ -99,7 +100,8 @@ def _process_table(keys: int, found: Mapping[str, Mapping[str, Any]]) -> Table:
 
 async def _in_new_process(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """What `_remember` answers there."""
-    found: Mapping[str, Any] = json.loads(await printed(sys.executable, "-m", MODULE, json.dumps(task)))
+    told = await printed(sys.executable, "-m", MODULE, json.dumps(task), cwd=ROOT)
+    found: Mapping[str, Any] = json.loads(told)
     return found
 
 

@@ -13,6 +13,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 
@@ -25,6 +26,7 @@ from benchmarks.in_process import answering
 from benchmarks.measured import Table
 from benchmarks.quiet import quiet
 from benchmarks.rounds import Plan, series
+from benchmarks.tiers import Tiers, stocked
 from gatepost import APIKeyMiddleware
 
 PACE_SECONDS = 0.01
@@ -73,7 +75,7 @@ class Fault:
     the one before, once no lease holds any more."""
 
     name: str
-    begin: Sequence[Callable[[stock.Stocked], object]] = ()
+    begin: Sequence[Callable[[Tiers], object]] = ()
     anew: bool = True
 
 
@@ -100,7 +102,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
     settings = {"max_staleness": lease, "poll_interval": lease / 20, "read_timeout": READ_SECONDS}
     tables = []
     with quiet():
-        async with stock.stocked((number for number in good if number not in OFF), OFF, **settings) as under:
+        async with stocked((number for number in good if number not in OFF), OFF, **settings) as under:
             await under.keys.serve()
             await put_in_table(under.engine, good)
             kinds = _kinds(under)
@@ -122,14 +124,14 @@ async def measure(plan: Plan) -> Sequence[Table]:
     return tables
 
 
-def _repair(under: stock.Stocked) -> None:
+def _repair(under: Tiers) -> None:
     """Have both servers run."""
     for server in (under.redis, under.postgres):
         server.resume()
         server.start()
 
 
-def _kinds(under: stock.Stocked) -> Sequence[Kind]:
+def _kinds(under: Tiers) -> Sequence[Kind]:
     gatepost, get = APIKeyMiddleware(answering, under.keys), RedisGet(answering, under.client)
     cached = GetThenSelect(answering, under.engine, under.client)
     return [
@@ -139,7 +141,7 @@ def _kinds(under: stock.Stocked) -> Sequence[Kind]:
     ]
 
 
-async def _prepare(under: stock.Stocked, kinds: Sequence[Kind], in_redis: Sequence[int]) -> None:
+async def _prepare(under: Tiers, kinds: Sequence[Kind], in_redis: Sequence[int]) -> None:
     """Wait until everybody works, then fill the tiers. `in_redis`: also for the next fault, if it goes on from here."""
     redis = under.keys._opened().redis
     await _until(lambda: under.keys.lease_seconds > 0 and redis is not None and redis.healthy)
@@ -173,18 +175,11 @@ def _hand_out(kinds: Sequence[Kind], in_redis: Sequence[int], new: Sequence[int]
 
 async def _send(kinds: Sequence[Kind], seconds: float) -> None:
     begun = time.perf_counter()
-    callers = [
-        asyncio.create_task(_call(kind, begun + number * PACE_SECONDS, begun + seconds))
-        for kind in kinds
-        for number in range(CALLERS)
-    ]
-    _, waiting = await asyncio.wait(callers, timeout=seconds + GRACE_SECONDS)
-    for caller in waiting:
-        caller.cancel()
-    await asyncio.gather(*callers, return_exceptions=True)
-    for caller in callers:
-        if not caller.cancelled() and caller.exception() is not None:
-            raise RuntimeError("a caller failed") from caller.exception()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds + GRACE_SECONDS), asyncio.TaskGroup() as callers:
+            for kind in kinds:
+                for number in range(CALLERS):
+                    callers.create_task(_call(kind, begun + number * PACE_SECONDS, begun + seconds))
 
 
 async def _call(kind: Kind, due: float, end: float) -> None:

@@ -25,6 +25,7 @@ from benchmarks.counting import RedisCommands
 from benchmarks.in_process import answering
 from benchmarks.measured import Ratio, Series, Table
 from benchmarks.rounds import Plan, ratio, ratios, series, take_turns
+from benchmarks.tiers import waiting_client
 from gatepost import APIKeyMiddleware, APIKeys
 
 IN_FLIGHT = (1, 64, 1_000)
@@ -45,7 +46,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
         keys = APIKeys(database, redis.url, memory_entries=0, server_keys=[stock.SERVER_KEY], redis_timeout=1.0)
         await stack.enter_async_context(keys)
         client = await stack.enter_async_context(Redis.from_url(redis.url))
-        waiting = await stack.enter_async_context(stock.waiting_client(redis.url))
+        waiting = await stack.enter_async_context(waiting_client(redis.url))
         await stock.put_in(keys, numbers)
         digests = [stock.digest(number) for number in numbers]
         await put_in_redis(client, digests)

@@ -23,6 +23,7 @@ from benchmarks.rivals import gatepost_app, redis_by_hand
 from benchmarks.rounds import Plan, ratio, ratios, series, take_turns
 from benchmarks.serving import wrk
 from benchmarks.serving.lineup import Contestant, served
+from benchmarks.tiers import stocked
 from gatepost import APIKeyMiddleware
 
 GOOD, OFF, DELETED = range(100), range(100, 200), range(200, 300)
@@ -78,10 +79,10 @@ async def _over_http(plan: Plan) -> Table:
 
 async def _in_process(plan: Plan) -> Table:
     count, rounds = plan.pick(5_000, 1_000), plan.pick(25, 3)
-    async with stock.stocked(GOOD, OFF, redis_timeout=1.0, **LASTING) as stocked:
-        with apart([stocked.redis.pid, stocked.postgres.pid]), counted_statements() as counted:
-            await put_in_redis(stocked.client, map(stock.digest, GOOD))
-            gatepost, by_hand = APIKeyMiddleware(answering, stocked.keys), RedisGet(answering, stocked.client)
+    async with stocked(GOOD, OFF, redis_timeout=1.0, **LASTING) as tiers:
+        with apart([tiers.redis.pid, tiers.postgres.pid]), counted_statements() as counted:
+            await put_in_redis(tiers.client, map(stock.digest, GOOD))
+            gatepost, by_hand = APIKeyMiddleware(answering, tiers.keys), RedisGet(answering, tiers.client)
             invented = [stock.invented(number) for number in range(count)]
             mistyped = [_mistyped(stock.secret(number)) for number in range(count)]
             few = count // 4
@@ -96,7 +97,7 @@ async def _in_process(plan: Plan) -> Table:
                 BY_HAND_VALID: (_again(stock.secret, GOOD, few), 200),
                 BY_HAND_UNKNOWN: (invented[:few], 401),
             }
-            commands = RedisCommands(stocked.client)
+            commands = RedisCommands(tiers.client)
             asked = {
                 name: Asked(
                     app=by_hand if name in {BY_HAND_VALID, BY_HAND_UNKNOWN} else gatepost,
@@ -110,7 +111,7 @@ async def _in_process(plan: Plan) -> Table:
             }
             for each in asked.values():  # also has memory know those that it can
                 await each.ask()
-            await stock.settled(stocked.keys)
+            await stock.settled(tiers.keys)
             for each in asked.values():
                 each.gets.clear()
                 each.statements.clear()

@@ -28,6 +28,7 @@ from benchmarks.quiet import quiet
 from benchmarks.rivals import keygate_fastapi, keyshield_fastapi
 from benchmarks.rivals.rival import ROUTE, VARIABLE, Prepared, Rival, Stores
 from benchmarks.rounds import Plan, ratios, series, take_turns
+from benchmarks.tiers import stocked, waiting_client
 from gatepost import APIKeyMiddleware
 
 AT_ONCE = 1_000
@@ -47,26 +48,26 @@ async def measure(plan: Plan) -> Sequence[Table]:
     numbers = range(CHECKS + 3 * rounds)
     async with AsyncExitStack() as stack:
         stack.enter_context(quiet())
-        stocked = await stack.enter_async_context(stock.stocked(numbers, **STILL))
-        stack.enter_context(apart([stocked.redis.pid, stocked.postgres.pid]))
-        await put_in_table(stocked.engine, numbers)
-        waiting = await stack.enter_async_context(stock.waiting_client(stocked.redis.url))
+        tiers = await stack.enter_async_context(stocked(numbers, **STILL))
+        stack.enter_context(apart([tiers.redis.pid, tiers.postgres.pid]))
+        await put_in_table(tiers.engine, numbers)
+        waiting = await stack.enter_async_context(waiting_client(tiers.redis.url))
         apps: dict[str, Any] = {
-            "gatepost": APIKeyMiddleware(answering, stocked.keys),
-            GetThenSelect.name: GetThenSelect(answering, stocked.engine, stocked.client),
-            WAITING: GetThenSelect(answering, stocked.engine, waiting),
+            "gatepost": APIKeyMiddleware(answering, tiers.keys),
+            GetThenSelect.name: GetThenSelect(answering, tiers.engine, tiers.client),
+            WAITING: GetThenSelect(answering, tiers.engine, waiting),
         }
         for protected in apps.values():
             await check(protected, [stock.secret(number) for number in range(CHECKS)], [stock.secret(len(numbers) + 1)])
         fresh = map(stock.secret, range(CHECKS, len(numbers)))
         counted = stack.enter_context(counted_statements())
-        crowd = partial(Asked, in_flight=AT_ONCE, commands=RedisCommands(stocked.client), counted=counted)
+        crowd = partial(Asked, in_flight=AT_ONCE, commands=RedisCommands(tiers.client), counted=counted)
         asked = {name: crowd(app=each, secrets=lambda: [next(fresh)] * AT_ONCE) for name, each in apps.items()}
         contestants = {name: partial(_milliseconds, each) for name, each in asked.items()}
         if not plan.quick:
             folder = stack.enter_context(server_folder("stampede"))
             for rival in (KEYGATE, KEYSHIELD):
-                prepared = await _prepared(rival, stocked.postgres.url, folder)
+                prepared = await _prepared(rival, tiers.postgres.url, folder)
                 usable = [prepared.secrets.usable] * AT_ONCE
                 asked[rival.label] = crowd(app=bare, secrets=partial(iter, usable), path=ROUTE, note=rival.note)
                 contestants[rival.label] = partial(_packaged, asked[rival.label], rival, prepared)
@@ -101,8 +102,8 @@ def _figures(asked: Mapping[str, Asked]) -> dict[str, str]:
 
 
 def _range(counts: Iterable[int]) -> str:
-    least, *_, most = sorted([*counts] * 2)
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    found = sorted(counts)
+    return f"{found[0]:,}" if found[0] == found[-1] else f"{found[0]:,} to {found[-1]:,}"
 
 
 async def _milliseconds(asked: Asked) -> float:

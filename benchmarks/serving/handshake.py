@@ -62,8 +62,13 @@ class Handshakes:
         """Handshakes per second; each of those at once does one at least. Raises `HandshakeError` with an answer that
         was another than an acceptance."""
         began = time.perf_counter()
-        done = await asyncio.gather(*(self._run(began + seconds) for _ in range(self._at_once)))
-        return sum(done) / (time.perf_counter() - began)
+        runs = [self._run(began + seconds) for _ in range(self._at_once)]
+        done = 0
+        for each in await asyncio.gather(*runs, return_exceptions=True):  # all end, and leave no connection behind
+            if isinstance(each, BaseException):
+                raise each
+            done += each
+        return done / (time.perf_counter() - began)
 
     async def _run(self, until: float) -> int:
         """How many one after the other were done."""

@@ -41,6 +41,7 @@ async def waiting(plan):
             raise ConnectionError("what Ctrl-C ended is gone, and the end of this fails")
 
 command.load = lambda name: {"cold": measured, "stampede": waiting}[name]
+signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 sys.exit(command.main(["cold", "stampede", "--results", sys.argv[1]]))
 """
