@@ -1,6 +1,7 @@
 """Measure gatepost and what people would use instead, on this machine, and report it: `make bench`."""
 
 import argparse
+import asyncio
 import shlex
 import signal
 import sys
@@ -10,16 +11,15 @@ from pathlib import Path
 
 from tests.servers.programs import ProgramMissingError
 
-from benchmarks import interruption, measured
-from benchmarks.measured import Measured, Results
+from benchmarks import measured
+from benchmarks.measured import RESULTS, Measured, Results, Table
 from benchmarks.origin import ROOT, Clocked
-from benchmarks.progress import Progress
-from benchmarks.report import table
+from benchmarks.progress import progress
+from benchmarks.report import terminal
 from benchmarks.rounds import Plan
 from benchmarks.scenarios import NAMES, abouts, load
 
-RESULTS = ROOT / "benchmarks" / "results" / "benchmarks.json"
-QUICK_RESULTS = ROOT / "benchmarks" / "results" / "quick.json"
+QUICK_RESULTS = RESULTS.with_name("quick.json")
 """Kept apart, and out of git: a first look does not replace what was measured with care."""
 
 LEFT_OUT_OF_QUICK = frozenset({"connections", "servers", "websocket", "outage", "footprint", "startup"})
@@ -52,24 +52,23 @@ def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> i
     names = list(dict.fromkeys(options.scenarios)) or [name for name in NAMES if name not in left_out]
     command = shlex.join(["make", "bench", *([f"ARGS={shlex.join(words)}"] if words else [])])
     failed: dict[str, str] = {}
-    with Progress(names) as progress:
-        for name in names:
-            clocked = Clocked(command, quick=options.quick)
-            plan = Plan(quick=options.quick, tell=progress.begin(name))
-            try:
-                tables = interruption.run(load(name)(plan))
-            except ProgramMissingError as missing:
-                failed[name] = str(missing)
-            except ModuleNotFoundError as missing:
-                failed[name] = f"{missing}: `make bench` installs it"
-            except Exception as wrong:  # noqa: BLE001 - what is wrong with one scenario is told, and the others go on
-                failed[name] = f"{type(wrong).__name__}: {wrong}"
-                traceback.print_exc()
-            else:
-                results.scenarios[name] = Measured(origin=clocked.origin(), tables=tuple(tables))
-                measured.write(path, results)
-                progress.show(table.scenario(name, results.scenarios[name]))
-    missed = table.verdict(results, [name for name in names if name not in failed])
+    for number, name in enumerate(names):
+        clocked = Clocked(command, quick=options.quick)
+        try:
+            with progress(name, number, len(names)) as tell:
+                tables = asyncio.run(_tables(name, Plan(quick=options.quick, tell=tell)))
+        except ProgramMissingError as missing:
+            failed[name] = str(missing)
+        except ModuleNotFoundError as missing:
+            failed[name] = f"{missing}: `make bench` installs it"
+        except Exception as wrong:  # noqa: BLE001 - what is wrong with one scenario is told, and the others go on
+            failed[name] = f"{type(wrong).__name__}: {wrong}"
+            traceback.print_exc()
+        else:
+            results.scenarios[name] = Measured(origin=clocked.origin(), tables=tuple(tables))
+            measured.write(path, results)
+            terminal.show(name, results.scenarios[name])
+    missed = terminal.verdict(results, [name for name in names if name not in failed])
     _publish(path, results)
     if left_out and not options.scenarios:
         print(f"Left out of a quick run unless named: {', '.join(sorted(left_out))}.", file=sys.stderr)
@@ -78,13 +77,25 @@ def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> i
     return int(bool(failed) or missed > 0)
 
 
+async def _tables(name: str, plan: Plan) -> Sequence[Table]:
+    """Measure one scenario. Ctrl-C reaches the servers that were started too, and ends may fail when these are gone:
+    such failures are not told."""
+    try:
+        return await load(name)(plan)
+    except Exception:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
+
+
 def _report(path: Path, scenarios: Sequence[str]) -> int:
     """From what was measured before."""
     results = measured.read(path)
     names = [name for name in dict.fromkeys(scenarios or NAMES) if name in results.scenarios]
     for name in names:
-        table.show(table.scenario(name, results.scenarios[name]))
-    missed = table.verdict(results, names)
+        terminal.show(name, results.scenarios[name])
+    missed = terminal.verdict(results, names)
     _publish(path, results)
     lacking = [f"{name}: not measured yet" for name in dict.fromkeys(scenarios) if name not in names]
     for told in lacking if results.scenarios else ["nothing was measured yet"]:
@@ -113,15 +124,15 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help="only these; `--list` tells which there are")
     parser.add_argument("--list", action="store_true", help="what is measured")
     parser.add_argument("--quick", action="store_true", help="a first look, in about a minute; docs stay as they are")
-    parser.add_argument("--report", action="store_true", help="measure nothing: table, plots and page from the results")
+    parser.add_argument("--report", action="store_true", help="measure nothing: tell, plot and write what was measured")
     parser.add_argument("--results", type=Path, metavar="FILE", help="another file to keep the results in; docs stay")
     options = parser.parse_args(words)
-    unknown = sorted(set(options.scenarios) - set(NAMES))
-    if unknown:
+    if unknown := sorted(set(options.scenarios) - set(NAMES)):
         parser.error(f"no such scenario: {', '.join(unknown)}; there are: {', '.join(NAMES)}")
     return options
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # through the ends, so that no server outlives it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # through the ends: no server stays
     sys.exit(main(sys.argv[1:]))

@@ -4,21 +4,24 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message
 
-HEADERS = (
-    (b"host", b"api.example.org"),
-    (b"accept", b"*/*"),
-    (b"accept-encoding", b"gzip, deflate, br"),
-    (b"connection", b"keep-alive"),
-    (b"user-agent", b"python-httpx2/2.16.2"),
-)
-"""What a client sends beside its secret."""
+from benchmarks.counting import RedisCommands
+from benchmarks.in_process import receive, scope_of
 
-START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
-BODY: Message = {"type": "http.response.body", "body": b"ok"}
+Secrets = Sequence[str | None]
+
+SERVED = {
+    "asgi": {"version": "3.0", "spec_version": "2.3"},
+    "http_version": "1.1",
+    "scheme": "http",
+    "root_path": "",
+    "server": ("127.0.0.1", 8000),
+    "client": ("127.0.0.1", 50_000),
+}
+"""What a server tells of a request besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +44,60 @@ class Answers:
         return self
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's shape
-    """The app that is protected: a small response."""
-    await send(START)
-    await send(BODY)
+@dataclass(kw_only=True)
+class Asked:
+    """A contestant's requests, round after round, and what they took: `gets`: how many `GET` and `MGET` Redis was sent,
+    `statements`: SQL, by what counts them (`counted`). A counter that is not needed may be left out. `status`: the only
+    one that is right. `note`: what it does less than gatepost; an app may say so itself."""
 
+    app: ASGIApp
+    secrets: Callable[[], Iterable[str | None]]
+    in_flight: int
+    path: str = "/"
+    note: str = ""
+    status: int | None = None
+    commands: RedisCommands | None = None
+    counted: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    gets: list[int] = field(default_factory=list)
+    statements: list[Counter[str]] = field(default_factory=list)
 
-def scope_of(secret: str | None, path: str = "/") -> Scope:
-    """A new request with that secret, or without any."""
-    carried = [] if secret is None else [(b"authorization", b"Bearer " + secret.encode())]
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "server": ("127.0.0.1", 8000),
-        "client": ("127.0.0.1", 50_000),
-        "scheme": "http",
-        "method": "GET",
-        "root_path": "",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [*HEADERS, *carried],
-    }
+    def __post_init__(self) -> None:
+        self.note = self.note or getattr(self.app, "less", "")
+
+    async def ask(self) -> Answers:
+        """One round. Raises `RuntimeError` where there is a `status`, and another is answered."""
+        before = Counter(self.counted)
+        if self.commands is not None:
+            await self.commands.begin()
+        answers = await ask(self.app, self.secrets(), self.in_flight, path=self.path)
+        if self.commands is not None:
+            sent = await self.commands.count()
+            self.gets.append(sent["get"] + sent["mget"])
+        self.statements.append(self.counted - before)
+        self.answers += answers.counts
+        return answers if self.status is None else answers.only(self.status)
+
+    async def rate(self) -> float:
+        """One round: answers per second."""
+        return (await self.ask()).per_second
+
+    @property
+    def failed(self) -> float:
+        """Which part of the requests was not answered with 200."""
+        return 1 - self.answers["200"] / self.answers.total()
+
+    @property
+    def told(self) -> str:
+        """The note, and before it which part of the requests failed."""
+        failed = f"{self.failed:.0%} of the requests failed: {told(self.answers)}" if self.failed else ""
+        return ". ".join(filter(None, [failed, self.note]))
 
 
 async def ask(app: ASGIApp, secrets: Iterable[str | None], in_flight: int, *, path: str = "/") -> Answers:
     """Send a request with each of the secrets, `in_flight` of them at any time; the next as soon as one is answered."""
-    scopes = [scope_of(secret, path) for secret in secrets]
+    place = {"path": path, "raw_path": path.encode()}
+    scopes = [scope_of(secret, **SERVED, **place) for secret in secrets]
     waiting = iter(scopes)
     counts: Counter[int | str] = Counter()
 
@@ -83,7 +112,7 @@ async def ask(app: ASGIApp, secrets: Iterable[str | None], in_flight: int, *, pa
         for scope in waiting:
             answer = "no response"
             try:
-                await app(scope, _receive, send)
+                await app(scope, receive, send)
             except Exception as failure:  # noqa: BLE001 - a server answers 500, and goes on
                 answer = type(failure).__name__
             counts[answer] += 1
@@ -123,7 +152,3 @@ async def check(app: ASGIApp, good: Sequence[str], bad: Sequence[str]) -> None:
 def told(counts: Counter[str]) -> str:
     """For people: `200: 990, 503: 10`."""
     return ", ".join(f"{answer}: {count:,}" for answer, count in sorted(counts.items()))
-
-
-async def _receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}

@@ -5,8 +5,9 @@ None of them has what gatepost's records have: an expiry, a project, rotation, a
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 from redis.asyncio import Redis
 from sqlalchemy import Boolean, Column, LargeBinary, MetaData, Table, Text, bindparam, insert, select
@@ -34,17 +35,17 @@ table = Table(
 _BY_DIGEST = select(table.c.permissions).where(table.c.digest == bindparam("digest"), table.c.active)
 
 
+@dataclass(eq=False)
 class ByHand(ABC):
     """A middleware: header, SHA-256, one question, three entries into the scope.
 
     `name`: of this contestant. `less`: what it does less than gatepost.
     """
 
-    name: str
-    less: str
+    app: ASGIApp
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    name: ClassVar[str]
+    less: ClassVar[str]
 
     @abstractmethod
     async def permissions(self, digest: bytes) -> str | None:
@@ -66,86 +67,76 @@ class ByHand(ABC):
         await send(REFUSAL_BODY)
 
 
+@dataclass(eq=False)
 class RedisGet(ByHand):
     """One `GET` a request. Every key must be in Redis."""
+
+    client: Redis
 
     name = "GET by hand"
     less = "no expiry, no project; a key stays good until somebody deletes its entry, and an evicted one is bad"
 
-    def __init__(self, app: ASGIApp, client: Redis) -> None:
-        super().__init__(app)
-        self._client = client
-
     async def permissions(self, digest: bytes) -> str | None:
         """One round trip to Redis."""
-        value: Any = await self._client.get(b"by_hand:" + digest)
+        value: Any = await self.client.get(b"by_hand:" + digest)
         return None if value is None else value.decode()
 
 
+@dataclass(eq=False)
 class Select(ByHand):
     """One `SELECT` a request, over SQLAlchemy Core."""
+
+    engine: AsyncEngine
 
     name = "SELECT by hand"
     less = "no expiry, no project; remembers nothing"
 
-    def __init__(self, app: ASGIApp, engine: AsyncEngine) -> None:
-        super().__init__(app)
-        self._engine = engine
-
     async def permissions(self, digest: bytes) -> str | None:
         """One statement; two round trips more where the engine begins a transaction for it."""
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             names: str | None = await connection.scalar(_BY_DIGEST, {"digest": digest})
             return names
 
 
+@dataclass(eq=False)
 class RawSelect(ByHand):
     """One `SELECT` a request, over asyncpg's own pool: no SQLAlchemy."""
+
+    pool: Any
 
     name = "SELECT by hand, bare asyncpg"
     less = "no expiry, no project; remembers nothing; one database only"
 
-    def __init__(self, app: ASGIApp, pool: Any) -> None:
-        super().__init__(app)
-        self._pool = pool
-
     async def permissions(self, digest: bytes) -> str | None:
         """One statement, prepared once a connection."""
-        names: str | None = await self._pool.fetchval(
-            "SELECT permissions FROM by_hand WHERE digest = $1 AND active", digest
-        )
+        question = "SELECT permissions FROM by_hand WHERE digest = $1 AND active"
+        names: str | None = await self.pool.fetchval(question, digest)
         return names
 
 
-class GetThenSelect(ByHand):
+@dataclass(eq=False)
+class GetThenSelect(Select):
     """A cache beside the database: `GET`; where Redis has nothing, `SELECT` and `SET`."""
+
+    client: Redis
 
     name = "GET, then SELECT by hand"
     less = "no expiry, no project; a deactivated key is let in until its entry lapses, ten minutes"
 
-    def __init__(self, app: ASGIApp, client: Redis, engine: AsyncEngine) -> None:
-        super().__init__(app)
-        self._client = client
-        self._source = Select(app, engine)
-
     async def permissions(self, digest: bytes) -> str | None:
         """One round trip, or three."""
-        value: Any = await self._client.get(b"cached:" + digest)
+        value: Any = await self.client.get(b"cached:" + digest)
         if value is not None:
             return str(value.decode())
-        names = await self._source.permissions(digest)
+        names = await super().permissions(digest)
         if names is not None:
-            await self._client.set(b"cached:" + digest, names, ex=CACHE_SECONDS)
+            await self.client.set(b"cached:" + digest, names, ex=CACHE_SECONDS)
         return names
 
 
-async def put_in_redis(client: Redis, numbers: Iterable[int], prefix: bytes = b"by_hand:") -> None:
-    """Have Redis hold these keys. `prefix`: `by_hand:` for `RedisGet`, `cached:` for `GetThenSelect`."""
-    await put_digests_in_redis(client, map(digest, numbers), prefix)
-
-
-async def put_digests_in_redis(client: Redis, digests: Iterable[bytes], prefix: bytes = b"by_hand:") -> None:
-    """The same, for keys whose secrets have these digests."""
+async def put_in_redis(client: Redis, digests: Iterable[bytes], prefix: bytes = b"by_hand:") -> None:
+    """Have Redis hold the keys whose secrets have these digests. `prefix`: `by_hand:` for `RedisGet`, `cached:` for
+    `GetThenSelect`."""
     joined = " ".join(PERMISSIONS)
     for batch in batches(digests):
         await client.mset({prefix + each: joined for each in batch})

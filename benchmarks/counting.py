@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
@@ -12,12 +13,12 @@ LOOKUPS = ("gatepost_secrets", "by_hand")
 """Tables that only lookups read while a benchmark runs."""
 
 
+@dataclass
 class RedisCommands:
     """How often a Redis was sent what, by its own count (`INFO commandstats`): not what this process believes."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._before: Mapping[str, int] = {}
+    client: Redis
+    _before: Mapping[str, int] = field(default_factory=dict)
 
     async def begin(self) -> None:
         """Count from now on."""
@@ -31,7 +32,7 @@ class RedisCommands:
         return +counts
 
     async def _read(self) -> Mapping[str, int]:
-        stats: Mapping[str, Mapping[str, Any]] = await self._client.info("commandstats")
+        stats: Mapping[str, Mapping[str, Any]] = await self.client.info("commandstats")
         return {name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()}
 
 

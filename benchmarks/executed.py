@@ -3,28 +3,21 @@
 import sys
 from collections import Counter
 from collections.abc import Callable
+from cProfile import Profile
 from types import FrameType
 from typing import Any
 
 
 def calls(call: Callable[[], object]) -> Counter[str]:
     """Functions called by `call()`, by name: Python's own and those written in C. `call` itself is not among them."""
+    profile = Profile()
+    profile.runcall(call)
     counts: Counter[str] = Counter()
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call":
-            counts[frame.f_code.co_qualname] += 1
-        elif event == "c_call":
-            counts[getattr(argument, "__qualname__", repr(argument))] += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    own = getattr(call, "__qualname__", "")
-    return Counter({name: count for name, count in counts.items() if name not in {own, "setprofile"}})
+    for entry in profile.getstats():
+        name = entry.code if isinstance(entry.code, str) else entry.code.co_qualname
+        counts[name] += entry.callcount
+    del counts[getattr(call, "__qualname__", "")], counts["<method 'disable' of '_lsprof.Profiler' objects>"]
+    return +counts
 
 
 def bytecodes(call: Callable[[], object]) -> int:

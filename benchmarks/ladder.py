@@ -5,19 +5,22 @@ other's lines on purpose.
 """
 
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from itertools import pairwise
 from statistics import median
 from types import MethodType
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from benchmarks.measured import Series, Table
+from benchmarks.in_process import Hits
+from benchmarks.measured import Table
+from benchmarks.rounds import Runs, series
+from gatepost import APIKeyMiddleware
 from gatepost.asgi.context import serving, set_serving, task_of
 from gatepost.asgi.streams import send_watched
 from gatepost.base.clock import boot_clock
+from gatepost.base.secret import digest
 
 NAMES = frozenset({b"authorization", b"x-api-key"})
 
@@ -181,19 +184,28 @@ RUNGS: tuple[tuple[str, type[Rung]], ...] = (
     ("watch over streams", Watch),
 )
 REST = "options that are off, and all else"
+WHOLE = "gatepost, in all"
 
 
-def steps(title: str, seconds: Mapping[str, Sequence[float]], note: str) -> Table:
-    """What each step adds, and its share of all. `seconds`: a request's, round by round, of the bare app, of each rung,
-    and of gatepost, in this order."""
-    names = list(seconds)
-    bare, rest = names[0], names[-1]
-    whole = [(last - first) * 1e6 for first, last in zip(seconds[bare], seconds[rest], strict=True)]
-    series = []
-    shares = {}
-    for before, name in pairwise(names):
-        added = [(mine - theirs) * 1e6 for theirs, mine in zip(seconds[before], seconds[name], strict=True)]
-        series.append(Series(name=name, runs=tuple(added)))
-        shares[f"share of {name}"] = f"{median(added) / median(whole):.0%}"
-    series.append(Series(name="gatepost, in all", runs=tuple(whole)))
-    return Table(title=title, unit="µs", better="less", series=tuple(series), figures=shares, contest=False, note=note)
+def apps(app: Callable[[], ASGIApp], hits: Hits, loop: AbstractEventLoop) -> Mapping[str, ASGIApp]:
+    """The app alone, behind each rung, and behind gatepost, in this order. `app`: makes it, for each of them anew."""
+    by_digest = {sha256(hits.secret.encode()).digest(): hits.keys.hit(digest(hits.secret.encode()))}
+    rungs = {name: rung(app(), by_digest, loop) for name, rung in RUNGS}
+    return {"bare app": app(), **rungs, REST: APIKeyMiddleware(app(), hits.keys)}
+
+
+def steps(title: str, runs: Runs, note: str) -> Table:
+    """What each step adds, and its share of all. `runs`: a request's µs, round by round, with each of `apps`."""
+    names = list(runs)
+    added = {
+        name: [mine - less for less, mine in zip(runs[before], runs[last], strict=True)]
+        for before, last, name in [*zip(names, names[1:], names[1:], strict=False), (names[0], names[-1], WHOLE)]
+    }
+    return Table(
+        title=title,
+        unit="µs",
+        series=series(added),
+        figures={f"share of {name}": f"{median(added[name]) / median(added[WHOLE]):.0%}" for name in names[1:]},
+        contest=False,
+        note=note,
+    )

@@ -4,26 +4,28 @@ import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """Of the results file. Raised when its form changes, so that a report never misreads an older file."""
 
+RESULTS = Path(__file__).parent / "results" / "benchmarks.json"
+
+DIGITS = 7
+"""Of a run that are kept: with fewer, what people are told in three would now and then be rounded twice."""
 
 Bound = Literal["at most", "at least"]
 """On which side of a limit a median has to lie."""
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """Of several runs: their median, the quartiles around it, and the ends. One run is all five."""
+    """Of several runs: their median, and the quartiles around it. One run is all three."""
 
     median: float
     low: float
     high: float
-    least: float
-    most: float
 
     @classmethod
     def of(cls, runs: Sequence[float]) -> "Spread":
@@ -31,10 +33,10 @@ class Spread(msgspec.Struct, frozen=True):
         if not runs:
             raise ValueError("nothing was measured: there is no run")
         low, median, high = statistics.quantiles(runs, n=4, method="inclusive") if len(runs) > 1 else [runs[0]] * 3
-        return cls(median=median, low=low, high=high, least=min(runs), most=max(runs))
+        return cls(median=median, low=low, high=high)
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Values, one a round (one a start in it, where servers are started several times), and perhaps a number to hold.
 
     `at`: where on the table's axis, `None` where it has none. `limit`: the number to hold, for the median; `bound`: on
@@ -48,7 +50,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a run that is no number, which JSON could not keep."""
-        _numbers(self.runs)
+        if not all(map(math.isfinite, self.runs)):
+            raise ValueError("a run is infinite, or no number")
+        msgspec.structs.force_setattr(self, "runs", tuple(float(f"{run:.{DIGITS}g}") for run in self.runs))
 
     @property
     def spread(self) -> Spread:
@@ -58,7 +62,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holds(self) -> bool | None:
         """Whether the limit is held, which it is not where nothing was measured; `None` where there is no limit."""
-        return _holds(self.runs, self.limit, self.bound)
+        if self.limit is None or not self.runs:
+            return None if self.limit is None else False
+        median = self.spread.median
+        return median <= self.limit if self.bound == "at most" else median >= self.limit
 
 
 class Series(Judged, frozen=True, kw_only=True):
@@ -81,8 +88,8 @@ class Ratio(Judged, frozen=True, kw_only=True):
     to_at: float | None = None
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """One question and its answers. `better`: which way is. `axis`: what `at` counts, such as `connections`.
+class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question and its answers. `axis`: what `at` counts, such as `connections`.
 
     `figures`: counts that belong to it and are not timed, such as round trips: texts for people, by name.
     `contest`: whether the others in it stand for what one would use instead; not so where they are parts of gatepost.
@@ -90,13 +97,37 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     unit: str
-    better: Literal["less", "more"]
     series: tuple[Series, ...]
     ratios: tuple[Ratio, ...] = ()
     axis: str = ""
     figures: dict[str, str] = {}
     note: str = ""
     contest: bool = True
+
+    @property
+    def better(self) -> Literal["less", "more"]:
+        """Of rates (`requests/s`) and shares (`% of requests`) more; of times, sizes and counts less."""
+        return "more" if self.unit.endswith("/s") or self.unit.startswith("%") else "less"
+
+    @property
+    def names(self) -> list[str]:
+        """The contestants, in the order in which they were given."""
+        return list(dict.fromkeys(series.name for series in self.series))
+
+    @property
+    def places(self) -> list[float | None]:
+        """Of the axis, in order. `None` is for a contestant that the axis does not touch."""
+        return sorted({series.at for series in self.series}, key=lambda at: (at is not None, at or 0.0))
+
+    def row(self, name: str) -> list[Series | None]:
+        """A contestant's, by place."""
+        by_place = {series.at: series for series in self.series if series.name == name}
+        return [by_place.get(at) for at in self.places]
+
+    @property
+    def rounds(self) -> int:
+        """How many values a contestant has, at the most; 0 where nobody has any."""
+        return max((len(series.runs) for series in self.series), default=0)
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,10 +153,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Scenarios by name. Those measured at different times stand beside each other, each with its origin."""
+    """Scenarios by name, and the parts of the campaign `benchmarks.revocation`. Those measured at different times stand
+    beside each other, each with its origin."""
 
     format: int = FORMAT
     scenarios: dict[str, Measured] = {}
+    revocation: dict[str, dict[str, Any]] = {}
 
 
 def read(path: Path) -> Results:
@@ -144,25 +177,16 @@ def read(path: Path) -> Results:
 
 
 def write(path: Path, results: Results) -> None:
-    """Whole or not at all. Raises `SystemExit` where it cannot be written."""
-    new = path.with_suffix(".new")
+    """Whole or not at all, a scenario a line: a diff tells what was measured anew. Raises `SystemExit` where it cannot
+    be written."""
+    encode, new = msgspec.json.encode, path.with_suffix(".new")
+    parts = [
+        b"%b:{\n%b\n}" % (encode(part), b",\n".join(b"%b:%b" % (encode(name), encode(each)) for name, each in found))
+        for part, found in (("scenarios", results.scenarios.items()), ("revocation", results.revocation.items()))
+    ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+        new.write_bytes(b'{"format":%d,\n%b}\n' % (results.format, b",\n".join(parts)))
         new.replace(path)
     except OSError as wrong:
         raise SystemExit(f"{path} cannot be written: {wrong.strerror}") from None
-
-
-def _numbers(runs: Sequence[float]) -> None:
-    if not all(map(math.isfinite, runs)):
-        raise ValueError("a run is infinite, or no number")
-
-
-def _holds(runs: Sequence[float], limit: float | None, bound: Bound) -> bool | None:
-    if limit is None:
-        return None
-    if not runs:
-        return False
-    median = Spread.of(runs).median
-    return median <= limit if bound == "at most" else median >= limit

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -11,10 +10,12 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pyperf  # type: ignore[import-untyped]
 from tests.servers.postgres import postgres_program
 from tests.servers.programs import ProgramMissingError
 from tests.servers.redis import redis_program
 
+from benchmarks.cores import CORES
 from benchmarks.measured import Origin
 
 ROOT = Path(__file__).parents[1]
@@ -44,8 +45,8 @@ class Clocked:
             began=self._began.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self._clock, 1),
             quick=self._quick,
-            cpus=len(os.sched_getaffinity(0)),
-            cpu=_cpu(),
+            cpus=len(CORES) or os.cpu_count() or 1,
+            cpu=pyperf.Run([1.0], collect_metadata=True).get_metadata().get("cpu_model_name", "unknown"),
             system=f"{platform.system()} {platform.machine()}",
             python=f"{platform.python_implementation()} {platform.python_version()}",
             versions=dict(versions()),
@@ -76,13 +77,3 @@ def versions() -> Mapping[str, str]:
         except ProgramMissingError:
             continue
     return found
-
-
-@cache
-def _cpu() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        told = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        told = None
-    return told[1].strip() if told else platform.processor() or "unknown"

@@ -6,6 +6,7 @@ own (65 characters, so SHA-256 takes as long), but not of its format: keys are o
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.databases import create_database
 from benchmarks.rounds import Tell
+from benchmarks.stock import settled
 from gatepost import APIKeys, Outcome
 from gatepost.database.database import READ_MAX
 
@@ -106,6 +108,16 @@ def secret(number: int) -> bytes:
     return (b"benchmark_%d_" % number).ljust(SECRET_CHARS, b"0")
 
 
+def digest(number: int) -> bytes:
+    """Of the secret of the key with this number: 32 bytes."""
+    return sha256(secret(number)).digest()
+
+
+def permissions(number: int) -> Sequence[str]:
+    """What the key with this number may do."""
+    return PERMISSION_SETS[number % len(PERMISSION_SETS)].split()
+
+
 def key_id(number: int) -> str:
     """The id of the key with this number, from 0: 12 characters."""
     return f"k{number * _SCATTER % 10**11:011}"
@@ -114,8 +126,7 @@ def key_id(number: int) -> str:
 async def create(server: str, keys: int) -> str:
     """Make a database with `keys` keys in the PostgreSQL that a superuser's URL leads to; the new one's URL. About 25 s
     a million."""
-    name = f"gatepost_{keys}"
-    url = await create_database(server, name)
+    url = await create_database(server, f"gatepost_{keys}")
     await APIKeys(url).create_schema()
     await fill(url, keys)
     return url
@@ -156,13 +167,6 @@ async def read_all(keys: APIKeys, numbers: Sequence[int], tell: Tell | None = No
     """Look every key up once, so that each tier remembers it, and return when Redis holds what it was sent."""
     for first in range(0, len(numbers), AT_ONCE):
         await read(keys, numbers[first : first + AT_ONCE])
-        await _written(keys)
+        await settled(keys)
         if tell is not None and first % (16 * AT_ONCE) == 0:
             tell(f"read {first:,} of {len(numbers):,} keys")
-
-
-async def _written(keys: APIKeys) -> None:
-    """Wait for the writes that go on in the background: a queue that is full drops what is new."""
-    redis = keys._opened().redis
-    while redis is not None and (redis._pending or redis._writing):  # noqa: ASYNC110 - nothing of it tells the end
-        await asyncio.sleep(0.001)

@@ -1,59 +1,30 @@
 """What a run of the benchmarks shows meanwhile: the scenario, how many are done, and what is being done."""
 
 import sys
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from benchmarks.report import table
 from benchmarks.rounds import Tell
 
 
-class Progress:
-    """A bar at a terminal, a line a scenario elsewhere; on stderr, so that stdout is the report alone.
+@contextmanager
+def progress(name: str, done: int, total: int) -> Iterator[Tell]:
+    """A bar at a terminal, a line elsewhere, until the scenario of this name has ended; on stderr, so that stdout is
+    the report alone. What is being done is said through what is yielded.
 
     The bar is drawn when there is something to tell, and never by a thread: that would run while others are timed.
     """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._console = Console(stderr=True)
-        self._bar = Bar(
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            console=self._console,
-            transient=True,
-            auto_refresh=False,
-        )
-        self._task = self._bar.add_task("", total=len(names))
-        self._begun = 0
-
-    def __enter__(self) -> Self:
-        if self._console.is_interactive:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        if self._console.is_interactive:
-            self._bar.stop()
-
-    def begin(self, name: str) -> Tell:
-        """A scenario begins; what it is doing is said through what is returned."""
-        self._bar.update(self._task, completed=self._begun, description=name, refresh=True)
-        self._begun += 1
-        if not self._console.is_interactive:
-            print(f"{name} …", file=sys.stderr, flush=True)
-        return lambda text: self._bar.update(self._task, description=f"{name}: {text}", refresh=True)
-
-    def show(self, told: RenderableType) -> None:
-        """Print something above the bar, on stdout."""
-        if self._console.is_interactive:
-            self._bar.stop()
-        table.show(told)
-        if self._console.is_interactive:
-            self._bar.start()
+    console = Console(stderr=True)
+    if not console.is_interactive:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        yield lambda _: None
+        return
+    text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), text)
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(name, total=total, completed=done)
+        yield lambda told: bar.update(task, description=f"{name}: {told}", refresh=True)

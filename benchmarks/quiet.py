@@ -4,17 +4,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LOGGERS = ("gatepost", "asyncmy", "sqlalchemy", "asyncio")
-
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing below CRITICAL is logged."""
-    before = {name: logging.getLogger(name).level for name in LOGGERS}
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    """Nothing is logged."""
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+        logging.disable(logging.NOTSET)

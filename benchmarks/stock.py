@@ -30,7 +30,7 @@ PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST")
 BATCH = 2_000
 """Rows per statement."""
 
-QUIET_SECONDS = 0.005
+QUIET_SECONDS = 0.001
 
 _GENUINE = SecretFormat([SERVER_KEY])
 _FORGED = SecretFormat([FORGER_KEY])

@@ -3,16 +3,15 @@
 import math
 from dataclasses import dataclass
 
-from benchmarks.measured import Ratio, Series, Spread
+from benchmarks.measured import Judged, Ratio, Spread, Table
 
 DIGITS = 3
 """That count: what differs beyond them is noise on any machine."""
 
-ALL = 100
-"""Per cent."""
-
 NOTHING = "\N{EN DASH}"
 """In a cell, where there is no number."""
+
+UNMEASURED = "not measured"
 
 SECONDS = {
     **dict.fromkeys(("s", "second", "seconds"), 1.0),
@@ -42,15 +41,17 @@ class Scale:
     def of(cls, value: float, unit: str) -> "Scale":
         """The one in which that value is easiest to read. Units other than times and sizes stay as they are."""
         head, _, rest = unit.partition(" ")
-        if not value or not _scaled(unit):
-            return cls(over=1.0, unit=head if _scaled(unit) else unit, rest=rest if _scaled(unit) else "")
+        if not _scaled(unit):
+            return cls(over=1.0, unit=unit, rest="")
+        if not value:
+            return cls(over=1.0, unit=head, rest=rest)
         given, steps = (SECONDS[head], TIMES) if head in SECONDS else (BYTES[head], SIZES)
         size, name = next((size, name) for least, size, name in steps if abs(value) * given >= least)
         return cls(over=size / given, unit=name, rest=rest)
 
     def tell(self, value: float) -> str:
         """A value, without its unit. What is nearly all is not told as all: 99.97 %."""
-        if self.unit.startswith("%") and ALL - 0.5 <= value < ALL:
+        if self.unit.startswith("%") and 99.5 <= value < 100:
             return f"{math.floor(value * 1000) / 1000:g}"
         return number(value / self.over)
 
@@ -81,31 +82,46 @@ def heading(unit: str) -> str:
     return Scale.of(1.0, unit).rest if _scaled(unit) else unit
 
 
-def quartiles(spread: Spread, unit: str) -> str:
-    """The middle half of the runs, in the unit of their median, which is not told: `2.44` to `2.62`."""
+def said(table: Table) -> str:
+    """What its numbers are: `Requests/s, more is better; median of 9 rounds, and the middle half of them`."""
+    rounds = f"median of {table.rounds} rounds, and the middle half of them" if table.rounds > 1 else "measured once"
+    told = f"{', '.join(filter(None, [heading(table.unit), table.better]))} is better; {rounds}"
+    return f"{told[0].upper()}{told[1:]}"
+
+
+def median(told: Judged, unit: str) -> str:
+    """That of a contestant or a ratio; of a ratio more digits where three would hide on which side of its limit it
+    is."""
+    if not told.runs:
+        return UNMEASURED
+    found = told.spread.median
+    if not isinstance(told, Ratio):
+        return figure(found, unit)
+    hides = told.limit is not None and found != told.limit and float(f"{found:.{DIGITS - 1}e}") == told.limit
+    return f"{found:,.6g}" if hides else number(found)
+
+
+def middle(told: Judged, unit: str) -> str:
+    """The middle half of the runs, in the unit of their median, which is not told: `2.44` to `2.62`. Of one run nothing
+    is told."""
+    if len(told.runs) < 2:
+        return ""
+    spread: Spread = told.spread
     scale = Scale.of(spread.median, unit)
     between = "\N{EN DASH}" if spread.low >= 0 else " to "
     return f"{scale.tell(spread.low)}{between}{scale.tell(spread.high)}"
 
 
-def ratio(told: Ratio) -> str:
-    """Its median; more digits where three would hide on which side of its limit it is."""
-    median = told.spread.median
-    if told.limit is not None and median != told.limit and float(f"{median:.{DIGITS - 1}e}") == told.limit:
-        return f"{median:,.6g}"
-    return number(median)
-
-
-def place(at: float) -> str:
+def place(at: float | None) -> str:
     """A value of an axis."""
-    return f"{at:,.0f}" if at == round(at) else f"{at:g}"
+    return "any" if at is None else f"{at:,.0f}" if at == round(at) else f"{at:g}"
 
 
-def bound(told: Ratio | Series, unit: str = "") -> str:
+def bound(told: Judged, unit: str = "") -> str:
     """What is to hold: `at most 1.75`, `at most 25 ms`. Raises `ValueError` where there is no limit."""
     if told.limit is None:
         raise ValueError("there is no limit")
-    return f"{told.bound} {_counted(place(told.limit), unit)}"
+    return f"{told.bound} {_counted(place(told.limit), '' if isinstance(told, Ratio) else unit)}"
 
 
 def _counted(told: str, unit: str) -> str:

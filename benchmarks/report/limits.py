@@ -1,13 +1,13 @@
 """The numbers to hold: each limit that a scenario sets, and whether this run held it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.measured import Ratio, Results, Series, Table
 from benchmarks.report import figures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Limit:
     """One of them, in texts for people. `found`: the median. `wanted`: `at most 1.75`."""
 
@@ -22,48 +22,35 @@ class Limit:
 def limits(results: Results, names: Iterable[str]) -> list[Limit]:
     """Those of the scenarios of these names that were measured, in their order."""
     return [
-        limit
+        Limit(
+            scenario=name,
+            table=table.title,
+            what=what(judged, table.axis),
+            found=figures.median(judged, table.unit),
+            wanted=figures.bound(judged, table.unit),
+            held=bool(judged.holds),
+        )
         for name in names
         if name in results.scenarios
         for table in results.scenarios[name].tables
-        for limit in _of(name, table)
+        for judged in _judged(table)
+        if judged.limit is not None
     ]
 
 
-def pair(told: Ratio, axis: str) -> str:
-    """What is divided by what, and where: `gatepost / ten lines by hand, at 64 connections`."""
-    if told.to_at is not None and told.to_at != told.at:
-        if told.of == told.to and told.at is not None:
-            return f"{told.of}, at {figures.place(told.at)} / at {figures.place(told.to_at)} {axis}".rstrip()
-        return f"{told.of}{_at(told.at, axis)} / {told.to}{_at(told.to_at, axis)}"
-    return f"{told.of} / {told.to}{_at(told.at, axis, ',')}"
+def _judged(table: Table) -> Iterable[Series | Ratio]:
+    return (*table.series, *table.ratios)
 
 
-def _of(name: str, table: Table) -> Iterator[Limit]:
-    for series in table.series:
-        if series.holds is not None:
-            yield Limit(
-                scenario=name,
-                table=table.title,
-                what=f"{series.name}{_at(series.at, table.axis, ',')}",
-                found=_found(series, table.unit),
-                wanted=figures.bound(series, table.unit),
-                held=series.holds,
-            )
-    for ratio in table.ratios:
-        if ratio.holds is not None:
-            yield Limit(
-                scenario=name,
-                table=table.title,
-                what=pair(ratio, table.axis),
-                found=figures.ratio(ratio) if ratio.runs else "not measured",
-                wanted=figures.bound(ratio),
-                held=ratio.holds,
-            )
-
-
-def _found(series: Series, unit: str) -> str:
-    return figures.figure(series.spread.median, unit) if series.runs else "not measured"
+def what(told: Series | Ratio, axis: str) -> str:
+    """What is judged, and where: `gatepost, at 64 connections`; what is divided by what: `gatepost / bare app`."""
+    if isinstance(told, Series):
+        return f"{told.name}{_at(told.at, axis, ',')}"
+    if told.to_at is None or told.to_at == told.at:
+        return f"{told.of} / {told.to}{_at(told.at, axis, ',')}"
+    if told.of == told.to and told.at is not None:
+        return f"{told.of}, at {figures.place(told.at)} / at {figures.place(told.to_at)} {axis}".rstrip()
+    return f"{told.of}{_at(told.at, axis)} / {told.to}{_at(told.to_at, axis)}"
 
 
 def _at(at: float | None, axis: str, comma: str = "") -> str:

@@ -5,19 +5,21 @@ import asyncio
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from benchmarks import measured
 from benchmarks.origin import Clocked
-from benchmarks.revocation import report
-from benchmarks.revocation.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign
+from benchmarks.revocation.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
 from benchmarks.revocation.faults import FAULTS
 from benchmarks.revocation.latency import bulk, single
 from benchmarks.revocation.polling import polling
 from benchmarks.revocation.site import Plan
 
-PARTS = ("faults", "latency", "bulk", "polling")
+Part = Callable[[argparse.Namespace], Mapping[str, Any]]
 
 
 def main(words: Sequence[str]) -> int:
@@ -33,60 +35,65 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--source", type=Path, help="folder to import gatepost from in the workers, to compare two")
     parser.add_argument("--no-keep", action="store_true", help="do not write the results file")
     options = parser.parse_args(words)
-    unknown = set(options.parts) - set(PARTS)
-    if unknown:
+    if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    wanted = options.parts or PARTS
     clocked = Clocked(shlex.join(["python", "-m", "benchmarks.revocation", *words]), quick=False)
-    parts: dict[str, Mapping[str, Any]] = {}
-    if "faults" in wanted:
-        parts["faults"] = _faults(options)
-    if "latency" in wanted:
-        parts["latency"] = asyncio.run(single(options.calls, options.source))
-        _print("deactivate(), 4 workers, defaults", parts["latency"])
-    if "bulk" in wanted:
-        parts["bulk"] = asyncio.run(bulk(options.keys, options.rounds, options.source))
-        _print("many keys in one call", parts["bulk"])
-    if "polling" in wanted:
-        parts["polling"] = asyncio.run(polling(options.workers, 20.0))
-        _print("workers that only poll", parts["polling"])
-    if not options.no_keep:
-        report.keep(clocked.origin(), parts)
-    totals = parts.get("faults", {}).get("totals", {})
-    return int(bool(totals.get("wrong_passes") or totals.get("wrong_refusals") or totals.get("not_recovered")))
+    parts = {name: part(options) for name, part in PARTS.items() if name in (options.parts or PARTS)}
+    if not options.no_keep:  # beside the parts of other times; each tells its origin
+        origin, results = msgspec.to_builtins(clocked.origin()), measured.read(measured.RESULTS)
+        results.revocation |= {name: {"origin": origin, **part} for name, part in parts.items()}
+        measured.write(measured.RESULTS, results)
+    found = parts.get("faults", {}).get("totals", {})
+    return int(any(found.get(wrong) for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))
 
 
 def _faults(options: argparse.Namespace) -> Mapping[str, Any]:
     chosen = [fault for fault in FAULTS if not options.fault or f"{fault.system}: {fault.name}" in options.fault]
     if not chosen:
         raise SystemExit("no such fault; there are:\n" + "\n".join(f"{fault.system}: {fault.name}" for fault in FAULTS))
-    print(report.HEAD, flush=True)
 
     def tell(phase: Phase) -> None:
-        print("\r" + report.line(phase), flush=True)
+        print(f"\r{phase}", flush=True)
         if sys.stderr.isatty():
             done = chosen.index(phase.fault) + 1
             print(f"{done} of {len(chosen)} faults …", end="", file=sys.stderr, flush=True)
 
     plan = Plan(settings=SETTINGS, source=options.source)
     phases, bugs = asyncio.run(campaign(chosen, plan=plan, seconds=options.seconds, tell=tell))
-    totals = report.totals(phases)
-    print("\r" + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in totals.items()))
+    found = totals(phases)
+    print("\r" + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in found.items()))
     for phase in phases:
         for wrong in phase.wrong:
             print(f"{phase.fault.system}: {phase.fault.name}: {wrong}")
     if bugs:
         print("The workers logged tracebacks:\n", bugs, file=sys.stderr)
-    return {"totals": totals, "tracebacks": bugs.count("Traceback"), "faults": [phase.report() for phase in phases]}
+    return {"totals": found, "tracebacks": bugs.count("Traceback"), "faults": [phase.report() for phase in phases]}
 
 
-def _print(title: str, told: Mapping[str, Any]) -> None:
+def _told(title: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Print it."""
     print(f"\n{title}")
     for name, value in told.items():
         for each in value if isinstance(value, list) else [value]:
             print(f"  {name}: {each}")
+    return told
 
+
+def _latency(options: argparse.Namespace) -> Mapping[str, Any]:
+    return _told("deactivate(), 4 workers, defaults", asyncio.run(single(options.calls, options.source)))
+
+
+def _bulk(options: argparse.Namespace) -> Mapping[str, Any]:
+    return _told("many keys in one call", asyncio.run(bulk(options.keys, options.rounds, options.source)))
+
+
+def _polling(options: argparse.Namespace) -> Mapping[str, Any]:
+    return _told("workers that only poll", asyncio.run(polling(options.workers, 20.0)))
+
+
+PARTS: Mapping[str, Part] = {"faults": _faults, "latency": _latency, "bulk": _bulk, "polling": _polling}
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # through the ends, so that no server outlives it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # through the ends: no server stays
     sys.exit(main(sys.argv[1:]))

@@ -36,12 +36,10 @@ async def write(_request: Request) -> Response:
 async def state(_request: Request) -> Response:
     """What this process believes, with no I/O."""
     opened = keys._parts.current
-    answer: dict[str, Any] = {"pid": os.getpid(), "lease": keys.lease_seconds}
-    if opened is not None:
-        answer["redis"] = opened.redis is not None and opened.redis.healthy
-        answer["from_redis"] = opened.lookup.counts.from_redis
-        answer["worker"] = None if keys.worker is None else keys.worker.id
-    return _json(answer)
+    if opened is None:
+        return _json({"lease": keys.lease_seconds})
+    redis = opened.redis is not None and opened.redis.healthy
+    return _json({"lease": keys.lease_seconds, "redis": redis, "from_redis": opened.lookup.counts.from_redis})
 
 
 async def verb(request: Request) -> Response:

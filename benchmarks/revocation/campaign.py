@@ -4,8 +4,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +42,7 @@ class Phase:
     wrong: list[str] = field(default_factory=list)
 
     def report(self) -> Mapping[str, Any]:
-        """For the JSON and the table. Times in milliseconds, but `recovered`: seconds."""
+        """For the results. Times in milliseconds, but `recovered`: seconds."""
         found = self.findings
         return {
             "system": self.fault.system,
@@ -68,6 +67,33 @@ class Phase:
             "recovered_seconds": None if self.recovered is None else round(self.recovered, 2),
             "wrong": self.wrong,
         }
+
+    def __str__(self) -> str:
+        """The same in a line. The requests that are timed are those to workers that the fault does not touch alone."""
+        told = self.report()
+        requests, taken = told["request_ms"] or {}, told["taken_ms"] or {}
+        workers = ", ".join(f"{count} {how}" for how, count in told["workers"].items())
+        back = "not recovered" if self.recovered is None else f"recovered after {self.recovered:.1f} s"
+        return (
+            f"{told['system']}: {told['fault']}: {told['requests']} requests, {sum(told['checked'].values())} checked, "
+            f"{told['wrong_passes'] + told['wrong_refusals']} wrong, {told['unavailable']} unavailable, 99 of 100 in "
+            f"{requests.get('p99')} ms; {told['taken']} verbs took something away, in {taken.get('median')} ms, 99 of "
+            f"100 in {taken.get('p99')} ms, the slowest in {taken.get('worst')} ms; workers: {workers}; {back}"
+        )
+
+
+def totals(phases: Sequence[Phase]) -> Mapping[str, int]:
+    """Over all faults."""
+    told = [phase.report() for phase in phases]
+    summed = ("requests", "wrong_passes", "wrong_refusals", "unavailable", "taken")
+    checked = ("must_be_refused", "must_be_let_in")
+    return {
+        "faults": len(told),
+        **{name: sum(each[name] for each in told) for name in summed},
+        **{name: sum(each["checked"][name] for each in told) for name in checked},
+        "unavailable_unexpected": sum(each["unavailable"] for each in told if not each["unavailable_expected"]),
+        "not_recovered": sum(phase.recovered is None for phase in phases),
+    }
 
 
 def quantiles(seconds: Sequence[float]) -> Mapping[str, float] | None:
@@ -95,38 +121,32 @@ async def campaign(
         await site.tell_load(pause=PAUSE_SECONDS)
         for _ in range(STEADY_KEYS):
             await ledger.create(weight=2)
-        hands = [asyncio.create_task(hand) for hand in _hands(ledger, site)]
-        try:
-            await _watched(asyncio.sleep(WARM_SECONDS), hands)
-            phases = []
+        phases: list[Phase] = []
+        async with asyncio.TaskGroup() as group:  # no hand may fail
+            hands = [group.create_task(hand) for hand in _hands(ledger, site)]
+            await asyncio.sleep(WARM_SECONDS)
             for fault in faults:
                 if fault.needs_clock and not site.clocks:
                     continue
                 phases.append(phase := Phase(fault, time.monotonic_ns()))
-                await _watched(_run(site, phase, seconds), hands)
+                await _run(site, phase, seconds)
                 _judge(site, ledger, phases)
                 if tell is not None:
                     tell(phase)
             await asyncio.sleep(SETTLE_SECONDS)
-        finally:
+            servers = [*site.workers, site.admin]  # asked before a hand's last request is cut off, which they tell of
+            bugs = "".join(server.log() for server in servers if "Traceback" in server.log())
             for hand in hands:
                 hand.cancel()
-            await asyncio.gather(*hands, return_exceptions=True)
         _judge(site, ledger, phases, last=True)
-        servers = [*site.workers, site.admin]
-        return phases, "".join(server.log() for server in servers if "Traceback" in server.log())
+        return phases, bugs
 
 
-def _hands(ledger: Ledger, site: Site) -> Iterable[Any]:
+def _hands(ledger: Ledger, site: Site) -> Iterable[Coroutine[Any, Any, None]]:
     admin, worker = site.admin, site.workers[-1]
-    yield switch(ledger, admin, 1)
-    yield switch(ledger, admin, 1)
-    yield switch(ledger, worker, 1)
-    yield switch(ledger, admin, 5)
-    yield rotate(ledger, admin)
-    yield permit(ledger, admin)
-    yield permit(ledger, worker)
-    yield delete(ledger, admin)
+    yield from (switch(ledger, by, keys) for by, keys in ((admin, 1), (admin, 1), (worker, 1), (admin, 5)))
+    yield from (permit(ledger, by) for by in (admin, worker))
+    yield from (rotate(ledger, admin), delete(ledger, admin))
 
 
 async def _run(site: Site, phase: Phase, seconds: float) -> None:
@@ -135,18 +155,6 @@ async def _run(site: Site, phase: Phase, seconds: float) -> None:
     phase.recovered = await site.recovered()
     await asyncio.sleep(SETTLE_SECONDS)
     phase.ended = time.monotonic_ns()
-
-
-async def _watched(action: Any, hands: Sequence[asyncio.Task[None]]) -> None:
-    """Do it, while no hand may fail."""
-    task = asyncio.ensure_future(action)
-    done, _ = await asyncio.wait({task, *hands}, return_when=asyncio.FIRST_COMPLETED)
-    if task not in done:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-    for each in done:
-        each.result()
 
 
 def _judge(site: Site, ledger: Ledger, phases: Sequence[Phase], *, last: bool = False) -> None:

@@ -44,18 +44,28 @@ async def _nothing(_site: Site, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _redis_killed(site: Site, seconds: float) -> None:
-    site.redis.stop()
-    await asyncio.sleep(seconds)
-    await asyncio.to_thread(site.redis.start)
+def _kept(begin: Callable[[Site], object], end: Callable[[Site], object]) -> Run:
+    """A server or a worker is in a state, until it is put back."""
+
+    async def run(site: Site, seconds: float) -> None:
+        begin(site)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.to_thread(end, site)
+
+    return run
 
 
-async def _redis_paused(site: Site, seconds: float) -> None:
-    site.redis.pause()
-    try:
+def _network(proxies: str, verb: str, *delay: float) -> Run:
+    """Everything or some workers are cut off from a server, or it is far away."""
+
+    async def run(site: Site, seconds: float) -> None:
+        await site.tell_network(proxies, verb, *delay)
         await asyncio.sleep(seconds)
-    finally:
-        site.redis.resume()
+        await (site.tell_network(proxies, verb, 0.0) if delay else site.tell_network(proxies, "flow"))
+
+    return run
 
 
 async def _redis_flushed(site: Site, seconds: float) -> None:
@@ -81,26 +91,6 @@ async def _redis_restored(site: Site, seconds: float) -> None:
         await asyncio.to_thread(site.redis.start)
     await asyncio.sleep(seconds / 3)
     site.redis.dump.unlink()
-
-
-def _cut_off(proxies: str, verb: str) -> Run:
-    """Everything or some workers are cut off from a server."""
-
-    async def run(site: Site, seconds: float) -> None:
-        await site.tell_network(proxies, verb)
-        await asyncio.sleep(seconds)
-        await site.tell_network(proxies, "flow")
-
-    return run
-
-
-def _slow(proxies: str, delay: float) -> Run:
-    async def run(site: Site, seconds: float) -> None:
-        await site.tell_network(proxies, "delay", delay)
-        await asyncio.sleep(seconds)
-        await site.tell_network(proxies, "delay", 0.0)
-
-    return run
 
 
 async def _redis_lies(site: Site, seconds: float) -> None:
@@ -134,12 +124,6 @@ async def _again_and_again(action: Callable[[], Awaitable[Any]], seconds: float)
         await asyncio.sleep(BUSY_SECONDS)
 
 
-async def _database_killed(site: Site, seconds: float) -> None:
-    await asyncio.to_thread(site.postgres.kill)
-    await asyncio.sleep(seconds)
-    await asyncio.to_thread(site.start_database)
-
-
 async def _database_restarted(site: Site, seconds: float) -> None:
     """Killed again and again, and started at once."""
     for _ in range(3):
@@ -148,38 +132,19 @@ async def _database_restarted(site: Site, seconds: float) -> None:
         await asyncio.sleep(seconds / 3)
 
 
-async def _database_paused(site: Site, seconds: float) -> None:
-    site.postgres.pause()
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        site.postgres.resume()
-
-
-async def _worker_paused(site: Site, seconds: float) -> None:
-    process = site.workers[STEPPED_WORKER].running()
-    process.pause()
-    await asyncio.sleep(seconds)
-    process.resume()
-
-
 async def _worker_paused_shortly(site: Site, seconds: float) -> None:
     """Again and again, for less than its lease and for about as long."""
-    process = site.workers[STEPPED_WORKER].running()
-    staleness = site.plan.settings["max_staleness"]
     for part in (0.3, 0.6, 0.9, 1.1):
-        process.pause()
-        await asyncio.sleep(part * staleness)
-        process.resume()
+        await _worker_paused(site, part * site.plan.settings["max_staleness"])
         await asyncio.sleep(seconds / 10)
 
 
 async def _worker_killed(site: Site, seconds: float) -> None:
     """Paused first, so that verbs wait for it when it dies."""
-    server = site.workers[STEPPED_WORKER]
-    server.running().pause()
+    server = site.stepped
+    server.process.pause()
     await asyncio.sleep(seconds / 8)
-    server.running().kill()
+    server.process.kill()
     await asyncio.sleep(seconds)
     await site.start_server(server)
 
@@ -198,10 +163,15 @@ def _clock_stepped(name: str) -> Run:
 
 async def _redis_lost_and_worker_cut_off(site: Site, seconds: float) -> None:
     site.redis.stop()
-    await _cut_off(f"database-{STEPPED_WORKER}", "stall")(site, seconds)
+    await _network(f"database-{STEPPED_WORKER}", "stall")(site, seconds)
     await asyncio.to_thread(site.redis.start)
 
 
+_redis_killed = _kept(lambda site: site.redis.stop(), lambda site: site.redis.start())
+_redis_paused = _kept(lambda site: site.redis.pause(), lambda site: site.redis.resume())
+_database_killed = _kept(lambda site: site.postgres.kill(), lambda site: site.start_database())
+_database_paused = _kept(lambda site: site.postgres.pause(), lambda site: site.postgres.resume())
+_worker_paused = _kept(lambda site: site.stepped.process.pause(), lambda site: site.stepped.process.resume())
 _ONE = f"-{STEPPED_WORKER}"
 
 FAULTS = (
@@ -211,17 +181,17 @@ FAULTS = (
     Fault("flushed all the time", "redis", _redis_flushed),
     Fault("full", "redis", _redis_full),
     Fault("restarted from an old dump", "redis", _redis_restored),
-    Fault("silent for all workers", "redis", _cut_off("redis", "stall")),
-    Fault("cut off from one worker", "redis", _cut_off("redis" + _ONE, "cut"), hit=STEPPED_WORKER),
-    Fault("slow", "redis", _slow("redis", SLOW_SECONDS)),
-    Fault("slower than its timeout", "redis", _slow("redis", HANGING_SECONDS)),
+    Fault("silent for all workers", "redis", _network("redis", "stall")),
+    Fault("cut off from one worker", "redis", _network("redis" + _ONE, "cut"), hit=STEPPED_WORKER),
+    Fault("slow", "redis", _network("redis", "delay", SLOW_SECONDS)),
+    Fault("slower than its timeout", "redis", _network("redis", "delay", HANGING_SECONDS)),
     Fault("lying", "redis", _redis_lies),
     Fault("killed", "database", _database_killed, unavailable=True),
     Fault("killed and restarted thrice", "database", _database_restarted, unavailable=True),
     Fault("paused", "database", _database_paused, unavailable=True),
-    Fault("silent for one worker", "database", _cut_off("database" + _ONE, "stall"), True, STEPPED_WORKER),
-    Fault("cut off from one worker", "database", _cut_off("database" + _ONE, "cut"), True, STEPPED_WORKER),
-    Fault("slow", "database", _slow("database", SLOW_SECONDS)),
+    Fault("silent for one worker", "database", _network("database" + _ONE, "stall"), True, STEPPED_WORKER),
+    Fault("cut off from one worker", "database", _network("database" + _ONE, "cut"), True, STEPPED_WORKER),
+    Fault("slow", "database", _network("database", "delay", SLOW_SECONDS)),
     Fault("paused and resumed", "worker", _worker_paused, True, STEPPED_WORKER),
     Fault("paused for about its lease", "worker", _worker_paused_shortly, True, STEPPED_WORKER),
     Fault("killed while waited for", "worker", _worker_killed, hit=STEPPED_WORKER),

@@ -4,8 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -28,25 +27,22 @@ class Taken:
     CLOCK_MONOTONIC, nanoseconds. `acknowledged`, `expired`, `left`: how many workers got there how."""
 
     at: int
-    verb: str
     seconds: float
-    spread_seconds: float
     acknowledged: int
     expired: int
     left: int
 
 
+@dataclass
 class Ledger:
     """What the hands share: the truth, and what their verbs answered. `errors`: (moment, name) of those that failed."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.truths = Truths()
-        self.taken: list[Taken] = []
-        self.errors: list[tuple[int, str]] = []
-        self.texts: dict[int, str] = {}
-        self._numbers = count()
-        self._retired: list[int] = []
+    site: Site
+    truths: Truths = field(default_factory=Truths)
+    taken: list[Taken] = field(default_factory=list)
+    errors: list[tuple[int, str]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    _retired: list[int] = field(default_factory=list)
 
     async def create(self, *, weight: int) -> tuple[int, str]:
         """Make a key that all let in; the number of its secret, and its id."""
@@ -58,8 +54,8 @@ class Ledger:
 
     async def add(self, made: Mapping[str, Any], *, weight: int) -> int:
         """A secret that has just been made, and is good from `ended` on."""
-        number = next(self._numbers)
-        self.texts[number] = made["secret"]
+        number = len(self.texts)
+        self.texts.append(made["secret"])
         self.truths.note(number, made["ended"], Truth.LET_IN)
         await self.site.tell_load(secret=number, text=made["secret"], weight=weight)
         return number
@@ -71,88 +67,66 @@ class Ledger:
         if len(self._retired) > RETIRED_MAX:
             await self.site.tell_load(forget=self._retired.pop(0))
 
-    async def take(
-        self, by: Server, secrets: Sequence[int], routes: Sequence[int], verb: str, *args: Any, **kwargs: Any
-    ) -> Mapping[str, Any]:
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Changes some secrets on some routes, through one process."""
+
+    ledger: Ledger
+    by: Server
+    secrets: Sequence[int]
+    routes: Sequence[int] = (READ, WRITE)
+
+    async def take(self, verb: str, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         """Run a verb that takes something away until it succeeds; from its return on the secrets must be refused."""
-        done = await self._run(by, secrets, routes, Truth.REFUSED, verb, *args, **kwargs)
-        if "error" in done:
-            return done
-        self.taken.append(
-            Taken(
-                done["began"],
-                verb,
-                (done["ended"] - done["began"]) / 1e9,
-                done["seconds"],
-                done["acknowledged"],
-                done["expired"],
-                done["left"],
-            )
-        )
+        done = await self.give(verb, *args, then=Truth.REFUSED, **kwargs)
+        if "error" not in done:
+            seconds = (done["ended"] - done["began"]) / 1e9
+            how = (done[how] for how in ("acknowledged", "expired", "left"))
+            self.ledger.taken.append(Taken(done["began"], seconds, *how))
         return done
 
-    async def give(
-        self,
-        by: Server,
-        secrets: Sequence[int],
-        routes: Sequence[int],
-        verb: str,
-        *args: Any,
-        then: Truth = Truth.LET_IN,
-        **kwargs: Any,
-    ) -> Mapping[str, Any]:
+    async def give(self, verb: str, *args: Any, then: Truth = Truth.LET_IN, **kwargs: Any) -> Mapping[str, Any]:
         """Run a verb that gives something until it succeeds; from its return on `then` holds of the secrets."""
-        return await self._run(by, secrets, routes, then, verb, *args, **kwargs)
-
-    async def _run(
-        self,
-        by: Server,
-        secrets: Sequence[int],
-        routes: Sequence[int],
-        then: Truth,
-        verb: str,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Mapping[str, Any]:
-        before = [[self.truths.of(number, route).last for route in routes] for number in secrets]
+        truths, site = self.ledger.truths, self.ledger.site
+        places = [(number, route) for number in self.secrets for route in self.routes]
+        before = {place: truths.last(*place) for place in places}
         while True:
-            self._note(secrets, routes, time.monotonic_ns(), Truth.OPEN)
+            self._note(time.monotonic_ns(), dict.fromkeys(places, Truth.OPEN))
             try:
-                done = await self.site.call(by, verb, *args, **kwargs)
+                done = await site.call(self.by, verb, *args, **kwargs)
             except httpx2.TransportError as failure:
                 done = {"ended": time.monotonic_ns(), "error": type(failure).__name__}
             if "error" not in done:
                 break
-            self.errors.append((done["ended"], done["error"]))
+            self.ledger.errors.append((done["ended"], done["error"]))
             if done["error"] == "KeyNotFoundError":  # deleted by a try whose end nobody told: never judged
                 return done
             if done["error"] != "UnavailableError":  # that one says that nothing was changed
-                before = [[Truth.OPEN for _ in routes] for _ in secrets]
-            for number, truths in zip(secrets, before, strict=True):
-                for route, truth in zip(routes, truths, strict=True):
-                    self.truths.note(number, done["ended"], truth, route)
+                before = dict.fromkeys(places, Truth.OPEN)
+            self._note(done["ended"], before)
             await asyncio.sleep(AGAIN_SECONDS)
         if then is not Truth.OPEN and not done.get("complete", True):
             raise RuntimeError(f"{verb} returned before every worker acts on it")
-        self._note(secrets, routes, done["ended"], then)
-        for number in secrets:
-            await self.site.tell_load(probe=number)
+        self._note(done["ended"], dict.fromkeys(places, then))
+        for number in self.secrets:
+            await site.tell_load(probe=number)
         return done
 
-    def _note(self, secrets: Sequence[int], routes: Sequence[int], at: int, truth: Truth) -> None:
-        for number in secrets:
-            self.truths.note(number, at, truth, *routes)
+    def _note(self, at: int, held: Mapping[tuple[int, int], Truth]) -> None:
+        for (number, route), truth in held.items():
+            self.ledger.truths.note(number, at, truth, route)
 
 
 async def switch(ledger: Ledger, by: Server, keys: int) -> None:
     """Deactivate and activate keys, several with one call, for ever."""
     made = [await ledger.create(weight=4) for _ in range(keys)]
-    numbers, ids = [number for number, _ in made], [key_id for _, key_id in made]
+    hand, ids = Hand(ledger, by, [number for number, _ in made]), [key_id for _, key_id in made]
     while True:
         await _dwell()
-        await ledger.take(by, numbers, (READ, WRITE), "deactivate", ids)
+        await hand.take("deactivate", ids)
         await _dwell()
-        await ledger.give(by, numbers, (READ, WRITE), "activate", ids, wait="everywhere")
+        await hand.give("activate", ids, wait="everywhere")
 
 
 async def rotate(ledger: Ledger, by: Server) -> None:
@@ -160,7 +134,7 @@ async def rotate(ledger: Ledger, by: Server) -> None:
     number, key_id = await ledger.create(weight=4)
     while True:
         await _dwell()
-        done = await ledger.take(by, [number], (READ, WRITE), "rotate", key_id, grace=0)
+        done = await Hand(ledger, by, [number]).take("rotate", key_id, grace=0)
         await ledger.retire(number)
         number = await ledger.add(done, weight=4)
 
@@ -170,20 +144,21 @@ async def delete(ledger: Ledger, by: Server) -> None:
     while True:
         number, key_id = await ledger.create(weight=4)
         await _dwell()
-        await ledger.take(by, [number], (READ, WRITE), "delete", key_id)
+        await Hand(ledger, by, [number]).take("delete", key_id)
         await ledger.retire(number)
 
 
 async def permit(ledger: Ledger, by: Server) -> None:
     """Take a permission away and give it back, for ever; the other route goes on."""
     number, key_id = await ledger.create(weight=4)
+    hand = Hand(ledger, by, [number], [WRITE])
     while True:
         await _dwell()
-        await ledger.take(by, [number], (WRITE,), "update", key_id, permissions=BOTH[1:])
+        await hand.take("update", key_id, permissions=BOTH[1:])
         await _dwell()
         # An edit that gives does not wait for the workers; a verb that changes nothing and waits does it for it.
-        await ledger.give(by, [number], (WRITE,), "update", key_id, permissions=BOTH, then=Truth.OPEN)
-        await ledger.give(by, [number], (WRITE,), "activate", key_id, wait="everywhere")
+        await hand.give("update", key_id, permissions=BOTH, then=Truth.OPEN)
+        await hand.give("activate", key_id, wait="everywhere")
 
 
 async def _dwell() -> None:

@@ -6,12 +6,17 @@ import random
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks import child
+from benchmarks.cores import CORES
 from benchmarks.revocation.campaign import quantiles
 from benchmarks.revocation.site import Plan, Site, running
 from benchmarks.revocation.truth import Request
@@ -67,7 +72,7 @@ async def bulk(keys: int, rounds: int, source: Path | None = None) -> Mapping[st
             "same cores": await bulk_rounds(site, keys, rounds),
             **{f"only {n} other busy programs": await _disturbed(site, n) for n in (1, 2)},
         }
-        if (os.cpu_count() or 1) > 1:
+        if len(CORES) > 1:
             _set_apart(site)
             answers["a core apart"] = await bulk_rounds(site, keys, rounds)
         return {"keys": keys, **answers}
@@ -79,8 +84,7 @@ async def bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
     for _ in range(rounds):
         ids = list((await _make(site, keys)).values())
         await asyncio.sleep(1.0)
-        site.requests.clear()
-        await asyncio.sleep(BULK_MEASURED_SECONDS)
+        await _watched(site)
         done = await site.call(site.admin, "deactivate", ids)
         await asyncio.sleep(1.0)
         before = [request for request in site.requests if request.ended < done["began"]]
@@ -107,35 +111,29 @@ async def bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
 
 async def _disturbed(site: Site, programs: int) -> Mapping[str, Any]:
     """The good keys' requests with nothing going on, and beside so many endless loops."""
+    before = await _watched(site)
+    async with AsyncExitStack() as stack:
+        for _ in range(programs):
+            await stack.enter_async_context(child.running(sys.executable, "-c", "while True: pass"))
+        await asyncio.sleep(0.5)
+        during = await _watched(site)
+    ratio = round(during["p99"] / before["p99"], 2)
+    return {"good_before_ms": before, "good_during_ms": during, "good_p99_ratio": ratio}
+
+
+async def _watched(site: Site) -> Mapping[str, float]:
+    """The requests from now on, for a while."""
     site.requests.clear()
     await asyncio.sleep(BULK_MEASURED_SECONDS)
-    before = _times(site.requests)
-    loop = (sys.executable, "-c", "while True: pass")
-    loops = [await asyncio.create_subprocess_exec(*loop) for _ in range(programs)]
-    try:
-        await asyncio.sleep(0.5)
-        site.requests.clear()
-        await asyncio.sleep(BULK_MEASURED_SECONDS)
-        during = _times(site.requests)
-    finally:
-        for process in loops:
-            process.kill()
-            await process.wait()
-    return {
-        "good_before_ms": before,
-        "good_during_ms": during,
-        "good_p99_ratio": round(during["p99"] / before["p99"], 2),
-    }
+    return _times(site.requests)
 
 
 def _set_apart(site: Site) -> None:
     """Keep the last core for all that would be on other machines: the database, Redis, who changes keys, and we."""
-    last = max(os.sched_getaffinity(0))
-    others = os.sched_getaffinity(0) - {last}
-    for pid in [*site.postgres.pids(), site.redis.pid, site.admin.running().pid, os.getpid()]:
-        os.sched_setaffinity(pid, {last})
-    for pid in [*(worker.running().pid for worker in site.workers), *site.load_pids()]:
-        os.sched_setaffinity(pid, others)
+    *others, last = CORES
+    apart = [*site.postgres.pids(), site.redis.pid, site.admin.process.pid, os.getpid()]
+    for pid in [*apart, *(worker.process.pid for worker in site.workers), *(load.pid for load in site.loads)]:
+        psutil.Process(pid).cpu_affinity([last] if pid in apart else others)
 
 
 async def serve_good_keys(site: Site, pause: float = QUIET_PAUSE) -> None:
@@ -155,7 +153,7 @@ async def _make(site: Site, keys: int) -> Mapping[str, str]:
         ImportedKey(digest=sha256(secret.encode()).digest(), description="campaign", permissions=PERMISSIONS)
         for secret in secrets
     ]
-    async with APIKeys(site.database_url(), foreign_secrets=True) as admin:
+    async with APIKeys(site.addresses()["database"], foreign_secrets=True) as admin:
         made = await admin.import_digests(imported)
     for first in range(0, keys, CHUNK):
         if await site.prime(some := secrets[first : first + CHUNK]) < len(some):

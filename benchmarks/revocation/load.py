@@ -1,6 +1,7 @@
 """A process that sends requests, over connections that are kept open, and reports every answer.
 
-Run with the workers' ports as arguments. Reads commands from its standard input, a JSON object a line:
+Run with how many connections it has to each worker, and the workers' ports. Reads commands from its standard input, a
+JSON object a line:
 
     {"secret": number, "text": …, "weight": how often}      {"forget": number}      {"probe": number}      {"pause": s}
 
@@ -14,8 +15,10 @@ import random
 import struct
 import sys
 import time
-from collections import deque
+from contextlib import suppress
 from typing import Any
+
+from benchmarks.child import commands
 
 RECORD = struct.Struct("=QQIBBH")
 """Began, ended (CLOCK_MONOTONIC, nanoseconds), secret, worker, route, status."""
@@ -23,25 +26,36 @@ RECORD = struct.Struct("=QQIBBH")
 ANSWER_SECONDS = 30.0
 AGAIN_SECONDS = 0.1
 REPORT_SECONDS = 0.05
+PROBES_MAX = 20
 ROUTES = (b"/read", b"/write")
 
 
 class Load:
-    """What is to be sent, and over which connections. `pause`: seconds between two requests of one connection."""
+    """What is to be sent, and what came of it. `pause`: seconds between two requests of one connection."""
 
-    def __init__(self, ports: list[int], connections: int) -> None:
-        self.pause = 0.05
+    def __init__(self) -> None:
+        self._pause = 0.05
         self._texts: dict[int, bytes] = {}
-        self._numbers: list[int] = []
         self._weights: dict[int, int] = {}
         self._records = bytearray()
+        self._probes: list[asyncio.Queue[int]] = []
         self._turn = 0
-        self._connections = [
-            Connection(self, worker, port) for worker, port in enumerate(ports) for _ in range(connections)
-        ]
 
-    def obey(self, command: dict[str, Any]) -> None:
-        """Do what a line says."""
+    async def run(self, connections: int, ports: list[int]) -> None:
+        """Send until the standard input ends."""
+        lines = await commands()
+        tasks = [asyncio.create_task(self._report())]
+        for worker, port in enumerate(ports):
+            for _ in range(connections):
+                probes: asyncio.Queue[int] = asyncio.Queue(PROBES_MAX)
+                self._probes.append(probes)
+                tasks.append(asyncio.create_task(self._connect(worker, port, probes)))
+        while line := await lines.readline():
+            self._obey(json.loads(line))
+        for task in tasks:
+            task.cancel()
+
+    def _obey(self, command: dict[str, Any]) -> None:
         match command:
             case {"secret": number, "text": text, "weight": weight}:
                 self._texts[number] = text.encode()
@@ -50,103 +64,54 @@ class Load:
                 del self._weights[number]
             case {"probe": number}:
                 self._turn += 1
-                for connection in self._connections[self._turn % 2 :: 2]:
-                    connection.probe(number)
+                for probes in self._probes[self._turn % 2 :: 2]:
+                    with suppress(asyncio.QueueFull):
+                        probes.put_nowait(number)
             case {"pause": seconds}:
-                self.pause = seconds
-        self._numbers = [number for number, weight in self._weights.items() for _ in range(weight)]
+                self._pause = seconds
 
-    def choose(self) -> int | None:
-        """The number of a secret to send."""
-        return random.choice(self._numbers) if self._numbers else None
+    async def _connect(self, worker: int, port: int, probes: asyncio.Queue[int]) -> None:
+        """Send requests for ever, one at a time, over a new connection where one breaks."""
+        while True:
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                try:
+                    while await self._exchange(worker, await self._next(probes), reader, writer):
+                        pass
+                finally:
+                    writer.transport.abort()
+            await asyncio.sleep(AGAIN_SECONDS)
 
-    def text(self, number: int) -> bytes:
-        """The secret with that number."""
-        return self._texts[number]
+    async def _next(self, probes: asyncio.Queue[int]) -> int:
+        """The number of a secret: one that is to be probed, at once; else any, by its weight, after a pause."""
+        while True:
+            try:
+                async with asyncio.timeout(self._pause * random.uniform(0.5, 1.5)):
+                    return await probes.get()
+            except TimeoutError:
+                if self._weights:
+                    return random.choices([*self._weights], [*self._weights.values()])[0]
 
-    def report(self, *record: int) -> None:
-        """One request is over."""
-        self._records += RECORD.pack(*record)
+    async def _exchange(
+        self, worker: int, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """One request; answers whether the connection goes on."""
+        route = random.randrange(2)
+        head = b"GET %b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\n\r\n" % (ROUTES[route], self._texts[number])
+        began, status = time.monotonic_ns(), 0
+        with suppress(OSError, EOFError, TimeoutError):
+            writer.write(head)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                status = await _read_answer(reader)
+        self._records += RECORD.pack(began, time.monotonic_ns(), number, worker, route, status)
+        return status != 0
 
-    async def run(self) -> None:
-        """Send until the standard input ends."""
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=2**24)
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-        tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
-        tasks.append(asyncio.create_task(self._write_reports()))
-        while line := await reader.readline():
-            self.obey(json.loads(line))
-        for task in tasks:
-            task.cancel()
-
-    async def _write_reports(self) -> None:
+    async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             records, self._records = self._records, bytearray()
             sys.stdout.buffer.write(records)
             sys.stdout.buffer.flush()
-
-
-class Connection:
-    """One connection to one worker, with one request at a time."""
-
-    def __init__(self, load: Load, worker: int, port: int) -> None:
-        self._load = load
-        self._worker = worker
-        self._port = port
-        self._probes: deque[int] = deque(maxlen=20)
-        self._probed = asyncio.Event()
-
-    def probe(self, number: int) -> None:
-        """Send a request with this secret next."""
-        self._probes.append(number)
-        self._probed.set()
-
-    async def run(self) -> None:
-        """Send requests for ever, over a new connection where one breaks."""
-        await asyncio.sleep(random.uniform(0, self._load.pause))
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            except OSError:
-                await asyncio.sleep(AGAIN_SECONDS)
-                continue
-            try:
-                while await self._exchange(reader, writer):
-                    await self._wait()
-            finally:
-                writer.transport.abort()
-            await asyncio.sleep(AGAIN_SECONDS)
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request; answers whether the connection goes on."""
-        number = self._probes.popleft() if self._probes else self._load.choose()
-        if number is None:
-            return True
-        route = random.randrange(2)
-        began = time.monotonic_ns()
-        status = 0
-        try:
-            writer.write(
-                b"GET %b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\n\r\n"
-                % (ROUTES[route], self._load.text(number))
-            )
-            async with asyncio.timeout(ANSWER_SECONDS):
-                status = await _read_answer(reader)
-        except (OSError, EOFError, TimeoutError):
-            pass
-        self._load.report(began, time.monotonic_ns(), number, self._worker, route, status)
-        return status != 0
-
-    async def _wait(self) -> None:
-        if not self._probes:
-            self._probed.clear()
-            try:
-                async with asyncio.timeout(self._load.pause * random.uniform(0.5, 1.5)):
-                    await self._probed.wait()
-            except TimeoutError:
-                pass
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> int:
@@ -158,4 +123,4 @@ async def _read_answer(reader: asyncio.StreamReader) -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(Load([int(port) for port in sys.argv[2:]], int(sys.argv[1])).run())
+    asyncio.run(Load().run(int(sys.argv[1]), [int(port) for port in sys.argv[2:]]))

@@ -11,19 +11,18 @@ from contextlib import AsyncExitStack
 
 from tests.servers.proxy import proxied
 
+from benchmarks.child import commands
+
 
 async def main() -> None:
     """Pass bytes until the standard input ends."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    lines = await commands()
     async with AsyncExitStack() as stack:
         proxies = {}
-        for word in sys.argv[1:]:
-            name, _, port = word.partition("=")
+        for name, port in (word.split("=") for word in sys.argv[1:]):
             proxies[name] = await stack.enter_async_context(proxied(("127.0.0.1", int(port))))
         print(json.dumps({name: proxy.port for name, proxy in proxies.items()}), flush=True)
-        while line := await reader.readline():
+        while line := await lines.readline():
             name, verb, *seconds = line.decode().split()
             getattr(proxies[name], verb)(*map(float, seconds))
 

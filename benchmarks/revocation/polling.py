@@ -1,25 +1,30 @@
-"""What the polls of many workers cost the database, with nothing changing."""
+"""What the polls of many workers cost the database, with nothing changing.
+
+Run as a module, with a database and how many workers: a process with so many in it that only poll, until its standard
+input ends.
+"""
 
 import asyncio
-import os
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from pathlib import Path
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.servers.postgres import PostgresServer, postgres_server
 
-from benchmarks.revocation.site import ROOT
+from benchmarks import child
+from benchmarks.origin import ROOT
 from gatepost import APIKeys
 
+MODULE = "benchmarks.revocation.polling"
 PROCESSES = 2
 BEGIN_SECONDS = 60.0
 SETTLE_SECONDS = 3.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 async def polling(workers: int, seconds: float) -> Mapping[str, Any]:
@@ -28,13 +33,14 @@ async def polling(workers: int, seconds: float) -> Mapping[str, Any]:
         await APIKeys(server.tcp_url()).create_schema()
         idle_cpu, _ = await _watched(server, seconds / 2)
         async with AsyncExitStack() as stack:
-            processes = [await _begin(stack, server.tcp_url(), workers // PROCESSES) for _ in range(PROCESSES)]
+            for _ in range(PROCESSES):
+                command = (sys.executable, "-m", MODULE, server.tcp_url(), workers // PROCESSES)
+                process = await stack.enter_async_context(child.running(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE))
+                assert process.stdout is not None
+                async with asyncio.timeout(BEGIN_SECONDS):
+                    await process.stdout.readline()
             await asyncio.sleep(SETTLE_SECONDS)
             cpu, statements = await _watched(server, seconds)
-            for process in processes:
-                if process.stdin is not None:
-                    process.stdin.close()
-                await process.wait()
     return {
         "workers": workers,
         "poll_interval_seconds": 1.0,
@@ -43,25 +49,6 @@ async def polling(workers: int, seconds: float) -> Mapping[str, Any]:
         "server_cpu_us_per_statement": round(1e6 * (cpu - idle_cpu) / statements, 1),
         "seconds": seconds,
     }
-
-
-async def _begin(stack: AsyncExitStack, database: str, workers: int) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.revocation.simulated", database, str(workers)),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-
-    def end() -> None:
-        if process.returncode is None:
-            process.kill()
-
-    stack.callback(end)
-    if process.stdout is not None:
-        async with asyncio.timeout(BEGIN_SECONDS):
-            await process.stdout.readline()
-    return process
 
 
 async def _watched(server: PostgresServer, seconds: float) -> tuple[float, float]:
@@ -81,11 +68,23 @@ async def _watched(server: PostgresServer, seconds: float) -> tuple[float, float
 
 
 def _cpu_seconds(server: PostgresServer) -> float:
-    ticks = 0
+    spent = 0.0
     for pid in server.pids():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            times = psutil.Process(pid).cpu_times()
+            spent += times.user + times.system
+    return spent
+
+
+async def _poll(database: str, workers: int) -> None:
+    """Hold a lease in each until the standard input ends."""
+    lines = await child.commands()
+    async with AsyncExitStack() as stack:
+        for _ in range(workers):
+            await (await stack.enter_async_context(APIKeys(database))).serve()
+        print("serving", flush=True)
+        await lines.read()
+
+
+if __name__ == "__main__":
+    asyncio.run(_poll(sys.argv[1], int(sys.argv[2])))

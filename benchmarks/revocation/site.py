@@ -5,8 +5,9 @@ import json
 import os
 import sys
 import time
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from tests.servers.process import ServerProcess
 from tests.servers.programs import ProgramMissingError
 from tests.servers.redis import RedisServer, redis_server
 
+from benchmarks import child
+from benchmarks.origin import ROOT
 from benchmarks.revocation.load import RECORD
 from benchmarks.revocation.truth import Request
 from gatepost import APIKeys
 
-ROOT = Path(__file__).parents[2]
 VERB_SECONDS = 120.0
 RECOVERY_SECONDS = 30.0
 LOOK_SECONDS = 0.05
@@ -57,29 +59,28 @@ class Plan:
 class Server:
     """A process that serves the app, started as often as needed on the same port."""
 
+    process: ServerProcess
+
     def __init__(self, app: str, folder: Path, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        self._app = f"benchmarks.revocation.app:{app}"
         self.port = free_port()
         self._folder = folder
         self._starts = 0
-        self._variables = [f"{name}={value}" for name, value in environment.items()]
-        self._variables.append(f"REVOCATION_SETTINGS={json.dumps(settings)}")
-        self.process: ServerProcess | None = None
+        variables = {**environment, "REVOCATION_SETTINGS": json.dumps(settings)}
+        serve = f"-m uvicorn benchmarks.revocation.app:{app} --host 127.0.0.1 --port {self.port} --no-access-log"
+        options = f"{serve} --log-level warning --timeout-keep-alive 75".split()
+        self._command = ["env", *(f"{name}={value}" for name, value in variables.items()), sys.executable, *options]
 
     def start(self) -> None:
         """Start it, and return at once."""
         self._starts += 1
         folder = self._folder / f"{self._starts}"
         folder.mkdir(parents=True)
-        options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log", "--log-level", "warning"]
-        command = [sys.executable, "-m", "uvicorn", self._app, "--timeout-keep-alive", "75"]
-        self.process = ServerProcess(["env", *self._variables, *command, *options], folder)
+        self.process = ServerProcess(self._command, folder)
 
-    def running(self) -> ServerProcess:
-        """Its process."""
-        if self.process is None:
-            raise RuntimeError("not started")
-        return self.process
+    def end(self) -> None:
+        """Kill it. No effect if it is gone."""
+        if self.process.running:
+            self.process.kill()
 
     def log(self) -> str:
         """All that it has written to its log, over all its starts."""
@@ -89,32 +90,36 @@ class Server:
 class Site:
     """All processes of one arrangement."""
 
+    admin: Server
+
     def __init__(self, plan: Plan, postgres: PostgresServer, redis: RedisServer, folder: Path) -> None:
         self.plan = plan
         self.postgres = postgres
         self.redis = redis
         self.folder = folder
         self.workers: list[Server] = []
-        self.admin: Server
         self.clocks: dict[str, SteppedClock] = {}
         self.requests: list[Request] = []
-        self._loads: list[asyncio.subprocess.Process] = []
-        self._network: asyncio.subprocess.Process | None = None
+        self.loads: list[Process] = []
+        self._network: Process | None = None
         self._ports: dict[str, int] = {}
         self._http = httpx2.AsyncClient(timeout=VERB_SECONDS, limits=httpx2.Limits(max_connections=None))
+
+    @property
+    def stepped(self) -> Server:
+        """The worker that is paused and killed."""
+        return self.workers[STEPPED_WORKER]
 
     def start_database(self) -> None:
         """Start PostgreSQL, and return when it takes connections."""
         clock = self.clocks.get("database")
         self.postgres.start(environment=clock.environment if clock else None)
 
-    def database_url(self, name: str | None = None) -> str:
-        """The URL of the database; `name`: of a proxy."""
-        return self.postgres.tcp_url(self._ports.get(name or ""))
-
-    def redis_url(self, name: str | None = None) -> str:
-        """The URL of Redis; `name`: of a proxy."""
-        return f"redis://127.0.0.1:{self._ports.get(name or '', self.redis.port)}/0"
+    def addresses(self, worker: int | None = None) -> dict[str, str]:
+        """Of the database and of Redis; for a worker those of its proxies, if there are any."""
+        redis = self._ports.get(f"redis-{worker}", self.redis.port)
+        database = self.postgres.tcp_url(self._ports.get(f"database-{worker}"))
+        return {"database": database, "redis": f"redis://127.0.0.1:{redis}/0"}
 
     def redis_client(self) -> Redis:
         """A client of the Redis itself, with no network in between that fails; whoever asks closes it."""
@@ -122,24 +127,16 @@ class Site:
 
     async def tell_network(self, names: str, verb: str, *seconds: float) -> None:
         """Have the proxies whose names begin with `names` do something."""
-        if self._network is None or self._network.stdin is None:
+        if self._network is None:
             raise RuntimeError("there is no network in between")
         for name in self._ports:
             if name.startswith(names):
-                self._network.stdin.write(f"{name} {verb} {' '.join(map(str, seconds))}\n".encode())
-        await self._network.stdin.drain()
+                await _write(self._network, f"{name} {verb} {' '.join(map(str, seconds))}\n")
 
     async def tell_load(self, **command: Any) -> None:
         """Have every load process obey."""
-        line = json.dumps(command).encode() + b"\n"
-        for load in self._loads:
-            if load.stdin is not None:
-                load.stdin.write(line)
-                await load.stdin.drain()
-
-    def load_pids(self) -> Sequence[int]:
-        """The ids of the load processes."""
-        return [load.pid for load in self._loads]
+        for load in self.loads:
+            await _write(load, f"{json.dumps(command)}\n")
 
     async def call(self, server: Server, verb: str, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         """Run a verb in that process. Raises `httpx2.TransportError` where it dies meanwhile."""
@@ -148,10 +145,8 @@ class Site:
 
     async def prime(self, secrets: Sequence[str]) -> int:
         """Have every worker remember the secrets; how many of them all find usable, at the least."""
-        usable: list[int] = await asyncio.gather(
-            *(self._post(worker, "/prime", list(secrets)) for worker in self.workers)
-        )
-        return min(usable)
+        usable = await asyncio.gather(*(self._post(worker, "/prime", list(secrets)) for worker in self.workers))
+        return int(min(usable))
 
     async def state(self, server: Server) -> Mapping[str, Any]:
         """What that process believes; empty where it does not answer."""
@@ -166,14 +161,12 @@ class Site:
         """Wait until every worker holds a lease and uses Redis; seconds it took, `None` where it took too long."""
         begun = time.monotonic()
         used: int | None = None
-        while time.monotonic() - begun < RECOVERY_SECONDS:
+        while (taken := time.monotonic() - begun) < RECOVERY_SECONDS:
             states = await asyncio.gather(*map(self.state, self.workers))
             if all(state.get("lease", 0) > 0 and state.get("redis") for state in states):
-                if not self.plan.bare:
-                    return time.monotonic() - begun
-                now = states[BARE_WORKER]["from_redis"]
-                if used is not None and now > used:
-                    return time.monotonic() - begun
+                now = states[BARE_WORKER]["from_redis"] if self.plan.bare else 0
+                if not self.plan.bare or (used is not None and now > used):
+                    return taken
                 used = now
             await asyncio.sleep(LOOK_SECONDS)
         return None
@@ -186,7 +179,7 @@ class Site:
     async def _answers(self, server: Server) -> None:
         deadline = time.monotonic() + RECOVERY_SECONDS
         while not await self.state(server):
-            if not server.running().running or time.monotonic() > deadline:
+            if not server.process.running or time.monotonic() > deadline:
                 raise RuntimeError(f"a process of the app did not start:\n{server.log()}")
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -196,55 +189,40 @@ class Site:
             raise RuntimeError(f"{path}: status {answer.status_code}\n{server.log()[-4000:]}")
         return answer.json()
 
-    def environment(self, clock: str | None = None) -> dict[str, str]:
-        """Variables for a process of the app; with the stepped clock of that name, if there is one."""
-        folders = [str(ROOT)] if self.plan.source is None else [str(self.plan.source), str(ROOT)]
-        stepped = self.clocks.get(clock or "")
-        return {"PYTHONPATH": os.pathsep.join(folders), **(stepped.environment if stepped else {})}
+    def _server(self, app: str, number: int | None = None) -> Server:
+        """A worker, by its number, or the administrator."""
+        settings = {**self.plan.settings, **self.addresses(number)}
+        if self.plan.bare and number == BARE_WORKER:
+            settings["memory_entries"] = 0
+        folders = [str(folder) for folder in (self.plan.source, ROOT) if folder is not None]
+        stepped = self.clocks.get("worker") if number == STEPPED_WORKER else None
+        environment = {"PYTHONPATH": os.pathsep.join(folders), **(stepped.environment if stepped else {})}
+        return Server(app, self.folder / f"{app}-{number}", settings, environment)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         stack.push_async_callback(self._http.aclose)
+        numbers = range(self.plan.workers)
         if self.plan.proxied:
-            await self._start_network(stack)
-        await APIKeys(self.database_url()).create_schema()
-        for number in range(self.plan.workers):
-            settings = dict(self.plan.settings)
-            settings["database"] = self.database_url(f"database-{number}")
-            settings["redis"] = self.redis_url(f"redis-{number}")
-            if self.plan.bare and number == BARE_WORKER:
-                settings["memory_entries"] = 0
-            clock = "worker" if number == STEPPED_WORKER else None
-            self.workers.append(Server("worker", self.folder / f"worker-{number}", settings, self.environment(clock)))
-        settings = {**self.plan.settings, "database": self.database_url(), "redis": self.redis_url()}
-        self.admin = Server("admin", self.folder / "admin", settings, self.environment())
+            targets = {"database": self.postgres.tcp_port, "redis": self.redis.port}
+            words = [f"{name}-{number}={port}" for name, port in targets.items() for number in numbers]
+            self._network = await _spawned(stack, "network", *words)
+            self._ports = json.loads(await _output(self._network).readline())
+        await APIKeys(self.addresses()["database"]).create_schema()
+        self.workers = [self._server("worker", number) for number in numbers]
+        self.admin = self._server("admin")
         servers = [*self.workers, self.admin]
         for server in servers:
             server.start()
-            stack.callback(_stop, server)
+            stack.callback(server.end)
         await asyncio.gather(*map(self._answers, servers))
         for _ in range(self.plan.loads):
-            await self._start_load(stack)
+            ports = [worker.port for worker in self.workers]
+            self.loads.append(load := await _spawned(stack, "load", self.plan.connections, *ports))
+            stack.callback(asyncio.create_task(self._collect(load)).cancel)
 
-    async def _start_network(self, stack: AsyncExitStack) -> None:
-        targets = {"database": self.postgres.tcp_port, "redis": self.redis.port}
-        words = [f"{name}-{n}={port}" for name, port in targets.items() for n in range(self.plan.workers)]
-        network = await _spawn(stack, "benchmarks.revocation.network", *words)
-        self._network = network
-        if network.stdout is not None:
-            self._ports = json.loads(await network.stdout.readline())
-
-    async def _start_load(self, stack: AsyncExitStack) -> None:
-        ports = [str(worker.port) for worker in self.workers]
-        load = await _spawn(stack, "benchmarks.revocation.load", str(self.plan.connections), *ports)
-        self._loads.append(load)
-        task = asyncio.create_task(self._collect(load))
-        stack.callback(task.cancel)
-
-    async def _collect(self, load: asyncio.subprocess.Process) -> None:
-        if load.stdout is None:
-            return
+    async def _collect(self, load: Process) -> None:
         while True:
-            self.requests.append(Request(*RECORD.unpack(await load.stdout.readexactly(RECORD.size))))
+            self.requests.append(Request(*RECORD.unpack(await _output(load).readexactly(RECORD.size))))
 
 
 @asynccontextmanager
@@ -255,40 +233,28 @@ async def running(plan: Plan) -> AsyncIterator[Site]:
         redis = stack.enter_context(redis_server())
         site = Site(plan, postgres, redis, stack.enter_context(server_folder("site")))
         if plan.clocks:
-            try:
+            with suppress(ProgramMissingError):  # those faults are left out then
                 library = compile_clock(postgres.folder)
-            except ProgramMissingError:
-                pass  # those faults are left out then
-            else:
-                names = ("worker", "database")
-                site.clocks = {name: SteppedClock(library, postgres.folder / f"{name}-clock") for name in names}
+                for name in ("worker", "database"):
+                    site.clocks[name] = SteppedClock(library, postgres.folder / f"{name}-clock")
         site.start_database()
         await site._start(stack)
         yield site
 
 
-def _stop(server: Server) -> None:
-    if server.process is not None and server.process.running:
-        server.process.kill()
-
-
-async def _spawn(stack: AsyncExitStack, module: str, *words: str) -> asyncio.subprocess.Process:
+async def _spawned(stack: AsyncExitStack, module: str, *words: Any) -> Process:
     """Start one of our modules, with pipes; it is killed at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        *words,
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    command = (sys.executable, "-m", f"{__package__}.{module}", *words)
+    options: dict[str, Any] = {"cwd": ROOT, "stdin": PIPE, "stdout": PIPE, "start_new_session": True}
+    return await stack.enter_async_context(child.running(*command, **options))
 
-    async def end() -> None:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
-    stack.push_async_callback(end)
-    return process
+async def _write(process: Process, line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line.encode())
+    await process.stdin.drain()
+
+
+def _output(process: Process) -> asyncio.StreamReader:
+    assert process.stdout is not None
+    return process.stdout

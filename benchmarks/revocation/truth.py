@@ -5,6 +5,7 @@ overlaps a verb may be answered either way.
 """
 
 from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,51 +49,32 @@ class Request:
     status: int
 
 
-class Timeline:
-    """What was true of one secret on one route, moment by moment."""
-
-    def __init__(self) -> None:
-        self._at: list[int] = []
-        self._truths: list[Truth] = []
-
-    @property
-    def last(self) -> Truth:
-        """What holds now."""
-        return self._truths[-1] if self._truths else Truth.OPEN
-
-    def note(self, at: int, truth: Truth) -> None:
-        """From `at` on (nanoseconds, not before the moment noted last) this holds."""
-        if self._at and at < self._at[-1]:
-            raise ValueError("moments must be noted in order")
-        self._at.append(at)
-        self._truths.append(truth)
-
-    def during(self, began: int, ended: int) -> Truth:
-        """What held without a change from `began` to `ended`; `OPEN` where something changed meanwhile."""
-        first, last = bisect_right(self._at, began), bisect_right(self._at, ended)
-        return self._truths[first - 1] if first == last and first else Truth.OPEN
-
-
 class Truths:
-    """The timelines of all secrets, by number and route."""
+    """What was true of each secret on each route, moment by moment."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[int, int], Timeline] = {}
+        self._of: dict[tuple[int, int], tuple[list[int], list[Truth]]] = defaultdict(lambda: ([], []))
 
-    def of(self, secret: int, route: int) -> Timeline:
-        """The timeline of a secret on a route."""
-        return self._of.setdefault((secret, route), Timeline())
+    def last(self, secret: int, route: int) -> Truth:
+        """What holds now."""
+        _, truths = self._of[secret, route]
+        return truths[-1] if truths else Truth.OPEN
 
     def note(self, secret: int, at: int, truth: Truth, *routes: int) -> None:
-        """From `at` on this holds for the secret; on all routes unless some are named."""
+        """From `at` on (nanoseconds, not before the moment noted last) this holds for the secret; on all routes unless
+        some are named."""
         for route in routes or (READ, WRITE):
-            self.of(secret, route).note(at, truth)
+            moments, truths = self._of[secret, route]
+            if moments and at < moments[-1]:
+                raise ValueError("moments must be noted in order")
+            moments.append(at)
+            truths.append(truth)
 
     def judge(self, request: Request) -> Finding:
         """Whether the answer was right."""
         if request.status == NO_ANSWER:
             return Finding.NO_ANSWER
-        truth = self.of(request.secret, request.route).during(request.began, request.ended)
+        truth = self._during(request)
         if truth is Truth.REFUSED and request.status < 400:
             return Finding.WRONG_PASS
         if request.status == 503:
@@ -102,3 +84,9 @@ class Truths:
         if truth is Truth.REFUSED:
             return Finding.RIGHTLY_REFUSED if request.status in {401, 403} else Finding.WRONG_REFUSAL
         return Finding.RIGHTLY_LET_IN if request.status == 200 else Finding.WRONG_REFUSAL
+
+    def _during(self, request: Request) -> Truth:
+        """What held without a change from its beginning to its end; `OPEN` where something changed meanwhile."""
+        moments, truths = self._of[request.secret, request.route]
+        first, last = bisect_right(moments, request.began), bisect_right(moments, request.ended)
+        return truths[first - 1] if first == last and first else Truth.OPEN

@@ -10,18 +10,12 @@ async def prepare(_stores: Stores) -> Prepared:
     return Prepared(secrets=Secrets(usable=anything, unknown=anything, invented=anything))
 
 
-def bare(framework: str, module: str) -> Rival:
-    """The framework's app alone."""
-    return Rival(
-        name="bare app",
-        framework=framework,
-        app=f"benchmarks.rivals.{module}:build",
-        prepare=prepare,
-        note="no protection: it lets everybody in",
+STARLETTE, FASTAPI, LITESTAR, DJANGO = (
+    Rival("bare app", framework, f"benchmarks.rivals.{module}:build", prepare, "no protection: it lets everybody in")
+    for framework, module in (
+        ("Starlette", "bare_starlette"),
+        ("FastAPI", "bare_fastapi"),
+        ("Litestar", "bare_litestar"),
+        ("Django REST framework", "bare_django"),
     )
-
-
-STARLETTE = bare("Starlette", "bare_starlette")
-FASTAPI = bare("FastAPI", "bare_fastapi")
-LITESTAR = bare("Litestar", "bare_litestar")
-DJANGO = bare("Django REST framework", "bare_django")
+)

@@ -1,6 +1,5 @@
 """Django REST framework under ASGI, and nothing that protects it. Neither of them has types."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import django  # type: ignore[import-untyped]
@@ -9,8 +8,7 @@ from django.core.asgi import get_asgi_application  # type: ignore[import-untyped
 from django.urls import path  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
-from benchmarks.rivals.bare_starlette import Guard
-from benchmarks.rivals.rival import ANSWER, ROUTE
+from benchmarks.rivals.rival import ANSWER, ROUTE, Guard, unguarded
 
 urlpatterns: list[Any] = []
 
@@ -34,7 +32,7 @@ def configure(*apps: str, **more: Any) -> None:
     django.setup()
 
 
-def serve(guard: Guard, permission_classes: Callable[[], Sequence[type]]) -> ASGIApp:
+def serve(guard: Guard = unguarded, *permission_classes: type) -> ASGIApp:
     """The app, once Django is configured: only then can REST framework's modules be imported, and models be named."""
     from rest_framework.response import Response  # type: ignore[import-untyped] # noqa: PLC0415
     from rest_framework.views import APIView  # type: ignore[import-untyped] # noqa: PLC0415
@@ -44,18 +42,13 @@ def serve(guard: Guard, permission_classes: Callable[[], Sequence[type]]) -> ASG
             return Response(ANSWER)
 
     Objects.get = guard(Objects.get)  # type: ignore[method-assign]
-    Objects.permission_classes = permission_classes()
+    Objects.permission_classes = permission_classes
     urlpatterns.append(path(ROUTE.removeprefix("/"), Objects.as_view()))
     app: ASGIApp = get_asgi_application()
     return app
 
 
-def guarded(guard: Guard) -> ASGIApp:
+def build(guard: Guard = unguarded) -> ASGIApp:
     """The app, its handler behind a guard."""
     configure()
-    return serve(guard, list)
-
-
-def build() -> ASGIApp:
-    """The app."""
-    return guarded(lambda handler: handler)
+    return serve(guard)

@@ -2,8 +2,7 @@
 
 from fastapi import FastAPI
 
-from benchmarks.rivals.bare_starlette import Guard
-from benchmarks.rivals.rival import ANSWER, ROUTE
+from benchmarks.rivals.rival import ANSWER, ROUTE, Guard, unguarded
 
 
 async def objects() -> list[str]:
@@ -11,13 +10,8 @@ async def objects() -> list[str]:
     return ANSWER
 
 
-def guarded(guard: Guard) -> FastAPI:
+def build(guard: Guard = unguarded) -> FastAPI:
     """The app, its handler behind a guard."""
     app = FastAPI()
     app.get(ROUTE)(guard(objects))
     return app
-
-
-def build() -> FastAPI:
-    """The app."""
-    return guarded(lambda handler: handler)

@@ -2,8 +2,7 @@
 
 from litestar import Litestar, get
 
-from benchmarks.rivals.bare_starlette import Guard
-from benchmarks.rivals.rival import ANSWER, ROUTE
+from benchmarks.rivals.rival import ANSWER, ROUTE, Guard, unguarded
 
 
 async def objects() -> list[str]:
@@ -11,11 +10,6 @@ async def objects() -> list[str]:
     return ANSWER
 
 
-def guarded(guard: Guard) -> Litestar:
+def build(guard: Guard = unguarded) -> Litestar:
     """The app, its handler behind a guard."""
     return Litestar([get(ROUTE)(guard(objects))])
-
-
-def build() -> Litestar:
-    """The app."""
-    return guarded(lambda handler: handler)

@@ -1,8 +1,5 @@
 """Starlette, and nothing that protects it."""
 
-from collections.abc import Callable
-from typing import Any
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,10 +7,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Lifespan
 from starlette.websockets import WebSocket
 
-from benchmarks.rivals.rival import ANSWER, ROUTE, SOCKET
-
-Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Decorates a handler, so that it checks permissions."""
+from benchmarks.rivals.rival import ANSWER, ROUTE, SOCKET, Guard, unguarded
 
 
 async def objects(request: Request) -> Response:  # noqa: ARG001 - Starlette's `requires` looks for this name
@@ -27,12 +21,7 @@ async def socket(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-def guarded(guard: Guard, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+def build(guard: Guard = unguarded, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
     """The app, its handlers behind a guard."""
     routes = [Route(ROUTE, guard(objects)), WebSocketRoute(SOCKET, guard(socket))]
     return Starlette(routes=routes, lifespan=lifespan)
-
-
-def build() -> Starlette:
-    """The app."""
-    return guarded(lambda handler: handler)

@@ -1,40 +1,29 @@
 """djangorestframework-api-key under ASGI, as its documentation shows it. Run as a module, it makes the keys."""
 
-import asyncio
 import json
-import os
 import sys
+from dataclasses import asdict
 
 from starlette.types import ASGIApp
 
+from benchmarks.child import printed
 from benchmarks.rivals.bare_django import configure, serve
-from benchmarks.rivals.rival import VARIABLE, Prepared, Rival, Secrets, Stores, settings
+from benchmarks.rivals.rival import VARIABLE, Prepared, Rival, Secrets, Stores, settings, unguarded
 
 
 async def prepare(stores: Stores) -> Prepared:
     """Migrate, and make the keys, in a process of its own: Django's settings are a process's."""
     chosen = {"database": str(stores.folder / "django.sqlite3")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__),
-        env=os.environ | {VARIABLE: json.dumps(chosen)},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    told, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{__name__} ended with status {process.returncode}")
+    told = await printed(sys.executable, "-m", __name__, variables={VARIABLE: json.dumps(chosen)})
     return Prepared(secrets=Secrets(**json.loads(told)), settings=chosen)
 
 
 def build() -> ASGIApp:
     """The app."""
     _configure()
+    from rest_framework_api_key.permissions import HasAPIKey  # noqa: PLC0415 - once Django is configured
 
-    def permission_classes() -> list[type]:
-        from rest_framework_api_key.permissions import HasAPIKey  # noqa: PLC0415 - once Django is configured
-
-        return [HasAPIKey]
-
-    return serve(lambda handler: handler, permission_classes)
+    return serve(unguarded, HasAPIKey)
 
 
 def make_keys() -> Secrets:
@@ -61,16 +50,15 @@ def _configure() -> None:
 
 
 RIVAL = Rival(
-    name="djangorestframework-api-key",
-    framework="Django REST framework",
-    app="benchmarks.rivals.drf_api_key:build",
-    prepare=prepare,
-    scheme="Api-Key",
-    note="SQLite, opened anew in every request, as Django does by default (its PostgreSQL would need another driver "
+    "djangorestframework-api-key",
+    "Django REST framework",
+    "benchmarks.rivals.drf_api_key:build",
+    prepare,
+    "SQLite, opened anew in every request, as Django does by default (its PostgreSQL would need another driver "
     "than asyncpg); no permissions. Revocation is seen at once",
+    scheme="Api-Key",
 )
 
 
 if __name__ == "__main__":
-    made = make_keys()
-    json.dump({name: getattr(made, name) for name in ("usable", "unknown", "invented", "deactivated")}, sys.stdout)
+    json.dump(asdict(make_keys()), sys.stdout)

@@ -7,13 +7,14 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from benchmarks.rivals import bare
 from benchmarks.rivals.rival import PERMISSION, Prepared, Rival, Secrets, Stores, settings
 from benchmarks.stock import invented
 from gatepost import APIKeyMiddleware, APIKeys, requires
 
 
-async def prepare(stores: Stores, *, bare: str, check: bool = True, **options: Any) -> Prepared:
-    """Make a key, one that is deactivated, and one that is deleted again. `bare`: the module of the app to wrap.
+async def prepare(stores: Stores, *, module: str, check: bool = True, **options: Any) -> Prepared:
+    """Make a key, one that is deactivated, and one that is deleted again. `module`: of the app to wrap.
 
     `check`: whether its route checks a permission. `options`: of `APIKeys`.
     """
@@ -25,38 +26,32 @@ async def prepare(stores: Stores, *, bare: str, check: bool = True, **options: A
         await keys.delete(deleted.key.id)
     secrets = Secrets(usable=usable.secret, unknown=deleted.secret, invented=invented(1), deactivated=off.secret)
     opened = {"database": stores.database, "redis": stores.redis, **options}
-    return Prepared(secrets=secrets, settings={"bare": bare, "check": check, "keys": opened})
+    return Prepared(secrets=secrets, settings={"module": module, "check": check, "keys": opened})
 
 
 def build() -> ASGIApp:
     """The app."""
     options = settings()
-    module = import_module(options["bare"])
-    app: ASGIApp = module.guarded(requires(PERMISSION)) if options["check"] else module.build()
+    module = import_module(options["module"])
+    app: ASGIApp = module.build(requires(PERMISSION)) if options["check"] else module.build()
     return APIKeyMiddleware(app, APIKeys(**options["keys"]))
 
 
-STARLETTE = Rival(
-    name="gatepost",
-    framework="Starlette",
-    app="benchmarks.rivals.gatepost_app:build",
-    prepare=partial(prepare, bare="benchmarks.rivals.bare_starlette"),
-    needs=frozenset({"database", "redis"}),
-)
+def _around(unprotected: Rival, **options: Any) -> Rival:
+    """gatepost around the app of a framework that has no protection."""
+    prepared = partial(prepare, module=unprotected.app.removesuffix(":build"), **options)
+    needs = frozenset({"database", "redis"})
+    return Rival("gatepost", unprotected.framework, f"{__name__}:build", prepared, needs=needs)
+
+
+STARLETTE, FASTAPI, LITESTAR, DJANGO = map(_around, (bare.STARLETTE, bare.FASTAPI, bare.LITESTAR, bare.DJANGO))
 NO_CHECK = replace(
-    STARLETTE,
+    _around(bare.STARLETTE, check=False),
     name="gatepost, no permission check",
-    prepare=partial(prepare, bare="benchmarks.rivals.bare_starlette", check=False),
     note="the middleware around the very app that is bare above: every usable key is let in",
 )
 REDIS_ONLY = replace(
-    STARLETTE,
+    _around(bare.STARLETTE, memory_entries=0),
     name="gatepost, Redis only",
-    prepare=partial(prepare, bare="benchmarks.rivals.bare_starlette", memory_entries=0),
     note="without memory in the process: Redis is asked every time",
-)
-FASTAPI = replace(STARLETTE, framework="FastAPI", prepare=partial(prepare, bare="benchmarks.rivals.bare_fastapi"))
-LITESTAR = replace(STARLETTE, framework="Litestar", prepare=partial(prepare, bare="benchmarks.rivals.bare_litestar"))
-DJANGO = replace(
-    STARLETTE, framework="Django REST framework", prepare=partial(prepare, bare="benchmarks.rivals.bare_django")
 )

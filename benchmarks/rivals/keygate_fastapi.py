@@ -32,11 +32,11 @@ def build() -> FastAPI:
 
 
 RIVAL = Rival(
-    name="fastapi-keygate",
-    framework="FastAPI",
-    app="benchmarks.rivals.keygate_fastapi:build",
-    prepare=prepare,
-    note="PostgreSQL; a SELECT in every request, and a usage row written for each that knows its key (it has no way "
+    "fastapi-keygate",
+    "FastAPI",
+    f"{__name__}:build",
+    prepare,
+    "PostgreSQL; a SELECT in every request, and a usage row written for each that knows its key (it has no way "
     "without); its rate limit is off. Revocation is seen at once",
     needs=frozenset({"database"}),
 )

@@ -1,7 +1,6 @@
 """keyshield under FastAPI, built as its README and its example for scopes do."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -77,32 +76,28 @@ EVERY = (
 )
 CACHE = "a cache in the process spares Argon2; other workers believe it for 300 s after a revocation"
 
-DOCUMENTED = Rival(
-    name="keyshield",
-    framework="FastAPI",
-    app="benchmarks.rivals.keyshield_fastapi:build",
-    prepare=partial(prepare, delay=True, cached=False),
-    note=f"as its README shows, with a random delay of 0.1 to 0.3 s in every answer; Argon2 every time; {EVERY}",
-    needs=frozenset({"database"}),
-    slow=frozenset({"usable", "unknown", "invented", "deactivated"}),
+KINDS = frozenset({"usable", "unknown", "invented", "deactivated"})
+
+
+def _rival(name: str, note: str, slow: frozenset[str], *, delay: bool, cached: bool) -> Rival:
+    prepared, needs = partial(prepare, delay=delay, cached=cached), frozenset({"database"})
+    return Rival(name, "FastAPI", f"{__name__}:build", prepared, f"{note}; {EVERY}", needs=needs, slow=slow)
+
+
+NO_DELAY_NOTE = "its delay set to 0, its table made once and not in every request"
+DELAY_NOTE = "with a random delay of 0.1 to 0.3 s in every answer"
+
+DOCUMENTED = _rival(
+    "keyshield", f"as its README shows, {DELAY_NOTE}; Argon2 every time", KINDS, delay=True, cached=False
 )
-NO_DELAYS = replace(
-    DOCUMENTED,
-    name="keyshield, no delay",
-    prepare=partial(prepare, delay=False, cached=False),
-    note=f"its delay set to 0, its table made once and not in every request; Argon2 every time; {EVERY}",
-    slow=frozenset({"usable", "deactivated"}),
+NO_DELAYS = _rival(
+    "keyshield, no delay",
+    f"{NO_DELAY_NOTE}; Argon2 every time",
+    frozenset({"usable", "deactivated"}),
+    delay=False,
+    cached=False,
 )
-CACHED = replace(
-    DOCUMENTED,
-    name="keyshield, cached",
-    prepare=partial(prepare, delay=True, cached=True),
-    note=f"as documented, with a random delay of 0.1 to 0.3 s in every answer; {CACHE}; {EVERY}",
-)
-CACHED_NO_DELAYS = replace(
-    DOCUMENTED,
-    name="keyshield, cached, no delay",
-    prepare=partial(prepare, delay=False, cached=True),
-    note=f"its delay set to 0, its table made once and not in every request; {CACHE}; {EVERY}",
-    slow=frozenset({"deactivated"}),
+CACHED = _rival("keyshield, cached", f"as documented, {DELAY_NOTE}; {CACHE}", KINDS, delay=True, cached=True)
+CACHED_NO_DELAYS = _rival(
+    "keyshield, cached, no delay", f"{NO_DELAY_NOTE}; {CACHE}", frozenset({"deactivated"}), delay=False, cached=True
 )

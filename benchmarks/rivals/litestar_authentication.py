@@ -48,10 +48,5 @@ def build() -> Litestar:
     return Litestar([get(ROUTE, guards=[may_list])(objects)], middleware=[middleware])
 
 
-RIVAL = Rival(
-    name="Litestar's AbstractAuthenticationMiddleware",
-    framework="Litestar",
-    app="benchmarks.rivals.litestar_authentication:build",
-    prepare=prepare,
-    note="a dict in the process: no revocation without a restart, no expiry, no management",
-)
+NOTE = "a dict in the process: no revocation without a restart, no expiry, no management"
+RIVAL = Rival("Litestar's AbstractAuthenticationMiddleware", "Litestar", f"{__name__}:build", prepare, NOTE)

@@ -1,12 +1,14 @@
 """A gateway: nginx with a `map` of keys, in front of the bare app. A hop more, and a process more."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from tests.servers.process import ServerProcess
 from tests.servers.programs import ProgramMissingError, on_this_machine
 
-from benchmarks.rivals.rival import Prepared, Rival, Stores
+from benchmarks.rivals import bare
+from benchmarks.rivals.rival import Prepared, Stores
 from benchmarks.rivals.ten_lines import make_secrets
 
 UPSTREAM_CONNECTIONS = 1_024
@@ -64,9 +66,8 @@ def configuration(folder: Path, port: int, upstream: int, secret: str) -> str:
     """Of an nginx that listens on `port`, keeps its files in `folder`, and lets the secret through to `upstream`."""
     if not WORD.fullmatch(secret):
         raise ValueError("a secret for nginx's configuration holds letters, digits, - and _ alone")
-    return CONFIGURATION.format(
-        folder=folder, port=port, upstream=upstream, secret=secret, connections=UPSTREAM_CONNECTIONS
-    )
+    places = {"folder": folder, "port": port, "upstream": upstream}
+    return CONFIGURATION.format(**places, secret=secret, connections=UPSTREAM_CONNECTIONS)
 
 
 def start(folder: Path, port: int, upstream: int, secret: str) -> ServerProcess:
@@ -81,10 +82,9 @@ async def prepare(_stores: Stores) -> Prepared:
     return Prepared(secrets=make_secrets())
 
 
-RIVAL = Rival(
+RIVAL = replace(
+    bare.STARLETTE,
     name="nginx map",
-    framework="Starlette",
-    app="benchmarks.rivals.bare_starlette:build",
     prepare=prepare,
     note="a gateway before the bare app, on the same core; a list in its configuration: no revocation without a "
     "reload, no expiry, no permissions, no management",

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.rivals import bare_starlette
-from benchmarks.rivals.rival import PERMISSION, Prepared, Rival, Secrets, Stores, settings
+from benchmarks.rivals.rival import PERMISSION, Prepared, Rival, Stores, settings
 from benchmarks.rivals.ten_lines import make_secrets
 
 CONNECTIONS = 2_000
@@ -28,59 +28,55 @@ def name_of(secret: str) -> str:
     return f"key:{sha256(secret.encode()).hexdigest()}"
 
 
-class Guard:
-    """Asks Redis for each request."""
+async def find(redis: Redis, header: str | None) -> dict[str, Any] | None:
+    """The key that an `Authorization` header's secret belongs to; `None` where it is not to be let in."""
+    if header is None or not header.startswith("Bearer "):
+        return None
+    found = await redis.get(name_of(header[7:]))
+    if found is None:
+        return None
+    key: dict[str, Any] = json.loads(found)
+    return key if key["active"] else None
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
 
-    async def find(self, header: str | None) -> dict[str, Any] | None:
-        """The key that an `Authorization` header's secret belongs to; `None` where it is not to be let in."""
-        if header is None or not header.startswith("Bearer "):
-            return None
-        found = await self._redis.get(name_of(header[7:]))
-        if found is None:
-            return None
-        key: dict[str, Any] = json.loads(found)
-        return key if key["active"] else None
+def let_in(scope: Scope, key: dict[str, Any]) -> None:
+    """Tell the app who calls."""
+    scope["api_key"] = key["id"]
+    scope["auth"] = AuthCredentials(key["permissions"])
 
 
 class RedisMiddleware:
     """Pure ASGI."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, redis: Redis) -> None:
         self.app = app
-        self.guard = guard
+        self.redis = redis
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        header = next((value.decode() for name, value in scope["headers"] if name == b"authorization"), None)
-        key = await self.guard.find(header)
-        if key is None:
-            await PlainTextResponse("Unauthorized", 401)(scope, receive, send)
-            return
-        scope["api_key"] = key["id"]
-        scope["auth"] = AuthCredentials(key["permissions"])
+        if scope["type"] != "lifespan":
+            header = next((value.decode() for name, value in scope["headers"] if name == b"authorization"), None)
+            key = await find(self.redis, header)
+            if key is None:
+                await PlainTextResponse("Unauthorized", 401)(scope, receive, send)
+                return
+            let_in(scope, key)
         await self.app(scope, receive, send)
 
 
 class RedisHTTPMiddleware(BaseHTTPMiddleware):
     """Starlette's class for those who do not write ASGI."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, redis: Redis) -> None:
         super().__init__(app)
-        self.guard = guard
+        self.redis = redis
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Serve one request."""
-        key = await self.guard.find(request.headers.get("authorization"))
+        key = await find(self.redis, request.headers.get("authorization"))
         if key is None:
             return PlainTextResponse("Unauthorized", 401)
-        request.scope["api_key"] = key["id"]
-        request.scope["auth"] = AuthCredentials(key["permissions"])
+        let_in(request.scope, key)
         return await call_next(request)
 
 
@@ -92,11 +88,10 @@ async def prepare(stores: Stores) -> Prepared:
         for secret, active in ((secrets.usable, True), (off, False)):
             key = {"id": secret[:8], "permissions": [PERMISSION], "active": active}
             await redis.set(name_of(secret), json.dumps(key))
-    secrets = Secrets(usable=secrets.usable, unknown=secrets.unknown, invented=secrets.invented, deactivated=off)
-    return Prepared(secrets=secrets, settings={"redis": stores.redis})
+    return Prepared(secrets=replace(secrets, deactivated=off), settings={"redis": stores.redis})
 
 
-def _serve(middleware: Callable[[ASGIApp, Guard], ASGIApp]) -> ASGIApp:
+def _serve(middleware: Callable[[ASGIApp, Redis], ASGIApp]) -> ASGIApp:
     redis = Redis.from_url(settings()["redis"], max_connections=CONNECTIONS)
 
     @asynccontextmanager
@@ -104,7 +99,7 @@ def _serve(middleware: Callable[[ASGIApp, Guard], ASGIApp]) -> ASGIApp:
         async with redis:
             yield
 
-    return middleware(bare_starlette.guarded(requires(PERMISSION), closing), Guard(redis))
+    return middleware(bare_starlette.build(requires(PERMISSION), closing), redis)
 
 
 def build() -> ASGIApp:
@@ -122,14 +117,5 @@ NOTE = (
     "no expiry, no management. More connections allowed than redis-py's 100, above which it raises"
 )
 
-PURE = Rival(
-    name="Redis GET by hand",
-    framework="Starlette",
-    app="benchmarks.rivals.redis_by_hand:build",
-    prepare=prepare,
-    note=NOTE,
-    needs=frozenset({"redis"}),
-)
-BASE_HTTP = replace(
-    PURE, name="Redis GET by hand, BaseHTTPMiddleware", app="benchmarks.rivals.redis_by_hand:build_base_http"
-)
+PURE = Rival("Redis GET by hand", "Starlette", f"{__name__}:build", prepare, NOTE, needs=frozenset({"redis"}))
+BASE_HTTP = replace(PURE, name="Redis GET by hand, BaseHTTPMiddleware", app=f"{__name__}:build_base_http")

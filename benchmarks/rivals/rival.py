@@ -22,6 +22,15 @@ VARIABLE = "BENCHMARK_RIVAL"
 """The environment variable that configures an app: a JSON object, such as `{"database": "postgresql+asyncpg://…"}`."""
 
 
+Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Decorates a handler, so that it checks permissions."""
+
+
+def unguarded(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A guard that lets everybody in."""
+    return handler
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
     """What clients send. `usable` is let in; all else is refused.
@@ -59,7 +68,7 @@ class Prepared:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Rival:
     """One contestant. `app`: `module:factory` of its ASGI app. `needs`: which of `Stores` it uses besides its folder.
 

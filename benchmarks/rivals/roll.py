@@ -1,6 +1,6 @@
 """All contestants, in the order in which people read of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from benchmarks.rivals import (
     bare,
@@ -40,11 +40,3 @@ RIVALS: Sequence[Rival] = (
     gatepost_app.DJANGO,
     drf_api_key.RIVAL,
 )
-
-
-def by_framework() -> Mapping[str, Sequence[Rival]]:
-    """Each framework's contestants, its bare app first."""
-    found: dict[str, list[Rival]] = {}
-    for rival in RIVALS:
-        found.setdefault(rival.framework, []).append(rival)
-    return found

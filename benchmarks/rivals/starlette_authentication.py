@@ -45,14 +45,9 @@ def refuse(_conn: HTTPConnection, error: AuthenticationError) -> Response:
 
 def build() -> ASGIApp:
     """The app."""
-    app = bare_starlette.guarded(requires(PERMISSION))
+    app = bare_starlette.build(requires(PERMISSION))
     return AuthenticationMiddleware(app, backend=DictBackend(keys_of(settings()["keys"])), on_error=refuse)
 
 
-RIVAL = Rival(
-    name="Starlette's AuthenticationMiddleware",
-    framework="Starlette",
-    app="benchmarks.rivals.starlette_authentication:build",
-    prepare=prepare,
-    note="a dict in the process: no revocation without a restart, no expiry, no management",
-)
+NOTE = "a dict in the process: no revocation without a restart, no expiry, no management"
+RIVAL = Rival("Starlette's AuthenticationMiddleware", "Starlette", f"{__name__}:build", prepare, NOTE)

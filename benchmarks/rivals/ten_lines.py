@@ -60,10 +60,5 @@ def build() -> ASGIApp:
     return TenLines(bare_starlette.build(), keys_of(settings()["keys"]))
 
 
-RIVAL = Rival(
-    name="ten lines by hand",
-    framework="Starlette",
-    app="benchmarks.rivals.ten_lines:build",
-    prepare=prepare,
-    note="a dict in the process: no revocation without a restart, no expiry, no permission check, no management",
-)
+NOTE = "a dict in the process: no revocation without a restart, no expiry, no permission check, no management"
+RIVAL = Rival("ten lines by hand", "Starlette", f"{__name__}:build", prepare, NOTE)

@@ -9,27 +9,18 @@ loop: only the middleware.
 
 from asyncio import get_running_loop
 from collections.abc import Sequence
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from functools import partial
 
 from benchmarks.in_process import answering, memory_hits, time_calls
-from benchmarks.ladder import REST, RUNGS, steps
+from benchmarks.ladder import apps, steps
 from benchmarks.measured import Table
 from benchmarks.rounds import Plan, take_turns
-from gatepost import APIKeyMiddleware
-from gatepost.base.secret import digest
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
 
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """What each step adds."""
     async with memory_hits() as hits:
-        by_digest = {sha256(hits.secret.encode()).digest(): hits.keys.hit(digest(hits.secret.encode()))}
-        apps: dict[str, ASGIApp] = {"bare app": answering}
-        apps |= {name: rung(answering, by_digest, get_running_loop()) for name, rung in RUNGS}
-        apps[REST] = APIKeyMiddleware(answering, hits.keys)
-        contestants = {name: time_calls(app, hits.secret) for name, app in apps.items()}
+        ladder = apps(lambda: answering, hits, get_running_loop())
+        contestants = {name: partial(time_calls, app, hits.secret) for name, app in ladder.items()}
         runs = await take_turns(contestants, plan.pick(100, 8), plan.tell)
     return [steps("What a memory hit adds to a request, step by step", runs, "")]

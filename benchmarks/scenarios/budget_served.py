@@ -8,26 +8,19 @@ other requests do that. A scope has as many entries here as under a server, and 
 import asyncio
 import time
 from collections.abc import Sequence
-from hashlib import sha256
 from statistics import median
-from typing import TYPE_CHECKING
 
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from benchmarks.in_process import SWEPT_BYTES, SWEPT_CALLS, memory_hits
-from benchmarks.ladder import REST, RUNGS, steps
+from benchmarks.ladder import apps, steps
 from benchmarks.measured import Table
 from benchmarks.rivals import bare_starlette
 from benchmarks.rivals.rival import ROUTE
 from benchmarks.rounds import Contestant, Plan, take_turns
-from gatepost import APIKeyMiddleware
-from gatepost.base.secret import digest
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
 
 PAUSE_SECONDS = 0.005
 """Before each turn, in which the keys poll: a turn keeps the loop busy, and with no polls the lease would run out."""
@@ -55,12 +48,8 @@ class Wire(asyncio.Transport):
 async def measure(plan: Plan) -> Sequence[Table]:
     """What each step adds."""
     async with memory_hits() as hits:
-        by_digest = {sha256(hits.secret.encode()).digest(): hits.keys.hit(digest(hits.secret.encode()))}
-        loop = asyncio.get_running_loop()
-        apps: dict[str, ASGIApp] = {"bare app": bare_starlette.build()}
-        apps |= {name: rung(bare_starlette.build(), by_digest, loop) for name, rung in RUNGS}
-        apps[REST] = APIKeyMiddleware(bare_starlette.build(), hits.keys)
-        contestants = {name: _requests(app, hits.secret) for name, app in apps.items()}
+        ladder = apps(bare_starlette.build, hits, asyncio.get_running_loop())
+        contestants = {name: _requests(app, hits.secret) for name, app in ladder.items()}
         for contestant in contestants.values():
             await contestant()  # what is made at the first request
         runs = await take_turns(contestants, plan.pick(400, 8), plan.tell)
@@ -68,8 +57,8 @@ async def measure(plan: Plan) -> Sequence[Table]:
     return [steps("What a memory hit adds under uvicorn's protocol, caches swept, step by step", runs, note)]
 
 
-def _requests(app: "ASGIApp", secret: str) -> Contestant:
-    """Seconds per request over one connection: median of a turn. Raises `RuntimeError` where one is not answered."""
+def _requests(app: ASGIApp, secret: str) -> Contestant:
+    """µs per request over one connection: median of a turn. Raises `RuntimeError` where one is not answered."""
     config = Config(app, http=HttpToolsProtocol, access_log=False, log_config=None, lifespan="off")
     config.load()
     wire = Wire()
@@ -90,6 +79,6 @@ def _requests(app: "ASGIApp", secret: str) -> Contestant:
             times.append(time.perf_counter() - begin)
             if not wire.written.startswith(b"HTTP/1.1 200"):
                 raise RuntimeError(f"not answered in one turn of the loop: {bytes(wire.written[:40])!r}")
-        return median(times)
+        return median(times) * 1e6
 
     return turn

@@ -8,9 +8,8 @@ is begun and rolled back around it), over an engine in autocommit, and over asyn
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -24,13 +23,15 @@ from tests.servers.postgres import postgres_server
 from tests.servers.programs import ProgramMissingError
 
 from benchmarks import stock
-from benchmarks.asking import app, ask, check, look_up
+from benchmarks.asking import Asked, check, look_up
 from benchmarks.by_hand import RawSelect, Select, put_in_table
 from benchmarks.cores import apart
 from benchmarks.counting import counted_statements
-from benchmarks.measured import Series, Table
+from benchmarks.databases import create_database
+from benchmarks.in_process import answering
+from benchmarks.measured import Table
 from benchmarks.quiet import quiet
-from benchmarks.rounds import Contestant, Plan, ratio, take_turns
+from benchmarks.rounds import Contestant, Plan, ratio, series, take_turns
 from gatepost import APIKeyMiddleware, APIKeys
 
 IN_FLIGHT = 256
@@ -44,30 +45,8 @@ POOL_SIZE = 15
 """Connections of asyncpg's pool: as many as SQLAlchemy's may have, five and ten more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A database. `start`: starts one, for as long as the stack is open; its URL, and the id of its process."""
-
-    name: str
-    start: Callable[[ExitStack], tuple[str, int | None]]
-    limit: float | None = None
-
-
-def _postgres(stack: ExitStack) -> tuple[str, int | None]:
-    server = stack.enter_context(postgres_server())
-    return server.url, server.pid
-
-
-def _mariadb(stack: ExitStack) -> tuple[str, int | None]:
-    server = stack.enter_context(mariadb_server())
-    return make_url(server.url).render_as_string(hide_password=False), server.pid
-
-
-def _sqlite(stack: ExitStack) -> tuple[str, int | None]:
-    return f"sqlite+aiosqlite:///{stack.enter_context(server_folder('cold'))}/keys.db", None
-
-
-KINDS = (Kind("PostgreSQL", _postgres, LIMIT), Kind("MariaDB", _mariadb), Kind("SQLite", _sqlite))
+KINDS: Mapping[str, float | None] = {"PostgreSQL": LIMIT, "MariaDB": None, "SQLite": None}
+"""Databases, and what is to hold there."""
 
 
 async def measure(plan: Plan) -> Sequence[Table]:
@@ -76,62 +55,75 @@ async def measure(plan: Plan) -> Sequence[Table]:
     Raises `ProgramMissingError` where PostgreSQL is not.
     """
     tables: list[Table] = []
-    for kind in KINDS[:1] if plan.quick else KINDS:
-        plan.tell(f"starting {kind.name}")
+    for kind in list(KINDS)[:1] if plan.quick else KINDS:
+        plan.tell(f"starting {kind}")
         with ExitStack() as stack:
             stack.enter_context(quiet())  # MariaDB's driver tells of triggers that are dropped "if exists"
             try:
-                url, pid = kind.start(stack)
+                url, pids = _started(stack, kind)
             except ProgramMissingError:
-                if kind.limit is not None:
+                if KINDS[kind] is not None:
                     raise
                 continue
-            stack.enter_context(apart([] if pid is None else [pid]))
+            stack.enter_context(apart(pids))
             tables += await _tables(plan, kind, url)
     return tables
 
 
-async def _tables(plan: Plan, kind: Kind, url: str) -> Sequence[Table]:
+def _started(stack: ExitStack, kind: str) -> tuple[str, Sequence[int]]:
+    """A database's URL, and the ids of its processes, for as long as the stack is open."""
+    if kind == "SQLite":
+        return f"sqlite+aiosqlite:///{stack.enter_context(server_folder('cold'))}/keys.db", []
+    server: Any = stack.enter_context(postgres_server() if kind == "PostgreSQL" else mariadb_server())
+    return make_url(server.url).render_as_string(hide_password=False), [] if server.pid is None else [server.pid]
+
+
+async def _tables(plan: Plan, kind: str, url: str) -> Sequence[Table]:
     numbers = range(plan.pick(10_000, 1_000))
     secrets = [stock.secret(number) for number in numbers]
     async with _apps(url, numbers) as (keys, apps):
         for protected in apps.values():
             await check(protected, secrets[:10], [stock.invented(1), stock.secret(len(numbers) + 1)])
-        with counted_statements() as statements:
-            sent: dict[str, Counter[str]] = {name: Counter() for name in apps}
-            contestants = {
-                name: _contestant(protected, secrets, keys, statements, sent[name]) for name, protected in apps.items()
+        with counted_statements() as counted:
+            asked = {
+                name: Asked(app=each, secrets=lambda: secrets, in_flight=IN_FLIGHT, status=200, counted=counted)
+                for name, each in apps.items()
             }
-            tell = plan.tell
-            runs = await take_turns(contestants, plan.pick(9, 2), lambda said: tell(f"{kind.name}, {said}"))
+            contestants = {name: _forgetful(keys, each) for name, each in asked.items()}
+            runs = await take_turns(contestants, plan.pick(9, 2), lambda said: plan.tell(f"{kind}, {said}"))
         select = cast("Select", apps[Select.name])
         looked_up = await _lookups(plan, kind, keys, select, [stock.digest(number) for number in numbers])
-    per_thousand = {
-        name: 1_000 * counts["lookups"] / counts["requests"] for name, counts in sent.items() if counts["lookups"]
+    limits = {Select.name: KINDS[kind]}
+    selects = {
+        name: 1_000 * sum(each.statements, Counter())["lookups"] / each.answers.total() for name, each in asked.items()
     }
-    rivals = [name for name in apps if name != "gatepost"]
     requests = Table(
-        title=f"Keys that nothing remembers, from {kind.name}",
+        title=f"Keys that nothing remembers, from {kind}",
         unit="requests/s",
-        better="more",
-        series=tuple(
-            Series(name=name, runs=tuple(runs[name]), note=getattr(protected, "less", ""))
-            for name, protected in apps.items()
-        ),
+        series=series(runs, {name: each.note for name, each in asked.items()}),
         ratios=tuple(
-            ratio(runs, "gatepost", name, limit=kind.limit if name == Select.name else None, bound="at least")
-            for name in rivals
+            ratio(runs, "gatepost", name, limit=limits.get(name), bound="at least")
+            for name in apps
+            if name != "gatepost"
         ),
         figures={
             "requests in flight": str(IN_FLIGHT),
-            "SQL statements for 1,000 requests": ", ".join(f"{name} {n:,.0f}" for name, n in per_thousand.items()),
+            "SQL statements for 1,000 requests": ", ".join(f"{name} {n:,.0f}" for name, n in selects.items() if n),
         },
         note="In process, through the middleware; no Redis, memory emptied before each round.",
     )
     return looked_up, requests
 
 
-async def _lookups(plan: Plan, kind: Kind, keys: APIKeys, select: Select, digests: Sequence[bytes]) -> Table:
+def _forgetful(keys: APIKeys, asked: Asked) -> Contestant:
+    async def run() -> float:
+        stock.forget(keys)
+        return await asked.rate()
+
+    return run
+
+
+async def _lookups(plan: Plan, kind: str, keys: APIKeys, select: Select, digests: Sequence[bytes]) -> Table:
     """The database tier itself, without a request around it."""
 
     async def ours() -> float:
@@ -143,11 +135,10 @@ async def _lookups(plan: Plan, kind: Kind, keys: APIKeys, select: Select, digest
 
     runs = await take_turns({LOOKUP: ours, SELECT_LOOKUP: by_hand}, plan.pick(9, 2), plan.tell)
     return Table(
-        title=f"Lookups of keys that nothing remembers, from {kind.name}, {IN_FLIGHT} in flight",
+        title=f"Lookups of keys that nothing remembers, from {kind}, {IN_FLIGHT} in flight",
         unit="lookups/s",
-        better="more",
-        series=tuple(Series(name=name, runs=tuple(runs[name])) for name in runs),
-        ratios=(ratio(runs, LOOKUP, SELECT_LOOKUP, limit=kind.limit, bound="at least"),),
+        series=series(runs),
+        ratios=(ratio(runs, LOOKUP, SELECT_LOOKUP, limit=KINDS[kind], bound="at least"),),
         note="From a digest to a record that a request could be decided by. By hand: to the permissions.",
     )
 
@@ -156,52 +147,27 @@ async def _lookups(plan: Plan, kind: Kind, keys: APIKeys, select: Select, digest
 async def _apps(url: str, numbers: range) -> AsyncIterator[tuple[APIKeys, Mapping[str, ASGIApp]]]:
     """The contestants, over one database that holds these keys."""
     async with AsyncExitStack() as stack:
-        if url.startswith("mysql"):
-            url = await _new_database(url)
+        if url.startswith("mysql"):  # as it starts, it has none of ours
+            url = await create_database(url, "cold")
         await APIKeys(url).create_schema()
         keys = await stack.enter_async_context(APIKeys(url, server_keys=[stock.SERVER_KEY], read_timeout=30.0))
         await stock.put_in(keys, numbers)
         plain = create_async_engine(url)
         stack.push_async_callback(plain.dispose)
         await put_in_table(plain, numbers)
-        apps: dict[str, ASGIApp] = {"gatepost": APIKeyMiddleware(app, keys), Select.name: Select(app, plain)}
+        apps: dict[str, ASGIApp] = {
+            "gatepost": APIKeyMiddleware(answering, keys),
+            Select.name: Select(answering, plain),
+        }
         if not url.startswith("sqlite"):  # Python's driver begins no transaction for a SELECT
             eager = create_async_engine(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
             stack.push_async_callback(eager.dispose)
-            apps[AUTOCOMMIT] = Select(app, eager)
+            apps[AUTOCOMMIT] = Select(answering, eager)
         if url.startswith("postgresql"):
             async with plain.connect() as connection:  # with the statistics that autovacuum would have made
                 await connection.execute(text("ANALYZE"))
-            apps[RawSelect.name] = RawSelect(app, await stack.enter_async_context(_pool(url)))
+            at = make_url(url)
+            place = {"host": at.query["host"], "user": at.username, "database": at.database}
+            pool = await stack.enter_async_context(asyncpg.create_pool(**place, min_size=5, max_size=POOL_SIZE))
+            apps[RawSelect.name] = RawSelect(answering, pool)
         yield keys, apps
-
-
-def _pool(url: str) -> Any:
-    parts = make_url(url)
-    return asyncpg.create_pool(
-        host=parts.query["host"], user=parts.username, database=parts.database, min_size=5, max_size=POOL_SIZE
-    )
-
-
-async def _new_database(url: str) -> str:
-    """A MariaDB as it starts has none of ours."""
-    engine = create_async_engine(url)
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text("CREATE DATABASE cold"))
-    finally:
-        await engine.dispose()
-    return make_url(url).set(database="cold").render_as_string(hide_password=False)
-
-
-def _contestant(
-    protected: ASGIApp, secrets: Sequence[str], keys: APIKeys, statements: Counter[str], sent: Counter[str]
-) -> Contestant:
-    async def run() -> float:
-        stock.forget(keys)
-        before = statements["lookups"]
-        answers = (await ask(protected, secrets, IN_FLIGHT)).only(200)
-        sent.update(lookups=statements["lookups"] - before, requests=len(secrets))
-        return answers.per_second
-
-    return run

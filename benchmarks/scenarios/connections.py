@@ -35,7 +35,6 @@ async def measure(plan: Plan) -> Sequence[Table]:
     rates = Table(
         title="Requests per second by connections",
         unit="requests/s",
-        better="more",
         axis="connections",
         series=tuple(turns.series(one, number, axis=True) for one in contestants for number in numbers),
         ratios=tuple(
@@ -50,7 +49,6 @@ async def measure(plan: Plan) -> Sequence[Table]:
     latency = Table(
         title="99th percentile of latency by connections",
         unit="ms",
-        better="less",
         axis="connections",
         series=tuple(turns.series(one, number, axis=True, p99=True) for one in contestants for number in numbers),
         note="under full load, where latency is mostly the queue of the other connections",

@@ -12,18 +12,15 @@ from typing import Any
 from benchmarks.measured import Series, Table
 from benchmarks.revocation.latency import BUSY_PAUSE, PLAN, bulk_rounds, deactivations, serve_good_keys
 from benchmarks.revocation.site import Site, running
-from benchmarks.rounds import Plan, Tell
+from benchmarks.rounds import Plan, series
 
-WORKERS = (1, 4, 16)
-WORKERS_QUICK = (4,)
+WORKERS, WORKERS_QUICK = (1, 4, 16), (4,)
 LIMITED = 4
 """The number of workers that a limit is set for."""
 
 LIMIT_MS = 25
-CALLS = 200
-CALLS_QUICK = 20
-BULK_KEYS = 10_000
-BULK_ROUNDS = 2
+CALLS, CALLS_QUICK = 200, 20
+BULK_KEYS, BULK_ROUNDS = 10_000, 2
 
 WHOLE = "gatepost"
 SPREADING = "gatepost, from the commit to the return"
@@ -41,51 +38,43 @@ async def measure(plan: Plan) -> Sequence[Table]:
             plan.tell(f"{workers} workers: deactivating {calls} keys, one by one")
             taken[workers] = _checked(await deactivations(site, calls), workers)
             if workers == LIMITED and not plan.quick:
-                tables.append(await _bulk(site, plan.tell))
+                plan.tell(f"{LIMITED} workers: deactivating {BULK_KEYS:,} keys in one call")
+                tables.append(await _bulk(site))
     return [_single(taken), *tables]
 
 
 def _single(taken: Mapping[int, Sequence[Mapping[str, Any]]]) -> Table:
-    whole = {workers: [(done["ended"] - done["began"]) / 1e6 for done in calls] for workers, calls in taken.items()}
-    spread = {workers: [1000 * done["seconds"] for done in calls] for workers, calls in taken.items()}
+    found: list[Series] = []
     figures = {}
-    for workers, times in whole.items():
-        figures[f"99 of 100 calls, {workers} workers"] = f"{_of_hundred(times, 99):.1f} ms"
+    for workers, calls in taken.items():
+        times = [(done["ended"] - done["began"]) / 1e6 for done in calls]
+        runs = {WHOLE: times, SPREADING: [1000 * done["seconds"] for done in calls]}
+        found += series(runs, at=workers, limits={WHOLE: LIMIT_MS} if workers == LIMITED else {})
+        figures[f"99 of 100 calls, {workers} workers"] = f"{sorted(times)[int(len(times) * 0.99)]:.1f} ms"
         figures[f"the slowest call, {workers} workers"] = f"{max(times):.1f} ms"
     return Table(
         title="deactivate(), from call to return",
         unit="ms",
-        better="less",
         axis="workers",
-        series=(
-            *(_series(WHOLE, workers, times) for workers, times in whole.items()),
-            *(_series(SPREADING, workers, times) for workers, times in spread.items()),
-        ),
+        series=tuple(found),
         figures=figures,
         note="When it returns, no worker accepts the key any more: all have said so.",
     )
 
 
-def _series(name: str, workers: int, times: Sequence[float]) -> Series:
-    limit = LIMIT_MS if (name, workers) == (WHOLE, LIMITED) else None
-    return Series(name=name, at=workers, runs=tuple(times), limit=limit)
-
-
-async def _bulk(site: Site, tell: Tell) -> Table:
-    tell(f"{LIMITED} workers: deactivating {BULK_KEYS:,} keys in one call")
+async def _bulk(site: Site) -> Table:
     await site.tell_load(pause=BUSY_PAUSE)
-    done = await bulk_rounds(site, BULK_KEYS, BULK_ROUNDS)
-    rounds = done["rounds"]
+    rounds = (await bulk_rounds(site, BULK_KEYS, BULK_ROUNDS))["rounds"]
     if any(each["good_refused"] for each in rounds):
         raise RuntimeError("requests with a key that was not deactivated were refused")
+    worst = {name: max(each[f"good_{name}_ms"]["p99"] for each in rounds) for name in ("before", "during")}
     return Table(
         title=f"deactivate() of {BULK_KEYS:,} keys in one call, {LIMITED} workers, from call to return",
         unit="s",
-        better="less",
-        series=(Series(name=WHOLE, runs=tuple(each["seconds"] for each in rounds)),),
+        series=series({WHOLE: [each["seconds"] for each in rounds]}),
         figures={
-            "99 of 100 requests with other keys, before": _worst(rounds, "good_before_ms"),
-            "99 of 100 requests with other keys, meanwhile": _worst(rounds, "good_during_ms"),
+            "99 of 100 requests with other keys, before": f"{worst['before']:.1f} ms",
+            "99 of 100 requests with other keys, meanwhile": f"{worst['during']:.1f} ms",
         },
         note="One transaction. All processes share this machine's cores.",
     )
@@ -99,12 +88,3 @@ def _checked(calls: Sequence[Mapping[str, Any]], workers: int) -> Sequence[Mappi
     if not any(done["acknowledged"] == workers for done in calls):
         raise RuntimeError(f"{workers} workers: no call was acknowledged by all of them")
     return calls
-
-
-def _of_hundred(times: Sequence[float], count: int) -> float:
-    """The time that so many of a hundred calls do not exceed."""
-    return sorted(times)[int(len(times) * count / 100)]
-
-
-def _worst(rounds: Sequence[Mapping[str, Any]], name: str) -> str:
-    return f"{max(each[name]['p99'] for each in rounds):.1f} ms"

@@ -9,9 +9,8 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -21,9 +20,10 @@ from tests.servers.postgres import postgres_server
 from tests.servers.redis import RedisServer, redis_server
 
 from benchmarks import population
-from benchmarks.measured import Series, Table
+from benchmarks.child import printed
+from benchmarks.measured import Table
 from benchmarks.origin import ROOT
-from benchmarks.rounds import Plan, Runs, ratio
+from benchmarks.rounds import Plan, ratios, series
 from gatepost import APIKeys
 from gatepost.base.record import Record
 from gatepost.redis.tier import SEAL_BYTES
@@ -31,13 +31,11 @@ from gatepost.redis.tier import SEAL_BYTES
 MODULE = "benchmarks.scenarios.footprint"
 """This one: what a new process runs."""
 
-KEYS = 1_000_000
-KEYS_QUICK = 50_000
+KEYS, KEYS_QUICK = 1_000_000, 50_000
 FIRST = 2 * population.AT_ONCE
 """Keys that are looked up before the memory is read first."""
 
-IN_PROCESS_LIMIT = 500
-IN_REDIS_LIMIT = 300
+IN_PROCESS_LIMIT, IN_REDIS_LIMIT = 500, 300
 """Bytes per key, at most."""
 
 ALLOCATED_BYTES = 16
@@ -46,12 +44,9 @@ ALLOCATED_BYTES = 16
 SAMPLE = 10_000
 """Keys whose parts are weighed."""
 
-FROM_DATABASE = "gatepost, read from the database"
-FROM_REDIS = "gatepost, read from Redis"
-BY_HAND = "ten lines by hand"
-BY_HAND_SHARED = "ten lines by hand, permission sets shared"
-GATEPOST = "gatepost"
-BY_HAND_IN_REDIS = "redis-py by hand"
+FROM_DATABASE, FROM_REDIS = "gatepost, read from the database", "gatepost, read from Redis"
+BY_HAND, BY_HAND_SHARED = "ten lines by hand", "ten lines by hand, permission sets shared"
+GATEPOST, BY_HAND_IN_REDIS = "gatepost", "redis-py by hand"
 
 NOTES = {
     BY_HAND: "a dict of digests to ids and permissions alone: no description, no dates, no expiry",
@@ -74,62 +69,39 @@ async def measure(plan: Plan) -> Sequence[Table]:
             found[name] = await _in_new_process({"contestant": name, **task})
         by_hand = stack.enter_context(redis_server())
         plan.tell(f"Redis by hand: {keys:,} keys")
-        in_redis = {
-            GATEPOST: found[FROM_DATABASE]["redis_bytes"],
-            BY_HAND_IN_REDIS: await _by_hand_in_redis(by_hand, keys),
-        }
-        parts = await _parts_in_redis(redis, in_redis[GATEPOST])
-    return [_process_table(keys, found), _redis_table(keys, in_redis, parts)]
+        ours = found[FROM_DATABASE]["redis_bytes"]
+        in_redis = {GATEPOST: [ours], BY_HAND_IN_REDIS: [await _by_hand_in_redis(by_hand, keys)]}
+        parts = await _parts_in_redis(redis, ours)
+    return [
+        _process_table(keys, found),
+        Table(
+            title=f"Memory per key in Redis, {keys:,} keys",
+            unit="bytes",
+            series=series(in_redis, NOTES, limits={GATEPOST: IN_REDIS_LIMIT}),
+            ratios=ratios(in_redis, GATEPOST, [BY_HAND_IN_REDIS]),
+            figures=dict(parts),
+            note="Redis's own `used_memory`, after less before.",
+        ),
+    ]
 
 
 def _process_table(keys: int, found: Mapping[str, Mapping[str, Any]]) -> Table:
     runs = {name: [each["bytes"]] for name, each in found.items()}
+    parts = found[FROM_DATABASE]["parts"]
     return Table(
         title=f"Memory per key in process, {keys:,} keys",
         unit="bytes",
-        better="less",
-        series=_series(runs, {FROM_DATABASE: IN_PROCESS_LIMIT, FROM_REDIS: IN_PROCESS_LIMIT}),
-        ratios=(ratio(runs, FROM_DATABASE, BY_HAND), ratio(runs, FROM_DATABASE, BY_HAND_SHARED)),
-        figures={
-            f"of a key read from the database, {part}": size for part, size in found[FROM_DATABASE]["parts"].items()
-        },
+        series=series(runs, NOTES, limits=dict.fromkeys((FROM_DATABASE, FROM_REDIS), IN_PROCESS_LIMIT)),
+        ratios=ratios(runs, FROM_DATABASE, [BY_HAND, BY_HAND_SHARED]),
+        figures={f"of a key read from the database, {part}": size for part, size in parts.items()},
         note="The resident set of a new process, after less before. Of the parts, what keys share is counted once.",
     )
 
 
-def _redis_table(keys: int, sizes: Mapping[str, float], parts: Mapping[str, str]) -> Table:
-    runs = {name: [size] for name, size in sizes.items()}
-    return Table(
-        title=f"Memory per key in Redis, {keys:,} keys",
-        unit="bytes",
-        better="less",
-        series=_series(runs, {GATEPOST: IN_REDIS_LIMIT}),
-        ratios=(ratio(runs, GATEPOST, BY_HAND_IN_REDIS),),
-        figures=dict(parts),
-        note="Redis's own `used_memory`, after less before.",
-    )
-
-
-def _series(runs: Runs, limits: Mapping[str, float]) -> tuple[Series, ...]:
-    return tuple(
-        Series(name=name, runs=tuple(sizes), note=NOTES.get(name, ""), limit=limits.get(name))
-        for name, sizes in runs.items()
-    )
-
-
 async def _in_new_process(task: Mapping[str, Any]) -> Mapping[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", MODULE, json.dumps(task)), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise RuntimeError(f"{task['contestant']}: its process ended with status {process.returncode}")
-    found: Mapping[str, Any] = json.loads(said)
+    """What `_remember` answers there."""
+    told = await printed(sys.executable, "-m", MODULE, json.dumps(task), cwd=ROOT)
+    found: Mapping[str, Any] = json.loads(told)
     return found
 
 
@@ -139,8 +111,8 @@ async def _by_hand_in_redis(server: RedisServer, keys: int) -> float:
         for first in range(0, keys, population.AT_ONCE):
             pipeline = client.pipeline(transaction=False)
             for number in range(first, min(first + population.AT_ONCE, keys)):
-                value = orjson.dumps([population.key_id(number), _names(number)])
-                pipeline.set(b"key:" + _digest(number), value, ex=600)
+                value = orjson.dumps([population.key_id(number), population.permissions(number)])
+                pipeline.set(b"key:" + population.digest(number), value, ex=600)
             await pipeline.execute()
         return (await _used(client) - before) / keys
 
@@ -171,30 +143,18 @@ async def _used(client: Redis) -> float:
     return float(info["used_memory"])
 
 
-def _digest(number: int) -> bytes:
-    return sha256(population.secret(number)).digest()
-
-
-def _names(number: int) -> Sequence[str]:
-    return population.PERMISSION_SETS[number % len(population.PERMISSION_SETS)].split()
-
-
 async def _remember(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a new process does: `bytes` a key, and for gatepost `redis_bytes` and `parts`."""
-    if task["contestant"] == BY_HAND:
-        return _by_hand(task["keys"], lambda number: frozenset(_names(number)))
-    if task["contestant"] == BY_HAND_SHARED:
-        sets = [frozenset(names.split()) for names in population.PERMISSION_SETS]
-        return _by_hand(task["keys"], lambda number: sets[number % len(sets)])
-    return await _gatepost(task)
-
-
-def _by_hand(keys: int, permissions: Callable[[int], frozenset[str]]) -> Mapping[str, Any]:
+    if task["contestant"] not in {BY_HAND, BY_HAND_SHARED}:
+        return await _gatepost(task)
     known: dict[bytes, tuple[str, frozenset[str]]] = {}
+    sets = [frozenset(names.split()) for names in population.PERMISSION_SETS]
+    shared = task["contestant"] == BY_HAND_SHARED
     before = _resident()
-    for number in range(keys):
-        known[_digest(number)] = (population.key_id(number), permissions(number))
-    return {"bytes": (_resident() - before) / keys}
+    for number in range(task["keys"]):
+        permissions = sets[number % len(sets)] if shared else frozenset(population.permissions(number))
+        known[population.digest(number)] = (population.key_id(number), permissions)
+    return {"bytes": (_resident() - before) / task["keys"]}
 
 
 async def _gatepost(task: Mapping[str, Any]) -> Mapping[str, Any]:

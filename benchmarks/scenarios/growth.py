@@ -13,20 +13,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from hashlib import sha256
+from itertools import accumulate
+from statistics import mean
 from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from tests.servers.postgres import postgres_server
-from tests.servers.redis import RedisServer, redis_server
+from tests.servers.redis import redis_server
 
 from benchmarks import population
 from benchmarks.cores import apart
-from benchmarks.coroutine import drive
-from benchmarks.in_process import HEADERS, bare, receive
+from benchmarks.in_process import bare, drive, receive, scope_of, send, time_requests
 from benchmarks.measured import Ratio, Series, Table
-from benchmarks.rounds import Contestant, Plan, Runs, ratio, take_turns
+from benchmarks.rivals.ten_lines import TenLines
+from benchmarks.rounds import Contestant, Plan, take_turns
 from gatepost import APIKeyMiddleware, APIKeys
 
 REMEMBERED = (1_000, 10_000, 100_000, 1_000_000)
@@ -56,12 +57,9 @@ WARM_WAVES = 300
 SPARE_BYTES = 2 * 2**30
 """Of the disk, left for others."""
 
-GATEPOST = "gatepost"
-GATEPOST_REQUEST = "gatepost, whole request"
-BY_HAND = "ten lines by hand"
-BY_HAND_REQUEST = "ten lines by hand, whole request"
-ALONE = "gatepost, one at a time"
-TOGETHER = f"gatepost, {IN_FLIGHT} in flight"
+GATEPOST, GATEPOST_REQUEST = "gatepost", "gatepost, whole request"
+BY_HAND, BY_HAND_REQUEST = "ten lines by hand", "ten lines by hand, whole request"
+ALONE, TOGETHER = "gatepost, one at a time", f"gatepost, {IN_FLIGHT} in flight"
 
 NOTES = {
     GATEPOST: "SHA-256, dict, lease and expiry",
@@ -72,6 +70,9 @@ NOTES = {
 
 Known = Mapping[bytes, tuple[str, frozenset[str]]]
 """What is kept by hand: id and permissions by digest."""
+
+LookUp = Callable[[Any], object]
+"""What is known of the key with a secret's text; `None` where there is none."""
 
 Place = tuple[str, int]
 """A contestant's name, and its number of keys."""
@@ -92,7 +93,9 @@ async def measure(plan: Plan) -> Sequence[Table]:
             warm = {keys: await _opened(opened, databases[keys], redises[keys].url, keys) for keys in remembered}
             for keys, each in warm.items():
                 await population.read_all(each, range(keys), plan.tell)
-                await _check_holds(redises[keys], keys)
+                async with Redis.from_url(redises[keys].url) as client:
+                    if (held := await client.dbsize()) != keys:
+                        raise RuntimeError(f"Redis holds {held:,} of {keys:,} keys")
             stack.enter_context(apart([*postgres.pids(), *(redis.pid for redis in redises.values())]))
             tables = [await _in_memory(warm, plan)]
         async with AsyncExitStack() as opened:
@@ -109,40 +112,33 @@ async def _opened(stack: AsyncExitStack, database: str, redis: str | None, entri
     return await stack.enter_async_context(keys)
 
 
-async def _check_holds(server: RedisServer, keys: int) -> None:
-    async with Redis.from_url(server.url) as client:
-        if (held := await client.dbsize()) != keys:
-            raise RuntimeError(f"Redis holds {held:,} of {keys:,} keys")
-
-
 async def _in_memory(warm: Mapping[int, APIKeys], plan: Plan) -> Table:
     contestants: dict[Place, Contestant] = {}
     batches = plan.pick(BATCHES, BATCHES // 5)
     for keys, gatepost in warm.items():
         plan.tell(f"ten lines by hand learn {keys:,} keys")
         known = _known(keys)
-        looking: Mapping[str, Callable[[bytes], object]] = {
+        looking: Mapping[str, LookUp] = {
             GATEPOST: lambda text, hit=gatepost.hit: hit(sha256(text).digest()),  # type: ignore[misc]
             BY_HAND: lambda text, known=known: known.get(sha256(text).digest()),  # type: ignore[misc]
         }
         serving: Mapping[str, ASGIApp] = {
             GATEPOST_REQUEST: APIKeyMiddleware(bare, gatepost),
-            BY_HAND_REQUEST: _by_hand(bare, known),
+            BY_HAND_REQUEST: TenLines(bare, known),
         }
         for name, look_up in looking.items():
-            _check_looks(name, look_up, keys)
-            contestants[name, keys] = partial(_time_lookups, look_up, keys, batches)
+            _check(name, look_up, keys, population.secret(keys))
+            contestants[name, keys] = partial(_in_batches, partial(_time_lookups, look_up), keys, batches)
         for name, app in serving.items():
-            _check_serves(name, app, keys)
-            contestants[name, keys] = partial(_time_requests, app, keys, batches)
+            _check(name, partial(_serves, app), keys, None)  # it refuses without waiting only where there is none
+            contestants[name, keys] = partial(_in_batches, partial(_time_requests, app), keys, batches)
     runs = await _turns(contestants, plan.pick(40, 10), plan)
     return Table(
         title="Memory hit by number of keys",
         unit="µs",
-        better="less",
         axis="keys",
-        series=_series(runs, contestants),
-        ratios=_ratios(runs, contestants, {GATEPOST}),
+        series=_series(runs),
+        ratios=_ratios(runs, {GATEPOST}),
         note="In process: a lookup alone, and a request through a middleware. Of very many keys asked for in random "
         "order the processor's caches hold few, and each lookup waits for the machine's memory; so it does for a dict.",
     )
@@ -158,52 +154,37 @@ async def _at_server(where: str, opened: Mapping[int, APIKeys], plan: Plan, left
         if (await gatepost.judge(population.secret(keys)))[1] is not None:
             raise RuntimeError(f"{where}: a secret that nobody has is let in")
     runs = await _turns(contestants, plan.pick(30, 6), plan)
-    for keys, gatepost in opened.items():
-        _check_asked(where, keys, gatepost)
-    absent = [
-        Series(name=name, at=keys, runs=(), note="not enough room on the disk")
-        for keys in left_out
-        for name in (ALONE, TOGETHER)
-    ]
+    for keys, gatepost in opened.items():  # one lookup was of a secret that nobody has: the database's word, both times
+        counts = gatepost._opened().lookup.counts
+        answered = counts.from_redis + 1 if where == "Redis" else counts.from_database
+        if answered != counts.lookups:
+            raise RuntimeError(f"{where}, {keys:,} keys: answered {answered:,} of {counts.lookups:,} lookups")
+    note = "not enough room on the disk"
+    absent = [Series(name=name, at=keys, runs=(), note=note) for keys in left_out for name in (ALONE, TOGETHER)]
     return Table(
         title=f"Lookup in {where} by number of keys",
         unit="µs",
-        better="less",
         axis="keys",
-        series=(*_series(runs, contestants), *absent),
-        ratios=_ratios(runs, contestants, {ALONE, TOGETHER}),
+        series=(*_series(runs), *absent),
+        ratios=_ratios(runs, {ALONE, TOGETHER}),
         note="Nothing is remembered in process. In flight: of all that come in one turn of the event loop.",
     )
 
 
-def _check_asked(where: str, keys: int, gatepost: APIKeys) -> None:
-    """One lookup was of a secret that nobody has: the database's word, both times."""
-    counts = gatepost._opened().lookup.counts
-    answered = counts.from_redis + 1 if where == "Redis" else counts.from_database
-    if answered != counts.lookups:
-        raise RuntimeError(f"{where}, {keys:,} keys: answered {answered:,} of {counts.lookups:,} lookups")
+async def _in_batches(timed: Callable[[Sequence[bytes]], float], keys: int, batches: int) -> float:
+    """The mean of so many batches of random keys' secrets."""
+    return mean(timed([population.secret(number) for number in _some(keys, BATCH)]) for _ in range(batches))
 
 
-async def _time_lookups(look_up: Callable[[bytes], object], keys: int, batches: int) -> float:
-    taken = 0.0
-    for _ in range(batches):
-        texts = [population.secret(number) for number in _some(keys, BATCH)]
-        begun = time.perf_counter()
-        for text in texts:
-            look_up(text)
-        taken += time.perf_counter() - begun
-    return taken / (batches * BATCH) * 1e6
+def _time_lookups(look_up: LookUp, texts: Sequence[bytes]) -> float:
+    begun = time.perf_counter()
+    for text in texts:
+        look_up(text)
+    return (time.perf_counter() - begun) / len(texts) * 1e6
 
 
-async def _time_requests(app: ASGIApp, keys: int, batches: int) -> float:
-    taken = 0.0
-    for _ in range(batches):
-        scopes = [_scope(number) for number in _some(keys, BATCH)]
-        begun = time.perf_counter()
-        for scope in scopes:
-            drive(app(scope, receive, _send))
-        taken += time.perf_counter() - begun
-    return taken / (batches * BATCH) * 1e6
+def _time_requests(app: ASGIApp, texts: Sequence[bytes]) -> float:
+    return time_requests(app, [scope_of(text) for text in texts])
 
 
 async def _time_alone(gatepost: APIKeys, keys: int, calls: int) -> float:
@@ -225,102 +206,60 @@ def _some(keys: int, count: int) -> Sequence[int]:
     return random.choices(range(keys), k=count)
 
 
-async def _turns(contestants: Mapping[Place, Contestant], rounds: int, plan: Plan) -> Runs:
-    return await take_turns({_label(place): each for place, each in contestants.items()}, rounds, plan.tell)
+async def _turns(contestants: Mapping[Place, Contestant], rounds: int, plan: Plan) -> Mapping[Place, Sequence[float]]:
+    labels = {f"{name}, {keys:,} keys": (name, keys) for name, keys in contestants}
+    runs = await take_turns({label: contestants[place] for label, place in labels.items()}, rounds, plan.tell)
+    return {labels[label]: values for label, values in runs.items()}
 
 
-def _series(runs: Runs, places: Mapping[Place, Any]) -> tuple[Series, ...]:
-    """A contestant after another, each from few keys to many."""
+def _series(runs: Mapping[Place, Sequence[float]]) -> tuple[Series, ...]:
     return tuple(
-        Series(name=name, at=keys, runs=tuple(runs[_label((name, keys))]), note=NOTES.get(name, ""))
-        for wanted in dict.fromkeys(name for name, _ in places)
-        for name, keys in places
-        if name == wanted
+        Series(name=name, at=keys, runs=tuple(values), note=NOTES.get(name, ""))
+        for (name, keys), values in runs.items()
     )
 
 
-def _ratios(runs: Runs, places: Mapping[Place, Any], limited: set[str]) -> tuple[Ratio, ...]:
+def _ratios(runs: Mapping[Place, Sequence[float]], limited: set[str]) -> tuple[Ratio, ...]:
     """Of each contestant with many keys against itself with the least."""
-    least = min(keys for _, keys in places)
-    compared = min(COMPARED, max(keys for _, keys in places))
+    sizes = [keys for _, keys in runs]
+    least, compared = min(sizes), min(COMPARED, max(sizes))
     return tuple(
-        msgspec.structs.replace(
-            ratio(runs, _label((name, keys)), _label((name, least))),
+        Ratio(
             of=name,
             to=name,
+            runs=tuple(many / few for many, few in zip(runs[name, keys], runs[name, least], strict=True)),
             at=keys,
             to_at=least,
             limit=LIMIT if name in limited and keys == compared else None,
         )
-        for name, keys in places
+        for name, keys in runs
         if keys >= compared
     )
-
-
-def _label(place: Place) -> str:
-    name, keys = place
-    return f"{name}, {keys:,} keys"
 
 
 def _fitting(sizes: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     """Those that the disk has room for, and those that are left out."""
     room = shutil.disk_usage(tempfile.gettempdir()).free - SPARE_BYTES
-    fitting: list[int] = []
-    for keys in sizes:
-        room -= keys * population.BYTES_PER_KEY
-        if room < 0:
-            break
-        fitting.append(keys)
-    return fitting, sizes[len(fitting) :]
+    fits = [total * population.BYTES_PER_KEY <= room for total in accumulate(sizes)].count(True)
+    return sizes[:fits], sizes[fits:]
 
 
 def _known(keys: int) -> Known:
     """What one keeps by hand of so many keys."""
     permissions = frozenset({"FILE_UPLOAD", "OBJECTS_LIST"})
-    return {sha256(population.secret(number)).digest(): (f"k{number:011}", permissions) for number in range(keys)}
+    return {population.digest(number): (f"k{number:011}", permissions) for number in range(keys)}
 
 
-def _by_hand(app: ASGIApp, known: Known) -> ASGIApp:
-    """The middleware that one writes by hand."""
-
-    async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        for name, value in scope["headers"]:
-            if name == b"authorization" and value.startswith(b"Bearer "):
-                found = known.get(sha256(value[7:]).digest())
-                if found is not None:
-                    scope["api_key"], scope["permissions"] = found
-                    scope["auth"] = found[1]
-                    await app(scope, receive, send)
-                    return
-        await send({"type": "http.response.start", "status": 401, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    return served
-
-
-def _check_looks(name: str, look_up: Callable[[bytes], object], keys: int) -> None:
-    """Raises `RuntimeError` where a key is not known, or more keys are than there are."""
-    if any(look_up(population.secret(number)) is None for number in {0, keys // 2, keys - 1}):
+def _check(name: str, knows: LookUp, keys: int, unknown: bytes | None) -> None:
+    """Raises `RuntimeError` where a key is not known, or one that there is not."""
+    if not all(knows(population.secret(number)) for number in (0, keys // 2, keys - 1)):
         raise RuntimeError(f"{name}: one of {keys:,} keys is not known")
-    if look_up(population.secret(keys)) is not None:
+    if knows(unknown):
         raise RuntimeError(f"{name}: a secret that nobody has is known")
 
 
-def _check_serves(name: str, app: ASGIApp, keys: int) -> None:
-    """The same for a middleware, by what it puts into the scope. It refuses without waiting for anything only where the
-    secret is missing."""
-    scope, nameless = _scope(keys - 1), {**_scope(0), "headers": list(HEADERS)}
-    drive(app(scope, receive, _send))
-    drive(app(nameless, receive, _send))
-    if not scope.get("permissions") or nameless.get("permissions"):
-        raise RuntimeError(f"{name}: the right request is not let in, or the wrong one is")
-
-
-def _scope(number: int) -> Scope:
-    """Of a request with the secret of that number."""
-    headers = [*HEADERS, (b"authorization", b"Bearer " + population.secret(number))]
-    return {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
-
-
-async def _send(message: Message) -> None:
-    """Nobody reads it."""
+def _serves(app: ASGIApp, text: bytes | None) -> object:
+    """What a middleware puts into the scope of a request with that secret."""
+    scope = scope_of(text)
+    drive(app(scope, receive, send))
+    return scope.get("permissions")

@@ -8,20 +8,21 @@ hand, every key is in Redis before, and each request sends a `GET`. Both are sen
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from hashlib import sha256
+from functools import partial
+from typing import Any
 
 import numpy as np
 from redis.asyncio import Redis
-from starlette.types import ASGIApp
 from tests.servers.postgres import postgres_server
 from tests.servers.redis import redis_server
 
 from benchmarks import population
-from benchmarks.asking import app, ask, check
-from benchmarks.by_hand import RedisGet, put_digests_in_redis
+from benchmarks.asking import Asked, ask, check
+from benchmarks.by_hand import RedisGet, put_in_redis
 from benchmarks.cores import apart
-from benchmarks.measured import Series, Table
-from benchmarks.rounds import Contestant, Plan, ratio, take_turns
+from benchmarks.in_process import answering
+from benchmarks.measured import Table
+from benchmarks.rounds import Plan, ratio, series, take_turns
 from benchmarks.stock import settled
 from gatepost import APIKeyMiddleware, APIKeys
 from gatepost.base.status import LookupCounts
@@ -55,8 +56,8 @@ class Traffic:
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """Requests per second, and which part of gatepost's each tier answered."""
-    count = plan.pick(1_000_000, 20_000)
-    rounds, asked = plan.pick(15, 3), plan.pick(40_000, 3_000)
+    count, warmed = plan.pick(1_000_000, 20_000), plan.pick(400_000, 10_000)
+    rounds, wave = plan.pick(15, 3), plan.pick(40_000, 3_000)
     traffic = Traffic(count)
     async with AsyncExitStack() as stack:
         redis = stack.enter_context(redis_server())
@@ -64,61 +65,49 @@ async def measure(plan: Plan) -> Sequence[Table]:
         plan.tell(f"making {count:,} keys")
         url = await population.create(postgres.url, count)
         client = await stack.enter_async_context(Redis.from_url(redis.url))
-        await put_digests_in_redis(client, (sha256(population.secret(number)).digest() for number in range(count)))
+        await put_in_redis(client, map(population.digest, range(count)))
         keys = APIKeys(url, redis.url, foreign_secrets=True, memory_entries=count // MEMORY_PART, redis_timeout=1.0)
         await stack.enter_async_context(keys)
         stack.enter_context(apart([redis.pid, postgres.pid]))
-        apps: dict[str, ASGIApp] = {"gatepost": APIKeyMiddleware(app, keys), RedisGet.name: RedisGet(app, client)}
+        apps: dict[str, Any] = {
+            "gatepost": APIKeyMiddleware(answering, keys),
+            RedisGet.name: RedisGet(answering, client),
+        }
         good = [population.secret(number).decode() for number in range(10)]
         for protected in apps.values():
             await check(protected, good, [population.secret(count).decode()])
         plan.tell("warming up")
-        warmed = plan.pick(400_000, 10_000)
         for _ in range(10):
             (await ask(apps["gatepost"], traffic.take(warmed // 10), IN_FLIGHT)).only(200)
         await settled(keys)
         before = replace(keys._opened().lookup.counts)
-        waves = [traffic.take(asked) for _ in range(rounds)]
-        runs = await take_turns({name: _contestant(each, waves) for name, each in apps.items()}, rounds, plan.tell)
-        figures = _shares(before, keys._opened().lookup.counts, rounds * asked)
-    figures |= {
-        "keys": f"{count:,}",
-        "keys that memory holds at most": f"{count // MEMORY_PART:,}",
-        "warm-up": f"{warmed:,} requests",
-    }
+        waves = [traffic.take(wave) for _ in range(rounds)]
+        asked = {
+            name: Asked(app=each, secrets=partial(next, iter(waves)), in_flight=IN_FLIGHT, status=200)
+            for name, each in apps.items()
+        }
+        runs = await take_turns({name: each.rate for name, each in asked.items()}, rounds, plan.tell)
+        figures = _shares(before, keys._opened().lookup.counts, rounds * wave)
     table = Table(
         title=f"Zipf's law (s = {EXPONENT}) over {count:,} keys, {IN_FLIGHT} in flight",
         unit="requests/s",
-        better="more",
-        series=tuple(
-            Series(name=name, runs=tuple(runs[name]), note=getattr(each, "less", "")) for name, each in apps.items()
-        ),
+        series=series(runs, {name: each.note for name, each in asked.items()}),
         ratios=(ratio(runs, "gatepost", RedisGet.name),),
-        figures=figures,
+        figures={
+            **figures,
+            "keys": f"{count:,}",
+            "keys that memory holds at most": f"{count // MEMORY_PART:,}",
+            "warm-up": f"{warmed:,} requests",
+        },
         note="In process, through the middleware. The keys are imported by digest, so neither side checks an HMAC.",
     )
     return [table]
 
 
-def _contestant(protected: ASGIApp, waves: Sequence[Sequence[str]]) -> Contestant:
-    """A wave a round."""
-    left = iter(waves)
-
-    async def run() -> float:
-        return (await ask(protected, next(left), IN_FLIGHT)).only(200).per_second
-
-    return run
-
-
 def _shares(before: LookupCounts, after: LookupCounts, requests: int) -> dict[str, str]:
     """What answered gatepost's requests. Memory's is the rest: its hits are counted by nobody, to cost nothing."""
-    redis = after.from_redis - before.from_redis
-    database = after.from_database - before.from_database
-    shares: Mapping[str, int] = {
-        "memory": requests - redis - database,
-        "Redis": redis,
-        "PostgreSQL": database,
-    }
+    redis, database = after.from_redis - before.from_redis, after.from_database - before.from_database
+    shares: Mapping[str, int] = {"memory": requests - redis - database, "Redis": redis, "PostgreSQL": database}
     trips = {"MGET to Redis": after.gets - before.gets, "SELECT to PostgreSQL": after.reads - before.reads}
     return {f"gatepost's requests that {tier} answered": f"{n / requests:.1%}" for tier, n in shares.items()} | {
         f"gatepost's {name}, for 1,000 requests": f"{1_000 * n / requests:,.1f}" for name, n in trips.items()

@@ -12,24 +12,22 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 
-from redis.asyncio import Redis
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.types import ASGIApp
-from tests.servers.postgres import PostgresServer, postgres_server
-from tests.servers.redis import RedisServer, redis_server
 
 from benchmarks import stock
-from benchmarks.asking import app, ask, told
+from benchmarks.asking import ask, told
 from benchmarks.by_hand import GetThenSelect, RedisGet, put_in_redis, put_in_table
-from benchmarks.measured import Series, Table
+from benchmarks.in_process import answering
+from benchmarks.measured import Table
 from benchmarks.quiet import quiet
-from benchmarks.rounds import Plan
-from gatepost import APIKeyMiddleware, APIKeys
+from benchmarks.rounds import Plan, series
+from benchmarks.tiers import Tiers, stocked
+from gatepost import APIKeyMiddleware
 
 PACE_SECONDS = 0.01
 """Between two requests of one kind: 100 a second, far below what this can serve."""
@@ -68,104 +66,74 @@ class Kind:
         return f"{self.contestant}, keys {self.keys}" if self.keys != NEW else f"{self.contestant}, new keys"
 
 
+WITHIN, AFTER = "for less than max_staleness", "for longer than max_staleness"
+
+
 @dataclass(frozen=True)
 class Fault:
     """`begin`: brings it about. `anew`: everything works, and tiers are filled, right before it; else it goes on from
     the one before, once no lease holds any more."""
 
     name: str
-    begin: Callable[["Site"], object]
+    begin: Sequence[Callable[[Tiers], object]] = ()
     anew: bool = True
 
 
-@dataclass(frozen=True)
-class Site:
-    """What is under test."""
-
-    redis: RedisServer
-    postgres: PostgresServer
-    keys: APIKeys
-    client: Redis
-    engine: AsyncEngine
-    kinds: Sequence[Kind]
-
-    def kill_both(self) -> None:
-        """As when the machine that both are on loses power."""
-        self.redis.stop()
-        self.postgres.kill()
-
-    def restart_redis(self) -> None:
-        """It comes back empty."""
-        self.redis.stop()
-        self.redis.start()
-
-    def repair(self) -> None:
-        """Have both run."""
-        self.redis.resume()
-        self.postgres.resume()
-        self.redis.start()
-        self.postgres.start()
-
-
-WITHIN, AFTER = "for less than max_staleness", "for longer than max_staleness"
-
 FAULTS = (
-    Fault("nothing", lambda site: None),  # noqa: ARG005
-    Fault("Redis killed", lambda site: site.redis.stop()),
-    Fault("Redis paused", lambda site: site.redis.pause()),
-    Fault("Redis restarted, empty", lambda site: site.restart_redis()),
-    Fault(f"PostgreSQL killed, {WITHIN}", lambda site: site.postgres.kill()),
-    Fault(f"PostgreSQL killed, {AFTER}", lambda site: None, anew=False),  # noqa: ARG005
-    Fault(f"PostgreSQL paused, {WITHIN}", lambda site: site.postgres.pause()),
-    Fault(f"both killed, {WITHIN}", lambda site: site.kill_both()),
+    Fault("nothing"),
+    Fault("Redis killed", [lambda under: under.redis.stop()]),
+    Fault("Redis paused", [lambda under: under.redis.pause()]),
+    Fault("Redis restarted, empty", [lambda under: under.redis.stop(), lambda under: under.redis.start()]),
+    Fault(f"PostgreSQL killed, {WITHIN}", [lambda under: under.postgres.kill()]),
+    Fault(f"PostgreSQL killed, {AFTER}", anew=False),
+    Fault(f"PostgreSQL paused, {WITHIN}", [lambda under: under.postgres.pause()]),
+    Fault(f"both killed, {WITHIN}", [lambda under: under.redis.stop(), lambda under: under.postgres.kill()]),
 )
 
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """A table for each fault: the share of good keys that were let in."""
-    seconds = 0.4 if plan.quick else 3.0
-    lease = 1.0 if plan.quick else 6.0
+    seconds, lease = (0.4, 1.0) if plan.quick else (3.0, 6.0)
     each = int(seconds / PACE_SECONDS) + CALLERS
     good = range(OFF.stop + 2 * each * len(FAULTS))
     in_redis, new = (
         [good[first : first + each] for first in range(OFF.stop + start, len(good), 2 * each)] for start in (0, each)
     )
-    async with AsyncExitStack() as stack:
-        stack.enter_context(quiet())
-        redis = stack.enter_context(redis_server())
-        postgres = stack.enter_context(postgres_server())
-        settings = {"max_staleness": lease, "poll_interval": lease / 20, "read_timeout": READ_SECONDS}
-        await APIKeys(postgres.url).create_schema()
-        keys = APIKeys(postgres.url, redis.url, server_keys=[stock.SERVER_KEY], **settings)  # type: ignore[arg-type]
-        await stack.enter_async_context(keys)
-        await keys.serve()
-        client = await stack.enter_async_context(Redis.from_url(redis.url))
-        engine = create_async_engine(postgres.url)
-        stack.push_async_callback(engine.dispose)
-        await stock.put_in(keys, (number for number in good if number not in OFF))
-        await stock.put_in(keys, OFF, active=False)
-        await put_in_table(engine, good)
-        site = Site(redis, postgres, keys, client, engine, _kinds(keys, client, engine))
-        tables = []
-        for number, fault in enumerate(FAULTS):
-            plan.tell(fault.name)
-            if fault.anew:
-                site.repair()
-                await _prepare(site, [*in_redis[number], *in_redis[(number + 1) % len(FAULTS)]])
-            else:
-                await _until(lambda: keys.lease_seconds == 0)
-            _hand_out(site, in_redis[number], new[number])
-            fault.begin(site)
-            await _send(site.kinds, seconds)
-            _judge(site.kinds, fault)
-            tables.append(_table(site.kinds, fault, lease))
-        site.repair()  # so that what is open is closed in time
-        await _until(lambda: keys.lease_seconds > 0)
+    settings = {"max_staleness": lease, "poll_interval": lease / 20, "read_timeout": READ_SECONDS}
+    tables = []
+    with quiet():
+        async with stocked((number for number in good if number not in OFF), OFF, **settings) as under:
+            await under.keys.serve()
+            await put_in_table(under.engine, good)
+            kinds = _kinds(under)
+            for number, fault in enumerate(FAULTS):
+                plan.tell(fault.name)
+                if fault.anew:
+                    _repair(under)
+                    await _prepare(under, kinds, [*in_redis[number], *in_redis[(number + 1) % len(FAULTS)]])
+                else:
+                    await _until(lambda: under.keys.lease_seconds == 0)
+                _hand_out(kinds, in_redis[number], new[number])
+                for step in fault.begin:
+                    step(under)
+                await _send(kinds, seconds)
+                _judge(kinds, fault)
+                tables.append(_table(kinds, fault, lease))
+            _repair(under)  # so that what is open is closed in time
+            await _until(lambda: under.keys.lease_seconds > 0)
     return tables
 
 
-def _kinds(keys: APIKeys, client: Redis, engine: AsyncEngine) -> Sequence[Kind]:
-    gatepost, get, cached = APIKeyMiddleware(app, keys), RedisGet(app, client), GetThenSelect(app, client, engine)
+def _repair(under: Tiers) -> None:
+    """Have both servers run."""
+    for server in (under.redis, under.postgres):
+        server.resume()
+        server.start()
+
+
+def _kinds(under: Tiers) -> Sequence[Kind]:
+    gatepost, get = APIKeyMiddleware(answering, under.keys), RedisGet(answering, under.client)
+    cached = GetThenSelect(answering, under.engine, under.client)
     return [
         *(Kind("gatepost", each, gatepost) for each in (IN_MEMORY, IN_REDIS, NEW, DEACTIVATED)),
         Kind(get.name, IN_REDIS, get),
@@ -173,56 +141,45 @@ def _kinds(keys: APIKeys, client: Redis, engine: AsyncEngine) -> Sequence[Kind]:
     ]
 
 
-async def _prepare(site: Site, in_redis: Sequence[int]) -> None:
+async def _prepare(under: Tiers, kinds: Sequence[Kind], in_redis: Sequence[int]) -> None:
     """Wait until everybody works, then fill the tiers. `in_redis`: also for the next fault, if it goes on from here."""
-    redis = site.keys._opened().redis
-    await _until(lambda: site.keys.lease_seconds > 0 and redis is not None and redis.healthy)
-    await put_in_redis(site.client, in_redis)
-    await put_in_redis(site.client, in_redis, b"cached:")
-    by_app = {kind.contestant: kind.app for kind in site.kinds}
+    redis = under.keys._opened().redis
+    await _until(lambda: under.keys.lease_seconds > 0 and redis is not None and redis.healthy)
+    for prefix in (b"by_hand:", b"cached:"):
+        await put_in_redis(under.client, map(stock.digest, in_redis), prefix)
+    by_app = {kind.contestant: kind.app for kind in kinds}
     for number, protected in enumerate(by_app.values()):
         probe = [stock.secret(in_redis[number])] * 64
-        deadline = time.monotonic() + RECOVERY_SECONDS
-        while set((await ask(protected, probe, 16)).counts) != {"200"}:  # broken connections are found by using them
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{list(by_app)[number]} does not work again")
-            await asyncio.sleep(LOOK_SECONDS)
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while True:  # broken connections are found by using them
+                if set((await ask(protected, probe, 16)).counts) == {"200"}:
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
     gatepost = by_app["gatepost"]
     (await ask(gatepost, map(stock.secret, in_redis), 64)).only(200)
-    await stock.settled(site.keys)
-    stock.forget(site.keys)
+    await stock.settled(under.keys)
+    stock.forget(under.keys)
     (await ask(gatepost, map(stock.secret, HOT), 1)).only(200)
     (await ask(gatepost, map(stock.secret, OFF), 1)).only(401)
 
 
-def _hand_out(site: Site, in_redis: Sequence[int], new: Sequence[int]) -> None:
+def _hand_out(kinds: Sequence[Kind], in_redis: Sequence[int], new: Sequence[int]) -> None:
     """Secrets for each kind of request; those in Redis and new ones are used once, or memory would know them."""
-    texts: Mapping[str, Sequence[str]] = {
-        IN_MEMORY: [stock.secret(number) for number in HOT],
-        IN_REDIS: [stock.secret(number) for number in in_redis],
-        NEW: [stock.secret(number) for number in new],
-        DEACTIVATED: [stock.secret(number) for number in OFF],
-    }
-    for kind in site.kinds:
-        kind.secrets = iter(texts[kind.keys]) if kind.keys in {IN_REDIS, NEW} else cycle(texts[kind.keys])
+    numbers = {IN_MEMORY: HOT, IN_REDIS: in_redis, NEW: new, DEACTIVATED: OFF}
+    for kind in kinds:
+        texts = [stock.secret(number) for number in numbers[kind.keys]]
+        kind.secrets = iter(texts) if kind.keys in {IN_REDIS, NEW} else cycle(texts)
         kind.answers.clear()
         kind.seconds.clear()
 
 
 async def _send(kinds: Sequence[Kind], seconds: float) -> None:
     begun = time.perf_counter()
-    callers = [
-        asyncio.create_task(_call(kind, begun + number * PACE_SECONDS, begun + seconds))
-        for kind in kinds
-        for number in range(CALLERS)
-    ]
-    _, waiting = await asyncio.wait(callers, timeout=seconds + GRACE_SECONDS)
-    for caller in waiting:
-        caller.cancel()
-    await asyncio.gather(*callers, return_exceptions=True)
-    for caller in callers:
-        if not caller.cancelled() and caller.exception() is not None:
-            raise RuntimeError("a caller failed") from caller.exception()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds + GRACE_SECONDS), asyncio.TaskGroup() as callers:
+            for kind in kinds:
+                for number in range(CALLERS):
+                    callers.create_task(_call(kind, begun + number * PACE_SECONDS, begun + seconds))
 
 
 async def _call(kind: Kind, due: float, end: float) -> None:
@@ -254,20 +211,17 @@ def _judge(kinds: Sequence[Kind], fault: Fault) -> None:
 
 def _table(kinds: Sequence[Kind], fault: Fault, lease: float) -> Table:
     bad = next(kind for kind in kinds if kind.keys == DEACTIVATED)
-    good = [kind for kind in kinds if kind is not bad]
+    good = {kind.name: kind for kind in kinds if kind is not bad}
     slowest = max(chain.from_iterable(kind.seconds for kind in kinds if kind.contestant == "gatepost"))
+    let_in = {name: [100 * kind.answers["200"] / kind.answers.total()] for name, kind in good.items()}
+    told_of = {
+        name: "; ".join(filter(None, (told(kind.answers), _times(kind.seconds), getattr(kind.app, "less", ""))))
+        for name, kind in good.items()
+    }
     return Table(
         title=f"Good keys let in: {fault.name}",
         unit="% of requests",
-        better="more",
-        series=tuple(
-            Series(
-                name=kind.name,
-                runs=(100 * kind.answers["200"] / kind.answers.total(),),
-                note="; ".join(filter(None, (told(kind.answers), _times(kind.seconds), getattr(kind.app, "less", "")))),
-            )
-            for kind in good
-        ),
+        series=series(let_in, told_of),
         figures={
             "gatepost's wrong answers": "0",
             "gatepost, deactivated keys": told(bad.answers),
@@ -285,8 +239,7 @@ def _times(seconds: Sequence[float]) -> str:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"nothing changed in {RECOVERY_SECONDS:g} s")
-        await asyncio.sleep(LOOK_SECONDS)
+    """Raises `TimeoutError`."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while not holds():  # noqa: ASYNC110 - nothing of it tells
+            await asyncio.sleep(LOOK_SECONDS)

@@ -16,9 +16,9 @@ from starlette.authentication import requires as starlette_requires
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Scope
 
-from benchmarks.coroutine import drive
-from benchmarks.measured import Series, Table
-from benchmarks.rounds import Contestant, Plan, Runs, ratio, take_turns
+from benchmarks.in_process import drive, receive, scope_of, time_requests
+from benchmarks.measured import Table
+from benchmarks.rounds import Contestant, Plan, Runs, ratio, series, take_turns
 from gatepost import requires
 
 CALLS = 10_000
@@ -34,23 +34,18 @@ LACKING = HELD - {*FIVE}
 
 NO_CHECK = "no check"
 BY_HAND = "one line by hand"
-GATEPOST = "gatepost, one permission"
-GATEPOST_FIVE = "gatepost, five permissions"
+GATEPOST, GATEPOST_FIVE = "gatepost, one permission", "gatepost, five permissions"
 GATEPOST_ANY = "gatepost, any of five"
-STARLETTE = "Starlette's requires, one scope"
-STARLETTE_FIVE = "Starlette's requires, five scopes"
-FASTAPI = "FastAPI's Security, one scope"
-FASTAPI_FIVE = "FastAPI's Security, five scopes"
+STARLETTE, STARLETTE_FIVE = "Starlette's requires, one scope", "Starlette's requires, five scopes"
+FASTAPI, FASTAPI_FIVE = "FastAPI's Security, one scope", "FastAPI's Security, five scopes"
 FASTAPI_EMPTY = "FastAPI, a dependency that does nothing"
 
-_STARLETTE_NOTE = "names are texts that nobody checks; the refusal does not say what is missing"
-_FASTAPI_NOTE = "the check itself is written by hand; names are texts that nobody checks"
 NOTES = {
     BY_HAND: "an if in the handler; names are texts that nobody checks; the refusal does not say what is missing",
-    STARLETTE: _STARLETTE_NOTE,
-    STARLETTE_FIVE: _STARLETTE_NOTE,
-    FASTAPI: _FASTAPI_NOTE,
-    FASTAPI_FIVE: _FASTAPI_NOTE,
+    **dict.fromkeys(
+        (STARLETTE, STARLETTE_FIVE), "names are texts that nobody checks; the refusal does not say what is missing"
+    ),
+    **dict.fromkeys((FASTAPI, FASTAPI_FIVE), "the check itself is written by hand; names are texts that nobody checks"),
     FASTAPI_EMPTY: "for comparison: what a dependency costs before it checks anything",
 }
 
@@ -100,75 +95,43 @@ DEPENDENCIES: Mapping[str, Any] = {
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """Times are µs a request."""
-    return [await _handlers(plan), await _routes(plan)]
-
-
-async def _handlers(plan: Plan) -> Table:
-    contestants: dict[str, Contestant] = {}
+    handlers: dict[str, Contestant] = {}
     for name, guarded in HANDLERS.items():
         _check(name, partial(_status_of_handler, guarded))
-        contestants[name] = partial(_time_handler, guarded, plan.pick(CALLS, CALLS // 5))
-    runs = await take_turns(contestants, plan.pick(60, 20), plan.tell)
-    return Table(
-        title="Permission check on a Starlette handler: added time",
-        unit="µs",
-        better="less",
-        series=_added(runs),
-        ratios=(
-            ratio(runs, GATEPOST, STARLETTE, beyond=NO_CHECK),
-            ratio(runs, GATEPOST_FIVE, STARLETTE_FIVE, beyond=NO_CHECK),
-        ),
-        note="Of requests that are let in. What finding the key costs is not in it: see memory_hit.",
-    )
-
-
-async def _routes(plan: Plan) -> Table:
-    contestants: dict[str, Contestant] = {}
-    for name, app in _apps().items():
+        handlers[name] = partial(_time_handler, guarded, plan.pick(CALLS, CALLS // 5))
+    routes: dict[str, Contestant] = {}
+    apps = {name: _app(HANDLERS[name]) for name in (NO_CHECK, GATEPOST, GATEPOST_FIVE)}
+    apps |= {name: _app(handler, dependency) for name, dependency in DEPENDENCIES.items()}
+    for name, app in apps.items():
         _check(name, partial(_status_of_app, app))
-        contestants[name] = partial(_time_app, app, plan.pick(ROUTE_CALLS, ROUTE_CALLS // 5))
-    runs = await take_turns(contestants, plan.pick(40, 15), plan.tell)
+        routes[name] = partial(_time_app, app, plan.pick(ROUTE_CALLS, ROUTE_CALLS // 5))
+    found = "Of requests that are let in. What finding the key costs is not in it: see memory_hit."
+    whole = "Whole requests to an app with one route, called as a server calls it, less those to the same route with "
+    whole += "no check. Of requests that are let in."
+    starlette, fastapi = (STARLETTE, STARLETTE_FIVE), (FASTAPI, FASTAPI_FIVE)
+    return [
+        _added("a Starlette handler", await take_turns(handlers, plan.pick(60, 20), plan.tell), starlette, found),
+        _added("a FastAPI route", await take_turns(routes, plan.pick(40, 15), plan.tell), fastapi, whole),
+    ]
+
+
+def _added(what: str, runs: Runs, rivals: tuple[str, str], note: str) -> Table:
+    """What each adds to the handler or route that has no check."""
+    pairs = zip((GATEPOST, GATEPOST_FIVE), rivals, strict=True)
     return Table(
-        title="Permission check on a FastAPI route: added time",
+        title=f"Permission check on {what}: added time",
         unit="µs",
-        better="less",
-        series=_added(runs),
-        ratios=(
-            ratio(runs, GATEPOST, FASTAPI, beyond=NO_CHECK),
-            ratio(runs, GATEPOST_FIVE, FASTAPI_FIVE, beyond=NO_CHECK),
-        ),
-        note="Whole requests to an app with one route, called as a server calls it, less those to the same route with "
-        "no check. Of requests that are let in.",
+        series=series(runs, NOTES, beyond=NO_CHECK),
+        ratios=tuple(ratio(runs, ours, theirs, beyond=NO_CHECK) for ours, theirs in pairs),
+        note=note,
     )
-
-
-def _apps() -> Mapping[str, ASGIApp]:
-    """Each with one route, so that all find it as fast."""
-    apps: dict[str, ASGIApp] = {}
-    for name in (NO_CHECK, GATEPOST, GATEPOST_FIVE):
-        apps[name] = _app(HANDLERS[name])
-    for name, dependency in DEPENDENCIES.items():
-        apps[name] = _app(handler, dependency)
-    return apps
 
 
 def _app(endpoint: Handler, *dependencies: Any) -> ASGIApp:
+    """With one route, so that all find it as fast."""
     app = FastAPI(openapi_url=None)
     app.add_api_route("/", endpoint, response_model=None, dependencies=dependencies)
     return app
-
-
-def _added(runs: Runs) -> tuple[Series, ...]:
-    """What each contestant adds to the handler or route that has no check."""
-    return tuple(
-        Series(
-            name=name,
-            runs=tuple(mine - base for mine, base in zip(runs[name], runs[NO_CHECK], strict=True)),
-            note=NOTES.get(name, ""),
-        )
-        for name in runs
-        if name != NO_CHECK
-    )
 
 
 def _check(name: str, status: Callable[[frozenset[str]], int]) -> None:
@@ -192,7 +155,7 @@ def _status_of_app(app: ASGIApp, held: frozenset[str]) -> int:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    drive(app(_scope(held), _receive, send))
+    drive(app(_scope(held), receive, send))
     return int(sent[0]["status"])
 
 
@@ -205,30 +168,10 @@ async def _time_handler(guarded: Handler, calls: int) -> float:
 
 
 async def _time_app(app: ASGIApp, calls: int) -> float:
-    scopes = [_scope(HELD) for _ in range(calls)]  # an app writes into its scope
-    begun = time.perf_counter()
-    for scope in scopes:
-        drive(app(scope, _receive, _send))
-    return (time.perf_counter() - begun) / calls * 1e6
+    return time_requests(app, [_scope(HELD) for _ in range(calls)])  # an app writes into its scope
 
 
 def _scope(held: frozenset[str]) -> Scope:
     """As the middleware leaves it, for gatepost and for Starlette."""
-    return {
-        "type": "http",
-        "method": "GET",
-        "path": "/",
-        "root_path": "",
-        "query_string": b"",
-        "headers": [(b"host", b"api.example.org")],
-        "permissions": held,
-        "auth": AuthCredentials(sorted(held)),
-    }
-
-
-async def _receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def _send(message: Message) -> None:
-    """Nobody reads it."""
+    headers = [(b"host", b"api.example.org")]
+    return scope_of(None, root_path="", headers=headers, permissions=held, auth=AuthCredentials(sorted(held)))

@@ -8,26 +8,23 @@ memory hit, which needs no HMAC, and no response of ours.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from functools import partial
 
-from redis.asyncio import Redis
-from starlette.types import ASGIApp
-from tests.servers.postgres import postgres_server
 from tests.servers.programs import ProgramMissingError
-from tests.servers.redis import redis_server
 
 from benchmarks import stock
-from benchmarks.asking import app, ask
+from benchmarks.asking import Asked, Secrets
 from benchmarks.by_hand import RedisGet, put_in_redis
 from benchmarks.cores import apart
 from benchmarks.counting import RedisCommands, counted_statements
-from benchmarks.measured import Series, Table
+from benchmarks.in_process import answering
+from benchmarks.measured import Table
 from benchmarks.rivals import gatepost_app, redis_by_hand
-from benchmarks.rounds import Contestant as Turn
-from benchmarks.rounds import Plan, ratio, take_turns
+from benchmarks.rounds import Plan, ratio, ratios, series, take_turns
 from benchmarks.serving import wrk
 from benchmarks.serving.lineup import Contestant, served
-from gatepost import APIKeyMiddleware, APIKeys
+from benchmarks.tiers import stocked
+from gatepost import APIKeyMiddleware
 
 GOOD, OFF, DELETED = range(100), range(100, 200), range(200, 300)
 """Numbers of the keys that are active, deactivated, and gone."""
@@ -40,8 +37,6 @@ BY_HAND_VALID, BY_HAND_UNKNOWN = f"valid, {RedisGet.name}", f"invented, {RedisGe
 
 CONNECTIONS = 64
 LIMIT = 0.8
-
-Secrets = Sequence[str | None]
 
 
 async def measure(plan: Plan) -> Sequence[Table]:
@@ -56,7 +51,6 @@ async def measure(plan: Plan) -> Sequence[Table]:
 
 async def _over_http(plan: Plan) -> Table:
     """Through uvicorn, with an app of Starlette's behind."""
-    seconds, rounds = plan.pick(3, 1), plan.pick(7, 1)
     async with served([gatepost_app.STARLETTE, redis_by_hand.PURE], plan.tell) as (gatepost, by_hand):
         kinds: Mapping[str, tuple[Contestant, str]] = {
             VALID: (gatepost, "usable"),
@@ -64,19 +58,15 @@ async def _over_http(plan: Plan) -> Table:
             BY_HAND_VALID: (by_hand, "usable"),
             BY_HAND_UNKNOWN: (by_hand, "invented"),
         }
-
-        def turn(contestant: Contestant, kind: str) -> Turn:
-            async def run() -> float:
-                return (await contestant.load(kind, connections=CONNECTIONS, seconds=seconds)).rate
-
-            return run
-
-        runs = await take_turns({name: turn(*kind) for name, kind in kinds.items()}, rounds, plan.tell)
+        contestants = {
+            name: partial(one.rate, kind, connections=CONNECTIONS, seconds=plan.pick(3, 1))
+            for name, (one, kind) in kinds.items()
+        }
+        runs = await take_turns(contestants, plan.pick(7, 1), plan.tell)
     return Table(
         title=f"Secrets that are refused and those that are let in, over HTTP, {CONNECTIONS} connections",
         unit="requests/s",
-        better="more",
-        series=tuple(Series(name=name, runs=tuple(runs[name]), note=kinds[name][0].rival.note) for name in kinds),
+        series=series(runs, {name: one.rival.note for name, (one, _) in kinds.items()}),
         ratios=(
             ratio(runs, INVENTED, VALID, limit=LIMIT, bound="at least"),
             ratio(runs, INVENTED, BY_HAND_UNKNOWN),
@@ -88,58 +78,56 @@ async def _over_http(plan: Plan) -> Table:
 
 
 async def _in_process(plan: Plan) -> Table:
-    count = plan.pick(5_000, 1_000)
-    rounds = plan.pick(25, 3)
-    async with AsyncExitStack() as stack:
-        redis = stack.enter_context(redis_server())
-        postgres = stack.enter_context(postgres_server())
-        stack.enter_context(apart([redis.pid, postgres.pid]))
-        await APIKeys(postgres.url).create_schema()
-        keys = APIKeys(postgres.url, redis.url, server_keys=[stock.SERVER_KEY], redis_timeout=1.0, **LASTING)  # type: ignore[arg-type]
-        await stack.enter_async_context(keys)
-        await stock.put_in(keys, GOOD)
-        await stock.put_in(keys, OFF, active=False)
-        client = await stack.enter_async_context(Redis.from_url(redis.url))
-        await put_in_redis(client, GOOD)
-        gatepost, by_hand = APIKeyMiddleware(app, keys), RedisGet(app, client)
-        kinds: Mapping[str, tuple[ASGIApp, Secrets, int]] = {
-            VALID: (gatepost, _again(stock.secret, GOOD, count), 200),
-            INVENTED: (gatepost, [stock.invented(number) for number in range(count)], 401),
-            "gatepost, malformed": (gatepost, [f"gp_{number:x}" for number in range(count)], 401),
-            "gatepost, wrong checksum": (gatepost, [_mistyped(stock.secret(number)) for number in range(count)], 401),
-            "gatepost, no secret": (gatepost, [None] * count, 401),
-            "gatepost, of a deactivated key": (gatepost, _again(stock.secret, OFF, count), 401),
-            "gatepost, of a deleted key": (gatepost, _again(stock.secret, DELETED, count), 401),
-            BY_HAND_VALID: (by_hand, _again(stock.secret, GOOD, count // 4), 200),
-            BY_HAND_UNKNOWN: (by_hand, [stock.invented(number) for number in range(count // 4)], 401),
-        }
-        commands = RedisCommands(client)
-        with counted_statements() as statements:
-            for protected, secrets, status in kinds.values():  # also has memory know those that it can
-                (await ask(protected, secrets, 1)).only(status)
-            await stock.settled(keys)
-            trips: dict[str, Counter[str]] = {name: Counter() for name in kinds}
-            contestants = {name: _contestant(kind, commands, statements, trips[name]) for name, kind in kinds.items()}
-            runs = await take_turns(contestants, rounds, plan.tell)
-    for name, counts in trips.items():
-        if kinds[name][0] is gatepost and counts.total():
-            raise RuntimeError(f"{name}: gatepost asked Redis or the database: {dict(counts)}")
-    asked = rounds * (count // 4)
+    count, rounds = plan.pick(5_000, 1_000), plan.pick(25, 3)
+    async with stocked(GOOD, OFF, redis_timeout=1.0, **LASTING) as tiers:
+        with apart([tiers.redis.pid, tiers.postgres.pid]), counted_statements() as counted:
+            await put_in_redis(tiers.client, map(stock.digest, GOOD))
+            gatepost, by_hand = APIKeyMiddleware(answering, tiers.keys), RedisGet(answering, tiers.client)
+            invented = [stock.invented(number) for number in range(count)]
+            mistyped = [_mistyped(stock.secret(number)) for number in range(count)]
+            few = count // 4
+            kinds: Mapping[str, tuple[Secrets, int]] = {
+                VALID: (_again(stock.secret, GOOD, count), 200),
+                INVENTED: (invented, 401),
+                "gatepost, malformed": ([f"gp_{number:x}" for number in range(count)], 401),
+                "gatepost, wrong checksum": (mistyped, 401),
+                "gatepost, no secret": ([None] * count, 401),
+                "gatepost, of a deactivated key": (_again(stock.secret, OFF, count), 401),
+                "gatepost, of a deleted key": (_again(stock.secret, DELETED, count), 401),
+                BY_HAND_VALID: (_again(stock.secret, GOOD, few), 200),
+                BY_HAND_UNKNOWN: (invented[:few], 401),
+            }
+            commands = RedisCommands(tiers.client)
+            asked = {
+                name: Asked(
+                    app=by_hand if name in {BY_HAND_VALID, BY_HAND_UNKNOWN} else gatepost,
+                    secrets=partial(iter, secrets),
+                    in_flight=1,
+                    status=status,
+                    commands=commands,
+                    counted=counted,
+                )
+                for name, (secrets, status) in kinds.items()
+            }
+            for each in asked.values():  # also has memory know those that it can
+                await each.ask()
+            await stock.settled(tiers.keys)
+            for each in asked.values():
+                each.gets.clear()
+                each.statements.clear()
+            runs = await take_turns({name: each.rate for name, each in asked.items()}, rounds, plan.tell)
+    trips = {name: sum(each.gets) + sum(each.statements, Counter())["lookups"] for name, each in asked.items()}
+    for name, found in trips.items():
+        if found and asked[name].app is gatepost:
+            raise RuntimeError(f"{name}: gatepost asked Redis or the database {found} times")
     return Table(
         title="Secrets that are refused and those that are let in, in process",
         unit="requests/s",
-        better="more",
-        series=tuple(
-            Series(name=name, runs=tuple(runs[name]), note=getattr(kinds[name][0], "less", "")) for name in kinds
-        ),
-        ratios=(
-            ratio(runs, INVENTED, VALID),
-            ratio(runs, INVENTED, BY_HAND_UNKNOWN),
-            ratio(runs, VALID, BY_HAND_VALID),
-        ),
+        series=series(runs, {name: each.note for name, each in asked.items()}),
+        ratios=(*ratios(runs, INVENTED, [VALID, BY_HAND_UNKNOWN]), ratio(runs, VALID, BY_HAND_VALID)),
         figures={
             f"calls to Redis and PostgreSQL for {rounds * count:,} invented secrets": "0",
-            f"the same for {RedisGet.name}, {asked:,} secrets": f"{trips[BY_HAND_UNKNOWN].total():,}",
+            f"the same for {RedisGet.name}, {rounds * few:,} secrets": f"{trips[BY_HAND_UNKNOWN]:,}",
         },
         note="In process, one at a time, through the middleware until the answer is sent. Every invented secret is "
         "another one; secrets of deactivated and deleted keys are remembered.",
@@ -154,22 +142,3 @@ def _again(secret: Callable[[int], str], numbers: range, count: int) -> Secrets:
 
 def _mistyped(secret: str) -> str:
     return secret[:-1] + ("0" if secret[-1] != "0" else "1")
-
-
-def _contestant(
-    kind: tuple[ASGIApp, Secrets, int],
-    commands: RedisCommands,
-    statements: Counter[str],
-    trips: Counter[str],
-) -> Turn:
-    protected, secrets, status = kind
-
-    async def run() -> float:
-        await commands.begin()
-        before = statements["lookups"]
-        answers = (await ask(protected, secrets, 1)).only(status)
-        sent = await commands.count()
-        trips.update(redis=sent["get"] + sent["mget"], database=statements["lookups"] - before)
-        return answers.per_second
-
-    return run

@@ -59,10 +59,9 @@ def _framework(name: str, contestants: Sequence[Contestant], turns: Turns) -> Ta
     return Table(
         title=f"A valid key over HTTP: {name}",
         unit="requests/s",
-        better="more",
         series=tuple(turns.series(one) for one in contestants),
         ratios=tuple(ratios),
-        figures=dict(statuses(contestants)),
+        figures=statuses(contestants),
         note="64 connections, one key, one uvicorn worker (uvloop, httptools); the servers take turns on one core",
     )
 
@@ -79,7 +78,6 @@ async def _refused(plan: Plan, contestants: Sequence[Contestant], kind: str) -> 
     return Table(
         title=f"Refusing {KINDS[kind]}",
         unit="requests/s",
-        better="more",
         series=tuple(turns.series(one, name=one.rival.label) for one in knowing if one.start == 0),
         note="the same secret again and again, 64 connections; contestants without such keys are left out",
     )

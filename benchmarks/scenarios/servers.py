@@ -30,7 +30,6 @@ async def _table(plan: Plan, server: Server, contestants: Sequence[Contestant]) 
     return Table(
         title=f"A valid key under {server.name}",
         unit="requests/s",
-        better="more",
         series=(turns.series(unprotected), turns.series(gatepost)),
         ratios=tuple(turns.ratios(gatepost, unprotected)),
         note="Starlette, 64 connections, one worker",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,16 @@ from tests.servers.ports import free_port
 from tests.servers.postgres import postgres_server
 from tests.servers.redis import redis_server
 
-from benchmarks.measured import Series, Table
+from benchmarks.child import printed
+from benchmarks.cores import ONE, OTHER, kept
+from benchmarks.measured import Table
 from benchmarks.rivals import bare, gatepost_app, keygate_fastapi, keyshield_fastapi
 from benchmarks.rivals.rival import ROUTE, Rival, Stores
-from benchmarks.rounds import Contestant, Plan, ratio, take_turns
-from benchmarks.serving.halves import Halves
+from benchmarks.rounds import Contestant, Plan, ratio, ratios, series, take_turns
 from benchmarks.serving.servers import UVICORN
 
-PYTHON = "Python alone"
-ALL = "gatepost"
-NAMES = "gatepost, what an app uses"
-STARLETTE = "Starlette"
-FASTAPI = "FastAPI"
+PYTHON, ALL, NAMES = "Python alone", "gatepost", "gatepost, what an app uses"
+STARLETTE, FASTAPI, LITESTAR = "Starlette", "FastAPI", "Litestar"
 
 IMPORTS: Mapping[str, str] = {
     PYTHON: "pass",
@@ -37,7 +36,7 @@ IMPORTS: Mapping[str, str] = {
     NAMES: "from gatepost import APIKeyMiddleware, APIKeys, requires",
     STARLETTE: "import starlette.applications",
     FASTAPI: "import fastapi",
-    "Litestar": "import litestar",
+    LITESTAR: "import litestar",
     "keyshield": """
 import keyshield.hasher.argon2, keyshield.repositories.sql
 from keyshield import ApiKey, ApiKeyService
@@ -57,33 +56,25 @@ IMPORTS_QUICK = (PYTHON, NAMES, STARLETTE, FASTAPI)
 
 IMPORT_NOTES = {
     ALL: "with the parts of Starlette that it needs; SQLAlchemy and redis-py follow when keys are opened",
-    STARLETTE: "a framework, for comparison",
-    FASTAPI: "a framework, for comparison",
-    "Litestar": "a framework, for comparison",
+    **dict.fromkeys((STARLETTE, FASTAPI, LITESTAR), "a framework, for comparison"),
     "keyshield": "with FastAPI, SQLAlchemy and Argon2, which its README's example needs",
     "fastapi-keygate": "with FastAPI, which it is for",
     "djangorestframework-api-key": "with Django, set up, and its REST framework",
 }
 
-SQLITE = "SQLite"
-SERVERS = "PostgreSQL and Redis"
+SQLITE, SERVERS = "SQLite", "PostgreSQL and Redis"
 
-BARE = "bare app"
-BARE_FASTAPI = "bare app (FastAPI)"
-FEW: Mapping[str, tuple[Rival, str]] = {
+BARE, BARE_FASTAPI = "bare app", "bare app (FastAPI)"
+APPS: Mapping[str, tuple[Rival, str]] = {
     BARE: (bare.STARLETTE, SQLITE),
     "gatepost, SQLite": (gatepost_app.STARLETTE, SQLITE),
     "gatepost": (gatepost_app.STARLETTE, SERVERS),
-}
-MORE: Mapping[str, tuple[Rival, str]] = {
     BARE_FASTAPI: (bare.FASTAPI, SQLITE),
     "gatepost (FastAPI)": (gatepost_app.FASTAPI, SERVERS),
     "keyshield, no delay": (keyshield_fastapi.NO_DELAYS, SERVERS),
     "fastapi-keygate": (keygate_fastapi.RIVAL, SERVERS),
 }
-"""Contestants, and where their keys are. A quick run does without the latter."""
-
-ALL_APPS = {**FEW, **MORE}
+"""Contestants, and where their keys are. A quick run does with the first three."""
 
 OPENING = """
 import asyncio, sys, time
@@ -106,9 +97,8 @@ AGAIN_SECONDS = 0.002
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """Times are milliseconds."""
-    halves = Halves()
     with ExitStack() as stack:
-        stack.enter_context(halves.ours())
+        stack.enter_context(kept(ONE))
         imports = await _imports(plan)
         folder = stack.enter_context(server_folder("startup"))
         postgres, redis = stack.enter_context(postgres_server()), stack.enter_context(redis_server())
@@ -116,7 +106,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
             SQLITE: Stores(database=f"sqlite:///{folder / 'keys.db'}", redis="", folder=folder),
             SERVERS: Stores(database=postgres.url, redis=redis.url, folder=folder),
         }
-        first = await _first_answers(stores, halves, plan)
+        first = await _first_answers(stores, plan)
         return [imports, await _openings(stores, plan), first]
 
 
@@ -129,16 +119,8 @@ async def _imports(plan: Plan) -> Table:
     return Table(
         title="Import, added to Python's own start",
         unit="ms",
-        better="less",
-        series=tuple(
-            Series(
-                name=name,
-                runs=tuple(mine - base for mine, base in zip(runs[name], runs[PYTHON], strict=True)),
-                note=IMPORT_NOTES.get(name, ""),
-            )
-            for name in imported
-        ),
-        ratios=tuple(ratio(runs, NAMES, name, beyond=PYTHON) for name in imported if name not in {ALL, NAMES}),
+        series=series(runs, IMPORT_NOTES, beyond=PYTHON),
+        ratios=ratios(runs, NAMES, [name for name in imported if name not in {ALL, NAMES}], beyond=PYTHON),
         figures={f"modules loaded by {name}": str(modules[name] - modules[PYTHON]) for name in imported},
     )
 
@@ -150,48 +132,47 @@ async def _openings(stores: Mapping[str, Stores], plan: Plan) -> Table:
     for number in range(rounds):
         for name, store in stores.items():
             plan.tell(f"round {number + 1} of {rounds}: opening the keys: {name}")
-            addresses = [store.database, store.redis] if store.redis else [store.database]
-            first, again = map(float, (await _python(OPENING, *addresses)).split())
+            first, again = map(float, (await _python(OPENING, store.database, *filter(None, [store.redis]))).split())
             runs.setdefault(f"{name}, first in a process", []).append(first * 1000)
             runs.setdefault(f"{name}, again", []).append(again * 1000)
     return Table(
         title="Opening the keys: async with keys",
         unit="ms",
-        better="less",
-        series=tuple(Series(name=name, runs=tuple(times)) for name, times in runs.items()),
+        series=series(runs),
         note="The first time in a process SQLAlchemy, the driver and redis-py are loaded. The tables are there before.",
     )
 
 
-async def _first_answers(stores: Mapping[str, Stores], halves: Halves, plan: Plan) -> Table:
+async def _first_answers(stores: Mapping[str, Stores], plan: Plan) -> Table:
     contestants: dict[str, Contestant] = {}
-    for name, (rival, where) in (FEW if plan.quick else ALL_APPS).items():
+    for name, (rival, where) in islice(APPS.items(), plan.pick(len(APPS), 3)):
         prepared = await rival.prepare(stores[where])
         settings = dict(prepared.settings)
         if rival is gatepost_app.STARLETTE and where == SQLITE:
             settings["keys"] = {"database": stores[where].database}
         header = rival.header(prepared.secrets.usable)
-        contestants[name] = partial(_time_first_answer, rival.app, settings, header, stores[where].folder, halves)
+        contestants[name] = partial(_time_first_answer, rival.app, settings, header, stores[where].folder)
         await contestants[name]()  # compiles what was not
     runs = await take_turns(contestants, plan.pick(10, 2), plan.tell)
-    ratios = [ratio(runs, name, BARE) for name in FEW if name != BARE]
-    if not plan.quick:
-        ratios += [ratio(runs, name, BARE_FASTAPI) for name in MORE if name != BARE_FASTAPI]
+    against = {
+        name: BARE_FASTAPI if APPS[name][0].framework == "FastAPI" else BARE
+        for name in runs
+        if name not in {BARE, BARE_FASTAPI}
+    }
     return Table(
         title="From the start of uvicorn to the first answer",
         unit="ms",
-        better="less",
-        series=tuple(Series(name=name, runs=tuple(times), note=ALL_APPS[name][0].note) for name, times in runs.items()),
-        ratios=tuple(ratios),
+        series=series(runs, {name: rival.note for name, (rival, _) in APPS.items()}),
+        ratios=tuple(ratio(runs, name, unprotected) for name, unprotected in against.items()),
         note="One worker, uvloop and httptools. The request has a good key; all but the bare apps look it up.",
     )
 
 
-async def _time_first_answer(app: str, settings: Mapping[str, Any], header: str, folder: Path, halves: Halves) -> float:
+async def _time_first_answer(app: str, settings: Mapping[str, Any], header: str, folder: Path) -> float:
     """Raises `RuntimeError` where the first answer is not the right one."""
     port = free_port()
     begun = time.perf_counter()
-    with halves.theirs():
+    with kept(OTHER):
         process = UVICORN.start(app, settings, folder, port)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -227,15 +208,4 @@ async def _time_python(code: str) -> float:
 
 async def _python(code: str, *words: str) -> str:
     """Run code in a new process; what it prints. Raises `RuntimeError` where it fails."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code, *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        printed, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise RuntimeError(f"{code.strip()!r} failed:\n{errors.decode(errors='replace')[-2000:]}")
-    return printed.decode()
+    return await printed(sys.executable, "-c", code, *words)

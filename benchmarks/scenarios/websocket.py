@@ -9,10 +9,10 @@ from functools import partial
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from benchmarks.measured import Series, Table
+from benchmarks.measured import Table
 from benchmarks.rivals import bare, gatepost_app, starlette_authentication
 from benchmarks.rivals.rival import SOCKET
-from benchmarks.rounds import Plan, ratio, take_turns
+from benchmarks.rounds import Plan, ratios, series, take_turns
 from benchmarks.serving.handshake import Handshakes
 from benchmarks.serving.lineup import Contestant, served
 
@@ -28,19 +28,13 @@ async def measure(plan: Plan) -> Sequence[Table]:
         for one in contestants:
             with one.awake():
                 await verify(one)
-        runs = await take_turns(
-            {one.rival.name: partial(_turn, one) for one in contestants},
-            plan.pick(10, 1),
-            plan.tell,
-        )
+        turns = {one.rival.name: partial(_turn, one) for one in contestants}
+        runs = await take_turns(turns, plan.pick(10, 1), plan.tell)
     table = Table(
         title="WebSocket handshakes",
         unit="handshakes/s",
-        better="more",
-        series=tuple(
-            Series(name=one.rival.name, runs=tuple(runs[one.rival.name]), note=one.rival.note) for one in contestants
-        ),
-        ratios=tuple(ratio(runs, "gatepost", one.rival.name) for one in contestants if one.rival.name != "gatepost"),
+        series=series(runs, {rival.name: rival.note for rival in rivals}),
+        ratios=ratios(runs, "gatepost", [rival.name for rival in rivals if rival is not gatepost_app.STARLETTE]),
         note="each a connection of its own: TCP, the upgrade, the key, accept, close; Starlette under uvicorn",
     )
     return [table]
@@ -62,13 +56,10 @@ async def verify(one: Contestant) -> None:
 
 
 async def _turn(one: Contestant) -> float:
+    handshakes = Handshakes(one.port, SOCKET, one.rival.header(one.secrets.usable), at_once=AT_ONCE)
     with one.awake():
         await one.settle()
-        return await _handshakes(one).rate(TURN_SECONDS)
-
-
-def _handshakes(one: Contestant) -> Handshakes:
-    return Handshakes(one.port, SOCKET, one.rival.header(one.secrets.usable), at_once=AT_ONCE)
+        return await handshakes.rate(TURN_SECONDS)
 
 
 async def _connect(one: Contestant, secret: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import httpx2
 from tests.servers.folder import server_folder
@@ -18,12 +19,12 @@ from tests.servers.postgres import postgres_server
 from tests.servers.process import ServerProcess
 from tests.servers.redis import redis_server
 
+from benchmarks.cores import ONE, OTHER, kept
 from benchmarks.databases import create_database
 from benchmarks.rivals import nginx
-from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores
+from benchmarks.rivals.rival import ROUTE, Rival, Secrets, Stores
 from benchmarks.rounds import Tell
 from benchmarks.serving import wrk
-from benchmarks.serving.halves import Halves
 from benchmarks.serving.servers import UVICORN, Server
 
 PATIENCE_SECONDS = 60.0
@@ -32,7 +33,7 @@ PATIENCE_SECONDS = 60.0
 REDIS_DATABASES = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Contestant:
     """One that is being served. `start`: which of its servers, from 0 on, where it has several. `sessions`: ids of the
     process groups that serve it. `statuses`: what it answers to each kind of secret, filled in by `verify`."""
@@ -41,8 +42,8 @@ class Contestant:
     server: Server
     secrets: Secrets
     port: int
-    sessions: Sequence[int]
     start: int = 0
+    sessions: list[int] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -75,9 +76,8 @@ class Contestant:
             for kind, secret in {"usable": self.secrets.usable, **self.secrets.refused()}.items():
                 answer = await client.get(self.url, headers={"Authorization": self.rival.header(secret)})
                 self.statuses[kind] = answer.status_code
-        refused = {401, 403} if self.protects else {200}
-        wrong = {kind: status for kind, status in self.statuses.items() if status not in refused}
-        if wrong.pop("usable", 200) != 200 or self.statuses["usable"] != 200 or wrong:
+        refusals = {401, 403} if self.protects else {200}
+        if any(status not in ({200} if kind == "usable" else refusals) for kind, status in self.statuses.items()):
             raise RuntimeError(f"{self.rival.label} answers {self.statuses}: nothing to be measured")
 
     async def load(self, kind: str, *, connections: int, seconds: int) -> wrk.Load:
@@ -86,19 +86,20 @@ class Contestant:
 
         Raises `RuntimeError` where not all of them are let in, or refused, as that kind is to be.
         """
-        secret = {"usable": self.secrets.usable, **self.secrets.refused()}[kind]
+        header = self.rival.header({"usable": self.secrets.usable, **self.secrets.refused()}[kind])
         with self.awake():
-            return await self._load(secret, kind, connections, seconds)
-
-    async def _load(self, secret: str, kind: str, connections: int, seconds: int) -> wrk.Load:
-        await self.settle()
-        done = await wrk.load(self.url, self.rival.header(secret), connections=connections, seconds=seconds)
-        try:
-            done.check(refused=kind != "usable")
-        except wrk.LoadError as wrong:
-            raise RuntimeError(f"{self.rival.label}: {wrong}") from wrong
-        await self.settle()
+            await self.settle()
+            done = await wrk.load(self.url, header, connections=connections, seconds=seconds)
+            try:
+                done.check(refused=kind != "usable")
+            except wrk.LoadError as wrong:
+                raise RuntimeError(f"{self.rival.label}: {wrong}") from wrong
+            await self.settle()
         return done
+
+    async def rate(self, kind: str, *, connections: int, seconds: int) -> float:
+        """Answers per second of such a load."""
+        return (await self.load(kind, connections=connections, seconds=seconds)).rate
 
     async def settle(self) -> None:
         """Wait until it answers again at once: those that queue answer in turn."""
@@ -126,24 +127,23 @@ async def served(
     the servers are on one core, and this process and all that it starts on another.
     """
     wrk.program()
-    _allow_connections()
-    halves = Halves()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # as many connections as this user may have
     async with AsyncExitStack() as stack:
-        stack.enter_context(halves.ours())
+        stack.enter_context(kept(ONE))
         folder = stack.enter_context(server_folder("bench"))
         tell("starting databases")
         stores = _stores(stack, rivals, folder)
-        start = _Start(stack, halves)
+        ports = _ports()
         started: list[tuple[Contestant, ServerProcess]] = []
         for place, rival in enumerate(rivals):
             tell(f"making keys: {rival.label}")
             own = await _own(stores, rival, place)
             prepared = await rival.prepare(own)
-            started += [
-                start.contestant(rival, server, prepared, own.folder, number)
-                for server in servers
-                for number in range(1 if rival.slow else starts)
-            ]
+            for server in servers:
+                for number in range(1 if rival.slow else starts):
+                    one = Contestant(rival, server, prepared.secrets, next(ports), number)
+                    started.append((one, _start(stack, one, prepared.settings, own.folder, next(ports))))
         tell("waiting for servers")
         for contestant, process in started:
             await asyncio.to_thread(process.wait_until, partial(_answers, contestant.port))
@@ -155,7 +155,7 @@ async def served(
         yield contestants
 
 
-def statuses(contestants: Sequence[Contestant]) -> Mapping[str, str]:
+def statuses(contestants: Sequence[Contestant]) -> dict[str, str]:
     """What each answers, for people."""
     return {f"answers of {one.rival.label}": one.told for one in contestants if one.protects}
 
@@ -177,54 +177,38 @@ async def _own(stores: Stores, rival: Rival, number: int) -> Stores:
     """A contestant's own part of the servers."""
     folder = stores.folder / str(number)
     folder.mkdir()
-    database = await _create_database(stores.database) if "database" in rival.needs else ""
+    database = await create_database(stores.database, f"bench_{number}") if "database" in rival.needs else ""
     return Stores(database=database, redis=f"{stores.redis}/{number}", folder=folder)
 
 
-class _Start:
-    """Starts servers; they are stopped at the stack's end."""
+def _start(
+    stack: AsyncExitStack, one: Contestant, settings: Mapping[str, Any], folder: Path, behind: int
+) -> ServerProcess:
+    """Start a contestant, and return at once, with the process that answers for it. A gateway stands in front of the
+    server, on the port `behind`, once that one answers."""
+    own = folder / token_hex(4)
+    own.mkdir()
+    gateway = one.rival is nginx.RIVAL
+    with kept(OTHER):
+        process = one.server.start(one.rival.app, settings, own, behind if gateway else one.port)
+        stack.callback(_end, process)
+        one.sessions.append(process.pid)
+        if gateway:
+            process.wait_until(partial(_answers, behind))
+            (own / "nginx").mkdir()
+            process = nginx.start(own / "nginx", one.port, behind, one.secrets.usable)
+            stack.callback(_end, process)
+            one.sessions.append(process.pid)
+    return process
 
-    def __init__(self, stack: AsyncExitStack, halves: Halves) -> None:
-        self._stack = stack
-        self._halves = halves
-        self._ports: set[int] = set()
 
-    def contestant(
-        self, rival: Rival, server: Server, prepared: Prepared, folder: Path, number: int
-    ) -> tuple[Contestant, ServerProcess]:
-        """Start a contestant, and return at once, with the process that answers for it."""
-        own = folder / token_hex(4)
-        own.mkdir()
-        port = self._port()
-        with self._halves.theirs():
-            process = server.start(rival.app, prepared.settings, own, port)
-            sessions = [process.pid]
-            self._stack.callback(_end, process)
-            if rival is nginx.RIVAL:
-                port, process = self._gateway(port, process, prepared.secrets, own / "nginx")
-                sessions.append(process.pid)
-        contestant = Contestant(
-            rival=rival, server=server, secrets=prepared.secrets, port=port, sessions=sessions, start=number
-        )
-        return contestant, process
-
-    def _gateway(
-        self, upstream: int, behind: ServerProcess, secrets: Secrets, folder: Path
-    ) -> tuple[int, ServerProcess]:
-        """nginx in front of it, once that one answers."""
-        behind.wait_until(partial(_answers, upstream))
-        folder.mkdir()
-        port = self._port()
-        process = nginx.start(folder, port, upstream, secrets.usable)
-        self._stack.callback(_end, process)
-        return port, process
-
-    def _port(self) -> int:
-        """Each one once: a server takes its port only a while after it was chosen."""
-        while (port := free_port()) in self._ports:
-            pass
-        self._ports.add(port)
-        return port
+def _ports() -> Iterator[int]:
+    """Each one once: a server takes its port only a while after it was chosen."""
+    given: set[int] = set()
+    while True:
+        if (port := free_port()) not in given:
+            given.add(port)
+            yield port
 
 
 def _end(process: ServerProcess) -> None:
@@ -234,18 +218,6 @@ def _end(process: ServerProcess) -> None:
     process.stop()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _allow_connections() -> None:
-    """As many open files as this user may have, for this process and all that it starts."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-async def _create_database(server: str) -> str:
-    """An empty one; its URL."""
-    name = f"bench_{token_hex(6)}"
-    return await create_database(server, name)
 
 
 def _answers(port: int) -> bool:

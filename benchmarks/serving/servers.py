@@ -9,9 +9,8 @@ from typing import Any
 
 from tests.servers.process import ServerProcess
 
+from benchmarks.origin import ROOT
 from benchmarks.rivals.rival import VARIABLE
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +28,10 @@ class Server:
         return ServerProcess(["env", *variables, *command], folder)
 
 
+QUIET = ("--log-level", "warning")
+UVICORN_QUIET = ("--no-access-log", *QUIET)
 UVICORN = Server(
-    "uvicorn, uvloop and httptools",
-    "uvicorn",
-    ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
+    "uvicorn, uvloop and httptools", "uvicorn", ("--loop", "uvloop", "--http", "httptools", *UVICORN_QUIET)
 )
-UVICORN_PURE = Server(
-    "uvicorn, asyncio and h11",
-    "uvicorn",
-    ("--loop", "asyncio", "--http", "h11", "--no-access-log", "--log-level", "warning"),
-)
-GRANIAN = Server(
-    "granian",
-    "granian",
-    ("--interface", "asgi", "--workers", "1", "--log-level", "warning"),
-)
+UVICORN_PURE = Server("uvicorn, asyncio and h11", "uvicorn", ("--loop", "asyncio", "--http", "h11", *UVICORN_QUIET))
+GRANIAN = Server("granian", "granian", ("--interface", "asgi", "--workers", "1", *QUIET))

@@ -1,6 +1,7 @@
 """Contestants that are loaded in turns, and what each did in each round."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.measured import Ratio, Series
@@ -8,28 +9,21 @@ from benchmarks.rounds import Tell, take_turns
 from benchmarks.serving.lineup import Contestant
 from benchmarks.serving.wrk import Load
 
-Name = tuple[str, int]
-"""A contestant's label, and the connections that it was loaded over."""
 
-Loads = dict[Name, list[Load]]
-"""What each did: a load a round and start."""
-
-
+@dataclass
 class Turns:
     """Loads contestants round by round, with the same kind of secret each.
 
-    `seconds`: of a turn. `slow_seconds`: of the one turn of a contestant that is slow with such secrets.
+    `seconds`: of a turn. `slow_seconds`: of the one turn of a contestant that is slow with such secrets. `loads`: what
+    each did, a load a round and start, by its label and the connections that it was loaded over.
     """
 
-    def __init__(
-        self, tell: Tell, *, rounds: int, kind: str = "usable", seconds: int = 1, slow_seconds: int = 10
-    ) -> None:
-        self._tell = tell
-        self._rounds = rounds
-        self._kind = kind
-        self._seconds = seconds
-        self._slow_seconds = slow_seconds
-        self.loads: Loads = {}
+    tell: Tell
+    rounds: int
+    kind: str = "usable"
+    seconds: int = 1
+    slow_seconds: int = 10
+    loads: dict[tuple[str, int], list[Load]] = field(default_factory=dict)
 
     async def take(self, contestants: Sequence[Contestant], connections: Sequence[int] = (64,)) -> None:
         """Load each over each number of connections, a slow one once. With usable keys also once before anything
@@ -40,14 +34,14 @@ class Turns:
             for one, number in turns
             if not self._is_slow(one)
         }
-        if quick and self._kind == "usable":
-            await take_turns(quick, 1, lambda text: self._tell(f"to warm up, {text}"))
+        if quick and self.kind == "usable":
+            await take_turns(quick, 1, lambda text: self.tell(f"to warm up, {text}"))
             self.loads.clear()
         if quick:
-            await take_turns(quick, self._rounds, self._tell)
+            await take_turns(quick, self.rounds, self.tell)
         for one, number in turns:
             if self._is_slow(one):
-                self._tell(f"{one.rival.label}, once, {self._slow_seconds} s")
+                self.tell(f"{one.rival.label}, once, {self.slow_seconds} s")
                 await self._load(one, number)
 
     def answered(self, one: Contestant, connections: int = 64) -> bool:
@@ -62,7 +56,7 @@ class Turns:
         loads = self.loads[one.rival.label, connections]
         notes = [one.rival.note] if one.rival.note else []
         if len(loads) == 1 and one.rival.slow:
-            notes.append(f"measured once, for {self._slow_seconds if self._is_slow(one) else self._seconds} s")
+            notes.append(f"measured once, for {self.slow_seconds if self._is_slow(one) else self.seconds} s")
         if not self.answered(one, connections):
             notes.append("not one answer in a turn")
             loads = []
@@ -74,20 +68,14 @@ class Turns:
         )
 
     def ratios(
-        self,
-        of: Contestant,
-        to: Contestant,
-        connections: int = 64,
-        *,
-        axis: bool = False,
-        limit: float | None = None,
+        self, of: Contestant, to: Contestant, connections: int = 64, *, axis: bool = False, limit: float | None = None
     ) -> Sequence[Ratio]:
         """Answers per second of one against another, round by round. One that was started once has one turn a round
         where others have several, and a slow one has one in all. None where one of them did not answer. `limit`: at
         least that."""
         if not (self.answered(of, connections) and self.answered(to, connections)):
             return ()
-        mine, theirs = self._rates(of, connections), self._rates(to, connections)
+        mine, theirs = ([load.rate for load in self.loads[one.rival.label, connections]] for one in (of, to))
         each, left = divmod(len(mine), len(theirs))
         if left:
             raise ValueError(f"{len(mine)} turns of {of.rival.label} against {len(theirs)} of {to.rival.label}")
@@ -96,13 +84,10 @@ class Turns:
         return (Ratio(of=of.rival.name, to=to.rival.name, runs=runs, at=at, to_at=at, limit=limit, bound="at least"),)
 
     def _is_slow(self, one: Contestant) -> bool:
-        return self._kind in one.rival.slow
-
-    def _rates(self, one: Contestant, connections: int) -> list[float]:
-        return [load.rate for load in self.loads[one.rival.label, connections]]
+        return self.kind in one.rival.slow
 
     async def _load(self, one: Contestant, connections: int) -> float:
-        seconds = self._slow_seconds if self._is_slow(one) else self._seconds
-        load = await one.load(self._kind, connections=connections, seconds=seconds)
+        seconds = self.slow_seconds if self._is_slow(one) else self.seconds
+        load = await one.load(self.kind, connections=connections, seconds=seconds)
         self.loads.setdefault((one.rival.label, connections), []).append(load)
         return load.rate

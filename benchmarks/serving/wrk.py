@@ -1,10 +1,11 @@
 """The load client: wrk, the same for every contestant. One thread, connections that are kept open, no pauses."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
 from tests.servers.programs import ProgramMissingError, on_this_machine
+
+from benchmarks.child import printed
 
 SCRIPT = Path(__file__).with_suffix(".lua")
 
@@ -66,19 +67,8 @@ def parse(output: str) -> Load:
 async def load(url: str, authorization: str, *, connections: int, seconds: int) -> Load:
     """Send requests with that `Authorization` header over all `connections` at once. Raises `LoadError`."""
     options = f"-t1 -c{connections} -d{seconds}s --timeout {TIMEOUT_SECONDS}s".split()
-    process = await asyncio.create_subprocess_exec(
-        program(),
-        *options,
-        *("-s", str(SCRIPT), "-H", f"Authorization: {authorization}", url),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    header = f"Authorization: {authorization}"
     try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise LoadError(f"wrk ended with status {process.returncode}:\n{output.decode(errors='replace')}")
-    return parse(output.decode(errors="replace"))
+        return parse(await printed(program(), *options, "-s", SCRIPT, "-H", header, url))
+    except RuntimeError as wrong:
+        raise LoadError(str(wrong)) from wrong

@@ -18,7 +18,6 @@ ORIGIN = Origin(
 ADDED = Table(
     title="Added time",
     unit="µs",
-    better="less",
     series=(
         Series(name="gatepost", runs=(2.4, 2.5, 2.6, 2.5)),
         Series(name="ten lines by hand", runs=(1.6, 1.7, 1.6, 1.5), note="No expiry | no revocation."),
@@ -36,7 +35,6 @@ ADDED = Table(
 CONNECTIONS = Table(
     title="Requests per second",
     unit="requests/s",
-    better="more",
     axis="connections",
     series=tuple(
         Series(name=name, at=at, runs=(rate * at, rate * at * 1.02, rate * at * 0.98))
@@ -52,7 +50,6 @@ CONNECTIONS = Table(
 SIZE = Table(
     title="Memory per key",
     unit="bytes",
-    better="less",
     series=(Series(name="gatepost, in process", runs=(510.0,), limit=500.0),),
 )
 

@@ -11,11 +11,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from benchmarks.asking import app, ask
-from benchmarks.coroutine import drive
+from benchmarks.asking import ask
 from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.executed import bytecodes, calls
-from benchmarks.in_process import BODY, HEADERS, START, Hits, answering, bare, memory_hits, receive, send
+from benchmarks.in_process import BODY, START, Hits, answering, bare, drive, memory_hits, receive, scope_of, send
 from benchmarks.rivals.ten_lines import TenLines
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -55,13 +54,7 @@ async def hits() -> AsyncIterator[Hits]:
 
 def one_request(protected: ASGIApp, secret: str) -> Callable[[], object]:
     """A call that serves one request with `secret`."""
-    scope: Scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/",
-        "query_string": b"",
-        "headers": [*HEADERS, (b"authorization", b"Bearer " + secret.encode())],
-    }
+    scope = scope_of(secret)
     return lambda: drive(protected(dict(scope), receive, send))
 
 
@@ -174,7 +167,7 @@ async def test_a_lookup_takes_these_round_trips_and_no_more(
 ) -> None:
     async with worker(ready_sqlite_url, redis_url) as keys:
         await stock.put_in(keys, range(100))
-        protected = APIKeyMiddleware(app, keys)
+        protected = APIKeyMiddleware(answering, keys)
         asked = partial(ask, protected, secrets, len(secrets))
         assert await trips(redis_url, asked) == first
         assert await trips(redis_url, asked) == again
@@ -187,16 +180,16 @@ async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(ready_sqli
     ):
         await stock.put_in(keys, range(64))
         secrets = [stock.secret(n) for n in range(64)]
-        (await ask(APIKeyMiddleware(app, keys), secrets, 64)).only(200)
+        (await ask(APIKeyMiddleware(answering, keys), secrets, 64)).only(200)
         await settled(keys)
-        found = await trips(redis_url, partial(ask, APIKeyMiddleware(app, other), secrets, 64))
+        found = await trips(redis_url, partial(ask, APIKeyMiddleware(answering, other), secrets, 64))
     assert found == Trips(mget=1)
 
 
 async def test_a_deactivated_key_is_remembered_as_such(ready_sqlite_url: str, redis_url: str) -> None:
     async with worker(ready_sqlite_url, redis_url) as keys:
         issued = await keys.create("to be switched off", ["OBJECTS_LIST"])
-        protected = APIKeyMiddleware(app, keys)
+        protected = APIKeyMiddleware(answering, keys)
         (await ask(protected, [issued.secret], 1)).only(200)
         await keys.deactivate(issued.key.id)
         (await ask(protected, [issued.secret], 1)).only(401)
@@ -224,7 +217,7 @@ async def test_a_fresh_path_reads_the_database_once_for_all_that_ask_at_once(
 ) -> None:
     async with worker(ready_sqlite_url, redis_url) as keys:
         await stock.put_in(keys, range(2))
-        protected = APIKeyMiddleware(app, keys, fresh=["/"])
+        protected = APIKeyMiddleware(answering, keys, fresh=["/"])
         found = await trips(redis_url, partial(ask, protected, [stock.secret(1)] * 100, 100))
     assert found == Trips(select=1)
 
@@ -233,5 +226,5 @@ async def test_without_redis_a_cold_start_reads_many_keys_with_few_statements(re
     async with worker(ready_sqlite_url, None) as keys:
         await stock.put_in(keys, range(1_000))
         with counted_statements() as statements:
-            (await ask(APIKeyMiddleware(app, keys), [stock.secret(n) for n in range(1_000)], 256)).only(200)
+            (await ask(APIKeyMiddleware(answering, keys), [stock.secret(n) for n in range(1_000)], 256)).only(200)
     assert statements["lookups"] <= 8

@@ -106,7 +106,7 @@ def test_sizes_that_the_disk_has_no_room_for_are_left_out(monkeypatch: pytest.Mo
     usage = shutil.disk_usage
     free = growth.SPARE_BYTES + 2_000 * population.BYTES_PER_KEY
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=free))
-    assert growth._fitting((1_000, 10_000, 100_000)) == ([1_000], (10_000, 100_000))
+    assert growth._fitting((1_000, 10_000, 100_000)) == ((1_000,), (10_000, 100_000))
 
 
 async def test_footprint_weighs_what_a_worker_remembers(ready_postgres_url: str, redis_url: str) -> None:

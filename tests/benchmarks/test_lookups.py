@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
-from benchmarks.asking import app, ask, check
+from benchmarks.asking import ask, check
 from benchmarks.by_hand import GetThenSelect, RedisGet, Select, put_in_redis, put_in_table
 from benchmarks.counting import RedisCommands, counted_statements
+from benchmarks.in_process import answering
 from benchmarks.measured import Table
 from benchmarks.rounds import Plan
 from benchmarks.scenarios import cold, mixed, outage, redis_hit, refused, stampede
@@ -50,12 +51,12 @@ async def test_round_trips_are_counted_as_they_are_made(ready_sqlite_url: str, r
         await stock.put_in(keys, KEYS)
         engine = keys._database.engine
         await put_in_table(engine, KEYS)
-        await put_in_redis(client, KEYS)
+        await put_in_redis(client, map(stock.digest, KEYS))
         apps: dict[str, ASGIApp] = {
-            "gatepost": APIKeyMiddleware(app, keys),
-            "get": RedisGet(app, client),
-            "select": Select(app, engine),
-            "cached": GetThenSelect(app, client, engine),
+            "gatepost": APIKeyMiddleware(answering, keys),
+            "get": RedisGet(answering, client),
+            "select": Select(answering, engine),
+            "cached": GetThenSelect(answering, engine, client),
         }
         secrets = [stock.secret(number) for number in KEYS]
         commands = RedisCommands(client)
@@ -83,7 +84,7 @@ async def test_what_fails_is_counted_as_what_it_is_and_not_timed() -> None:
     with pytest.raises(RuntimeError, match="ConnectionResetError: 3"):
         answers.only(200)
     with pytest.raises(RuntimeError, match="not every answer was 401"):
-        await check(app, ["good"], ["bad"])
+        await check(answering, ["good"], ["bad"])
 
 
 async def test_keys_are_put_in_without_being_taken_for_changes_by_hand(ready_url: str) -> None:
@@ -99,7 +100,7 @@ async def test_keys_are_put_in_without_being_taken_for_changes_by_hand(ready_url
 
 @pytest.fixture
 def only_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cold, "KINDS", [kind for kind in cold.KINDS if kind.name == "SQLite"])
+    monkeypatch.setattr(cold, "KINDS", {"SQLite": None})
 
 
 async def test_redis_hit_measures_each_level_and_counts_commands() -> None:
@@ -154,13 +155,13 @@ def test_traffic_is_the_same_in_every_run_and_follows_the_law() -> None:
     ("keys", "answer"), [(outage.NEW, "401"), (outage.DEACTIVATED, "200"), (outage.NEW, "TypeError")]
 )
 def test_a_wrong_answer_ends_the_benchmark(keys: str, answer: str) -> None:
-    fault = outage.Fault("a fault", lambda _: None)
-    right = outage.Kind("gatepost", keys, app, answers=Counter({"503": 3, outage.UNANSWERED: 1}))
+    fault = outage.Fault("a fault")
+    right = outage.Kind("gatepost", keys, answering, answers=Counter({"503": 3, outage.UNANSWERED: 1}))
     outage._judge([right], fault)
-    wrong = outage.Kind("gatepost", keys, app, answers=Counter({"503": 3, answer: 1}))
+    wrong = outage.Kind("gatepost", keys, answering, answers=Counter({"503": 3, answer: 1}))
     with pytest.raises(RuntimeError, match=f"a fault: gatepost.*{answer}: 1"):
         outage._judge([right, wrong], fault)
-    outage._judge([outage.Kind("by hand", keys, app, answers=Counter({answer: 1}))], fault)
+    outage._judge([outage.Kind("by hand", keys, answering, answers=Counter({answer: 1}))], fault)
 
 
 def test_the_scenarios_say_in_a_line_what_they_measure() -> None:

@@ -41,7 +41,8 @@ async def waiting(plan):
             raise ConnectionError("what Ctrl-C ended is gone, and the end of this fails")
 
 command.load = lambda name: {"cold": measured, "stampede": waiting}[name]
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 sys.exit(command.main(["cold", "stampede", "--results", sys.argv[1]]))
 """
 
@@ -108,7 +109,7 @@ def test_what_is_measured_is_kept_beside_what_was_and_shown(
     assert not kept["stampede"].origin.quick
     told = capsys.readouterr()
     assert "ten lines by hand" in told.out
-    assert "1 of 2 numbers to hold are held on this run." in told.out
+    assert "1 of 2 are held on this run." in told.out
     assert "stampede …" in told.err
 
 
@@ -125,7 +126,7 @@ def test_a_scenario_that_fails_is_told_and_the_others_go_on(
     assert main(["cold", "mixed", "refused", "stampede", "--results", str(path)]) == 1
     assert list(measured.read(path).scenarios) == ["stampede"]
     told = capsys.readouterr()
-    assert "1 of 1 numbers to hold are held" in told.out
+    assert "1 of 1 are held" in told.out
     assert told.err.endswith(
         "cold: not measured: no redis-server found on this machine\n"
         "mixed: not measured: No module named 'keyshield': `make bench` installs it\n"
@@ -147,7 +148,7 @@ def test_the_report_measures_nothing_and_says_what_is_lacking(
     assert main(["--report", "refused", "cold", "--results", str(path)]) == 1
     assert capsys.readouterr().err == f"cold: not measured yet ({path})\n"
     assert main(["--report", "--results", str(path)]) == 1
-    assert "2 of 4 numbers" in capsys.readouterr().out
+    assert "2 of 4 are held" in capsys.readouterr().out
 
 
 def test_only_what_was_measured_with_care_goes_into_the_docs(

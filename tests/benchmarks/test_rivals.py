@@ -114,7 +114,7 @@ def turns_of(rates: Mapping[Rival, Sequence[float]]) -> tuple[Turns, Mapping[Riv
     """Turns that were taken, with these answers per second."""
     turns = Turns(lambda _text: None, rounds=2)
     secrets = Secrets(usable="", unknown="", invented="")
-    ones = {one: Contestant(rival=one, server=UVICORN, secrets=secrets, port=1, sessions=()) for one in rates}
+    ones = {one: Contestant(rival=one, server=UVICORN, secrets=secrets, port=1) for one in rates}
     for rival, each in rates.items():
         turns.loads[rival.label, 64] = [replace_load(wrk.parse(FOUND), requests=int(rate)) for rate in each]
     return turns, ones
