@@ -60,7 +60,7 @@ bench: .venv/dev ## the benchmarks, against what people would use instead: ARGS=
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 campaign: .venv/dev ## revocation on real processes that fail: faults, latency, bulk, polling
-	@$(BIN)/python -m benchmarks.revocation $(ARGS)
+	@$(BIN)/python -m tests.campaign $(ARGS)
 
 soak: .venv/dev ## the simulation, on new seeds, for SECONDS=600
 	@$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600)

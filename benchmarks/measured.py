@@ -153,7 +153,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Scenarios by name, and the parts of the campaign `benchmarks.revocation`. Those measured at different times stand
+    """Scenarios by name, and the parts of the campaign `tests.campaign`. Those measured at different times stand
     beside each other, each with its origin."""
 
     format: int = FORMAT

@@ -1,6 +1,6 @@
 """How long `deactivate()` takes from call to return, when no worker lets the key in any more: 1, 4 and 16 workers.
 
-The arrangement of `benchmarks.revocation`: PostgreSQL, Redis, workers under uvicorn that serve some ten requests a
+The arrangement of `tests.campaign`: PostgreSQL, Redis, workers under uvicorn that serve some ten requests a
 second each, and an administrator, each a process of its own; wherever the system runs them, since what is timed is all
 of them together. Every worker remembers the key before it is deactivated.
 """
@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tests.campaign.latency import BUSY_PAUSE, PLAN, bulk_rounds, deactivations, serve_good_keys
+from tests.campaign.site import Site, running
+
 from benchmarks.measured import Series, Table
-from benchmarks.revocation.latency import BUSY_PAUSE, PLAN, bulk_rounds, deactivations, serve_good_keys
-from benchmarks.revocation.site import Site, running
 from benchmarks.rounds import Plan, series
 
 WORKERS, WORKERS_QUICK = (1, 4, 16), (4,)

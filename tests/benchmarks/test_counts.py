@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 from benchmarks.asking import ask
 from benchmarks.counting import RedisCommands, counted_statements
-from benchmarks.executed import bytecodes, calls
 from benchmarks.in_process import BODY, START, Hits, answering, bare, drive, memory_hits, receive, scope_of, send
 from benchmarks.rivals.ten_lines import TenLines
 from redis.asyncio import Redis
@@ -23,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from benchmarks import stock
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, requires
 from gatepost.base.secret import digest
+from tests.benchmarks.executed import bytecodes, calls
 from tests.freshness.conftest import settled
 
 if TYPE_CHECKING:

@@ -3,5 +3,5 @@
     load ──requests──> workers (uvicorn) ──through proxies──> PostgreSQL, Redis <── admin: off, on, rotate, delete
       └── every answer, with when its request began and ended ──> truth: right, wrong, or nobody could know
 
-Run: `python -m benchmarks.revocation`, from the root of the project.
+Run: `python -m tests.campaign`, from the root of the project.
 """

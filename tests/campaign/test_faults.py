@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from benchmarks.revocation.campaign import SETTINGS, Phase, campaign
-from benchmarks.revocation.faults import FAULTS, Fault
-from benchmarks.revocation.site import Plan
-from benchmarks.revocation.truth import Finding
 
+from tests.campaign.campaign import SETTINGS, Phase, campaign
+from tests.campaign.faults import FAULTS, Fault
+from tests.campaign.site import Plan
+from tests.campaign.truth import Finding
 from tests.servers.programs import ProgramMissingError
 
 ROOT = Path(__file__).parents[2]

@@ -14,13 +14,13 @@ from secrets import token_urlsafe
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from benchmarks.cores import CORES
 
 from benchmarks import child
-from benchmarks.cores import CORES
-from benchmarks.revocation.campaign import quantiles
-from benchmarks.revocation.site import Plan, Site, running
-from benchmarks.revocation.truth import Request
 from gatepost import APIKeys, ImportedKey
+from tests.campaign.campaign import quantiles
+from tests.campaign.site import Plan, Site, running
+from tests.campaign.truth import Request
 
 PERMISSIONS = ["FILE_UPLOAD", "OBJECTS_LIST"]
 GOOD_KEYS = 20

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from benchmarks.origin import ROOT
 from redis.asyncio import Redis
+
+from benchmarks import child
+from gatepost import APIKeys
+from tests.campaign.load import RECORD
+from tests.campaign.truth import Request
 from tests.servers.clock import SteppedClock, compile_clock
 from tests.servers.folder import server_folder
 from tests.servers.ports import free_port
@@ -21,12 +27,6 @@ from tests.servers.postgres import PostgresServer, postgres_folder
 from tests.servers.process import ServerProcess
 from tests.servers.programs import ProgramMissingError
 from tests.servers.redis import RedisServer, redis_server
-
-from benchmarks import child
-from benchmarks.origin import ROOT
-from benchmarks.revocation.load import RECORD
-from benchmarks.revocation.truth import Request
-from gatepost import APIKeys
 
 VERB_SECONDS = 120.0
 RECOVERY_SECONDS = 30.0
@@ -66,7 +66,7 @@ class Server:
         self._folder = folder
         self._starts = 0
         variables = {**environment, "REVOCATION_SETTINGS": json.dumps(settings)}
-        serve = f"-m uvicorn benchmarks.revocation.app:{app} --host 127.0.0.1 --port {self.port} --no-access-log"
+        serve = f"-m uvicorn tests.campaign.app:{app} --host 127.0.0.1 --port {self.port} --no-access-log"
         options = f"{serve} --log-level warning --timeout-keep-alive 75".split()
         self._command = ["env", *(f"{name}={value}" for name, value in variables.items()), sys.executable, *options]
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.revocation`: everything, about six minutes; or only the parts that are named."""
+"""`python -m tests.campaign`: everything, about six minutes; or only the parts that are named."""
 
 import argparse
 import asyncio
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from benchmarks.origin import Clocked
 
 from benchmarks import measured
-from benchmarks.origin import Clocked
-from benchmarks.revocation.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
-from benchmarks.revocation.faults import FAULTS
-from benchmarks.revocation.latency import bulk, single
-from benchmarks.revocation.polling import polling
-from benchmarks.revocation.site import Plan
+from tests.campaign.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
+from tests.campaign.faults import FAULTS
+from tests.campaign.latency import bulk, single
+from tests.campaign.polling import polling
+from tests.campaign.site import Plan
 
 Part = Callable[[argparse.Namespace], Mapping[str, Any]]
 
 
 def main(words: Sequence[str]) -> int:
     """Measure, print, keep; 1 where an answer was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.revocation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--seconds", type=float, default=FAULT_SECONDS, help="how long each fault is kept")
     parser.add_argument("--fault", action="append", help="only this one: 'system: fault', as the table names it")
@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    clocked = Clocked(shlex.join(["python", "-m", "benchmarks.revocation", *words]), quick=False)
+    clocked = Clocked(shlex.join(["python", "-m", "tests.campaign", *words]), quick=False)
     parts = {name: part(options) for name, part in PARTS.items() if name in (options.parts or PARTS)}
     if not options.no_keep:  # beside the parts of other times; each tells its origin
         origin, results = msgspec.to_builtins(clocked.origin()), measured.read(measured.RESULTS)

@@ -13,15 +13,15 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from benchmarks.origin import ROOT
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from tests.servers.postgres import PostgresServer, postgres_server
 
 from benchmarks import child
-from benchmarks.origin import ROOT
 from gatepost import APIKeys
+from tests.servers.postgres import PostgresServer, postgres_server
 
-MODULE = "benchmarks.revocation.polling"
+MODULE = "tests.campaign.polling"
 PROCESSES = 2
 BEGIN_SECONDS = 60.0
 SETTLE_SECONDS = 3.0

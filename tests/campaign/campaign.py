@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.revocation.faults import FAULTS, Fault
-from benchmarks.revocation.hands import Ledger, Taken, delete, permit, rotate, switch
-from benchmarks.revocation.site import Plan, Site, running
-from benchmarks.revocation.truth import NO_ANSWER, Finding, Request
+from tests.campaign.faults import FAULTS, Fault
+from tests.campaign.hands import Ledger, Taken, delete, permit, rotate, switch
+from tests.campaign.site import Plan, Site, running
+from tests.campaign.truth import NO_ANSWER, Finding, Request
 
 SETTINGS: Mapping[str, Any] = {"max_staleness": 2.0, "poll_interval": 0.25, "read_timeout": 1.0}
 """Of the workers: short, so that a lease runs out in each fault that can make it."""

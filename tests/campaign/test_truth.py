@@ -1,7 +1,8 @@
 """The judge of the campaign: what must be refused, what must be let in, and what may be either."""
 
 import pytest
-from benchmarks.revocation.truth import NO_ANSWER, READ, WRITE, Finding, Request, Truth, Truths
+
+from tests.campaign.truth import NO_ANSWER, READ, WRITE, Finding, Request, Truth, Truths
 
 
 def asked(began: int, ended: int, status: int, route: int = READ) -> Request:

@@ -9,9 +9,9 @@ import json
 import sys
 from contextlib import AsyncExitStack
 
-from tests.servers.proxy import proxied
-
 from benchmarks.child import commands
+
+from tests.servers.proxy import proxied
 
 
 async def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from benchmarks.revocation.site import STEPPED_WORKER, Site
+from tests.campaign.site import STEPPED_WORKER, Site
 
 Run = Callable[[Site, float], Awaitable[None]]
 """Make the fault, keep it for so many seconds, and end it."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.revocation.site import Server, Site
-from benchmarks.revocation.truth import READ, WRITE, Truth, Truths
+from tests.campaign.site import Server, Site
+from tests.campaign.truth import READ, WRITE, Truth, Truths
 
 BOTH = ["FILE_UPLOAD", "OBJECTS_LIST"]
 DWELL_SECONDS = 0.3
