@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.asgi.requires import PermissionCheck, Requirement, checks_of
 from gatepost.base import ConfigurationError
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute, Route
 
 
 class PermissionsFirst:
@@ -38,8 +40,10 @@ class PermissionsFirst:
         await self.app(scope, receive, send)
 
 
-def _prepare(routes: Iterable[BaseRoute]) -> None:
+def _prepare(routes: Iterable["BaseRoute"]) -> None:
     """Have each route ask first. A router that FastAPI has included is a route, with the router as an attribute."""
+    from starlette.routing import Mount, Route  # noqa: PLC0415 - only for who uses this
+
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is not None:
@@ -50,7 +54,7 @@ def _prepare(routes: Iterable[BaseRoute]) -> None:
             route.handle = partial(_handle, route, route.handle)  # type: ignore[method-assign]
 
 
-async def _handle(route: Route, handle: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def _handle(route: "Route", handle: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """In the place of a route's `handle`: refuse, or go on."""
     if not route.methods or scope["method"] in route.methods:  # else it is a 405
         for check in (*checks_of(_endpoint(route, scope)), *_dependencies(route, scope)):
@@ -61,14 +65,14 @@ async def _handle(route: Route, handle: ASGIApp, scope: Scope, receive: Receive,
     await handle(scope, receive, send)
 
 
-def _endpoint(route: Route, scope: Scope) -> Any:
+def _endpoint(route: "Route", scope: Scope) -> Any:
     """The handler; of an endpoint class, its method."""
     return (
         getattr(route.endpoint, scope["method"].lower(), None) if isinstance(route.endpoint, type) else route.endpoint
     )
 
 
-def _dependencies(route: Route, scope: Scope) -> Iterator[PermissionCheck]:
+def _dependencies(route: "Route", scope: Scope) -> Iterator[PermissionCheck]:
     """The checks among the dependencies of a route of FastAPI, and of the routers that it is included by, except for
     those that the app overrides."""
     places = scope.get("fastapi", {}).values()

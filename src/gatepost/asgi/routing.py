@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 from types import CellType
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.routing import Host, Mount, Router
-
 from gatepost.asgi.sources import Scope
 
 _EMPTY_CELL = CellType()
@@ -91,10 +88,11 @@ def _chains(app: object, above: tuple[object, ...], seen: set[tuple[int, ...]]) 
     seen.add(place)
     if _framework_of(app) is not None:
         above = (*above, app)
-    held = _mounted_at_root(app) if isinstance(app, Starlette | Router) else _handed_on(app)
+    mounted = _mounted_at_root(app)
+    held = _handed_on(app) if mounted is None else mounted
     found = [chain for each in held for chain in _chains(each, above, seen)]
     yield from found
-    if not found or isinstance(app, Starlette | Router) or inspect.isroutine(app):
+    if not found or mounted is not None or inspect.isroutine(app):
         yield above  # it routes itself; a function may look at the path
 
 
@@ -117,8 +115,13 @@ def _own_root_path(app: Any) -> str:
     return ""
 
 
-def _mounted_at_root(app: Starlette | Router) -> Sequence[Any]:
-    """What gets the path whole."""
+def _mounted_at_root(app: object) -> Sequence[Any] | None:
+    """What gets the path whole from an app or a router of Starlette's; `None` where it is neither."""
+    from starlette.applications import Starlette  # noqa: PLC0415 - at the first request, not at the start of all apps
+    from starlette.routing import Host, Mount, Router  # noqa: PLC0415
+
+    if not isinstance(app, Starlette | Router):
+        return None
     return [each.app for each in app.routes if isinstance(each, Host) or (isinstance(each, Mount) and not each.path)]
 
 
