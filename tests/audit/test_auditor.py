@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gatepost import APIKeys, Outcome, Worker
 from gatepost.audit.auditor import Auditor
 from gatepost.audit.judgement import Judgement
-from gatepost.base.status import Answer, WorkerAnswers
+from gatepost.base.health import Answer, WorkerAnswers
 from gatepost.database.database import Reading
 
 

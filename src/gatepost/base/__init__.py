@@ -85,22 +85,22 @@ from gatepost.base.text import tidy_line as tidy_line
 from gatepost.base.timeout import Timeout as Timeout
 
 if TYPE_CHECKING:
-    from gatepost.base.status import UNSEEN_FACTOR as UNSEEN_FACTOR
-    from gatepost.base.status import Answer as Answer
-    from gatepost.base.status import DatabaseStatus as DatabaseStatus
-    from gatepost.base.status import Finding as Finding
-    from gatepost.base.status import LookupCounts as LookupCounts
-    from gatepost.base.status import MemoryStatus as MemoryStatus
-    from gatepost.base.status import RedisStatus as RedisStatus
-    from gatepost.base.status import ServingStatus as ServingStatus
-    from gatepost.base.status import Status as Status
-    from gatepost.base.status import WorkerAnswers as WorkerAnswers
-    from gatepost.base.status import WorkerStatus as WorkerStatus
+    from gatepost.base.health import UNSEEN_FACTOR as UNSEEN_FACTOR
+    from gatepost.base.health import Answer as Answer
+    from gatepost.base.health import DatabaseStatus as DatabaseStatus
+    from gatepost.base.health import Finding as Finding
+    from gatepost.base.health import LookupCounts as LookupCounts
+    from gatepost.base.health import MemoryStatus as MemoryStatus
+    from gatepost.base.health import RedisStatus as RedisStatus
+    from gatepost.base.health import ServingStatus as ServingStatus
+    from gatepost.base.health import Status as Status
+    from gatepost.base.health import WorkerAnswers as WorkerAnswers
+    from gatepost.base.health import WorkerStatus as WorkerStatus
 else:  # a checker finds wrong names by itself, unless it sees this
 
     def __getattr__(name: str) -> Any:
-        """The values of `status`, which only who asks how a worker does needs: to make them takes as long as all else
+        """The values of `health`, which only who asks how a worker does needs: to make them takes as long as all else
         here."""
-        if name == "status" or name.startswith("_"):  # the module, while it is being imported; no name of it
+        if name == "health" or name.startswith("_"):  # the module, while it is being imported; no name of it
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module("gatepost.base.status"), name)
+        return getattr(import_module("gatepost.base.health"), name)
