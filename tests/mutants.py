@@ -1,13 +1,34 @@
 """Safety tests can fail: a defect is put into a copy of the source, and its test must notice."""
 
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+
+LOADED = (
+    "aiosqlite",
+    "alembic.command",
+    "asyncmy",
+    "asyncpg",
+    "httpx2",
+    "orjson",
+    "redis.asyncio",
+    "sqlalchemy.dialects.mysql.asyncmy",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "sqlalchemy.ext.asyncio",
+    "starlette.testclient",
+    "uvicorn",
+)
+"""What is the same with every defect: loaded once, in a process that each run is a fork of, in half of the time."""
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(list(LOADED))
 
 
 @dataclass(frozen=True)
@@ -29,11 +50,23 @@ def assert_caught(mutant: Mutant, folder: Path) -> None:
     text = file.read_text()
     assert text.count(mutant.text) >= 1, "the mutant's text is not in the source any more"
     file.write_text(text.replace(mutant.text, mutant.broken))
-    environment = {**os.environ, "PYTHONPATH": str(source), "CI": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    told = folder / "told"
+    process = _forks.Process(target=_run, args=(source, mutant.test, told))
+    process.start()
+    process.join()
+    assert process.exitcode == pytest.ExitCode.TESTS_FAILED, told.read_text()[-3000:]
+    assert "1 failed" in told.read_text()
+
+
+def _run(source: Path, test: str, told: Path) -> None:
+    """In a process of its own: the test, on that source."""
+    with told.open("wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    os.chdir(ROOT)
     # other plugins take longer to load than the test does to run
+    os.environ |= {"PYTHONPATH": str(source), "CI": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    sys.path.insert(0, str(source))
     plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
     # many defects make a test wait for what never comes: it has failed then, and need not wait as long as others
-    command = [sys.executable, "-m", "pytest", "-q", "-x", *plugins, "--timeout=30", mutant.test]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stdout[-3000:]
-    assert "1 failed" in done.stdout
+    sys.exit(pytest.main(["-q", "-x", *plugins, "--timeout=30", test]))
