@@ -1,9 +1,11 @@
 """Looks for a secret where a reporter of errors would find it: in the variables of every frame that runs or waits."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -11,8 +13,13 @@ import greenlet  # type: ignore[import-untyped]
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-TESTS = "/tests/"
+import gatepost
+
+TESTS = f"{Path(__file__).parents[1]}{os.sep}"
 """The tests' own frames hold the secret, as a client does."""
+
+OURS = f"{Path(gatepost.__file__).parent}{os.sep}"
+"""Not what has the name in its path otherwise: a clone's environment."""
 
 
 def _waiting(task: "asyncio.Task[Any]") -> Iterator[FrameType]:
@@ -40,7 +47,7 @@ def frames() -> list[FrameType]:
     found = {id(frame): frame for frame in _running()}
     for task in asyncio.all_tasks():
         found |= {id(frame): frame for frame in _waiting(task)}
-    return [frame for frame in found.values() if TESTS not in frame.f_code.co_filename]
+    return [frame for frame in found.values() if not frame.f_code.co_filename.startswith(TESTS)]
 
 
 def places_of(secret: str) -> list[str]:
@@ -63,7 +70,7 @@ class Watch:
     def look(self, *_: Any) -> None:
         """Look around now."""
         for frame in frames():
-            if "/gatepost/" in frame.f_code.co_filename:
+            if frame.f_code.co_filename.startswith(OURS):
                 self.names.add(frame.f_code.co_qualname)
                 for name, value in list(frame.f_locals.items()):
                     self._shown.add((f"{frame.f_code.co_qualname}: {name}", repr(value)))
