@@ -16,6 +16,7 @@ from gatepost.base.clock import boot_clock
 from gatepost.base.models import Worker
 from gatepost.base.secret import digest
 from gatepost.database.changes import Change
+from gatepost.database.commit import commit
 from gatepost.database.workers import WorkerRow
 from gatepost.freshness.membership import certainly_over
 from gatepost.freshness.propagation import Propagations, Spread
@@ -243,6 +244,27 @@ async def test_a_call_cancelled_while_it_waits_has_changed_the_key_and_says_so(
     with pytest.raises(asyncio.CancelledError) as raised:
         await waiting
     assert any("is committed" in note for note in raised.value.__notes__)
+
+
+async def test_a_call_cancelled_right_after_the_commit_says_so(
+    start: Start, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its connection is given back: neither in the commit nor in the wait."""
+    admin = await start(ready_sqlite_url, serving=False)
+    issued = await admin.create("a key")
+
+    async def cancelled_then(connection: Any, change: Change) -> bool:
+        committed = await commit(connection, change)
+        this = asyncio.current_task()
+        assert this is not None
+        this.cancel()
+        return committed
+
+    monkeypatch.setattr("gatepost.database.database.commit", cancelled_then)
+    with pytest.raises(asyncio.CancelledError) as raised:
+        await asyncio.create_task(admin.deactivate(issued.key.id))
+    assert raised.value.__notes__ == [f"gatepost: change {(await admin._database.read_position()).seq} is committed"]
+    assert not (await admin.get(issued.key.id)).active
 
 
 async def test_a_call_cancelled_in_the_commit_ends_when_the_commit_has_and_says_what_became_of_it(

@@ -34,14 +34,14 @@ def is_conflict(lost: CommitLostError) -> bool:
     return isinstance(cause, DBAPIError) and cause.orig is not None and cause.orig.args[:1] == (DEADLOCK,)
 
 
-async def commit(connection: AsyncConnection, change: Change) -> None:
-    """Commit, or roll back what wrote no event. Raises `CommitLostError`; the connection is then closed.
+async def commit(connection: AsyncConnection, change: Change) -> bool:
+    """Commit, or roll back what wrote no event; answers which. Raises `CommitLostError`; the connection is then closed.
 
     A cancellation is passed on when the answer is there, with a note of what became of the change.
     """
     if not await change.write_events():
         await connection.rollback()
-        return
+        return False
     committing = asyncio.create_task(change.commit())
     cancelled: asyncio.CancelledError | None = None
     while not committing.done():
@@ -59,6 +59,7 @@ async def commit(connection: AsyncConnection, change: Change) -> None:
         raise cancelled
     if failure is not None:
         raise CommitLostError from failure
+    return True
 
 
 async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> bool | None:

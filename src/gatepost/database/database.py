@@ -331,6 +331,7 @@ class Database:
         Raises `UnavailableError` where nothing was changed, also where a statement of it takes longer than `timeout`;
         `UncertainCommitError` where the database went away in the commit and does not tell within `timeout`.
         """
+        committed = False
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with AsyncExitStack() as stack:
@@ -339,7 +340,11 @@ class Database:
                         connection = await stack.enter_async_context(changing(self.engine).connect())
                     change = Change(connection, actor, self._timeout)
                     yield change
-                    await commit(connection, change)
+                    committed = await commit(connection, change)
+        except asyncio.CancelledError as cancelled:
+            if committed:  # while the connection was being given back
+                cancelled.add_note(f"gatepost: change {change.seq} is committed")
+            raise
         except CommitLostError as lost:
             try:
                 made = await was_committed(changing(self.engine), change, self._timeout)
