@@ -39,7 +39,7 @@ WORKERS_AT_MOST = 8
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two a processor: half of the time a worker waits, for a server or another process."""
+    """Two a processor: a worker often waits, for a server or another process."""
     return min(2 * (os.cpu_count() or 1), WORKERS_AT_MOST)
 
 

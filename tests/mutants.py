@@ -25,7 +25,7 @@ LOADED = (
     "starlette.testclient",
     "uvicorn",
 )
-"""What is the same with every defect: loaded once, in a process that each run is a fork of, in half of the time."""
+"""What is the same with every defect: loaded once, in a process that each run is a fork of."""
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(list(LOADED))

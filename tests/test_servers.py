@@ -95,6 +95,31 @@ def test_a_database_is_dropped_though_a_connection_to_it_is_in_a_transaction(
     asyncio.run(leak())
 
 
+@pytest.mark.parametrize(
+    ("backend", "query"),
+    [
+        ("postgres", "SELECT datname FROM pg_database"),
+        ("mariadb", "SELECT schema_name FROM information_schema.schemata"),
+    ],
+)
+def test_databases_with_tables_leave_nothing_on_a_server(
+    request: pytest.FixtureRequest, backend: str, query: str
+) -> None:
+    """It may be somebody's own."""
+    server: str = request.getfixturevalue(f"{backend}_server_url")
+
+    async def names() -> set[str]:
+        async with connection_to(server) as connection:
+            return set(await connection.scalars(text(query)))
+
+    before = asyncio.run(names())
+    with Databases(server) as databases:
+        url = databases.create_ready()
+        assert len(asyncio.run(names()) - before) == 2
+        databases.drop(url)
+    assert asyncio.run(names()) == before
+
+
 async def test_postgres_is_18_or_newer_and_answers_its_version(postgres_server_url: str) -> None:
     async with connection_to(postgres_server_url) as connection:
         version = str(await connection.scalar(text("SHOW server_version")))

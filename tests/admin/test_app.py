@@ -89,8 +89,9 @@ def test_nothing_of_it_answers_without_a_key_but_the_form_to_sign_in(ready_sqlit
 async def test_a_database_that_is_away_from_the_start_is_an_outage(tmp_path: Path, path: str) -> None:
     app = Admin(APIKeys(f"sqlite:///{tmp_path}/missing/keys.db"))
     before = set(threading.enumerate())
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://app") as client:
-        answer = await client.get(path, headers={"X-API-Key": "gp_x"})  # without a lifespan
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        answer = await client.get(f"http://app{path}", headers={"X-API-Key": "gp_x"})  # without a lifespan
     for thread in set(threading.enumerate()) - before:
         if "connection_worker" in thread.name:  # aiosqlite's, which tells this loop of its end: nobody waits for that
             await asyncio.to_thread(thread.join)

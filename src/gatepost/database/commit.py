@@ -35,7 +35,8 @@ def is_conflict(lost: CommitLostError) -> bool:
 
 
 async def commit(connection: AsyncConnection, change: Change) -> bool:
-    """Commit, or roll back what wrote no event; answers which. Raises `CommitLostError`; the connection is then closed.
+    """Commit, or roll back what wrote no event; answers whether it was committed. Raises `CommitLostError`; the
+    connection is then closed.
 
     A cancellation is passed on when the answer is there, with a note of what became of the change.
     """
