@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -158,13 +158,23 @@ async def test_a_worker_that_has_closed_is_not_waited_for(start: Start, ready_sq
     assert (propagation.complete, propagation.expired, propagation.left) == (True, (), ())
 
 
-async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(start: Start, ready_sqlite_url: str) -> None:
+async def test_a_worker_that_closes_while_it_is_waited_for_counts_as_left(
+    start: Start, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     admin = await start(ready_sqlite_url, serving=False)
     worker = await start(ready_sqlite_url, poll_interval=150.0)
     issued = await admin.create("a key")
     worker_id = name_of(worker)
+    read_all, has_looked = admin._database.workers.read_all, asyncio.Event()
+
+    async def looked() -> Sequence[WorkerRow]:
+        rows: Sequence[WorkerRow] = await read_all()
+        has_looked.set()
+        return rows
+
+    monkeypatch.setattr(admin._database.workers, "read_all", looked)
     waiting = asyncio.create_task(admin.deactivate(issued.key.id))
-    await switched_off(admin, issued.key.id)
+    await has_looked.wait()
     await worker.close()
     assert [each.id for each in (await waiting).propagation.left] == [worker_id]
 

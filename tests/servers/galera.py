@@ -51,7 +51,7 @@ def galera_nodes(count: int = 2) -> Iterator[list[str]]:
             folder = stack.enter_context(server_folder("galera"))
             if user is not None:
                 os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-            common = ["--no-defaults", f"--datadir={folder / 'data'}"]
+            common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={folder}"]
             as_root = [] if user is None else [f"--user={user}"]
             options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
             run([install_script(program), *common, *as_root, *options], folder)

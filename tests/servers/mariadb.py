@@ -42,7 +42,8 @@ def mariadb_server(*options: str) -> Iterator[MariaDBServer]:
     program = newest(["mariadbd", "mysqld"], re.compile(r"(\d+(?:\.\d+)+)-MariaDB"))
     with server_folder("mariadb") as folder:
         address = folder / "socket"
-        common = ["--no-defaults", f"--datadir={folder / 'data'}"]
+        # A server that starts removes what others work with in a common temporary folder.
+        common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={folder}"]
         if os.geteuid() == 0:
             common.append("--user=root")
         _initialise(program, common, folder)
