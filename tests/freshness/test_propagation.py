@@ -27,18 +27,24 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """`await start(url, redis=None, serving=True, **options)`: open keys over a database with tables."""
+    """`await start(url, redis=None, serving=True, **options)`: open keys over a database with tables. They do not hear
+    its doorbell: what happens is theirs to poll for."""
     async with AsyncExitStack() as stack:
 
         async def make(url: str, redis: str | None = None, *, serving: bool = True, **options: Any) -> APIKeys:
             options = {"poll_interval": 0.1, "max_staleness": 300.0, "redis_timeout": 10.0} | options
             keys = APIKeys(url, redis, **options)
             await stack.enter_async_context(keys)
+            keys._database.doorbell.listen = deaf  # type: ignore[method-assign]
             if serving:
                 await keys.serve()
             return keys
 
         yield make
+
+
+def deaf() -> None:
+    """Do not listen."""
 
 
 def name_of(keys: APIKeys) -> str:

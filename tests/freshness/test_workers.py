@@ -18,6 +18,7 @@ from gatepost.base.record import Absent, decode
 from gatepost.base.secret import digest
 from gatepost.connections.connections import Connections
 from gatepost.database.database import Database, Reading
+from gatepost.database.doorbell import Doorbell
 from gatepost.freshness.freshness import Freshness
 from gatepost.lookup.memory import MemoryTier
 from tests.freshness.conftest import MakeWorker, counted_statements, settled
@@ -339,6 +340,7 @@ async def put_back(keys: APIKeys, backup: Path) -> None:
     """Replace the database by the copy, under the feet of the worker."""
     source = backup.with_name("keys.db")
     async with keys._opened().freshness._polling:  # no connection is in use meanwhile
+        await keys._database.doorbell.close()
         await keys._database.engine.dispose()
         for tail in ("-wal", "-shm"):
             source.with_name(source.name + tail).unlink(missing_ok=True)
@@ -547,7 +549,7 @@ async def test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paus
         SlowDatabase(keys._database),
         MemoryTier(10),
         Connections(),
-        None,
+        Doorbell(),
         max_staleness=10.0,
         poll_interval=1.0,
         clock=clock,

@@ -96,7 +96,7 @@ class Break:
 _LEASE = "self.until = sent + self._max_staleness"
 
 _POLLS_NOTHING = """
-            nudged = self._redis is None or self._redis.nudged.is_set()
+            nudged = self._bell.nudged.is_set()
             await self._wait_for_turn()
             if not nudged:
                 self.until = self._clock() + self._max_staleness

@@ -28,6 +28,7 @@ from gatepost.base.record import Row
 from gatepost.database.changes import Standing
 from gatepost.database.database import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
+from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
 from tests.simulation.world import CLOCK_RATES, Process, World
@@ -100,6 +101,7 @@ class Server:
         self._queue: deque[tuple[Transaction, Callable[[], None]]] = deque()
         self._rate = world.rng.uniform(*CLOCK_RATES)
         self._committed_at: dict[int, float] = {nonce: 0.0}
+        self.doorbells = Doorbells(world)
 
     def now(self) -> float:
         """The database's clock: seconds since the epoch."""
@@ -335,6 +337,7 @@ class Database:
         self._timeout = timeout
         self._transactions: set[Transaction] = set()
         self.workers = Workers(self)
+        self.doorbell = Doorbell(server.doorbells, process)
         process.on_death.append(self._break)
 
     async def exchange(self, kind: str, effect: Callable[[], T]) -> T:
@@ -355,7 +358,8 @@ class Database:
         await self.exchange("SELECT version", lambda: None)
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Hear nothing any more."""
+        await self.doorbell.close()
 
     async def read_settings(self) -> Mapping[str, bytes]:
         """The installation's keys."""

@@ -88,6 +88,11 @@ class RedisTier:
         """Whether Redis is being asked."""
         return self._is_open and not self.is_cut
 
+    @property
+    def hears(self) -> bool:
+        """Whether a nudge would be heard, as far as it knows."""
+        return self.healthy
+
     async def open(self, _seal_key: bytes) -> None:
         """Begin."""
         self._is_open = True

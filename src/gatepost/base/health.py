@@ -157,7 +157,8 @@ class ServingStatus:
 
     `worker`: its row among the workers, `None` while it has none. `applied_seq`: last change applied; `lag`: how many
     there are in the database that are not, `None` where unknown. `polled_ago`: seconds since the last successful poll.
-    `lease_seconds`: how long what is remembered may still be believed; 0 = not at all.
+    `lease_seconds`: how long what is remembered may still be believed; 0 = not at all. `deaf`: why it hears of changes
+    only at its next poll although the database could ring, in a line; `None` = it hears them, or nothing rings there.
     """
 
     worker: Worker | None
@@ -165,6 +166,7 @@ class ServingStatus:
     lag: int | None
     polled_ago: float
     lease_seconds: float
+    deaf: str | None = None
 
     @property
     def lease_holds(self) -> bool:
@@ -252,6 +254,13 @@ def _findings(status: Status) -> Iterator[Finding]:
             f"This worker believes nothing that it remembers: its last successful poll was {serving.polled_ago:.1f} s "
             "ago.",
             "Every request reads the database until a poll succeeds. The log of 'gatepost.freshness' says what fails.",
+        )
+    if serving is not None and serving.deaf is not None:
+        yield Finding(
+            "note",
+            "doorbell_deaf",
+            f"This worker hears of changes only at its next poll: {serving.deaf}.",
+            "Harmless to what is let in: whoever takes something away waits for it, up to poll_interval.",
         )
     for worker in status.workers or ():
         yield from _worker_findings(worker)

@@ -13,6 +13,7 @@ from gatepost.database.database import Database as Database
 from gatepost.database.database import Event as Event
 from gatepost.database.database import Position as Position
 from gatepost.database.database import Reading as Reading
+from gatepost.database.doorbell import Doorbell as Doorbell
 from gatepost.database.filter import Filter as Filter
 from gatepost.database.listing import Listing as Listing
 from gatepost.database.log import NEWEST as NEWEST

@@ -42,6 +42,7 @@ from gatepost.database.connecting import (
     wait_for_other_nodes,
 )
 from gatepost.database.counting import count_keys, projects_statement
+from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.filter import Filter
 from gatepost.database.listing import Listing
 from gatepost.database.log import LogPage, MadePage
@@ -107,6 +108,7 @@ class Database:
         self._file: SqliteFile | None = None
         self._opened = 0
         self._opening_anew = asyncio.Lock()
+        self.doorbell = Doorbell()
         self.workers = Workers(self._reading)
 
     @property
@@ -183,6 +185,7 @@ class Database:
                 status = await self.schema_status()
             schema.check(status)
             self._file = await self.file()
+            self.doorbell = doorbell_of(self._reads, self._file, self._timeout)
         except BaseException:
             await self.close()
             raise
@@ -195,6 +198,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection of an engine that is ours."""
+        await self.doorbell.close()
         engine, self._engine = self._engine, None
         if engine is not None and event.contains(engine.sync_engine, "checkout", wait_for_other_nodes):
             event.remove(engine.sync_engine, "checkout", wait_for_other_nodes)

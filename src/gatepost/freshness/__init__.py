@@ -1,5 +1,5 @@
 """The one rule (docs/decisions/0002): the lease, the floors, this worker's place among the others, and the wait until a
-change holds everywhere. Knows `database` and `redis`; tells listeners what not to believe, whoever they are.
+change holds everywhere. Knows `database`; tells listeners what not to believe, whoever they are.
 """
 
 from gatepost.freshness.freshness import FLOORS_MAX as FLOORS_MAX

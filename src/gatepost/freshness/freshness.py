@@ -14,15 +14,12 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
 
 from gatepost.base import BadInputError, Clock, Found, UnavailableError, Worker, boot_clock
-from gatepost.database import Database, Event, Position
-from gatepost.freshness.listeners import LetIn, Memory
+from gatepost.database import Database, Position
+from gatepost.freshness.listeners import Bell, LetIn, Memory
 from gatepost.freshness.membership import Membership
-
-if TYPE_CHECKING:
-    from gatepost.redis import RedisTier  # redis-py is loaded only where there is a Redis
+from gatepost.freshness.reading import LogReading
 
 logger = logging.getLogger("gatepost.freshness")
 
@@ -49,6 +46,11 @@ NUDGE_GAP = 0.002
 OFFSET_ROUND_TRIP = 0.5
 """Seconds: an answer that took longer tells the database's clock worse than the one learnt before."""
 
+BUSY_SECONDS = 3.0
+BUSY_PART = 0.1
+"""Changes seldom come alone: where no doorbell is heard, a worker polls for so long after one at this part of its
+interval."""
+
 JITTER = 0.1
 """Polls vary by this part, so that workers started together do not poll together."""
 
@@ -65,7 +67,7 @@ class Freshness:
         database: Database,
         memory: Memory,
         connections: LetIn,
-        redis: "RedisTier | None",
+        bell: Bell,
         *,
         max_staleness: float,
         poll_interval: float,
@@ -78,7 +80,7 @@ class Freshness:
             )
         self._database = database
         self._memory = memory
-        self._redis = redis
+        self._bell = bell
         self._connections = connections
         self._max_staleness = max_staleness
         self._poll_interval = poll_interval
@@ -92,7 +94,7 @@ class Freshness:
         self._task: asyncio.Task[None] | None = None
         self._failed_at = -1.0
         self._told_of_membership = False
-        self._polled_at = self._poll_seconds = 0.0
+        self._polled_at = self._poll_seconds = self._busy_until = 0.0
         self._stopped = False
         self.until = 0.0
         self.offset = 0.0
@@ -272,6 +274,7 @@ class Freshness:
         self.applied, self._nonce = position.seq, position.nonce
 
     async def _apply_news(self, position: Position) -> None:
+        self._busy_until = self._clock() + BUSY_SECONDS
         if position.seq > self.applied:
             log = await self._apply_events(self.applied, position, gently=True)
             if log.is_invalidated:
@@ -285,10 +288,10 @@ class Freshness:
             self._distrust(position)
         self.applied, self._nonce = position.seq, position.nonce
 
-    async def _apply_events(self, first: int, position: Position, *, gently: bool) -> "_Log":
+    async def _apply_events(self, first: int, position: Position, *, gently: bool) -> LogReading:
         """Raise the floors of what changed after `first`, up to the position. Floors that rise too early harm nobody:
         whether the log was whole is told at the end. `gently`: leave time for requests."""
-        log = _Log(first)
+        log = LogReading(first)
         size = GENTLE_PAGE if gently else EVENTS_PAGE
         hurry_at = self._clock() + self._max_staleness * GENTLE_PART
         async for page in self._database.read_events(first, position.seq, size):
@@ -350,49 +353,13 @@ class Freshness:
 
     async def _wait_for_turn(self) -> None:
         interval = self._poll_interval * random.uniform(1 - JITTER, 1)  # noqa: S311 - spreads load, no secret
-        if self._redis is None:
-            await asyncio.sleep(interval)
-            return
+        if not self._bell.hears and self._clock() < self._busy_until:
+            interval *= BUSY_PART
+        nudged = self._bell.nudged
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(interval):
-                await self._redis.nudged.wait()
-        if self._redis.nudged.is_set():
-            self._redis.nudged.clear()
+                await nudged.wait()
+        if nudged.is_set():
+            nudged.clear()
             rest = self._polled_at + self._poll_seconds - self._clock()  # a storm of changes gets half of the time
             await asyncio.sleep(max(NUDGE_GAP, min(rest, self._poll_interval)))
-
-
-class _Log:
-    """What a reading of the change log amounted to. `first`: the seq that it begins with.
-
-    `is_invalidated`: an event after the first ends the trust in all before it. `is_whole`: it tells of every seq from
-    the first, or from that event, to the position, and ends at its nonce. `has_more`: it was not read to its end.
-    `first_nonce`: of the first seq, `None` where its event is not there.
-    """
-
-    def __init__(self, first: int) -> None:
-        self._first = first
-        self._last = first - 1
-        self._last_nonce: int | None = None
-        self._gap = False
-        self.count = 0
-        self.first_nonce: int | None = None
-        self.is_invalidated = False
-        self.is_whole = False
-        self.has_more = False
-
-    def add(self, event: Event) -> None:
-        """The next event, in order."""
-        if event.seq == self._first:
-            self.first_nonce = event.nonce
-        if event.digest is None and event.seq > self._first:
-            self.is_invalidated = True
-            self._gap = False
-        else:
-            self._gap |= event.seq - self._last > 1
-        self._last, self._last_nonce = event.seq, event.nonce
-        self.count += 1
-
-    def end(self, position: Position) -> None:
-        """There are no more up to the position."""
-        self.is_whole = not self._gap and (self._last, self._last_nonce) == (position.seq, position.nonce)

@@ -1,6 +1,19 @@
-"""Who is told by `Freshness` that something is not to be believed any more, the moment its floor rises."""
+"""Who is told by `Freshness` that something is not to be believed any more, the moment its floor rises; and what tells
+it to poll.
+"""
 
+import asyncio
 from typing import Protocol
+
+
+class Bell(Protocol):
+    """A hint that there is news: Redis, or the database."""
+
+    nudged: asyncio.Event
+
+    @property
+    def hears(self) -> bool:
+        """Whether a ring would be heard now."""
 
 
 class Memory(Protocol):

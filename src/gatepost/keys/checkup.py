@@ -64,7 +64,7 @@ async def look(
         is_open=freshness is not None,
         database=state,
         redis=redis_state,
-        serving=_serving(freshness, state),
+        serving=_serving(freshness, state, database.doorbell.fault if redis is None else None),
         workers=workers,
         memory=None if lookup is None else lookup.sizes(),
         lookups=None if lookup is None else replace(lookup.counts),
@@ -112,7 +112,7 @@ async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:
     return RedisStatus(state="reachable", seconds=time.perf_counter() - begun)
 
 
-def _serving(freshness: Freshness | None, database: DatabaseStatus) -> ServingStatus | None:
+def _serving(freshness: Freshness | None, database: DatabaseStatus, deaf: str | None) -> ServingStatus | None:
     if freshness is None or not freshness.started:
         return None
     return ServingStatus(
@@ -121,6 +121,7 @@ def _serving(freshness: Freshness | None, database: DatabaseStatus) -> ServingSt
         lag=None if database.seq is None else max(0, database.seq - freshness.applied),
         polled_ago=freshness.polled_ago(),
         lease_seconds=freshness.lease_seconds(),
+        deaf=deaf,
     )
 
 

@@ -83,7 +83,9 @@ async def announce(parts: Parts, digests: set[bytes]) -> None:
     """Let every worker know of a committed change. This one has applied it when the call returns, and also what
     others had changed before: a key found deactivated already is refused here from now on too."""
     opened = parts.opened()
-    if opened.redis is not None:
+    if opened.redis is None:
+        await opened.database.doorbell.nudge()
+    else:
         opened.redis.drop(digests)
         await opened.redis.nudge()
     await opened.freshness.catch_up()

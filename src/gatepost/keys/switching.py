@@ -42,8 +42,9 @@ async def deactivate(
     timeout: float | None = None,
 ) -> Receipt:
     """Switch one key or many off, in one transaction. When the call returns, no worker anywhere lets a request in
-    with them that begins later. Within milliseconds where a Redis passes the word on, else within `poll_interval`;
-    where a worker is dead or cut off, after its `max_staleness`: by then it believes nothing from before.
+    with them that begins later. Within milliseconds where Redis or PostgreSQL passes the word on, a tenth of a second
+    on SQLite, else within `poll_interval`; where a worker is dead or cut off, after its `max_staleness`:
+    by then it believes nothing from before.
 
     `wait="commit"`: do not wait; the receipt tells by when it will be true. `timeout`: seconds from the call after
     which to stop waiting, with `StillSpreadingError`: the change is committed then, and its message tells by when

@@ -117,6 +117,11 @@ class RedisTier:
         return self._healthy
 
     @property
+    def hears(self) -> bool:
+        """Whether a nudge would be heard, as far as is known."""
+        return self._healthy
+
+    @property
     def fault(self) -> str | None:
         """Why the breaker skips it, in a line; `None` while it does not."""
         return None if self._fault is None else line_of(self._fault)

@@ -50,6 +50,8 @@ class Opened:
         runs already. Raises `UnavailableError`."""
         if not self.freshness.started:
             await self.freshness.start()
+            if self.redis is None:
+                self.database.doorbell.listen()
 
     def derived_keys(self, purpose: str) -> Sequence[bytes]:
         """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
@@ -91,7 +93,7 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
         database,
         memory,
         connections,
-        redis,
+        database.doorbell if redis is None else redis,
         max_staleness=settings.max_staleness,
         poll_interval=settings.poll_interval,
         clock=clock,

@@ -1,0 +1,169 @@
+"""PostgreSQL's `LISTEN` and `NOTIFY`, on a connection of its own beside the pool.
+
+    nudge ──SELECT pg_notify, own transaction, after the change's──> server ──> each listening worker ──> nudged
+    listen ──> LISTEN ──> ring at oneself by the pool: heard? ──> every 3 s: does the connection answer?
+
+A pooler that gives each transaction another connection (pgbouncer's transaction mode) takes `LISTEN` and passes nothing
+on: hence the ring at oneself. A connection whose other end has gone without a word hears nothing for ever: hence the
+question every few seconds.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets as randomness
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gatepost.base import Timeout, line_of
+from gatepost.database.doorbell.doorbell import Doorbell
+
+logger = logging.getLogger("gatepost.doorbell")
+
+CHANNEL = "gatepost"
+"""One for the whole database: installations in other schemas of it only cost each other polls."""
+
+RING = text("SELECT pg_notify(:channel, :payload)")
+
+HEARTBEAT_SECONDS = 3.0
+"""Between two questions whether the connection still answers, and the longest wait for an answer."""
+
+RETRY_SECONDS = (0.5, 30.0)
+"""First and longest pause before listening is begun anew."""
+
+JITTER = 0.1
+
+
+class DeafError(Exception):
+    """Rings do not reach this connection, though it answers."""
+
+
+class Notifications(Doorbell):
+    """The doorbell of a PostgreSQL whose driver is asyncpg. `engine`: gives autocommit connections; `timeout`: seconds
+    that one exchange may take."""
+
+    def __init__(self, engine: AsyncEngine, timeout: float) -> None:
+        super().__init__()
+        self._engine = engine
+        self._timeout = timeout
+        self._task: asyncio.Task[None] | None = None
+        self._hears = False
+        self._fault: str | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether `LISTEN` stands on a connection that answered lately."""
+        return self._hears
+
+    @property
+    def fault(self) -> str | None:
+        """Why not, in a line."""
+        return self._fault
+
+    def listen(self) -> None:
+        """Begin: takes one connection more than the pool has."""
+        self._task = asyncio.create_task(self._keep_listening())
+
+    async def nudge(self) -> None:
+        """Ring. One statement, in a transaction of its own: a `NOTIFY` within the change's would make all that is
+        committed in the server wait in one line with it."""
+        try:
+            await self._ring("")
+        except (SQLAlchemyError, OSError, TimeoutError) as failure:
+            logger.warning("Workers hear of a change only at their next poll: %s", line_of(failure))
+
+    async def close(self) -> None:
+        """End the background task, and with it the connection."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._hears = False
+
+    async def _ring(self, payload: str) -> None:
+        async with Timeout(self._timeout), self._engine.connect() as connection:
+            await connection.execute(RING, {"channel": CHANNEL, "payload": payload})
+
+    async def _keep_listening(self) -> None:
+        pause, longest = RETRY_SECONDS
+        while True:
+            try:
+                await self._hear()
+            except Exception as failure:  # noqa: BLE001 - the driver's own kinds too; a fault of ours ends up here as well
+                self._tell(failure)
+            if self._hears:  # it did until now
+                self._hears, pause = False, RETRY_SECONDS[0]
+                self.nudged.set()
+            await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - spreads load
+            pause = min(2 * pause, longest)
+
+    def _tell(self, failure: Exception) -> None:
+        """Once for each kind of trouble."""
+        told, self._fault = self._fault, line_of(failure)
+        if told != self._fault:
+            logger.warning("Changes are not heard of at once, but at the next poll: %s", self._fault)
+
+    async def _hear(self) -> None:
+        """Listen until the connection ends. Raises what the driver raises, `DeafError`, `TimeoutError`."""
+        async with self._own_connection() as connection:
+            ended, heard = asyncio.Event(), asyncio.Event()
+            token = randomness.token_hex(8)
+
+            def ring(_connection: object, _pid: int, _channel: str, payload: str) -> None:
+                if payload == token:
+                    heard.set()
+                elif not payload:
+                    self.nudged.set()
+
+            connection.add_termination_listener(lambda _connection: ended.set())
+            async with Timeout(self._timeout):
+                await connection.add_listener(CHANNEL, ring)
+            await self._ring(token)
+            await self._until(heard)
+            if self._fault is not None:
+                logger.warning("Changes are heard of at once again")
+            self._hears, self._fault = True, None
+            self.nudged.set()  # what was rung before was not heard
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT_SECONDS * random.uniform(1 - JITTER, 1)):  # noqa: S311
+                        await ended.wait()
+                if not ended.is_set():
+                    async with Timeout(min(HEARTBEAT_SECONDS, self._timeout)):
+                        await connection.execute("SELECT 1")
+            raise ConnectionError("the connection that listens was closed")
+
+    async def _until(self, heard: asyncio.Event) -> None:
+        try:
+            async with Timeout(self._timeout):
+                await heard.wait()
+        except TimeoutError:
+            raise DeafError(
+                "what is notified does not come through LISTEN. Behind a pooler in transaction mode that is so: name "
+                "PostgreSQL itself, a pooler in session mode, or a Redis"
+            ) from None
+
+    @contextlib.asynccontextmanager
+    async def _own_connection(self) -> AsyncIterator[Any]:
+        """The driver's connection, taken out of the pool: a listener must not stay on one that others use."""
+        async with Timeout(self._timeout):
+            connection = await self._engine.connect()
+        driver: Any = None
+        try:
+            driver = (await connection.get_raw_connection()).driver_connection
+            await connection.run_sync(_detach)
+            yield driver
+        finally:
+            if driver is not None:
+                driver.terminate()  # it may not answer
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                await connection.close()
+
+
+def _detach(connection: Any) -> None:
+    connection.detach()
