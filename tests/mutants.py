@@ -69,4 +69,4 @@ def _run(source: Path, test: str, told: Path) -> None:
     sys.path.insert(0, str(source))
     plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
     # many defects make a test wait for what never comes: it has failed then, and need not wait as long as others
-    sys.exit(pytest.main(["-q", "-x", *plugins, "--timeout=30", test]))
+    sys.exit(pytest.main(["-q", "-x", *plugins, "--timeout=200", test]))

@@ -44,7 +44,7 @@ async def test_a_thousand_concurrent_requests_with_one_cold_key_cost_one_mget_an
 
 async def test_many_cold_keys_at_once_share_round_trips_and_none_is_refused(worker: MakeWorker, redis_url: str) -> None:
     keys = await worker(redis_url, foreign_secrets=True)
-    issued = await asyncio.gather(*(keys.create(f"key {n}") for n in range(64)))
+    issued = [await keys.create(f"key {n}") for n in range(64)]
     secrets = [i.secret for i in issued] + [f"unknown {n}" for n in range(1400)]
     before = await calls_of(redis_url, "mget")
     with counted_statements(keys) as counts:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from gatepost import DAM, APIKeyMiddleware, APIKeys
 from gatepost.admin.api import make_api, make_document
+from tests.patience import PATIENCE_SECONDS
 
 ALL = [str(name) for name in DAM]
 OUTSIDE = "/api"
@@ -24,8 +25,6 @@ INSIDE = "/app/settings/api"
 """Where the API stands beside the wrapped app, and in it."""
 
 JSON_TYPE = {"Content-Type": "application/json"}
-
-_PATIENCE_SECONDS = 120.0
 
 
 async def me(request: Request) -> Response:
@@ -115,7 +114,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The origin of a server on the loopback that serves an app in this event loop."""
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # else asyncio leaves Nagle's algorithm on: 40 ms a call
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        server = uvicorn.Server(
+            uvicorn.Config(app, lifespan="off", log_config=None, timeout_keep_alive=PATIENCE_SECONDS)
+        )
         task = asyncio.create_task(server.serve([listener]))
         while not server.started:  # noqa: ASYNC110 - an attribute is all that uvicorn tells
             await asyncio.sleep(0.005)
@@ -129,6 +130,6 @@ async def site_of(keys: APIKeys) -> AsyncIterator[Site]:
     """A site over open keys."""
     async with (
         serving(app_of(keys)) as origin,
-        httpx2.AsyncClient(base_url=origin, timeout=_PATIENCE_SECONDS) as http,
+        httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http,
     ):
         yield Site(keys, http)

@@ -119,7 +119,7 @@ async def test_schemathesis_finds_nothing(ready_sqlite_url: str, tmp_path: Path)
     async with (
         APIKeys(ready_sqlite_url, vault_keys=[Fernet.generate_key()]) as keys,
         serving(make_api(keys, sources=(Bearer(),))) as origin,
-        httpx2.AsyncClient(base_url=origin) as http,
+        httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http,
     ):
         issued = await keys.create("schemathesis", ALL)
         document = await http.get("/openapi.json", headers={"Authorization": f"Bearer {issued.secret}"})

@@ -22,6 +22,7 @@ from gatepost.admin.api import make_api, make_document
 from gatepost.admin.api.operations import OPERATIONS
 from gatepost.database.connecting import engine
 from tests.admin.api.site import ALL, INSIDE, OUTSIDE, Caller, Site, refusal, serving, site_of
+from tests.patience import PATIENCE_SECONDS
 
 ROUTES = [
     *((each.method, each.path.replace("{id}", "000000000000")) for each in OPERATIONS),
@@ -115,7 +116,7 @@ async def test_whatever_wraps_the_app_the_callers_own_key_is_judged_again(
     wrap, header = WRAPPERS[name]
     app = wrap(Starlette(routes=[Mount("/api", make_api(small_site.keys, sources=sources))]), small_site.keys)
     carrier, _, value = header.format(small_boss.secret).partition(": ")
-    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
         known = await http.get("/api/whoami", headers={"Authorization": "Basic eDp5", carrier: value})
         assert (known.status_code, known.json()["id"]) == (200, small_boss.key_id)
         assert (await http.get("/api/whoami")).status_code == 401
@@ -124,7 +125,7 @@ async def test_whatever_wraps_the_app_the_callers_own_key_is_judged_again(
 async def test_where_the_app_exempts_the_api_the_api_alone_takes_the_key(small_site: Site, small_boss: Caller) -> None:
     inner = Starlette(routes=[Mount("/api", make_api(small_site.keys, sources=[Header("X-Admin-Key")]))])
     app = APIKeyMiddleware(inner, small_site.keys, exempt=["/api/*"])
-    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
         known = await http.get("/api/whoami", headers={"X-Admin-Key": small_boss.secret})
         assert (known.status_code, known.json()["id"]) == (200, small_boss.key_id)
         usual = await http.get("/api/whoami", headers={"X-API-Key": small_boss.secret})
@@ -138,7 +139,7 @@ async def test_a_secret_beside_the_one_that_the_app_was_entered_with_is_an_error
     wrap, _ = WRAPPERS["another header"]
     app = wrap(Starlette(routes=[Mount("/api", make_api(small_site.keys))]), small_site.keys)
     both = {"X-Filerobot-Key": small_boss.secret, "X-API-Key": other.secret}
-    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
         assert refusal(await http.get("/api/whoami", headers=both)) == (400, "key_ambiguous")
 
 
@@ -147,7 +148,7 @@ async def test_a_link_that_is_a_way_into_the_app_is_none_into_the_api(small_site
     sources: Any = [Header("X-API-Key"), Query("key")]
     for exempt in ((), ("/api/*",)):
         app = APIKeyMiddleware(inner, small_site.keys, sources=sources, exempt=exempt)
-        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
             assert refusal(await http.get("/api/whoami", params={"key": small_boss.secret})) == (401, "key_missing")
             with_header = await http.get("/api/whoami", headers={"X-API-Key": small_boss.secret})
             if exempt:
@@ -182,7 +183,7 @@ async def test_two_secrets_are_an_error_also_where_the_app_exempts_the_api(
     other = await small_site.caller(*ALL)
     both = {"X-API-Key": small_boss.secret, "Authorization": f"Bearer {other.secret}"}
     app = APIKeyMiddleware(inner, small_site.keys, exempt=["/api/*"])
-    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
         assert refusal(await http.get("/api/whoami", headers=both)) == (400, "key_ambiguous")
 
 
@@ -196,7 +197,7 @@ async def test_a_key_that_others_put_into_the_scope_is_not_believed(small_site: 
 
     exempting = APIKeyMiddleware(forging, small_site.keys, exempt=["/*"])
     for app in (forging, APIKeyMiddleware(forging, small_site.keys, optional=True), exempting):
-        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
             assert refusal(await http.get("/whoami")) == (401, "key_missing")
 
 
@@ -210,7 +211,7 @@ async def test_a_request_that_the_app_makes_to_itself_does_not_inherit_its_calle
             return PlainTextResponse(str((await inner.get("/whoami")).status_code))
 
     app = APIKeyMiddleware(Starlette(routes=[Route("/proxy", proxy)]), small_site.keys)
-    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
         assert (await http.get("/proxy", headers={"X-API-Key": small_boss.secret})).text == "401"
 
 
@@ -220,7 +221,7 @@ async def test_inside_an_app_with_other_keys_the_api_wants_one_of_its_own(
     async with APIKeys(f"sqlite:///{tmp_path}/other.db") as others:
         visitor = await others.create("a visitor")
         app = APIKeyMiddleware(make_api(small_site.keys), others, sources=[Header("X-Visitor-Key")])
-        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin) as http:
+        async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
             headers = {"X-Visitor-Key": visitor.secret}
             assert refusal(await http.get("/whoami", headers=headers)) == (401, "key_missing")
             headers["X-API-Key"] = small_boss.secret
@@ -230,7 +231,10 @@ async def test_inside_an_app_with_other_keys_the_api_wants_one_of_its_own(
 async def test_a_mount_path_that_the_caller_chooses_stays_one_path(small_site: Site, small_boss: Caller) -> None:
     app = Starlette(routes=[Mount("/{tenant}/api", make_api(small_site.keys))])
     headers = {"X-API-Key": small_boss.secret}
-    async with serving(app) as origin, httpx2.AsyncClient(base_url=origin, headers=headers) as http:
+    async with (
+        serving(app) as origin,
+        httpx2.AsyncClient(base_url=origin, headers=headers, timeout=PATIENCE_SECONDS) as http,
+    ):
         for tenant in ("a%20b", "%0D%0AX-Evil:%201", "%D0%BA", "%22%3E"):
             made = await http.post(f"/{tenant}/api/keys", json={"description": "x"})
             assert made.status_code == 201
@@ -260,7 +264,7 @@ async def test_the_keys_are_opened_by_the_first_request(ready_sqlite_url: str) -
     async with APIKeys(ready_sqlite_url) as keys:
         secret = (await keys.create("early", ALL)).secret
     keys = APIKeys(ready_sqlite_url)
-    async with serving(make_api(keys)) as origin, httpx2.AsyncClient(base_url=origin) as http:
+    async with serving(make_api(keys)) as origin, httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_SECONDS) as http:
         assert (await http.get("/whoami", headers={"X-API-Key": secret})).status_code == 200
     await keys.close()
 

@@ -22,6 +22,7 @@ from gatepost.admin.entry.session import Sessions
 from gatepost.admin.page import make_page
 from gatepost.base.models import Issued
 from gatepost.rules.catalogue import DAM
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.ports import free_port
 
 MOUNT = "/settings/api-keys"
@@ -53,7 +54,7 @@ class Served:
 
     async def ask(self, secret: str, path: str = "/files") -> int | str:
         """How the app answers a request with the secret: 200, or the code of its refusal."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(f"{self.origin}{path}", headers={"X-API-Key": secret})
         return 200 if answer.status_code == 200 else str(answer.json()["code"])
 
@@ -102,7 +103,11 @@ class _Server(uvicorn.Server):
     """Leaves the signals to pytest, and tells when it listens."""
 
     def __init__(self, app: Any) -> None:
-        super().__init__(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
+        super().__init__(
+            uvicorn.Config(
+                app, lifespan="off", log_level="warning", access_log=False, timeout_keep_alive=PATIENCE_SECONDS
+            )
+        )
         self.listens = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -21,6 +21,7 @@ from gatepost.base.models import Actor, ImportedKey
 from gatepost.base.secret import digest
 from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
 from tests.frameworks.hidden import watching
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,7 +48,7 @@ class Client:
 
 @asynccontextmanager
 async def at(served: Served, **options: Any) -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(base_url=served.url, **options) as http:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS, **options) as http:
         yield Client(http)
 
 
@@ -323,7 +324,7 @@ async def test_two_cookies_of_one_name_are_refused_and_neither_is_used(served: S
             {"Cookie": f"{own}; {own}"},
         ]
         for headers in forms:
-            http = httpx2.AsyncClient(base_url=served.url, headers=headers)
+            http = httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=PATIENCE_SECONDS)
             async with http:
                 answer = await http.get(path)
             assert answer.status_code == 400
