@@ -7,17 +7,18 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.servers.programs import ProgramMissingError
 
 from benchmarks import measured
 from benchmarks.measured import RESULTS, Measured, Results, Table
-from benchmarks.origin import ROOT, Clocked
+from benchmarks.origin import ROOT, origin
 from benchmarks.progress import progress
 from benchmarks.report import terminal
 from benchmarks.rounds import Plan
-from benchmarks.scenarios import NAMES, abouts, load
+from benchmarks.scenarios import NAMES, about, load
 
 QUICK_RESULTS = RESULTS.with_name("quick.json")
 """Kept apart, and out of git: a first look does not replace what was measured with care."""
@@ -34,8 +35,8 @@ def main(words: Sequence[str]) -> int:
     """Measure, keep, report. 1 where a number is not held or a scenario could not be measured; 130 after Ctrl-C."""
     options = _options(words)
     if options.list:
-        for name, about in abouts().items():
-            print(f"{name:18}{about}")
+        for name in NAMES:
+            print(f"{name:18}{about(name)}")
         return 0
     path = options.results or (QUICK_RESULTS if options.quick else RESULTS)
     try:
@@ -53,7 +54,7 @@ def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> i
     command = shlex.join(["make", "bench", *([f"ARGS={shlex.join(words)}"] if words else [])])
     failed: dict[str, str] = {}
     for number, name in enumerate(names):
-        clocked = Clocked(command, quick=options.quick)
+        began = datetime.now(UTC)
         try:
             with progress(name, number, len(names)) as tell:
                 tables = asyncio.run(_tables(name, Plan(quick=options.quick, tell=tell)))
@@ -65,16 +66,13 @@ def _measure(path: Path, options: argparse.Namespace, words: Sequence[str]) -> i
             failed[name] = f"{type(wrong).__name__}: {wrong}"
             traceback.print_exc()
         else:
-            results.scenarios[name] = Measured(origin=clocked.origin(), tables=tuple(tables))
+            results.scenarios[name] = Measured(origin=origin(command, began, quick=options.quick), tables=tuple(tables))
             measured.write(path, results)
             terminal.show(name, results.scenarios[name])
-    missed = terminal.verdict(results, [name for name in names if name not in failed])
-    _publish(path, results)
+    lacking = [f"{name}: not measured: {why}" for name, why in failed.items()]
     if left_out and not options.scenarios:
         print(f"Left out of a quick run unless named: {', '.join(sorted(left_out))}.", file=sys.stderr)
-    for name, why in failed.items():
-        print(f"{name}: not measured: {why}", file=sys.stderr)
-    return int(bool(failed) or missed > 0)
+    return _conclude(path, results, [name for name in names if name not in failed], lacking)
 
 
 async def _tables(name: str, plan: Plan) -> Sequence[Table]:
@@ -95,23 +93,23 @@ def _report(path: Path, scenarios: Sequence[str]) -> int:
     names = [name for name in dict.fromkeys(scenarios or NAMES) if name in results.scenarios]
     for name in names:
         terminal.show(name, results.scenarios[name])
-    missed = terminal.verdict(results, names)
-    _publish(path, results)
     lacking = [f"{name}: not measured yet" for name in dict.fromkeys(scenarios) if name not in names]
-    for told in lacking if results.scenarios else ["nothing was measured yet"]:
-        print(f"{told} ({_near(path)})", file=sys.stderr)
-    return int(bool(lacking) or not names or missed > 0)
+    lacking = lacking if results.scenarios else ["nothing was measured yet"]
+    return _conclude(path, results, names, [f"{told} ({_near(path)})" for told in lacking])
 
 
-def _publish(path: Path, results: Results) -> None:
-    """The plots and the page in `docs/`, of what was measured with care."""
-    if path != RESULTS or not results.scenarios:
-        return
-    from benchmarks.report import page, plots  # noqa: PLC0415 - Matplotlib would burden the processes that are measured
+def _conclude(path: Path, results: Results, names: Sequence[str], lacking: Sequence[str]) -> int:
+    """Tell what holds, make the plots and the page of what was measured with care, and tell what is lacking."""
+    missed = terminal.verdict(results, names)
+    if path == RESULTS and results.scenarios:
+        from benchmarks.report import page, plots  # noqa: PLC0415 - Matplotlib would burden what is measured
 
-    plots.draw(results, DOCS / "images")
-    page.write(results, DOCS / "benchmarks.md")
-    print(f"{_near(DOCS / 'benchmarks.md')} and its plots are up to date.", file=sys.stderr)
+        plots.draw(results, DOCS / "images")
+        (DOCS / "benchmarks.md").write_text(page.markdown(results), encoding="utf-8")
+        print(f"{_near(DOCS / 'benchmarks.md')} and its plots are up to date.", file=sys.stderr)
+    for told in lacking:
+        print(told, file=sys.stderr)
+    return int(bool(lacking) or missed > 0)
 
 
 def _near(path: Path) -> Path:

@@ -3,11 +3,11 @@
 None of them has what gatepost's records have: an expiry, a project, rotation, a word on how old an answer is.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any
 
 from redis.asyncio import Redis
 from sqlalchemy import Boolean, Column, LargeBinary, MetaData, Table, Text, bindparam, insert, select
@@ -32,24 +32,26 @@ table = Table(
 )
 """All in one row: nothing is faster to look up."""
 
+_PERMITTED = " ".join(PERMISSIONS)
 _BY_DIGEST = select(table.c.permissions).where(table.c.digest == bindparam("digest"), table.c.active)
 
 
+GET, SELECT, RAW_SELECT = "GET by hand", "SELECT by hand", "SELECT by hand, bare asyncpg"
+GET_THEN_SELECT = "GET, then SELECT by hand"
+"""Contestants."""
+
+
 @dataclass(eq=False)
-class ByHand(ABC):
+class ByHand:
     """A middleware: header, SHA-256, one question, three entries into the scope.
 
-    `name`: of this contestant. `less`: what it does less than gatepost.
+    `permissions`: the question: those of the active key with that digest, between spaces; `None` where there is none.
+    `less`: what it does less than gatepost.
     """
 
     app: ASGIApp
-
-    name: ClassVar[str]
-    less: ClassVar[str]
-
-    @abstractmethod
-    async def permissions(self, digest: bytes) -> str | None:
-        """Of the active key with that digest, between spaces; `None` where there is none."""
+    permissions: Callable[[bytes], Awaitable[str | None]]
+    less: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,86 +69,59 @@ class ByHand(ABC):
         await send(REFUSAL_BODY)
 
 
-@dataclass(eq=False)
-class RedisGet(ByHand):
+def redis_get(app: ASGIApp, client: Redis, prefix: bytes = b"by_hand:") -> ByHand:
     """One `GET` a request. Every key must be in Redis."""
 
-    client: Redis
-
-    name = "GET by hand"
-    less = "no expiry, no project; a key stays good until somebody deletes its entry, and an evicted one is bad"
-
-    async def permissions(self, digest: bytes) -> str | None:
-        """One round trip to Redis."""
-        value: Any = await self.client.get(b"by_hand:" + digest)
+    async def permissions(digest: bytes) -> str | None:
+        value: Any = await client.get(prefix + digest)
         return None if value is None else value.decode()
 
+    less = "no expiry, no project; a key stays good until somebody deletes its entry, and an evicted one is bad"
+    return ByHand(app, permissions, less)
 
-@dataclass(eq=False)
-class Select(ByHand):
-    """One `SELECT` a request, over SQLAlchemy Core."""
 
-    engine: AsyncEngine
+def select_each(app: ASGIApp, engine: AsyncEngine) -> ByHand:
+    """One `SELECT` a request, over SQLAlchemy Core: two round trips more where the engine begins a transaction."""
 
-    name = "SELECT by hand"
-    less = "no expiry, no project; remembers nothing"
-
-    async def permissions(self, digest: bytes) -> str | None:
-        """One statement; two round trips more where the engine begins a transaction for it."""
-        async with self.engine.connect() as connection:
+    async def permissions(digest: bytes) -> str | None:
+        async with engine.connect() as connection:
             names: str | None = await connection.scalar(_BY_DIGEST, {"digest": digest})
             return names
 
+    return ByHand(app, permissions, "no expiry, no project; remembers nothing")
 
-@dataclass(eq=False)
-class RawSelect(ByHand):
-    """One `SELECT` a request, over asyncpg's own pool: no SQLAlchemy."""
 
-    pool: Any
+def raw_select(app: ASGIApp, pool: Any) -> ByHand:
+    """One `SELECT` a request, prepared once a connection, over asyncpg's own pool: no SQLAlchemy."""
+    question = "SELECT permissions FROM by_hand WHERE digest = $1 AND active"
+    return ByHand(app, partial(pool.fetchval, question), "no expiry, no project; remembers nothing; one database only")
 
-    name = "SELECT by hand, bare asyncpg"
-    less = "no expiry, no project; remembers nothing; one database only"
 
-    async def permissions(self, digest: bytes) -> str | None:
-        """One statement, prepared once a connection."""
-        question = "SELECT permissions FROM by_hand WHERE digest = $1 AND active"
-        names: str | None = await self.pool.fetchval(question, digest)
+def get_then_select(app: ASGIApp, engine: AsyncEngine, client: Redis) -> ByHand:
+    """A cache beside the database: one round trip; where Redis has nothing, `SELECT` and `SET` too."""
+    cached, stored = redis_get(app, client, b"cached:").permissions, select_each(app, engine).permissions
+
+    async def permissions(digest: bytes) -> str | None:
+        names = await cached(digest)
+        if names is None and (names := await stored(digest)) is not None:
+            await client.set(b"cached:" + digest, names, ex=CACHE_SECONDS)
         return names
 
-
-@dataclass(eq=False)
-class GetThenSelect(Select):
-    """A cache beside the database: `GET`; where Redis has nothing, `SELECT` and `SET`."""
-
-    client: Redis
-
-    name = "GET, then SELECT by hand"
     less = "no expiry, no project; a deactivated key is let in until its entry lapses, ten minutes"
-
-    async def permissions(self, digest: bytes) -> str | None:
-        """One round trip, or three."""
-        value: Any = await self.client.get(b"cached:" + digest)
-        if value is not None:
-            return str(value.decode())
-        names = await super().permissions(digest)
-        if names is not None:
-            await self.client.set(b"cached:" + digest, names, ex=CACHE_SECONDS)
-        return names
+    return ByHand(app, permissions, less)
 
 
 async def put_in_redis(client: Redis, digests: Iterable[bytes], prefix: bytes = b"by_hand:") -> None:
-    """Have Redis hold the keys whose secrets have these digests. `prefix`: `by_hand:` for `RedisGet`, `cached:` for
-    `GetThenSelect`."""
-    joined = " ".join(PERMISSIONS)
+    """Have Redis hold the keys whose secrets have these digests. `prefix`: `by_hand:` for `redis_get`, `cached:` for
+    `get_then_select`."""
     for batch in batches(digests):
-        await client.mset({prefix + each: joined for each in batch})
+        await client.mset({prefix + each: _PERMITTED for each in batch})
 
 
 async def put_in_table(engine: AsyncEngine, numbers: Iterable[int]) -> None:
     """Make the table, and put these keys into it."""
-    joined = " ".join(PERMISSIONS)
     async with engine.begin() as connection:
         await connection.run_sync(table.metadata.create_all)
         for batch in batches(numbers):
-            rows = [{"digest": digest(number), "permissions": joined, "active": True} for number in batch]
+            rows = [{"digest": digest(number), "permissions": _PERMITTED, "active": True} for number in batch]
             await connection.execute(insert(table), rows)

@@ -18,7 +18,7 @@ class RedisCommands:
     """How often a Redis was sent what, by its own count (`INFO commandstats`): not what this process believes."""
 
     client: Redis
-    _before: Mapping[str, int] = field(default_factory=dict)
+    _before: Counter[str] = field(default_factory=Counter)
 
     async def begin(self) -> None:
         """Count from now on."""
@@ -26,14 +26,13 @@ class RedisCommands:
 
     async def count(self) -> Counter[str]:
         """Commands by name, in lower case, since `begin`; those that were not sent are left out, and `INFO` is."""
-        now = await self._read()
-        counts = Counter({name: calls - self._before.get(name, 0) for name, calls in now.items()})
+        counts = await self._read() - self._before
         del counts["info"]
-        return +counts
+        return counts
 
-    async def _read(self) -> Mapping[str, int]:
+    async def _read(self) -> Counter[str]:
         stats: Mapping[str, Mapping[str, Any]] = await self.client.info("commandstats")
-        return {name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()}
+        return Counter({name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()})
 
 
 @contextmanager

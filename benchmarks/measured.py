@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +26,6 @@ class Spread(msgspec.Struct, frozen=True):
     low: float
     high: float
 
-    @classmethod
-    def of(cls, runs: Sequence[float]) -> "Spread":
-        """Raises `ValueError` where there is no run."""
-        if not runs:
-            raise ValueError("nothing was measured: there is no run")
-        low, median, high = statistics.quantiles(runs, n=4, method="inclusive") if len(runs) > 1 else [runs[0]] * 3
-        return cls(median=median, low=low, high=high)
-
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Values, one a round (one a start in it, where servers are started several times), and perhaps a number to hold.
@@ -57,7 +48,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def spread(self) -> Spread:
         """Raises `ValueError` where nothing was measured."""
-        return Spread.of(self.runs)
+        if not self.runs:
+            raise ValueError("nothing was measured: there is no run")
+        several = len(self.runs) > 1
+        low, median, high = statistics.quantiles(self.runs, n=4, method="inclusive") if several else self.runs * 3
+        return Spread(median=median, low=low, high=high)
 
     @property
     def holds(self) -> bool | None:
@@ -80,8 +75,8 @@ class Series(Judged, frozen=True, kw_only=True):
 
 
 class Ratio(Judged, frozen=True, kw_only=True):
-    """Two contestants against each other, round by round: what disturbs the machine disturbs both. `to_at`: where the
-    other stands on the axis, where that is another place."""
+    """Two contestants against each other, round by round: what disturbs the machine disturbs both. `to_at`: where on
+    the axis the other stands, where both are one contestant at two places."""
 
     of: str
     to: str
@@ -115,9 +110,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return list(dict.fromkeys(series.name for series in self.series))
 
     @property
-    def places(self) -> list[float | None]:
-        """Of the axis, in order. `None` is for a contestant that the axis does not touch."""
-        return sorted({series.at for series in self.series}, key=lambda at: (at is not None, at or 0.0))
+    def places(self) -> list[float]:
+        """Of the axis, in order."""
+        return sorted({series.at for series in self.series if series.at is not None})
 
     def row(self, name: str) -> list[Series | None]:
         """A contestant's, by place."""

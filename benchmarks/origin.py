@@ -3,8 +3,8 @@
 import os
 import platform
 import subprocess
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -28,29 +28,20 @@ PACKAGES = (
 """Whose versions matter for a figure."""
 
 
-class Clocked:
-    """The origin of what is measured from now on."""
-
-    def __init__(self, command: str, *, quick: bool) -> None:
-        self._command = command
-        self._quick = quick
-        self._began = datetime.now(UTC)
-        self._clock = time.monotonic()
-
-    def origin(self) -> Origin:
-        """As of now: its `seconds` are those gone by."""
-        return Origin(
-            command=self._command,
-            commit=commit(),
-            began=self._began.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - self._clock, 1),
-            quick=self._quick,
-            cpus=len(CORES) or os.cpu_count() or 1,
-            cpu=pyperf.Run([1.0], collect_metadata=True).get_metadata().get("cpu_model_name", "unknown"),
-            system=f"{platform.system()} {platform.machine()}",
-            python=f"{platform.python_implementation()} {platform.python_version()}",
-            versions=dict(versions()),
-        )
+def origin(command: str, began: datetime, *, quick: bool) -> Origin:
+    """Of what was measured from `began` until now."""
+    return Origin(
+        command=command,
+        commit=commit(),
+        began=began.isoformat(timespec="seconds"),
+        seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+        quick=quick,
+        cpus=len(CORES) or os.cpu_count() or 1,
+        cpu=pyperf.Run([1.0], collect_metadata=True).get_metadata().get("cpu_model_name", "unknown"),
+        system=f"{platform.system()} {platform.machine()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        versions=dict(versions()),
+    )
 
 
 @cache
@@ -67,13 +58,9 @@ def versions() -> Mapping[str, str]:
     """Of packages and of the servers on this machine, those that there are."""
     found = {}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     for name, program in (("PostgreSQL", postgres_program), ("Redis", redis_program)):
-        try:
+        with suppress(ProgramMissingError):
             found[name] = ".".join(map(str, program().version))
-        except ProgramMissingError:
-            continue
     return found

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from tests.servers.databases import create_database
 
-from benchmarks.databases import create_database
 from benchmarks.rounds import Tell
 from benchmarks.stock import settled
 from gatepost import APIKeys, Outcome
@@ -54,6 +54,9 @@ PERMISSION_SETS = (
     "FILE_DELETE FILE_MOVE OBJECTS_LIST",
 )
 """What keys may do: the key with number n has the set with number n modulo six. Most apps have a few kinds of keys."""
+
+Known = dict[bytes, tuple[str, frozenset[str]]]
+"""Ids and permissions by digest."""
 
 _SCATTER = 61_803_398_877
 """Has no divisor in common with 10**11, so that ids are unique, and in no order."""
@@ -123,10 +126,19 @@ def key_id(number: int) -> str:
     return f"k{number * _SCATTER % 10**11:011}"
 
 
+def known(keys: int, *, shared: bool) -> Known:
+    """What one keeps by hand of so many keys. `shared`: one set for all keys that have the same permissions."""
+    sets = [frozenset(names.split()) for names in PERMISSION_SETS]
+    return {
+        digest(number): (key_id(number), sets[number % len(sets)] if shared else frozenset(permissions(number)))
+        for number in range(keys)
+    }
+
+
 async def create(server: str, keys: int) -> str:
     """Make a database with `keys` keys in the PostgreSQL that a superuser's URL leads to; the new one's URL. About 25 s
     a million."""
-    url = await create_database(server, f"gatepost_{keys}")
+    url = await asyncio.to_thread(create_database, server)
     await APIKeys(url).create_schema()
     await fill(url, keys)
     return url

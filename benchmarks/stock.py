@@ -73,12 +73,9 @@ async def put_in(keys: APIKeys, numbers: Iterable[int], *, active: bool = True) 
     async with changing(keys._database.engine).connect() as connection:
         mark = {"created_at": _MOMENT, "changed_nonce": await connection.scalar(select(counter.c.nonce))}
         same = mark | {"permissions": permissions, "active": active, "updated_at": _MOMENT, "created_seq": 0}
-        for batch in batches(numbers):
-            ids = {number: key_id(number) for number in batch}
-            key_rows = [{"id": ids[number], "description": f"key {number}", **same} for number in batch]
-            secret_rows = [
-                {"digest": digest(number), "key_id": ids[number], "hint": "benchmark", **mark} for number in batch
-            ]
+        for batch in batches((number, key_id(number)) for number in numbers):
+            key_rows = [{"id": name, "description": f"key {number}", **same} for number, name in batch]
+            secret_rows = [{"digest": digest(n), "key_id": name, "hint": "benchmark", **mark} for n, name in batch]
             await connection.execute(insert(key_table), key_rows)
             await connection.execute(insert(secret_table), secret_rows)
         await connection.commit()

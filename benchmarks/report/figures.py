@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from benchmarks.measured import Judged, Ratio, Spread, Table
+from benchmarks.measured import Judged, Ratio, Table
 
 DIGITS = 3
 """That count: what differs beyond them is noise on any machine."""
@@ -13,17 +13,9 @@ NOTHING = "\N{EN DASH}"
 
 UNMEASURED = "not measured"
 
-SECONDS = {
-    **dict.fromkeys(("s", "second", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 1e-3),
-    **dict.fromkeys(("µs", "μs", "us", "microsecond", "microseconds"), 1e-6),
-    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
-}
-BYTES = {
-    **dict.fromkeys(("B", "byte", "bytes"), 1.0),
-    **dict.fromkeys(("kB", "kilobytes"), 1e3),
-    **dict.fromkeys(("MB", "megabytes"), 1e6),
-}
+UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "bytes": 1.0}
+"""Of tables: those whose values are told in the unit that suits them. All others (`requests/s`) stay as they are."""
+
 TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"), (0.0, 1e-9, "ns"))
 SIZES = ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e4, 1e3, "kB"), (0.0, 1.0, "bytes"))
 """From where on a unit is used, its size, its name. Under 10 kB bytes are counted: limits are set in them."""
@@ -31,23 +23,19 @@ SIZES = ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e4, 1e3, "kB"), (0.0, 1.0, "bytes
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How values of one unit are told: divided by `over`, with `unit` behind. `rest`: `per request`, for a heading."""
+    """How values of one unit are told: divided by `over`, with `unit` behind."""
 
     over: float
     unit: str
-    rest: str
 
     @classmethod
     def of(cls, value: float, unit: str) -> "Scale":
         """The one in which that value is easiest to read. Units other than times and sizes stay as they are."""
-        head, _, rest = unit.partition(" ")
-        if not _scaled(unit):
-            return cls(over=1.0, unit=unit, rest="")
-        if not value:
-            return cls(over=1.0, unit=head, rest=rest)
-        given, steps = (SECONDS[head], TIMES) if head in SECONDS else (BYTES[head], SIZES)
+        if not value or unit not in UNITS:
+            return cls(over=1.0, unit=unit)
+        given, steps = UNITS[unit], SIZES if unit == "bytes" else TIMES
         size, name = next((size, name) for least, size, name in steps if abs(value) * given >= least)
-        return cls(over=size / given, unit=name, rest=rest)
+        return cls(over=size / given, unit=name)
 
     def tell(self, value: float) -> str:
         """A value, without its unit. What is nearly all is not told as all: 99.97 %."""
@@ -66,26 +54,21 @@ def number(value: float) -> str:
 
 
 def figure(value: float, unit: str) -> str:
-    """A value with its unit: `2.53 µs`, `18,400 requests/s`, `1 call`."""
+    """A value with its unit: `2.53 µs`, `18,400 requests/s`."""
     scale = Scale.of(value, unit)
-    return _counted(scale.tell(value), scale.unit)
+    return f"{scale.tell(value)} {scale.unit}"
 
 
 def brief(value: float, unit: str) -> str:
     """The same where the heading tells the unit, as far as it can: only times and sizes keep theirs."""
     scale = Scale.of(value, unit)
-    return f"{scale.tell(value)} {scale.unit}" if _scaled(unit) else scale.tell(value)
-
-
-def heading(unit: str) -> str:
-    """What a heading has to say of a unit whose values carry theirs: `per request` of `µs per request`."""
-    return Scale.of(1.0, unit).rest if _scaled(unit) else unit
+    return f"{scale.tell(value)} {scale.unit}" if unit in UNITS else scale.tell(value)
 
 
 def said(table: Table) -> str:
     """What its numbers are: `Requests/s, more is better; median of 9 rounds, and the middle half of them`."""
     rounds = f"median of {table.rounds} rounds, and the middle half of them" if table.rounds > 1 else "measured once"
-    told = f"{', '.join(filter(None, [heading(table.unit), table.better]))} is better; {rounds}"
+    told = f"{'' if table.unit in UNITS else f'{table.unit}, '}{table.better} is better; {rounds}"
     return f"{told[0].upper()}{told[1:]}"
 
 
@@ -106,29 +89,19 @@ def middle(told: Judged, unit: str) -> str:
     is told."""
     if len(told.runs) < 2:
         return ""
-    spread: Spread = told.spread
+    spread = told.spread
     scale = Scale.of(spread.median, unit)
     between = "\N{EN DASH}" if spread.low >= 0 else " to "
     return f"{scale.tell(spread.low)}{between}{scale.tell(spread.high)}"
 
 
 def place(at: float | None) -> str:
-    """A value of an axis."""
-    return "any" if at is None else f"{at:,.0f}" if at == round(at) else f"{at:g}"
+    """A value of an axis, if there is one."""
+    return "" if at is None else f"{at:,.0f}" if at == round(at) else f"{at:g}"
 
 
 def bound(told: Judged, unit: str = "") -> str:
     """What is to hold: `at most 1.75`, `at most 25 ms`. Raises `ValueError` where there is no limit."""
     if told.limit is None:
         raise ValueError("there is no limit")
-    return f"{told.bound} {_counted(place(told.limit), '' if isinstance(told, Ratio) else unit)}"
-
-
-def _counted(told: str, unit: str) -> str:
-    if told == "1" and unit.isalpha() and not _scaled(unit):
-        unit = unit.removesuffix("s")
-    return f"{told} {unit}".rstrip()
-
-
-def _scaled(unit: str) -> bool:
-    return unit.partition(" ")[0] in SECONDS | BYTES
+    return f"{told.bound} {place(told.limit)} {'' if isinstance(told, Ratio) else unit}".rstrip()

@@ -44,14 +44,9 @@ def _judged(table: Table) -> Iterable[Series | Ratio]:
 
 def what(told: Series | Ratio, axis: str) -> str:
     """What is judged, and where: `gatepost, at 64 connections`; what is divided by what: `gatepost / bare app`."""
-    if isinstance(told, Series):
-        return f"{told.name}{_at(told.at, axis, ',')}"
-    if told.to_at is None or told.to_at == told.at:
-        return f"{told.of} / {told.to}{_at(told.at, axis, ',')}"
-    if told.of == told.to and told.at is not None:
-        return f"{told.of}, at {figures.place(told.at)} / at {figures.place(told.to_at)} {axis}".rstrip()
-    return f"{told.of}{_at(told.at, axis)} / {told.to}{_at(told.to_at, axis)}"
-
-
-def _at(at: float | None, axis: str, comma: str = "") -> str:
-    return "" if at is None else f"{comma} at {figures.place(at)} {axis}".rstrip()
+    contestants = told.name if isinstance(told, Series) else f"{told.of} / {told.to}"
+    if told.at is None:
+        return contestants
+    if isinstance(told, Ratio) and told.to_at not in {None, told.at}:
+        return f"{told.of}, at {figures.place(told.at)} / at {figures.place(told.to_at)} {axis}"
+    return f"{contestants}, at {figures.place(told.at)} {axis}"

@@ -19,14 +19,8 @@ from benchmarks.scenarios import NAMES, told
 
 MARKS = {True: "✓", False: "**✗**"}
 
-
 PLOTS_MAX = 2
 """Of a scenario: a page of plots that nobody looks at helps nobody."""
-
-
-def write(results: Results, path: Path) -> None:
-    """Make the page anew."""
-    path.write_text(markdown(results), encoding="utf-8")
 
 
 def markdown(results: Results) -> str:

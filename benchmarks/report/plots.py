@@ -5,6 +5,7 @@ Made from the results alone, and the same results make the same bytes, so that g
 
 import textwrap
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,7 +78,7 @@ def draw(results: Results, folder: Path) -> None:
 
 
 def _has_line(table: Table) -> bool:
-    return bool(table.axis) and len({series.at for series in table.series if series.runs} - {None}) > 1
+    return bool(table.axis) and len({series.at for series in table.series if series.runs}) > 1
 
 
 def _paper(table: Table, height: float, measured: Sequence[Series]) -> tuple[Figure, Axes]:
@@ -135,24 +136,23 @@ def _bar(axes: Axes, row: int, series: Series, table: Table) -> None:
 
 
 def _lines(table: Table) -> Figure:
-    """By the axis, which is logarithmic; the middle half of the runs as a band; the names beside, the highest on top.
-    Dashed: the axis does not touch it."""
+    """By the axis, which is logarithmic; the middle half of the runs as a band; the names beside, the highest on
+    top."""
     measured = [series for series in table.series if series.runs]
     figure, axes = _paper(table, LINES, measured)
     places = sorted({series.at for series in measured if series.at is not None})
     ends = {}
-    for name, colour in _colours([name for name in table.names if any(each and each.runs for each in table.row(name))]):
+    ours, others = cycle(GATEPOST), cycle(OTHERS)
+    for name in dict.fromkeys(series.name for series in measured):
         series = [each for each in table.row(name) if each is not None and each.runs]
-        points = [(each.at, each.spread) for each in series if each.at is not None]
-        style: dict[str, Any] = {"linestyle": "-", "marker": "o"} if points else {"linestyle": "--"}
-        points = points or [(at, series[0].spread) for at in (places[0], places[-1])]
-        at, spreads = [at for at, _ in points], [spread for _, spread in points]
-        above: dict[str, Any] = {"color": colour, "zorder": 3 if is_gatepost(name) else 2}
-        low, high = [each.low for each in spreads], [each.high for each in spreads]
-        axes.fill_between(at, low, high, alpha=0.18, linewidth=0, **above)
-        width = 2.4 if is_gatepost(name) else 1.5
-        (line,) = axes.plot(at, [each.median for each in spreads], markersize=4, linewidth=width, **style, **above)
-        ends[name] = (spreads[-1].median, line)
+        spreads = {each.at: each.spread for each in series if each.at is not None}
+        mine = is_gatepost(name)
+        style: dict[str, Any] = {"color": next(ours if mine else others), "zorder": 3 if mine else 2}
+        low, median, high = zip(*((each.low, each.median, each.high) for each in spreads.values()), strict=True)
+        axes.fill_between([*spreads], low, high, alpha=0.18, linewidth=0, **style)
+        style |= {"marker": "o", "markersize": 4, "linewidth": 2.4 if mine else 1.5}
+        (line,) = axes.plot([*spreads], median, **style)
+        ends[name] = (median[-1], line)
     if places[0] > 0:
         axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(places))
@@ -180,23 +180,12 @@ def _scale(axis: Axis, table: Table, measured: Sequence[Series]) -> None:
 
     def tell(value: float, _position: int | None = None) -> str:
         scale = figures.Scale.of(value if logarithmic else largest, table.unit)
-        unit = f" {scale.unit}" if value and figures.heading(table.unit) != table.unit else ""
+        unit = f" {scale.unit}" if value and table.unit in figures.UNITS else ""
         return f"{value / scale.over:,.12g}{unit}"
 
     axis.set_major_locator(LogLocator(numticks=7) if logarithmic else MaxNLocator(5))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(tell))
-
-
-def _colours(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Ours of one family, whatever else there is."""
-    ours = [name for name in names if is_gatepost(name)]
-    others = [name for name in names if not is_gatepost(name)]
-    return [
-        (name, family[number % len(family)])
-        for family, of in ((GATEPOST, ours), (OTHERS, others))
-        for number, name in enumerate(of)
-    ]
 
 
 def _wide_apart(measured: Sequence[Series]) -> bool:

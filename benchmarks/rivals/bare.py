@@ -1,13 +1,12 @@
 """Each framework with no protection at all: what the others are measured against."""
 
-from benchmarks.rivals.rival import Prepared, Rival, Secrets, Stores
+from benchmarks.rivals.rival import Prepared, Rival, Stores
 from benchmarks.stock import invented
 
 
 async def prepare(_stores: Stores) -> Prepared:
     """There are no keys, and nobody is refused; what is sent is as long as to the others."""
-    anything = invented(1)
-    return Prepared(secrets=Secrets(usable=anything, unknown=anything, invented=anything))
+    return Prepared(secrets=dict.fromkeys(("usable", "unknown", "invented"), invented(1)))
 
 
 STARLETTE, FASTAPI, LITESTAR, DJANGO = (

@@ -2,11 +2,10 @@
 
 import json
 import sys
-from dataclasses import asdict
 
 from starlette.types import ASGIApp
+from tests.servers.child import printed
 
-from benchmarks.child import printed
 from benchmarks.rivals.bare_django import configure, serve
 from benchmarks.rivals.rival import VARIABLE, Prepared, Rival, Secrets, Stores, settings, unguarded
 
@@ -15,7 +14,7 @@ async def prepare(stores: Stores) -> Prepared:
     """Migrate, and make the keys, in a process of its own: Django's settings are a process's."""
     chosen = {"database": str(stores.folder / "django.sqlite3")}
     told = await printed(sys.executable, "-m", __name__, variables={VARIABLE: json.dumps(chosen)})
-    return Prepared(secrets=Secrets(**json.loads(told)), settings=chosen)
+    return Prepared(secrets=json.loads(told), settings=chosen)
 
 
 def build() -> ASGIApp:
@@ -40,7 +39,7 @@ def make_keys() -> Secrets:
     deleted, unknown = APIKey.objects.create_key(name="deleted")
     deleted.delete()
     invented, _, _ = APIKey.objects.key_generator.generate()
-    return Secrets(usable=usable, unknown=unknown, invented=invented, deactivated=revoked)
+    return {"usable": usable, "unknown": unknown, "invented": invented, "deactivated": revoked}
 
 
 def _configure() -> None:
@@ -61,4 +60,4 @@ RIVAL = Rival(
 
 
 if __name__ == "__main__":
-    json.dump(asdict(make_keys()), sys.stdout)
+    json.dump(make_keys(), sys.stdout)

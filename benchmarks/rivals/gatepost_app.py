@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from benchmarks.rivals import bare
-from benchmarks.rivals.rival import PERMISSION, Prepared, Rival, Secrets, Stores, settings
+from benchmarks.rivals.rival import PERMISSION, Prepared, Rival, Stores, settings
 from benchmarks.stock import invented
 from gatepost import APIKeyMiddleware, APIKeys, requires
 
@@ -24,8 +24,8 @@ async def prepare(stores: Stores, *, module: str, check: bool = True, **options:
         usable, off, deleted = [await keys.create(name, [PERMISSION]) for name in ("usable", "off", "deleted")]
         await keys.deactivate(off.key.id)
         await keys.delete(deleted.key.id)
-    secrets = Secrets(usable=usable.secret, unknown=deleted.secret, invented=invented(1), deactivated=off.secret)
-    opened = {"database": stores.database, "redis": stores.redis, **options}
+    secrets = {"usable": usable.secret, "unknown": deleted.secret, "deactivated": off.secret, "invented": invented(1)}
+    opened = {"database": stores.database, "redis": stores.redis or None, **options}
     return Prepared(secrets=secrets, settings={"module": module, "check": check, "keys": opened})
 
 
@@ -40,8 +40,7 @@ def build() -> ASGIApp:
 def _around(unprotected: Rival, **options: Any) -> Rival:
     """gatepost around the app of a framework that has no protection."""
     prepared = partial(prepare, module=unprotected.app.removesuffix(":build"), **options)
-    needs = frozenset({"database", "redis"})
-    return Rival("gatepost", unprotected.framework, f"{__name__}:build", prepared, needs=needs)
+    return Rival("gatepost", unprotected.framework, f"{__name__}:build", prepared)
 
 
 STARLETTE, FASTAPI, LITESTAR, DJANGO = map(_around, (bare.STARLETTE, bare.FASTAPI, bare.LITESTAR, bare.DJANGO))

@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI
 from keygate import AsyncKeyGate
 
 from benchmarks.rivals.bare_fastapi import objects
-from benchmarks.rivals.rival import PERMISSION, ROUTE, Prepared, Rival, Secrets, Stores, settings
+from benchmarks.rivals.rival import PERMISSION, ROUTE, Prepared, Rival, Stores, settings
 
 
 async def prepare(stores: Stores) -> Prepared:
@@ -19,7 +19,7 @@ async def prepare(stores: Stores) -> Prepared:
     finally:
         await gate.aclose()
     unknown, invented = (f"kg_{token_hex(4)}_{token_urlsafe(32)}" for _ in range(2))
-    secrets = Secrets(usable=usable.key, unknown=unknown, invented=invented, deactivated=off.key)
+    secrets = {"usable": usable.key, "unknown": unknown, "invented": invented, "deactivated": off.key}
     return Prepared(secrets=secrets, settings={"database": stores.database})
 
 
@@ -38,5 +38,4 @@ RIVAL = Rival(
     prepare,
     "PostgreSQL; a SELECT in every request, and a usage row written for each that knows its key (it has no way "
     "without); its rate limit is off. Revocation is seen at once",
-    needs=frozenset({"database"}),
 )

@@ -15,7 +15,7 @@ from keyshield.utils import key_id_factory, key_secret_factory
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from benchmarks.rivals.bare_fastapi import objects
-from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Secrets, Stores, settings
+from benchmarks.rivals.rival import ROUTE, Prepared, Rival, Stores, settings
 
 SCOPE = "objects:list"
 """Its scopes are in lower case."""
@@ -40,7 +40,7 @@ async def prepare(stores: Stores, *, delay: bool, cached: bool) -> Prepared:
     finally:
         await engine.dispose()
     invented = f"ak_v1-{key_id_factory()}-{key_secret_factory()}"
-    secrets = Secrets(usable=usable, unknown=unknown, invented=invented, deactivated=off)
+    secrets = {"usable": usable, "unknown": unknown, "invented": invented, "deactivated": off}
     return Prepared(secrets=secrets, settings={"database": stores.database, "delay": delay, "cached": cached})
 
 
@@ -75,29 +75,24 @@ EVERY = (
     "request, so that those with the same key wait for each other"
 )
 CACHE = "a cache in the process spares Argon2; other workers believe it for 300 s after a revocation"
-
-KINDS = frozenset({"usable", "unknown", "invented", "deactivated"})
-
-
-def _rival(name: str, note: str, slow: frozenset[str], *, delay: bool, cached: bool) -> Rival:
-    prepared, needs = partial(prepare, delay=delay, cached=cached), frozenset({"database"})
-    return Rival(name, "FastAPI", f"{__name__}:build", prepared, f"{note}; {EVERY}", needs=needs, slow=slow)
-
-
+DELAY = "with a random delay of 0.1 to 0.3 s in every answer"
 NO_DELAY_NOTE = "its delay set to 0, its table made once and not in every request"
-DELAY_NOTE = "with a random delay of 0.1 to 0.3 s in every answer"
 
-DOCUMENTED = _rival(
-    "keyshield", f"as its README shows, {DELAY_NOTE}; Argon2 every time", KINDS, delay=True, cached=False
-)
-NO_DELAYS = _rival(
-    "keyshield, no delay",
-    f"{NO_DELAY_NOTE}; Argon2 every time",
-    frozenset({"usable", "deactivated"}),
-    delay=False,
-    cached=False,
-)
-CACHED = _rival("keyshield, cached", f"as documented, {DELAY_NOTE}; {CACHE}", KINDS, delay=True, cached=True)
-CACHED_NO_DELAYS = _rival(
-    "keyshield, cached, no delay", f"{NO_DELAY_NOTE}; {CACHE}", frozenset({"deactivated"}), delay=False, cached=True
+KINDS = {"usable", "unknown", "invented", "deactivated"}
+
+DOCUMENTED, NO_DELAYS, CACHED, CACHED_NO_DELAYS = (
+    Rival(
+        name,
+        "FastAPI",
+        f"{__name__}:build",
+        partial(prepare, delay=delay, cached=cached),
+        f"{note}; {CACHE if cached else 'Argon2 every time'}; {EVERY}",
+        slow=frozenset(slow),
+    )
+    for name, delay, cached, slow, note in (
+        ("keyshield", True, False, KINDS, f"as its README shows, {DELAY}"),
+        ("keyshield, no delay", False, False, {"usable", "deactivated"}, NO_DELAY_NOTE),
+        ("keyshield, cached", True, True, KINDS, f"as documented, {DELAY}"),
+        ("keyshield, cached, no delay", False, True, {"deactivated"}, NO_DELAY_NOTE),
+    )
 )

@@ -1,11 +1,11 @@
 """A gateway: nginx with a `map` of keys, in front of the bare app. A hop more, and a process more."""
 
-import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tests.servers.process import ServerProcess
-from tests.servers.programs import ProgramMissingError, on_this_machine
+from tests.servers.programs import first_on_this_machine
 
 from benchmarks.rivals import bare
 from benchmarks.rivals.rival import Prepared, Stores
@@ -13,9 +13,6 @@ from benchmarks.rivals.ten_lines import make_secrets
 
 UPSTREAM_CONNECTIONS = 1_024
 """Most that are kept open to the app while nobody uses them."""
-
-WORD = re.compile(r"[\w-]+")
-"""What a secret must be to stand in the configuration as it is."""
 
 CONFIGURATION = """\
 daemon off;
@@ -55,17 +52,12 @@ http {{
 """
 
 
-def program() -> Path:
-    """Raises `ProgramMissingError`."""
-    for path in on_this_machine(["nginx"]):
-        return path
-    raise ProgramMissingError("no nginx found on this machine: apt install nginx-light")
+program = partial(first_on_this_machine, "nginx", package="nginx-light")
+"""Where it is. Raises `ProgramMissingError`."""
 
 
 def configuration(folder: Path, port: int, upstream: int, secret: str) -> str:
     """Of an nginx that listens on `port`, keeps its files in `folder`, and lets the secret through to `upstream`."""
-    if not WORD.fullmatch(secret):
-        raise ValueError("a secret for nginx's configuration holds letters, digits, - and _ alone")
     places = {"folder": folder, "port": port, "upstream": upstream}
     return CONFIGURATION.format(**places, secret=secret, connections=UPSTREAM_CONNECTIONS)
 

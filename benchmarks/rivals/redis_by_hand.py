@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -82,13 +83,12 @@ class RedisHTTPMiddleware(BaseHTTPMiddleware):
 
 async def prepare(stores: Stores) -> Prepared:
     """Put one key that is active and one that is not into Redis."""
-    secrets = make_secrets()
-    off = make_secrets().usable
+    secrets = {**make_secrets(), "deactivated": make_secrets()["usable"]}
     async with Redis.from_url(stores.redis) as redis:
-        for secret, active in ((secrets.usable, True), (off, False)):
+        for secret, active in ((secrets["usable"], True), (secrets["deactivated"], False)):
             key = {"id": secret[:8], "permissions": [PERMISSION], "active": active}
             await redis.set(name_of(secret), json.dumps(key))
-    return Prepared(secrets=replace(secrets, deactivated=off), settings={"redis": stores.redis})
+    return Prepared(secrets=secrets, settings={"redis": stores.redis})
 
 
 def _serve(middleware: Callable[[ASGIApp, Redis], ASGIApp]) -> ASGIApp:
@@ -102,14 +102,8 @@ def _serve(middleware: Callable[[ASGIApp, Redis], ASGIApp]) -> ASGIApp:
     return middleware(bare_starlette.build(requires(PERMISSION), closing), redis)
 
 
-def build() -> ASGIApp:
-    """The app, behind pure ASGI."""
-    return _serve(RedisMiddleware)
-
-
-def build_base_http() -> ASGIApp:
-    """The app, behind a `BaseHTTPMiddleware`."""
-    return _serve(RedisHTTPMiddleware)
+build, build_base_http = partial(_serve, RedisMiddleware), partial(_serve, RedisHTTPMiddleware)
+"""The app, behind pure ASGI or behind a `BaseHTTPMiddleware`."""
 
 
 NOTE = (
@@ -117,5 +111,5 @@ NOTE = (
     "no expiry, no management. More connections allowed than redis-py's 100, above which it raises"
 )
 
-PURE = Rival("Redis GET by hand", "Starlette", f"{__name__}:build", prepare, NOTE, needs=frozenset({"redis"}))
+PURE = Rival("Redis GET by hand", "Starlette", f"{__name__}:build", prepare, NOTE)
 BASE_HTTP = replace(PURE, name="Redis GET by hand, BaseHTTPMiddleware", app=f"{__name__}:build_base_http")

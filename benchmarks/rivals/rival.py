@@ -31,23 +31,12 @@ def unguarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     return handler
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
-    """What clients send. `usable` is let in; all else is refused.
+Secrets = Mapping[str, str]
+"""What clients send, by its kind. `usable` is let in; all else is refused.
 
-    `unknown`: of a key that was deleted. `invented`: of the same form, made up. `deactivated`: of a key that is
-    switched off (revoked, where that is the rival's word); `None` where the rival knows nothing of the kind.
-    """
-
-    usable: str
-    unknown: str
-    invented: str
-    deactivated: str | None = None
-
-    def refused(self) -> Mapping[str, str]:
-        """Those that nobody may come in with, by what they are."""
-        found = {"unknown": self.unknown, "invented": self.invented, "deactivated": self.deactivated}
-        return {kind: secret for kind, secret in found.items() if secret is not None}
+`unknown`: of a key that was deleted. `invented`: of the same form, made up. `deactivated`: of a key that is switched
+off (revoked, where that is the rival's word); not there where the rival knows nothing of the kind.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +59,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """One contestant. `app`: `module:factory` of its ASGI app. `needs`: which of `Stores` it uses besides its folder.
+    """One contestant. `app`: `module:factory` of its ASGI app.
 
     `scheme`: of the `Authorization` header. `slow`: kinds of secrets, `usable` among them, which take it so long that a
     turn must be long, and is not repeated. `note`: what it does less than gatepost, or does otherwise.
@@ -82,7 +71,6 @@ class Rival:
     prepare: Callable[[Stores], Awaitable[Prepared]]
     note: str = ""
     scheme: str = "Bearer"
-    needs: frozenset[str] = frozenset()
     slow: frozenset[str] = frozenset()
 
     @property

@@ -41,13 +41,14 @@ class TenLines:
 
 def make_secrets() -> Secrets:
     """Random texts. Nothing tells one that was deleted from one that was made up, and a key is there or is not."""
-    return Secrets(usable=token_urlsafe(SECRET_BYTES), unknown=token_urlsafe(SECRET_BYTES), invented="x" * SECRET_BYTES)
+    usable, unknown = token_urlsafe(SECRET_BYTES), token_urlsafe(SECRET_BYTES)
+    return {"usable": usable, "unknown": unknown, "invented": "x" * SECRET_BYTES}
 
 
 async def prepare(_stores: Stores) -> Prepared:
     """Make one key, as the app's settings hold it."""
     secrets = make_secrets()
-    return Prepared(secrets=secrets, settings={"keys": {sha256(secrets.usable.encode()).hexdigest(): [PERMISSION]}})
+    return Prepared(secrets=secrets, settings={"keys": {sha256(secrets["usable"].encode()).hexdigest(): [PERMISSION]}})
 
 
 def keys_of(found: Mapping[str, Iterable[str]]) -> dict[bytes, tuple[str, frozenset[str]]]:

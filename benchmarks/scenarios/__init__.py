@@ -4,7 +4,7 @@ Its docstring's first line is what people read in the list. Order: from what eve
 """
 
 import ast
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -49,8 +49,3 @@ def load(name: str) -> Measure:
     """How a scenario is measured. Imported only now: some need packages that others do not."""
     measure: Measure = import_module(f"{__name__}.{name}").measure
     return measure
-
-
-def abouts() -> Mapping[str, str]:
-    """All of them."""
-    return {name: about(name) for name in NAMES}

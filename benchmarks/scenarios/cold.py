@@ -7,6 +7,7 @@ ASGI middleware that selects from one table by its primary key, over SQLAlchemy 
 is begun and rolled back around it), over an engine in autocommit, and over asyncpg's own pool.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -17,6 +18,7 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
+from tests.servers.databases import create_database
 from tests.servers.folder import server_folder
 from tests.servers.mariadb import mariadb_server
 from tests.servers.postgres import postgres_server
@@ -24,26 +26,24 @@ from tests.servers.programs import ProgramMissingError
 
 from benchmarks import stock
 from benchmarks.asking import Asked, check, look_up
-from benchmarks.by_hand import RawSelect, Select, put_in_table
+from benchmarks.by_hand import RAW_SELECT, SELECT, ByHand, put_in_table, raw_select, select_each
 from benchmarks.cores import apart
 from benchmarks.counting import counted_statements
-from benchmarks.databases import create_database
 from benchmarks.in_process import answering
 from benchmarks.measured import Table
 from benchmarks.quiet import quiet
-from benchmarks.rounds import Contestant, Plan, ratio, series, take_turns
+from benchmarks.rounds import Plan, ratio, series, take_turns
 from gatepost import APIKeyMiddleware, APIKeys
 
 IN_FLIGHT = 256
 LIMIT = 8
 """On PostgreSQL: of lookups, and of whole requests too."""
 
-LOOKUP, SELECT_LOOKUP = "gatepost, a lookup", f"{Select.name}, a lookup"
-AUTOCOMMIT = f"{Select.name}, autocommit"
+LOOKUP, SELECT_LOOKUP = "gatepost, a lookup", f"{SELECT}, a lookup"
+AUTOCOMMIT = f"{SELECT}, autocommit"
 
 POOL_SIZE = 15
 """Connections of asyncpg's pool: as many as SQLAlchemy's may have, five and ten more."""
-
 
 KINDS: Mapping[str, float | None] = {"PostgreSQL": LIMIT, "MariaDB": None, "SQLite": None}
 """Databases, and what is to hold there."""
@@ -75,25 +75,30 @@ def _started(stack: ExitStack, kind: str) -> tuple[str, Sequence[int]]:
     if kind == "SQLite":
         return f"sqlite+aiosqlite:///{stack.enter_context(server_folder('cold'))}/keys.db", []
     server: Any = stack.enter_context(postgres_server() if kind == "PostgreSQL" else mariadb_server())
-    return make_url(server.url).render_as_string(hide_password=False), [] if server.pid is None else [server.pid]
+    return server.url, [server.pid]
 
 
 async def _tables(plan: Plan, kind: str, url: str) -> Sequence[Table]:
     numbers = range(plan.pick(10_000, 1_000))
     secrets = [stock.secret(number) for number in numbers]
     async with _apps(url, numbers) as (keys, apps):
+
+        def forgotten() -> Sequence[str]:
+            stock.forget(keys)
+            return secrets
+
         for protected in apps.values():
             await check(protected, secrets[:10], [stock.invented(1), stock.secret(len(numbers) + 1)])
         with counted_statements() as counted:
             asked = {
-                name: Asked(app=each, secrets=lambda: secrets, in_flight=IN_FLIGHT, status=200, counted=counted)
+                name: Asked(app=each, secrets=forgotten, in_flight=IN_FLIGHT, status=200, counted=counted)
                 for name, each in apps.items()
             }
-            contestants = {name: _forgetful(keys, each) for name, each in asked.items()}
+            contestants = {name: each.rate for name, each in asked.items()}
             runs = await take_turns(contestants, plan.pick(9, 2), lambda said: plan.tell(f"{kind}, {said}"))
-        select = cast("Select", apps[Select.name])
+        select = cast("ByHand", apps[SELECT])
         looked_up = await _lookups(plan, kind, keys, select, [stock.digest(number) for number in numbers])
-    limits = {Select.name: KINDS[kind]}
+    limits = {SELECT: KINDS[kind]}
     selects = {
         name: 1_000 * sum(each.statements, Counter())["lookups"] / each.answers.total() for name, each in asked.items()
     }
@@ -115,15 +120,7 @@ async def _tables(plan: Plan, kind: str, url: str) -> Sequence[Table]:
     return looked_up, requests
 
 
-def _forgetful(keys: APIKeys, asked: Asked) -> Contestant:
-    async def run() -> float:
-        stock.forget(keys)
-        return await asked.rate()
-
-    return run
-
-
-async def _lookups(plan: Plan, kind: str, keys: APIKeys, select: Select, digests: Sequence[bytes]) -> Table:
+async def _lookups(plan: Plan, kind: str, keys: APIKeys, select: ByHand, digests: Sequence[bytes]) -> Table:
     """The database tier itself, without a request around it."""
 
     async def ours() -> float:
@@ -148,7 +145,7 @@ async def _apps(url: str, numbers: range) -> AsyncIterator[tuple[APIKeys, Mappin
     """The contestants, over one database that holds these keys."""
     async with AsyncExitStack() as stack:
         if url.startswith("mysql"):  # as it starts, it has none of ours
-            url = await create_database(url, "cold")
+            url = await asyncio.to_thread(create_database, url)
         await APIKeys(url).create_schema()
         keys = await stack.enter_async_context(APIKeys(url, server_keys=[stock.SERVER_KEY], read_timeout=30.0))
         await stock.put_in(keys, numbers)
@@ -157,17 +154,17 @@ async def _apps(url: str, numbers: range) -> AsyncIterator[tuple[APIKeys, Mappin
         await put_in_table(plain, numbers)
         apps: dict[str, ASGIApp] = {
             "gatepost": APIKeyMiddleware(answering, keys),
-            Select.name: Select(answering, plain),
+            SELECT: select_each(answering, plain),
         }
         if not url.startswith("sqlite"):  # Python's driver begins no transaction for a SELECT
             eager = create_async_engine(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
             stack.push_async_callback(eager.dispose)
-            apps[AUTOCOMMIT] = Select(answering, eager)
+            apps[AUTOCOMMIT] = select_each(answering, eager)
         if url.startswith("postgresql"):
             async with plain.connect() as connection:  # with the statistics that autovacuum would have made
                 await connection.execute(text("ANALYZE"))
             at = make_url(url)
             place = {"host": at.query["host"], "user": at.username, "database": at.database}
             pool = await stack.enter_async_context(asyncpg.create_pool(**place, min_size=5, max_size=POOL_SIZE))
-            apps[RawSelect.name] = RawSelect(answering, pool)
+            apps[RAW_SELECT] = raw_select(answering, pool)
         yield keys, apps

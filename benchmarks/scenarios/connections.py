@@ -12,13 +12,7 @@ from benchmarks.rounds import Plan
 from benchmarks.serving.lineup import served
 from benchmarks.serving.turns import Turns
 
-CONTESTANTS = (
-    bare.STARLETTE,
-    ten_lines.RIVAL,
-    gatepost_app.STARLETTE,
-    redis_by_hand.PURE,
-    gatepost_app.REDIS_ONLY,
-)
+CONTESTANTS = (bare.STARLETTE, ten_lines.RIVAL, gatepost_app.STARLETTE, redis_by_hand.PURE, gatepost_app.REDIS_ONLY)
 
 QUICK = (bare.STARLETTE, gatepost_app.STARLETTE)
 
@@ -36,13 +30,13 @@ async def measure(plan: Plan) -> Sequence[Table]:
         title="Requests per second by connections",
         unit="requests/s",
         axis="connections",
-        series=tuple(turns.series(one, number, axis=True) for one in contestants for number in numbers),
+        series=tuple(turns.series(one, number) for one in contestants for number in numbers),
         ratios=tuple(
             ratio
             for of, to in pairs
             if of in named and to in named
             for number in numbers
-            for ratio in turns.ratios(named[of], named[to], number, axis=True)
+            for ratio in turns.ratios(named[of], named[to], number)
         ),
         note="one uvicorn worker with uvloop and httptools",
     )
@@ -50,7 +44,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
         title="99th percentile of latency by connections",
         unit="ms",
         axis="connections",
-        series=tuple(turns.series(one, number, axis=True, p99=True) for one in contestants for number in numbers),
+        series=tuple(turns.series(one, number, p99=True) for one in contestants for number in numbers),
         note="under full load, where latency is mostly the queue of the other connections",
     )
     return [rates, latency]

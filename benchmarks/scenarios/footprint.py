@@ -16,20 +16,17 @@ from typing import Any
 import orjson
 import psutil  # type: ignore[import-untyped]
 from redis.asyncio import Redis
+from tests.servers.child import printed
 from tests.servers.postgres import postgres_server
 from tests.servers.redis import RedisServer, redis_server
 
 from benchmarks import population
-from benchmarks.child import printed
 from benchmarks.measured import Table
 from benchmarks.origin import ROOT
 from benchmarks.rounds import Plan, ratios, series
 from gatepost import APIKeys
 from gatepost.base.record import Record
 from gatepost.redis.tier import SEAL_BYTES
-
-MODULE = "benchmarks.scenarios.footprint"
-"""This one: what a new process runs."""
 
 KEYS, KEYS_QUICK = 1_000_000, 50_000
 FIRST = 2 * population.AT_ONCE
@@ -100,8 +97,7 @@ def _process_table(keys: int, found: Mapping[str, Mapping[str, Any]]) -> Table:
 
 async def _in_new_process(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """What `_remember` answers there."""
-    told = await printed(sys.executable, "-m", MODULE, json.dumps(task), cwd=ROOT)
-    found: Mapping[str, Any] = json.loads(told)
+    found: Mapping[str, Any] = json.loads(await printed(sys.executable, "-m", __name__, json.dumps(task), cwd=ROOT))
     return found
 
 
@@ -139,22 +135,16 @@ async def _parts_in_redis(server: RedisServer, whole: float) -> Mapping[str, str
 
 
 async def _used(client: Redis) -> float:
-    info = await client.info("memory")
-    return float(info["used_memory"])
+    return float((await client.info("memory"))["used_memory"])
 
 
 async def _remember(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a new process does: `bytes` a key, and for gatepost `redis_bytes` and `parts`."""
     if task["contestant"] not in {BY_HAND, BY_HAND_SHARED}:
         return await _gatepost(task)
-    known: dict[bytes, tuple[str, frozenset[str]]] = {}
-    sets = [frozenset(names.split()) for names in population.PERMISSION_SETS]
-    shared = task["contestant"] == BY_HAND_SHARED
     before = _resident()
-    for number in range(task["keys"]):
-        permissions = sets[number % len(sets)] if shared else frozenset(population.permissions(number))
-        known[population.digest(number)] = (population.key_id(number), permissions)
-    return {"bytes": (_resident() - before) / task["keys"]}
+    known = population.known(task["keys"], shared=task["contestant"] == BY_HAND_SHARED)
+    return {"bytes": (_resident() - before) / len(known)}
 
 
 async def _gatepost(task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -68,9 +68,6 @@ NOTES = {
     BY_HAND_REQUEST: "the same, with a header scan and three scope entries",
 }
 
-Known = Mapping[bytes, tuple[str, frozenset[str]]]
-"""What is kept by hand: id and permissions by digest."""
-
 LookUp = Callable[[Any], object]
 """What is known of the key with a secret's text; `None` where there is none."""
 
@@ -117,7 +114,7 @@ async def _in_memory(warm: Mapping[int, APIKeys], plan: Plan) -> Table:
     batches = plan.pick(BATCHES, BATCHES // 5)
     for keys, gatepost in warm.items():
         plan.tell(f"ten lines by hand learn {keys:,} keys")
-        known = _known(keys)
+        known = population.known(keys, shared=True)
         looking: Mapping[str, LookUp] = {
             GATEPOST: lambda text, hit=gatepost.hit: hit(sha256(text).digest()),  # type: ignore[misc]
             BY_HAND: lambda text, known=known: known.get(sha256(text).digest()),  # type: ignore[misc]
@@ -242,12 +239,6 @@ def _fitting(sizes: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     room = shutil.disk_usage(tempfile.gettempdir()).free - SPARE_BYTES
     fits = [total * population.BYTES_PER_KEY <= room for total in accumulate(sizes)].count(True)
     return sizes[:fits], sizes[fits:]
-
-
-def _known(keys: int) -> Known:
-    """What one keeps by hand of so many keys."""
-    permissions = frozenset({"FILE_UPLOAD", "OBJECTS_LIST"})
-    return {population.digest(number): (f"k{number:011}", permissions) for number in range(keys)}
 
 
 def _check(name: str, knows: LookUp, keys: int, unknown: bytes | None) -> None:

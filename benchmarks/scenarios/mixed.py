@@ -18,7 +18,7 @@ from tests.servers.redis import redis_server
 
 from benchmarks import population
 from benchmarks.asking import Asked, ask, check
-from benchmarks.by_hand import RedisGet, put_in_redis
+from benchmarks.by_hand import GET, put_in_redis, redis_get
 from benchmarks.cores import apart
 from benchmarks.in_process import answering
 from benchmarks.measured import Table
@@ -46,12 +46,12 @@ class Traffic:
         self._random = np.random.default_rng(SEED)
         self._numbers = self._random.permutation(keys)
         weights = np.arange(1, keys + 1) ** -EXPONENT
-        self._cumulative = np.cumsum(weights) / weights.sum()
+        self._shares = weights / weights.sum()
 
     def take(self, count: int) -> list[str]:
         """The next requests' secrets."""
-        ranks = np.searchsorted(self._cumulative[:-1], self._random.random(count))
-        return [population.secret(int(number)).decode() for number in self._numbers[ranks]]
+        numbers = self._random.choice(self._numbers, count, p=self._shares)
+        return [population.secret(int(number)).decode() for number in numbers]
 
 
 async def measure(plan: Plan) -> Sequence[Table]:
@@ -71,7 +71,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
         stack.enter_context(apart([redis.pid, postgres.pid]))
         apps: dict[str, Any] = {
             "gatepost": APIKeyMiddleware(answering, keys),
-            RedisGet.name: RedisGet(answering, client),
+            GET: redis_get(answering, client),
         }
         good = [population.secret(number).decode() for number in range(10)]
         for protected in apps.values():
@@ -92,7 +92,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
         title=f"Zipf's law (s = {EXPONENT}) over {count:,} keys, {IN_FLIGHT} in flight",
         unit="requests/s",
         series=series(runs, {name: each.note for name, each in asked.items()}),
-        ratios=(ratio(runs, "gatepost", RedisGet.name),),
+        ratios=(ratio(runs, "gatepost", GET),),
         figures={
             **figures,
             "keys": f"{count:,}",

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from benchmarks import stock
 from benchmarks.asking import ask, told
-from benchmarks.by_hand import GetThenSelect, RedisGet, put_in_redis, put_in_table
+from benchmarks.by_hand import GET, GET_THEN_SELECT, get_then_select, put_in_redis, put_in_table, redis_get
 from benchmarks.in_process import answering
 from benchmarks.measured import Table
 from benchmarks.quiet import quiet
@@ -132,12 +132,12 @@ def _repair(under: Tiers) -> None:
 
 
 def _kinds(under: Tiers) -> Sequence[Kind]:
-    gatepost, get = APIKeyMiddleware(answering, under.keys), RedisGet(answering, under.client)
-    cached = GetThenSelect(answering, under.engine, under.client)
+    gatepost, get = APIKeyMiddleware(answering, under.keys), redis_get(answering, under.client)
+    cached = get_then_select(answering, under.engine, under.client)
     return [
         *(Kind("gatepost", each, gatepost) for each in (IN_MEMORY, IN_REDIS, NEW, DEACTIVATED)),
-        Kind(get.name, IN_REDIS, get),
-        *(Kind(cached.name, each, cached) for each in (IN_REDIS, NEW)),
+        Kind(GET, IN_REDIS, get),
+        *(Kind(GET_THEN_SELECT, each, cached) for each in (IN_REDIS, NEW)),
     ]
 
 
@@ -151,9 +151,7 @@ async def _prepare(under: Tiers, kinds: Sequence[Kind], in_redis: Sequence[int])
     for number, protected in enumerate(by_app.values()):
         probe = [stock.secret(in_redis[number])] * 64
         async with asyncio.timeout(RECOVERY_SECONDS):
-            while True:  # broken connections are found by using them
-                if set((await ask(protected, probe, 16)).counts) == {"200"}:
-                    break
+            while set((await ask(protected, probe, 16)).counts) != {"200"}:  # noqa: ASYNC110 - broken ones are found so
                 await asyncio.sleep(LOOK_SECONDS)
     gatepost = by_app["gatepost"]
     (await ask(gatepost, map(stock.secret, in_redis), 64)).only(200)

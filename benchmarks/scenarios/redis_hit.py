@@ -19,7 +19,7 @@ from tests.servers.redis import redis_server
 
 from benchmarks import stock
 from benchmarks.asking import Asked, ask, check, look_up, told
-from benchmarks.by_hand import RedisGet, put_in_redis
+from benchmarks.by_hand import GET, put_in_redis, redis_get
 from benchmarks.cores import apart
 from benchmarks.counting import RedisCommands
 from benchmarks.in_process import answering
@@ -52,8 +52,8 @@ async def measure(plan: Plan) -> Sequence[Table]:
         await put_in_redis(client, digests)
         apps: dict[str, ASGIApp] = {
             "gatepost": APIKeyMiddleware(answering, keys),
-            RedisGet.name: RedisGet(answering, client),
-            WAITING: RedisGet(answering, waiting),
+            GET: redis_get(answering, client),
+            WAITING: redis_get(answering, waiting),
         }
         secrets = [stock.secret(number) for number in numbers]
         random.Random(SEED).shuffle(secrets)

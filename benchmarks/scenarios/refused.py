@@ -14,7 +14,7 @@ from tests.servers.programs import ProgramMissingError
 
 from benchmarks import stock
 from benchmarks.asking import Asked, Secrets
-from benchmarks.by_hand import RedisGet, put_in_redis
+from benchmarks.by_hand import GET, put_in_redis, redis_get
 from benchmarks.cores import apart
 from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.in_process import answering
@@ -33,7 +33,7 @@ LASTING = {"max_staleness": 600.0, "poll_interval": 60.0, "absent_ttl": 600.0, "
 """Options of `APIKeys` under which nothing lapses meanwhile, so that any statement is a lookup's."""
 
 VALID, INVENTED = "gatepost, valid, remembered", "gatepost, invented, right checksum"
-BY_HAND_VALID, BY_HAND_UNKNOWN = f"valid, {RedisGet.name}", f"invented, {RedisGet.name}"
+BY_HAND_VALID, BY_HAND_UNKNOWN = f"valid, {GET}", f"invented, {GET}"
 
 CONNECTIONS = 64
 LIMIT = 0.8
@@ -82,7 +82,7 @@ async def _in_process(plan: Plan) -> Table:
     async with stocked(GOOD, OFF, redis_timeout=1.0, **LASTING) as tiers:
         with apart([tiers.redis.pid, tiers.postgres.pid]), counted_statements() as counted:
             await put_in_redis(tiers.client, map(stock.digest, GOOD))
-            gatepost, by_hand = APIKeyMiddleware(answering, tiers.keys), RedisGet(answering, tiers.client)
+            gatepost, by_hand = APIKeyMiddleware(answering, tiers.keys), redis_get(answering, tiers.client)
             invented = [stock.invented(number) for number in range(count)]
             mistyped = [_mistyped(stock.secret(number)) for number in range(count)]
             few = count // 4
@@ -127,7 +127,7 @@ async def _in_process(plan: Plan) -> Table:
         ratios=(*ratios(runs, INVENTED, [VALID, BY_HAND_UNKNOWN]), ratio(runs, VALID, BY_HAND_VALID)),
         figures={
             f"calls to Redis and PostgreSQL for {rounds * count:,} invented secrets": "0",
-            f"the same for {RedisGet.name}, {rounds * few:,} secrets": f"{trips[BY_HAND_UNKNOWN]:,}",
+            f"the same for {GET}, {rounds * few:,} secrets": f"{trips[BY_HAND_UNKNOWN]:,}",
         },
         note="In process, one at a time, through the middleware until the answer is sent. Every invented secret is "
         "another one; secrets of deactivated and deleted keys are remembered.",

@@ -9,11 +9,48 @@ quick run does without.
 from collections.abc import Sequence
 
 from benchmarks.measured import Table
-from benchmarks.rivals import bare, gatepost_app, ten_lines
-from benchmarks.rivals.roll import RIVALS
+from benchmarks.rivals import (
+    bare,
+    drf_api_key,
+    gatepost_app,
+    keygate_fastapi,
+    keyshield_fastapi,
+    litestar_authentication,
+    nginx,
+    redis_by_hand,
+    starlette_authentication,
+    ten_lines,
+)
+from benchmarks.rivals.rival import Rival
 from benchmarks.rounds import Plan
 from benchmarks.serving.lineup import Contestant, served, statuses
 from benchmarks.serving.turns import Turns
+
+RIVALS: Sequence[Rival] = (
+    bare.STARLETTE,
+    gatepost_app.STARLETTE,
+    gatepost_app.NO_CHECK,
+    ten_lines.RIVAL,
+    starlette_authentication.RIVAL,
+    gatepost_app.REDIS_ONLY,
+    redis_by_hand.PURE,
+    redis_by_hand.BASE_HTTP,
+    nginx.RIVAL,
+    bare.FASTAPI,
+    gatepost_app.FASTAPI,
+    keygate_fastapi.RIVAL,
+    keyshield_fastapi.CACHED_NO_DELAYS,
+    keyshield_fastapi.CACHED,
+    keyshield_fastapi.NO_DELAYS,
+    keyshield_fastapi.DOCUMENTED,
+    bare.LITESTAR,
+    gatepost_app.LITESTAR,
+    litestar_authentication.RIVAL,
+    bare.DJANGO,
+    gatepost_app.DJANGO,
+    drf_api_key.RIVAL,
+)
+"""All, in the order in which people read of them."""
 
 QUICK = (bare.STARLETTE, gatepost_app.STARLETTE, gatepost_app.NO_CHECK, ten_lines.RIVAL)
 
@@ -32,22 +69,16 @@ SLOW_REFUSED_SECONDS = 5
 async def measure(plan: Plan) -> Sequence[Table]:
     """Requests per second."""
     async with served(QUICK if plan.quick else RIVALS, plan.tell, starts=plan.pick(3, 1)) as contestants:
-        tables = await _let_in(plan, contestants)
-        for kind in () if plan.quick else KINDS:
-            tables.append(await _refused(plan, contestants, kind))
-    return tables
+        turns = Turns(plan.tell, rounds=plan.pick(4, 1))
+        await turns.take(contestants)
+        first = [one for one in contestants if one.start == 0]
+        tables = [_framework(name, first, turns) for name in dict.fromkeys(one.rival.framework for one in first)]
+        refused = [await _refused(plan, contestants, kind) for kind in (() if plan.quick else KINDS)]
+    return [*tables, *refused]
 
 
-async def _let_in(plan: Plan, contestants: Sequence[Contestant]) -> list[Table]:
-    """A table a framework."""
-    turns = Turns(plan.tell, rounds=plan.pick(4, 1))
-    await turns.take(contestants)
-    first = [one for one in contestants if one.start == 0]
-    frameworks = {one.rival.framework: None for one in first}
-    return [_framework(name, [one for one in first if one.rival.framework == name], turns) for name in frameworks]
-
-
-def _framework(name: str, contestants: Sequence[Contestant], turns: Turns) -> Table:
+def _framework(name: str, everybody: Sequence[Contestant], turns: Turns) -> Table:
+    contestants = [one for one in everybody if one.rival.framework == name]
     named = {one.rival.name: one for one in contestants}
     gatepost, unprotected = named[gatepost_app.STARLETTE.name], named[bare.STARLETTE.name]
     ratios = [*turns.ratios(gatepost, unprotected)]
@@ -70,9 +101,7 @@ async def _refused(plan: Plan, contestants: Sequence[Contestant], kind: str) -> 
     """Of all frameworks. The middleware alone refuses as it does with a permission check behind it."""
     turns = Turns(plan.tell, rounds=1, kind=kind, slow_seconds=SLOW_REFUSED_SECONDS)
     knowing = [
-        one
-        for one in contestants
-        if one.protects and kind in one.secrets.refused() and one.rival is not gatepost_app.NO_CHECK
+        one for one in contestants if one.protects and kind in one.secrets and one.rival is not gatepost_app.NO_CHECK
     ]
     await turns.take(knowing)
     return Table(

@@ -5,23 +5,23 @@ holds. Commands are counted by Redis itself, statements as SQLAlchemy sends them
 documentation shows; keyshield is asked once, not in every round: it takes half a minute.
 """
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import orjson
+from tests.servers.databases import create_database
 from tests.servers.folder import server_folder
 
 from benchmarks import stock
 from benchmarks.asking import Asked, ask, check, told
-from benchmarks.by_hand import GetThenSelect, put_in_table
+from benchmarks.by_hand import GET_THEN_SELECT, get_then_select, put_in_table
 from benchmarks.cores import apart
 from benchmarks.counting import RedisCommands, counted_statements
-from benchmarks.databases import create_database
 from benchmarks.in_process import answering, bare
 from benchmarks.measured import Table
 from benchmarks.quiet import quiet
@@ -38,7 +38,7 @@ CHECKS = 10
 STILL: dict[str, Any] = {"redis_timeout": 1.0, "poll_interval": 60.0, "max_staleness": 600.0}
 """Options of `APIKeys`: no poll meanwhile, so that every statement is of a request."""
 
-WAITING = f"{GetThenSelect.name}, BlockingConnectionPool"
+WAITING = f"{GET_THEN_SELECT}, BlockingConnectionPool"
 KEYGATE, KEYSHIELD = keygate_fastapi.RIVAL, keyshield_fastapi.CACHED_NO_DELAYS
 
 
@@ -54,8 +54,8 @@ async def measure(plan: Plan) -> Sequence[Table]:
         waiting = await stack.enter_async_context(waiting_client(tiers.redis.url))
         apps: dict[str, Any] = {
             "gatepost": APIKeyMiddleware(answering, tiers.keys),
-            GetThenSelect.name: GetThenSelect(answering, tiers.engine, tiers.client),
-            WAITING: GetThenSelect(answering, tiers.engine, waiting),
+            GET_THEN_SELECT: get_then_select(answering, tiers.engine, tiers.client),
+            WAITING: get_then_select(answering, tiers.engine, waiting),
         }
         for protected in apps.values():
             await check(protected, [stock.secret(number) for number in range(CHECKS)], [stock.secret(len(numbers) + 1)])
@@ -67,8 +67,9 @@ async def measure(plan: Plan) -> Sequence[Table]:
         if not plan.quick:
             folder = stack.enter_context(server_folder("stampede"))
             for rival in (KEYGATE, KEYSHIELD):
-                prepared = await _prepared(rival, tiers.postgres.url, folder)
-                usable = [prepared.secrets.usable] * AT_ONCE
+                url = await asyncio.to_thread(create_database, tiers.postgres.url)
+                prepared = await rival.prepare(Stores(database=url, redis="", folder=folder))
+                usable = [prepared.secrets["usable"]] * AT_ONCE
                 asked[rival.label] = crowd(app=bare, secrets=partial(iter, usable), path=ROUTE, note=rival.note)
                 contestants[rival.label] = partial(_packaged, asked[rival.label], rival, prepared)
         once = {name: contestants.pop(name) for name in [KEYSHIELD.label] if name in contestants}
@@ -120,13 +121,8 @@ async def _packaged(asked: Asked, rival: Rival, prepared: Prepared) -> float:
     finally:
         del os.environ[VARIABLE]
     took = await _milliseconds(asked)
-    refused = await ask(asked.app, prepared.secrets.refused().values(), 1, path=ROUTE)
+    others = [secret for kind, secret in prepared.secrets.items() if kind != "usable"]
+    refused = await ask(asked.app, others, 1, path=ROUTE)
     if set(refused.counts) - {"401", "403"}:
         raise RuntimeError(f"{rival.label} does not refuse who is to be refused: {told(refused.counts)}")
     return took
-
-
-async def _prepared(rival: Rival, server: str, folder: Path) -> Prepared:
-    """Its keys, in a database of its own."""
-    url = await create_database(server, rival.app.rpartition(".")[2].partition(":")[0])
-    return await rival.prepare(Stores(database=url, redis="", folder=folder))

@@ -14,12 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tests.servers.child import printed
 from tests.servers.folder import server_folder
 from tests.servers.ports import free_port
 from tests.servers.postgres import postgres_server
 from tests.servers.redis import redis_server
 
-from benchmarks.child import printed
 from benchmarks.cores import ONE, OTHER, kept
 from benchmarks.measured import Table
 from benchmarks.rivals import bare, gatepost_app, keygate_fastapi, keyshield_fastapi
@@ -90,6 +90,9 @@ asyncio.run(main())
 """
 """Opens the keys twice, and prints the seconds of each."""
 
+_python = partial(printed, sys.executable, "-c")
+"""Runs code in a new process; what it prints. Raises `RuntimeError` where it fails."""
+
 ANSWER_SECONDS = 60.0
 AGAIN_SECONDS = 0.002
 """Between two tries to connect to a server that has just been started."""
@@ -147,11 +150,8 @@ async def _first_answers(stores: Mapping[str, Stores], plan: Plan) -> Table:
     contestants: dict[str, Contestant] = {}
     for name, (rival, where) in islice(APPS.items(), plan.pick(len(APPS), 3)):
         prepared = await rival.prepare(stores[where])
-        settings = dict(prepared.settings)
-        if rival is gatepost_app.STARLETTE and where == SQLITE:
-            settings["keys"] = {"database": stores[where].database}
-        header = rival.header(prepared.secrets.usable)
-        contestants[name] = partial(_time_first_answer, rival.app, settings, header, stores[where].folder)
+        header = rival.header(prepared.secrets["usable"])
+        contestants[name] = partial(_time_first_answer, rival.app, prepared.settings, header, stores[where].folder)
         await contestants[name]()  # compiles what was not
     runs = await take_turns(contestants, plan.pick(10, 2), plan.tell)
     against = {
@@ -204,8 +204,3 @@ async def _time_python(code: str) -> float:
     begun = time.perf_counter()
     await _python(code)
     return (time.perf_counter() - begun) * 1000
-
-
-async def _python(code: str, *words: str) -> str:
-    """Run code in a new process; what it prints. Raises `RuntimeError` where it fails."""
-    return await printed(sys.executable, "-c", code, *words)

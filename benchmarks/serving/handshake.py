@@ -5,7 +5,6 @@ A client that speaks the whole protocol costs as much as the server does, and wo
 
 import asyncio
 import time
-from collections.abc import Callable
 
 REQUEST = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -26,13 +25,12 @@ class HandshakeError(Exception):
 
 
 class _Socket(asyncio.Protocol):
-    """One WebSocket, from the handshake to the end of its connection; then `ended` is told what it received."""
+    """One WebSocket, from the handshake to the end of its connection; `ended` is then what it received."""
 
-    def __init__(self, request: bytes, ended: Callable[[bytes], None]) -> None:
+    def __init__(self, request: bytes) -> None:
+        self.ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._request = request
-        self._ended = ended
         self._received = b""
-        self._closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # TCP can be written to
@@ -41,13 +39,12 @@ class _Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, end, frames = self._received.partition(b"\r\n\r\n")
-        if not self._closed and end and (frames[:1] == CLOSE[:1] or b" 101 " not in head.partition(b"\r\n")[0]):
-            self._closed = True
+        if end and (frames[:1] == CLOSE[:1] or b" 101 " not in head.partition(b"\r\n")[0]):
             self._transport.write(CLOSE)
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a refused one is seen in the answer
-        self._ended(self._received)
+        self.ended.set_result(self._received)
 
 
 class Handshakes:
@@ -75,9 +72,8 @@ class Handshakes:
         loop = asyncio.get_running_loop()
         done = 0
         while not done or time.perf_counter() < until:
-            ended: asyncio.Future[bytes] = loop.create_future()
-            await loop.create_connection(lambda: _Socket(self._request, ended.set_result), "127.0.0.1", self._port)  # noqa: B023
-            if ACCEPTED not in (received := await ended):
+            _, socket = await loop.create_connection(lambda: _Socket(self._request), "127.0.0.1", self._port)
+            if ACCEPTED not in (received := await socket.ended):
                 raise HandshakeError(f"not accepted: {(received or b'nothing')[:200]!r}")
             done += 1
         return done

@@ -13,14 +13,14 @@ from secrets import token_hex
 from typing import Any
 
 import httpx2
+from tests.servers.databases import create_database
 from tests.servers.folder import server_folder
-from tests.servers.ports import free_port
+from tests.servers.ports import free_ports
 from tests.servers.postgres import postgres_server
 from tests.servers.process import ServerProcess
 from tests.servers.redis import redis_server
 
 from benchmarks.cores import ONE, OTHER, kept
-from benchmarks.databases import create_database
 from benchmarks.rivals import nginx
 from benchmarks.rivals.rival import ROUTE, Rival, Secrets, Stores
 from benchmarks.rounds import Tell
@@ -30,7 +30,7 @@ from benchmarks.serving.servers import UVICORN, Server
 PATIENCE_SECONDS = 60.0
 """For an answer while nothing is timed: a rival may have a queue to work off."""
 
-REDIS_DATABASES = 128
+REDIS_DATABASES = "128"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,10 @@ class Contestant:
         """Whether it refuses anybody."""
         return self.rival.name != "bare app"
 
+    def header(self, kind: str) -> str:
+        """The value of the `Authorization` header with its secret of that kind."""
+        return self.rival.header(self.secrets[kind])
+
     @contextmanager
     def awake(self) -> Iterator[None]:
         """It runs until the end, and is stopped then: what it does by itself would be taken from others' time."""
@@ -70,12 +74,16 @@ class Contestant:
         for session in self.sessions:
             os.killpg(session, number)
 
+    async def ask(self, kind: str = "usable") -> int:
+        """Its answer's status, to its secret of that kind. Those that queue are answered in turn: once it answers, it
+        has worked off what it was sent before."""
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            return (await client.get(self.url, headers={"Authorization": self.header(kind)})).status_code
+
     async def verify(self) -> None:
         """Ask it with each of its secrets. Raises `RuntimeError` where one is not answered as it should be."""
-        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
-            for kind, secret in {"usable": self.secrets.usable, **self.secrets.refused()}.items():
-                answer = await client.get(self.url, headers={"Authorization": self.rival.header(secret)})
-                self.statuses[kind] = answer.status_code
+        for kind in self.secrets:
+            self.statuses[kind] = await self.ask(kind)
         refusals = {401, 403} if self.protects else {200}
         if any(status not in ({200} if kind == "usable" else refusals) for kind, status in self.statuses.items()):
             raise RuntimeError(f"{self.rival.label} answers {self.statuses}: nothing to be measured")
@@ -86,31 +94,19 @@ class Contestant:
 
         Raises `RuntimeError` where not all of them are let in, or refused, as that kind is to be.
         """
-        header = self.rival.header({"usable": self.secrets.usable, **self.secrets.refused()}[kind])
         with self.awake():
-            await self.settle()
-            done = await wrk.load(self.url, header, connections=connections, seconds=seconds)
+            await self.ask()
             try:
+                done = await wrk.load(self.url, self.header(kind), connections=connections, seconds=seconds)
                 done.check(refused=kind != "usable")
-            except wrk.LoadError as wrong:
+            except RuntimeError as wrong:
                 raise RuntimeError(f"{self.rival.label}: {wrong}") from wrong
-            await self.settle()
+            await self.ask()
         return done
 
     async def rate(self, kind: str, *, connections: int, seconds: int) -> float:
         """Answers per second of such a load."""
         return (await self.load(kind, connections=connections, seconds=seconds)).rate
-
-    async def settle(self) -> None:
-        """Wait until it answers again at once: those that queue answer in turn."""
-        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
-            await client.get(self.url, headers={"Authorization": self.rival.header(self.secrets.usable)})
-
-    @property
-    def told(self) -> str:
-        """Its answers, for people: `200; unknown 401, invented 401, deactivated 403`."""
-        refusals = ", ".join(f"{kind} {status}" for kind, status in self.statuses.items() if kind != "usable")
-        return f"{self.statuses['usable']}; {refusals}"
 
 
 @asynccontextmanager
@@ -133,17 +129,21 @@ async def served(
         stack.enter_context(kept(ONE))
         folder = stack.enter_context(server_folder("bench"))
         tell("starting databases")
-        stores = _stores(stack, rivals, folder)
-        ports = _ports()
+        postgres = stack.enter_context(postgres_server(max_connections="500"))
+        redis = stack.enter_context(redis_server(databases=REDIS_DATABASES))
+        ports = free_ports()
         started: list[tuple[Contestant, ServerProcess]] = []
         for place, rival in enumerate(rivals):
             tell(f"making keys: {rival.label}")
-            own = await _own(stores, rival, place)
-            prepared = await rival.prepare(own)
+            own = folder / str(place)
+            own.mkdir()
+            database = await asyncio.to_thread(create_database, postgres.url)
+            stores = Stores(database=database, redis=f"redis://127.0.0.1:{redis.port}/{place}", folder=own)
+            prepared = await rival.prepare(stores)
             for server in servers:
                 for number in range(1 if rival.slow else starts):
                     one = Contestant(rival, server, prepared.secrets, next(ports), number)
-                    started.append((one, _start(stack, one, prepared.settings, own.folder, next(ports))))
+                    started.append((one, _start(stack, one, prepared.settings, own, next(ports))))
         tell("waiting for servers")
         for contestant, process in started:
             await asyncio.to_thread(process.wait_until, partial(_answers, contestant.port))
@@ -156,29 +156,13 @@ async def served(
 
 
 def statuses(contestants: Sequence[Contestant]) -> dict[str, str]:
-    """What each answers, for people."""
-    return {f"answers of {one.rival.label}": one.told for one in contestants if one.protects}
-
-
-def _stores(stack: AsyncExitStack, rivals: Sequence[Rival], folder: Path) -> Stores:
-    """The servers that some of them need."""
-    needs = frozenset[str]().union(*(rival.needs for rival in rivals))
-    database = stack.enter_context(postgres_server(max_connections="500")).url if "database" in needs else ""
-    redis = ""
-    if "redis" in needs:
-        server = stack.enter_context(redis_server())
-        server.stop()
-        server.start(databases=str(REDIS_DATABASES))
-        redis = f"redis://127.0.0.1:{server.port}"
-    return Stores(database=database, redis=redis, folder=folder)
-
-
-async def _own(stores: Stores, rival: Rival, number: int) -> Stores:
-    """A contestant's own part of the servers."""
-    folder = stores.folder / str(number)
-    folder.mkdir()
-    database = await create_database(stores.database, f"bench_{number}") if "database" in rival.needs else ""
-    return Stores(database=database, redis=f"{stores.redis}/{number}", folder=folder)
+    """What each answers, for people: `200; unknown 401, invented 401, deactivated 403`."""
+    return {
+        f"answers of {one.rival.label}": f"{one.statuses['usable']}; "
+        + ", ".join(f"{kind} {status}" for kind, status in one.statuses.items() if kind != "usable")
+        for one in contestants
+        if one.protects
+    }
 
 
 def _start(
@@ -196,19 +180,10 @@ def _start(
         if gateway:
             process.wait_until(partial(_answers, behind))
             (own / "nginx").mkdir()
-            process = nginx.start(own / "nginx", one.port, behind, one.secrets.usable)
+            process = nginx.start(own / "nginx", one.port, behind, one.secrets["usable"])
             stack.callback(_end, process)
             one.sessions.append(process.pid)
     return process
-
-
-def _ports() -> Iterator[int]:
-    """Each one once: a server takes its port only a while after it was chosen."""
-    given: set[int] = set()
-    while True:
-        if (port := free_port()) not in given:
-            given.add(port)
-            yield port
 
 
 def _end(process: ServerProcess) -> None:

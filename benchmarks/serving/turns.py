@@ -9,6 +9,9 @@ from benchmarks.rounds import Tell, take_turns
 from benchmarks.serving.lineup import Contestant
 from benchmarks.serving.wrk import Load
 
+CONNECTIONS = 64
+"""Unless a table compares several numbers of them."""
+
 
 @dataclass
 class Turns:
@@ -25,7 +28,7 @@ class Turns:
     slow_seconds: int = 10
     loads: dict[tuple[str, int], list[Load]] = field(default_factory=dict)
 
-    async def take(self, contestants: Sequence[Contestant], connections: Sequence[int] = (64,)) -> None:
+    async def take(self, contestants: Sequence[Contestant], connections: Sequence[int] = (CONNECTIONS,)) -> None:
         """Load each over each number of connections, a slow one once. With usable keys also once before anything
         counts: pools fill then, and caches."""
         turns = [(one, number) for one in contestants for number in connections]
@@ -44,15 +47,14 @@ class Turns:
                 self.tell(f"{one.rival.label}, once, {self.slow_seconds} s")
                 await self._load(one, number)
 
-    def answered(self, one: Contestant, connections: int = 64) -> bool:
+    def answered(self, one: Contestant, connections: int) -> bool:
         """Whether it answered in every turn."""
         return all(load.requests for load in self.loads[one.rival.label, connections])
 
-    def series(
-        self, one: Contestant, connections: int = 64, *, name: str = "", axis: bool = False, p99: bool = False
-    ) -> Series:
-        """Answers per second, or the 99th percentile of the time to an answer in milliseconds. `name`: other than its
-        own."""
+    def series(self, one: Contestant, at: int | None = None, *, name: str = "", p99: bool = False) -> Series:
+        """Answers per second, or the 99th percentile of the time to an answer in milliseconds. `at`: how many
+        connections, where that is the table's axis. `name`: other than its own."""
+        connections = at or CONNECTIONS
         loads = self.loads[one.rival.label, connections]
         notes = [one.rival.note] if one.rival.note else []
         if len(loads) == 1 and one.rival.slow:
@@ -63,16 +65,17 @@ class Turns:
         return Series(
             name=name or one.rival.name,
             runs=tuple(load.p99 / 1_000 if p99 else load.rate for load in loads),
-            at=float(connections) if axis else None,
+            at=at,
             note=". ".join(notes),
         )
 
     def ratios(
-        self, of: Contestant, to: Contestant, connections: int = 64, *, axis: bool = False, limit: float | None = None
+        self, of: Contestant, to: Contestant, at: int | None = None, *, limit: float | None = None
     ) -> Sequence[Ratio]:
         """Answers per second of one against another, round by round. One that was started once has one turn a round
         where others have several, and a slow one has one in all. None where one of them did not answer. `limit`: at
         least that."""
+        connections = at or CONNECTIONS
         if not (self.answered(of, connections) and self.answered(to, connections)):
             return ()
         mine, theirs = ([load.rate for load in self.loads[one.rival.label, connections]] for one in (of, to))
@@ -80,8 +83,7 @@ class Turns:
         if left:
             raise ValueError(f"{len(mine)} turns of {of.rival.label} against {len(theirs)} of {to.rival.label}")
         runs = tuple(one / theirs[place // each] for place, one in enumerate(mine))
-        at = float(connections) if axis else None
-        return (Ratio(of=of.rival.name, to=to.rival.name, runs=runs, at=at, to_at=at, limit=limit, bound="at least"),)
+        return (Ratio(of=of.rival.name, to=to.rival.name, runs=runs, at=at, limit=limit, bound="at least"),)
 
     def _is_slow(self, one: Contestant) -> bool:
         return self.kind in one.rival.slow

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from benchmarks.measured import Measured, Ratio, Results, Series, Spread, Table
+from benchmarks.measured import DIGITS, Measured, Ratio, Results, Series, Spread, Table
 from benchmarks.rounds import Plan, ratio, take_turns
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,17 +85,22 @@ def test_a_file_that_cannot_be_read_or_written_gives_one_clear_line(tmp_path: Pa
         measured.write(tmp_path / "file" / "results.json", results())
 
 
+def spread_of(*runs: float) -> Spread:
+    return Series(name="gatepost", runs=runs).spread
+
+
 def test_a_spread_has_the_median_and_the_quartiles() -> None:
-    assert Spread.of([5, 1, 4, 2, 3]) == Spread(median=3, low=2, high=4)
-    assert Spread.of([1, 2, 3, 4]) == Spread(median=2.5, low=1.75, high=3.25)
-    assert Spread.of([7.0]) == Spread(median=7.0, low=7.0, high=7.0)
+    assert spread_of(5, 1, 4, 2, 3) == Spread(median=3, low=2, high=4)
+    assert spread_of(1, 2, 3, 4) == Spread(median=2.5, low=1.75, high=3.25)
+    assert spread_of(7.0) == Spread(median=7.0, low=7.0, high=7.0)
     with pytest.raises(ValueError, match="nothing was measured"):
-        Spread.of([])
+        spread_of()
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1))
 def test_a_spread_is_in_order_around_the_median(runs: list[float]) -> None:
-    spread = Spread.of(runs)
+    spread = spread_of(*runs)
+    runs = [float(f"{run:.{DIGITS}g}") for run in runs]
     assert spread.median == pytest.approx(statistics.median(runs))
     slack = 1e-6
     assert min(runs) <= spread.low + slack

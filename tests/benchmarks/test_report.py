@@ -25,11 +25,10 @@ from tests.benchmarks.made_up import measured as made_up
     ("value", "unit", "told"),
     [
         (2.5312, "µs", "2.53 µs"),
-        (0.0000025312, "seconds", "2.53 µs"),
+        (0.0000025312, "s", "2.53 µs"),
         (0.00000000031, "s", "0.310 ns"),
         (1.2, "ms", "1.20 ms"),
         (59_300.0, "ms", "59.3 s"),
-        (2.5, "µs per request", "2.50 µs"),
         (0.0, "ms", "0 ms"),
         (-0.21, "µs", "-210 ns"),
         (18_432.7, "requests/s", "18,400 requests/s"),
@@ -38,8 +37,6 @@ from tests.benchmarks.made_up import measured as made_up
         (487.0, "bytes", "487 bytes"),
         (9_440.0, "bytes", "9,440 bytes"),
         (9_440_000.0, "bytes", "9.44 MB"),
-        (1.0, "calls", "1 call"),
-        (1_000.0, "calls", "1,000 calls"),
         (100.0, "% of requests", "100 % of requests"),
         (99.9996, "% of requests", "99.999 % of requests"),
         (99.2, "% of requests", "99.2 % of requests"),
@@ -219,18 +216,16 @@ def test_values_that_plots_have_trouble_with_are_drawn(tmp_path: Path) -> None:
     nothing = tuple(Series(name=name, runs=(0.0, 0.0)) for name in ("gatepost", "by hand"))
     below = (Series(name="gatepost", runs=(-0.1, 0.1, -0.2)), Series(name="by hand", runs=(3.0,)))
     zeros = tuple(Series(name="gatepost", runs=(0.0,), at=at) for at in (0.0, 1.0))
-    beside = (*CONNECTIONS.series, Series(name="without any", runs=(70_000.0,)))
     many = tuple(Series(name=f"a contestant with a long name, number {n}", runs=(n + 1.0,)) for n in range(16))
     odd = [
         *(msgspec.structs.replace(ADDED, series=series) for series in (nothing, below, many)),
-        *(msgspec.structs.replace(CONNECTIONS, series=series) for series in (zeros, beside)),
+        *(msgspec.structs.replace(CONNECTIONS, series=series) for series in (zeros, CONNECTIONS.series)),
     ]
     for number, one in enumerate(odd):
         plots.draw(Results(scenarios={"cold": made_up(one)}), tmp_path / str(number))
     assert len([*tmp_path.rglob("*.png")]) == len(odd)
     plots.draw(Results(scenarios={"cold": made_up(*odd)}), tmp_path / "all")
     assert len([*(tmp_path / "all").iterdir()]) == page.PLOTS_MAX
-    assert "| any | 1 | 64 | 1,000 |" in page.markdown(Results(scenarios={"cold": made_up(*odd)}))
 
 
 @pytest.mark.parametrize("name", NAMES)

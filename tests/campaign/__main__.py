@@ -6,11 +6,12 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from benchmarks.origin import Clocked
+from benchmarks.origin import origin
 
 from benchmarks import measured
 from tests.campaign.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
@@ -37,11 +38,11 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    clocked = Clocked(shlex.join(["python", "-m", "tests.campaign", *words]), quick=False)
+    command, began = shlex.join(["python", "-m", "tests.campaign", *words]), datetime.now(UTC)
     parts = {name: part(options) for name, part in PARTS.items() if name in (options.parts or PARTS)}
     if not options.no_keep:  # beside the parts of other times; each tells its origin
-        origin, results = msgspec.to_builtins(clocked.origin()), measured.read(measured.RESULTS)
-        results.revocation |= {name: {"origin": origin, **part} for name, part in parts.items()}
+        told, results = msgspec.to_builtins(origin(command, began, quick=False)), measured.read(measured.RESULTS)
+        results.revocation |= {name: {"origin": told, **part} for name, part in parts.items()}
         measured.write(measured.RESULTS, results)
     found = parts.get("faults", {}).get("totals", {})
     return int(any(found.get(wrong) for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))

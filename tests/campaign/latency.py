@@ -16,11 +16,11 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 from benchmarks.cores import CORES
 
-from benchmarks import child
 from gatepost import APIKeys, ImportedKey
 from tests.campaign.campaign import quantiles
 from tests.campaign.site import Plan, Site, running
 from tests.campaign.truth import Request
+from tests.servers import child
 
 PERMISSIONS = ["FILE_UPLOAD", "OBJECTS_LIST"]
 GOOD_KEYS = 20

@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from benchmarks.child import commands
+from tests.servers.child import commands
 
 RECORD = struct.Struct("=QQIBBH")
 """Began, ended (CLOCK_MONOTONIC, nanoseconds), secret, worker, route, status."""

@@ -9,8 +9,7 @@ import json
 import sys
 from contextlib import AsyncExitStack
 
-from benchmarks.child import commands
-
+from tests.servers.child import commands
 from tests.servers.proxy import proxied
 
 

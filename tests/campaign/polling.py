@@ -17,8 +17,8 @@ from benchmarks.origin import ROOT
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from benchmarks import child
 from gatepost import APIKeys
+from tests.servers import child
 from tests.servers.postgres import PostgresServer, postgres_server
 
 MODULE = "tests.campaign.polling"

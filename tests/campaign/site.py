@@ -16,10 +16,10 @@ import httpx2
 from benchmarks.origin import ROOT
 from redis.asyncio import Redis
 
-from benchmarks import child
 from gatepost import APIKeys
 from tests.campaign.load import RECORD
 from tests.campaign.truth import Request
+from tests.servers import child
 from tests.servers.clock import SteppedClock, compile_clock
 from tests.servers.folder import server_folder
 from tests.servers.ports import free_port

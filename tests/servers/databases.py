@@ -137,6 +137,12 @@ async def _kill_connections(connection: AsyncConnection, name: str) -> None:
                 raise
 
 
+def create_database(server_url: str) -> str:
+    """Make an empty database that stays until the server ends; its URL. Within an event loop: in a thread."""
+    with Databases(server_url) as databases:
+        return databases.create()
+
+
 class ReadyFile:
     """An SQLite file that was migrated, to be copied. `folder`: where it is put."""
 

@@ -52,6 +52,13 @@ def on_this_machine(names: Iterable[str]) -> Iterator[Path]:
                 yield folder / name
 
 
+def first_on_this_machine(name: str, package: str) -> Path:
+    """The first of that name. Raises ProgramMissingError, which tells of Debian's `package`."""
+    for path in on_this_machine([name]):
+        return path
+    raise ProgramMissingError(f"no {name} found on this machine: apt install {package}")
+
+
 def wheel_folder(package: str) -> Path | None:
     """Where a wheel's package is installed, found without importing it; None if it is not."""
     spec = find_spec(package)

@@ -105,12 +105,13 @@ def redis_program() -> Program:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """Start a Redis, and stop it at the end. Raises ProgramMissingError or ServerError."""
+def redis_server(**settings: str) -> Iterator[RedisServer]:
+    """Start a Redis, and stop it at the end. `settings`: as `start()` takes them. Raises ProgramMissingError or
+    ServerError."""
     with server_folder("redis") as folder:
         server = RedisServer(redis_program(), folder)
         try:
-            server.start()
+            server.start(**settings)
             yield server
         finally:
             server.stop()
