@@ -70,7 +70,7 @@ async def put_in(keys: APIKeys, numbers: Iterable[int], *, active: bool = True) 
     The rows bear the library's mark, so that triggers do not take them for changes by hand.
     """
     permissions = f" {' '.join(PERMISSIONS)} "
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         mark = {"created_at": _MOMENT, "changed_nonce": await connection.scalar(select(counter.c.nonce))}
         same = mark | {"permissions": permissions, "active": active, "updated_at": _MOMENT, "created_seq": 0}
         for batch in batches((number, key_id(number)) for number in numbers):

@@ -89,7 +89,7 @@ async def fill(keys: APIKeys, count: int) -> None:
         "INSERT INTO gatepost_secrets (digest, key_id, hint, created_at, changed_nonce)"
         f" SELECT {texts['digest']}, {texts['id']}, {texts['hint']}, {MOMENT}, {nonce} FROM {numbers} AS numbers"
     )
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         for statement in (insert_keys, insert_secrets, "DELETE FROM gatepost_settings WHERE name = 'terms_seq'"):
             await connection.execute(text(statement))
         await connection.commit()
@@ -146,7 +146,7 @@ LISTS: Mapping[str, Mapping[str, str]] = {
 async def gather_statistics(urls: Sequence[str]) -> None:
     """What PostgreSQL's autovacuum does within a minute or so: some lists lean on it (docs/decisions/0007)."""
     for url in urls:
-        async with APIKeys(url) as keys, changing(keys._database.engine).connect() as connection:
+        async with APIKeys(url) as keys, changing(keys._database.engine) as connection:
             if connection.dialect.name == "postgresql":
                 await connection.execute(text("ANALYZE gatepost_keys, gatepost_secrets, gatepost_terms"))
                 await connection.commit()

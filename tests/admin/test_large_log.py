@@ -43,7 +43,7 @@ async def fill(keys: APIKeys, count: int) -> None:
         f" CASE WHEN {is_rare} THEN 'root' WHEN i % 2 = 0 THEN 'manager00000' ELSE '17' END,"
         f" {MOMENTS[dialect]} FROM {NUMBERS[dialect].format(count=count)} AS numbers"
     )
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         await connection.execute(text(statement))
         if dialect != "sqlite":  # which they do by themselves, some time after so many rows
             await connection.execute(

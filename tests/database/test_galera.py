@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gatepost import APIKeys, Outcome, UnavailableError
+import gatepost.database.commit
+from gatepost import APIKeys, Issued, Outcome, UnavailableError
 from gatepost.database.connecting.primary import wait_for_other_nodes
 from tests.conftest import started
 from tests.servers.galera import galera_nodes
@@ -66,20 +67,59 @@ async def test_a_node_that_is_behind_lets_no_dead_key_in(nodes: list[str], far_e
 
 
 @pytest.mark.timeout(300)
-async def test_changes_on_two_nodes_at_once_are_made_or_told_that_nothing_was_changed(nodes: list[str]) -> None:
+async def test_changes_on_two_nodes_at_once_are_all_made_each_once(nodes: list[str]) -> None:
     await APIKeys(nodes[0]).create_schema()
     async with APIKeys(nodes[0]) as here, APIKeys(nodes[1]) as there:
-        made, refused = [], []
-
-        async def create(keys: APIKeys, number: int) -> None:
-            try:
-                made.append((await keys.create(f"at once {number}")).key.id)
-            except UnavailableError as failure:
-                refused.append(str(failure))
-
-        for number in range(10):
-            await asyncio.gather(create(here, number), create(there, number))
+        made = []
+        for number in range(20):
+            pair = await asyncio.gather(*(keys.create(f"at once {number}") for keys in (here, there)))
+            made += [each.key.id for each in pair]
         listed = {key.id for key in (await there.list(search="once", limit=100)).items}
+        events = [each.key_id for each in (await here.events(kind="created", limit=100)).items]
+    assert len(set(made)) == 40
     assert set(made) == listed
-    assert len(made) + len(refused) == 20
-    assert all("nothing was changed" in each for each in refused)
+    assert sorted(each for each in events if each in listed) == sorted(made), "one event each"
+
+
+@pytest.mark.timeout(300)
+async def test_a_change_that_meets_another_each_time_is_told_that_nothing_was_changed(
+    nodes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatepost.database.commit, "ATTEMPTS", 1)
+    await APIKeys(nodes[0]).create_schema()
+    refused: list[BaseException] = []
+    async with APIKeys(nodes[0]) as here, APIKeys(nodes[1]) as there:
+        while not refused:
+            pair = await asyncio.gather(*(keys.create("met another") for keys in (here, there)), return_exceptions=True)
+            refused += [each for each in pair if isinstance(each, BaseException)]
+            made = sum(isinstance(each, Issued) for each in pair)
+            assert made + len(refused) == 2
+    assert all(isinstance(each, UnavailableError) for each in refused)
+    assert all("changed keys at the same moment, 1 times in a row (nothing was" in str(each) for each in refused)
+
+
+@pytest.mark.timeout(300)
+async def test_a_node_that_is_cut_off_from_its_cluster_says_so_and_works_again_once_it_is_not(nodes: list[str]) -> None:
+    await APIKeys(nodes[0]).create_schema()
+    operator = create_async_engine(nodes[1], isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+    async with APIKeys(nodes[1]) as keys, operator.connect() as connection:
+        issued = await keys.create("a key")
+        await connection.execute(text("SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'"))
+        told = ""
+        while "cut off from its cluster" not in told:
+            try:
+                assert (await keys.verify(issued.secret, fresh=True)).valid, "until the nodes miss each other"
+            except UnavailableError as failure:
+                told = str(failure)
+            await asyncio.sleep(0.1)
+        with pytest.raises(UnavailableError, match="cut off from its cluster"):
+            await keys.create("another")
+        await connection.execute(text("SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'"))
+        while True:
+            try:
+                assert (await keys.verify(issued.secret, fresh=True)).valid
+            except UnavailableError:
+                await asyncio.sleep(0.1)
+            else:
+                break
+    await operator.dispose()

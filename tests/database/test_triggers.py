@@ -335,7 +335,7 @@ async def test_keys_made_before_the_triggers_were_are_kept_and_watched(
         def migrate(connection: Connection, revision: str = revision) -> None:
             command.upgrade(alembic_config(connection), revision)
 
-        async with changing(engine).connect() as connection:
+        async with changing(engine) as connection:
             await connection.run_sync(migrate)
             await connection.commit()
         now = "'2024-01-01 00:00:00'"

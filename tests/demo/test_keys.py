@@ -39,7 +39,7 @@ async def own_and_demos(keys: APIKeys) -> tuple[list[APIKey], list[APIKey]]:
 
 async def expire(keys: APIKeys, which: list[APIKey]) -> None:
     """Let it be later."""
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         for key in which:
             await connection.execute(
                 text("UPDATE gatepost_keys SET expires_at = '2020-01-01 00:00:00.000000' WHERE id = :id"),
@@ -76,7 +76,7 @@ async def test_keys_for_ever_of_an_earlier_demo_are_removed_and_those_of_one_tha
 ) -> None:
     (own,) = await all_keys(keys)
     for_ever = await keys.create("demo: everything", ["FILE_UPLOAD"], project=PROJECT, actor=ACTOR)
-    async with changing(keys._database.engine).connect() as connection:  # as a version before wrote it
+    async with changing(keys._database.engine) as connection:  # as a version before wrote it
         await connection.execute(text("UPDATE gatepost_events SET actor_kind = NULL, actor_id = NULL"))
         await connection.commit()
     async with demo_keys(keys) as running_demo:

@@ -36,7 +36,7 @@ async def logged(keys: APIKeys, first: int, last: int) -> list[Event]:
 async def end_every_grace(keys: APIKeys, key_id: str) -> None:
     """As if the grace of the key's older secrets had run out long ago. Workers hear of it at their next poll."""
     older = update(secrets).where(secrets.c.key_id == key_id, secrets.c.expires_at.is_not(None))
-    async with changing(keys._database.engine).begin() as connection:
+    async with changing(keys._database.engine) as connection, connection.begin():
         await connection.execute(older.values(expires_at=datetime.now(UTC) - timedelta(days=1)))
 
 

@@ -455,7 +455,7 @@ async def test_an_actor_that_is_less_than_its_key_stays_so_in_changes(keys: APIK
 async def test_a_reached_key_without_any_event_that_may_be_told_has_an_empty_log(keys: APIKeys) -> None:
     actor = await manager(keys)
     key = (await keys.create("from before events told projects", project="acme")).key
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         await connection.execute(text("UPDATE gatepost_events SET project = NULL"))
         await connection.commit()
     assert list((await keys.events(key.id, actor=actor)).items) == []

@@ -112,7 +112,7 @@ async def test_a_key_that_was_deleted_or_rotated_since_is_not_made_again(keys: A
 async def test_after_a_day_it_is_over(keys: APIKeys) -> None:
     once = str(uuid4())
     await keys.create("a key", idempotency_key=once)
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         events = metadata.tables["gatepost_events"]
         await connection.execute(events.update().values(at=datetime.now(UTC) - timedelta(hours=24, seconds=5)))
         await connection.commit()

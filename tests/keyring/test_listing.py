@@ -62,7 +62,7 @@ async def all_pages_backwards(keys: APIKeys, limit: int = 7, **filters: Any) -> 
 
 async def set_expiries(keys: APIKeys, moments: Mapping[str, datetime | None]) -> None:
     """Let keys expire at these moments, also such as have passed, which no verb would do."""
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         for key_id, moment in moments.items():
             of_key = update(tables.keys).where(tables.keys.c.id == key_id)
             await connection.execute(of_key.values(expires_at=moment))
@@ -194,7 +194,7 @@ async def test_what_was_changed_by_hand_is_found_by_its_new_words_and_permission
     gone = await keys.create("before too")
 
     async def by_hand(statement: str) -> None:
-        async with changing(keys._database.engine).connect() as connection:
+        async with changing(keys._database.engine) as connection:
             await connection.execute(text(statement), {"id": issued.key.id, "gone": gone.key.id})
             await connection.commit()
 
@@ -216,7 +216,7 @@ async def test_more_changes_by_hand_than_a_list_catches_up_with_are_found_all_th
     keys: APIKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [(await keys.create(f"before number{number}", ["FILE_UPLOAD"])).key.id for number in range(4)]
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         for number, key_id in enumerate(made):
             values = {"id": key_id, "description": f"after number{number}"}
             await connection.execute(text("UPDATE gatepost_keys SET description = :description WHERE id = :id"), values)
@@ -240,7 +240,7 @@ async def test_more_changes_by_hand_than_a_list_catches_up_with_are_found_all_th
 
 async def test_keys_from_before_there_were_terms_are_found_once_the_tables_are_migrated(keys: APIKeys) -> None:
     issued = await keys.create("an old one", ["DIR_MOVE"])
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         for table, condition in (("terms", "1 = 1"), ("settings", "name = 'terms_seq'")):
             await connection.execute(text(f"DELETE FROM gatepost_{table} WHERE {condition}"))
         await connection.commit()
@@ -287,7 +287,7 @@ async def test_words_are_compared_alike_with_terms_and_without(
 ) -> None:
     issued = await keys.create("ÄRGER Straße ﬁx")
     if not with_terms:
-        async with changing(keys._database.engine).connect() as connection:
+        async with changing(keys._database.engine) as connection:
             await connection.execute(text("DELETE FROM gatepost_settings WHERE name = 'terms_seq'"))
             await connection.commit()
     for search in ("ärger", "STRASSE", "straße", "fix", "ärg fi"):
@@ -338,8 +338,7 @@ async def test_keys_that_come_between_two_statements_of_a_list_push_none_out_of_
 
 async def test_a_list_does_without_terms_while_nobody_may_write(keys: APIKeys) -> None:
     issued = await keys.create("before", ["DIR_MOVE"])
-    engine = changing(keys._database.engine)
-    async with engine.connect() as connection:
+    async with changing(keys._database.engine) as connection:
         await connection.execute(text("UPDATE gatepost_keys SET description = 'after'"))
         await connection.commit()
         await connection.execute(text("UPDATE gatepost_counter SET seq = seq"))
@@ -350,7 +349,7 @@ async def test_a_list_does_without_terms_while_nobody_may_write(keys: APIKeys) -
 
 async def test_terms_that_an_older_gatepost_did_not_write_are_written_anew(keys: APIKeys) -> None:
     issued = await keys.create("a key")
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         await connection.execute(text("DELETE FROM gatepost_terms"))
         await connection.commit()
     assert list((await keys.list(search="key")).items) == []
@@ -371,7 +370,7 @@ async def test_a_secret_is_found_as_lists_show_it(keys: APIKeys, with_terms: boo
         [ImportedKey(digest=b"x" * 32, description="from before", hint="sk-Live 100%_a")]
     )
     if not with_terms:
-        async with changing(keys._database.engine).connect() as connection:
+        async with changing(keys._database.engine) as connection:
             await connection.execute(text("DELETE FROM gatepost_settings WHERE name = 'terms_seq'"))
             await connection.commit()
 
@@ -410,7 +409,7 @@ async def test_a_secret_is_found_as_lists_show_it(keys: APIKeys, with_terms: boo
 
 async def test_hints_that_were_written_by_hand_are_found(keys: APIKeys) -> None:
     made = await keys.create("a key")
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         await connection.execute(text("UPDATE gatepost_secrets SET hint = 'mine...Wxyz'"))
         await connection.commit()
     assert [key.id for key in (await keys.list(search="Wxyz")).items] == [made.key.id]

@@ -126,7 +126,7 @@ async def test_events_are_found_by_their_moment_though_the_clock_was_put_back_in
     made = [(await sqlite_keys.create(f"{number}")).key.id for number in range(4)]
     start = datetime(2030, 1, 1, tzinfo=UTC)
     seconds = [0, 50, 20, 90]  # by the database's clock, one change after the other
-    async with changing(sqlite_keys._database.engine).connect() as connection:
+    async with changing(sqlite_keys._database.engine) as connection:
         for key_id, later in zip(made, seconds, strict=True):
             moment = f"{start + timedelta(seconds=later):%Y-%m-%d %H:%M:%S}.000000"
             await connection.execute(
@@ -189,7 +189,7 @@ async def test_what_a_key_made_is_told_as_far_as_the_actor_reaches(keys: APIKeys
 async def test_events_from_before_kinds_were_kept_prove_nothing_and_are_not_missed(keys: APIKeys) -> None:
     leaked = (await keys.create("leaked", MANAGE)).key
     made = await keys.create("x", actor=Actor.of(leaked))
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         await connection.execute(text("UPDATE gatepost_events SET actor_kind = NULL"))
         await connection.commit()
     assert {event.actor_kind for event in await logged(keys)} == {None}

@@ -28,7 +28,7 @@ MUTANTS = [
     Mutant(
         "permissions added that the actor lacks",
         "keys/editing.py",
-        "        authority.check_grant(_given(before, after))\n",
+        "    authority.check_grant(_given(before, after))\n",
         "",
         ESCALATION,
     ),
@@ -110,8 +110,8 @@ MUTANTS = [
     Mutant(
         "a key that lets itself live longer",
         "keys/editing.py",
-        "            authority.check_longer_life(before)\n",
-        "            pass\n",
+        "        authority.check_longer_life(before)\n",
+        "        pass\n",
         f"{RULES}::test_a_key_does_not_give_itself_a_longer_life[sqlite]",
     ),
     Mutant(

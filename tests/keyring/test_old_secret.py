@@ -57,7 +57,7 @@ async def test_of_several_older_secrets_that_somebody_made_by_hand_the_last_to_e
     made = await keys.create("a key")
     second = await keys.rotate(made.key.id, grace=60)
     await keys.rotate(made.key.id, grace=60)
-    async with changing(keys._database.engine).connect() as connection:
+    async with changing(keys._database.engine) as connection:
         by_hand = (
             "INSERT INTO gatepost_secrets (digest, key_id, hint, created_at, expires_at) SELECT :digest, key_id,"
             " 'by hand', created_at, '2099-01-01 00:00:00' FROM gatepost_secrets WHERE expires_at IS NOT NULL"

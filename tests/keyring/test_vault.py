@@ -88,7 +88,7 @@ async def test_a_secret_from_before_the_vault_or_made_elsewhere_is_not_there(vau
 async def test_sealed_secrets_exchanged_in_the_database_are_noticed(vaulted: APIKeys) -> None:
     """Else who can write to the database could have a stronger key's secret shown as that of a weaker one."""
     weak, strong = await vaulted.create("weak"), await vaulted.create("strong", ["FILE_DELETE"])
-    async with changing(vaulted._database.engine).connect() as connection:
+    async with changing(vaulted._database.engine) as connection:
         query = text("SELECT sealed FROM gatepost_secrets WHERE key_id = :id")
         sealed = await connection.scalar(query, {"id": strong.key.id})
         swap = text("UPDATE gatepost_secrets SET sealed = :sealed WHERE key_id = :id")

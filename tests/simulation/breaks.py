@@ -159,8 +159,8 @@ BREAKS = (
             Edit(
                 change,
                 "change_keys",
-                "    async with changing(parts, actor) as (change, authority):\n",
-                "    async with changing(parts, actor) as (change, authority):\n"
+                '    async def make(change: "Change", authority: Authority) -> _Sorted:\n',
+                '    async def make(change: "Change", authority: Authority) -> _Sorted:\n'
                 "        rows = await parts.database.workers.read_all()\n"
                 "        change.members = {row.worker.id: row for row in rows}\n",
             ),

@@ -16,8 +16,7 @@ What is not: anything that needs SQL. A restore puts everything back to an earli
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -425,15 +424,16 @@ class Database:
 
         return await self.exchange("SELECT keys", read)
 
-    @asynccontextmanager
-    async def change(self, actor: Actor | None) -> AsyncIterator[Transaction]:
+    async def change(self, actor: Actor | None, make: Callable[[Transaction], Awaitable[T]]) -> tuple[Transaction, T]:
         """One transaction; as `gatepost.database.database.Database.change` and `gatepost.database.commit`."""
         transaction = Transaction(self, "nobody" if actor is None else actor.name)
         self._transactions.add(transaction)
         try:
-            yield transaction
+            await transaction.begin()
+            answer = await make(transaction)
             if transaction.events:
                 await self._commit(transaction)
+            return transaction, answer
         finally:
             self._transactions.discard(transaction)
             self._drop(transaction)

@@ -6,19 +6,30 @@ that lock sees either its event or that there never will be one.
 """
 
 import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gatepost.base import Timeout
+from gatepost.base import Timeout, UnavailableError
 from gatepost.database.changes import Change
+from gatepost.database.connecting import changing
 from gatepost.database.schema import counter, events
+
+T = TypeVar("T")
 
 ASK_AGAIN_SECONDS = 0.05
 """Pause between two tries to ask a database that does not answer."""
 
+ATTEMPTS = 8
+"""How often a change is begun that others stood in the way of each time."""
+
+FIRST_PAUSE = 0.01
+"""Longest seconds before the second attempt; twice as long before each further one: the nodes must get out of step."""
 
 DEADLOCK = 1213
 """MariaDB's and MySQL's number for a transaction that was rolled back since others stood in its way."""
@@ -28,10 +39,31 @@ class CommitLostError(Exception):
     """COMMIT was sent, and its answer did not come."""
 
 
-def is_conflict(lost: CommitLostError) -> bool:
-    """Whether the commit failed since another node of the cluster had changed the same rows."""
-    cause = lost.__cause__
-    return isinstance(cause, DBAPIError) and cause.orig is not None and cause.orig.args[:1] == (DEADLOCK,)
+class ConflictError(Exception):
+    """Another node of the cluster had changed keys at the same moment, so nothing of this change is left."""
+
+
+def is_conflict(failure: BaseException | None) -> bool:
+    """Whether a statement or a commit failed since another node of the cluster had changed the same rows."""
+    return isinstance(failure, DBAPIError) and failure.orig is not None and failure.orig.args[:1] == (DEADLOCK,)
+
+
+async def begun_anew(attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` answers; it is made anew where it raises `ConflictError`. Raises `UnavailableError` after the
+    last of them, and what `attempt` raises else."""
+    pause = FIRST_PAUSE
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            return await attempt()
+        except ConflictError as conflict:
+            if number == ATTEMPTS:
+                raise UnavailableError(
+                    f"Other nodes of the cluster changed keys at the same moment, {ATTEMPTS} times in a row (nothing "
+                    "was changed): try again"
+                ) from conflict
+        await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads load, no secret
+        pause *= 2
+    raise AssertionError
 
 
 async def commit(connection: AsyncConnection, change: Change) -> bool:
@@ -77,7 +109,7 @@ async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> 
 
 async def _holds(engine: AsyncEngine, change: Change) -> bool:
     """Whether the log holds the change's event, once nobody can be about to write it any more."""
-    async with engine.connect() as connection:
+    async with changing(engine) as connection:
         await connection.execute(update(counter).values(seq=counter.c.seq))
         of_change = (events.c.seq == change.seq, events.c.n == 0)
         nonce = await connection.scalar(select(events.c.nonce).where(*of_change))

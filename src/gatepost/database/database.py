@@ -6,15 +6,17 @@ of MariaDB and MySQL) would break the rule of freshness (docs/decisions/0002).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import (
     event,
     select,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.base import (
@@ -30,7 +32,7 @@ from gatepost.base import (
     UncertainCommitError,
 )
 from gatepost.database.changes import Change
-from gatepost.database.commit import CommitLostError, commit, is_conflict, was_committed
+from gatepost.database.commit import CommitLostError, ConflictError, begun_anew, commit, is_conflict, was_committed
 from gatepost.database.connecting import (
     SqliteFile,
     changing,
@@ -51,6 +53,8 @@ from gatepost.database.schema import events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.workers import Workers
+
+T = TypeVar("T")
 
 N_MAX = 2**31 - 1
 """Highest number of an event inside a change: the column's type has 32 bits."""
@@ -320,7 +324,7 @@ class Database:
             return pending == 0
         try:
             with mapped_errors("Listing keys"):
-                async with Timeout(CATCH_UP_SECONDS), changing(self.engine).connect() as connection:
+                async with Timeout(CATCH_UP_SECONDS), changing(self.engine) as connection:
                     await terms.catch_up(connection)
                     await connection.commit()
         except UnavailableError as failure:
@@ -328,30 +332,44 @@ class Database:
             return False
         return True
 
-    @asynccontextmanager
-    async def change(self, actor: Actor | None) -> AsyncIterator[Change]:
-        """One transaction that changes keys: see `Change`. Rolled back where the block raises or changes nothing.
+    async def change(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
+        """One transaction that changes keys: what `make` did with its `Change`, which has begun, and what it answered.
+        Rolled back where `make` raises or changes nothing. It is called anew, with another `Change`, where another node
+        of a cluster has changed keys at the same moment, so it keeps nothing from before.
 
-        Raises `UnavailableError` where nothing was changed, also where a statement of it takes longer than `timeout`;
-        `UncertainCommitError` where the database went away in the commit and does not tell within `timeout`.
+        Raises what `make` raises, `UnavailableError` where nothing was changed, also where a statement takes longer
+        than `timeout`; `UncertainCommitError` where the database went away in the commit and does not tell within
+        `timeout`.
         """
+        return await begun_anew(lambda: self._attempt(actor, make))
+
+    async def _attempt(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
+        """`change`, once. Raises `ConflictError` too."""
         committed = False
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with AsyncExitStack() as stack:
                     async with Timeout(self._timeout):
                         await self._heed_file()
-                        connection = await stack.enter_async_context(changing(self.engine).connect())
+                        connection = await stack.enter_async_context(changing(self.engine))
                     change = Change(connection, actor, self._timeout)
-                    yield change
-                    committed = await commit(connection, change)
+                    try:
+                        await change.begin()
+                        answer = await make(change)
+                        committed = await commit(connection, change)
+                    except DBAPIError as failure:
+                        if is_conflict(failure):
+                            raise ConflictError from failure
+                        raise
         except asyncio.CancelledError as cancelled:
             if committed:  # while the connection was being given back
                 cancelled.add_note(f"gatepost: change {change.seq} is committed")
             raise
         except CommitLostError as lost:
+            if is_conflict(lost.__cause__):
+                raise ConflictError from lost
             try:
-                made = await was_committed(changing(self.engine), change, self._timeout)
+                made = await was_committed(self.engine, change, self._timeout)
             except asyncio.CancelledError as cancelled:
                 cancelled.add_note(f"gatepost: change {change.seq} may be committed: its connection was lost")
                 raise
@@ -362,5 +380,7 @@ class Database:
                     change.seq,
                 ) from lost
             if not made:
-                what = "Another node changed keys at the same time" if is_conflict(lost) else "The database went away"
-                raise UnavailableError(f"{what} in the commit (nothing was changed): try again") from lost
+                raise UnavailableError(
+                    "The database went away in the commit (nothing was changed): try again"
+                ) from lost
+        return change, answer

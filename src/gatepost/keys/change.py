@@ -1,9 +1,8 @@
 """The frame that all changes share: who acts, what they may do, one transaction, an answer for each key."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gatepost.base import (
     AccessDeniedError,
@@ -23,14 +22,29 @@ from gatepost.rules import UNNAMED, Authority, Subject, check_id, checked_actor,
 if TYPE_CHECKING:
     from gatepost.database import Change, Standing
 
+T = TypeVar("T")
 
-@asynccontextmanager
-async def changing(parts: Parts, actor: Actor) -> "AsyncIterator[tuple[Change, Authority]]":
-    """A change of the actor's, begun, and what the actor may do in it; it is committed at the end, unless something is
-    raised. A key that acts is read anew: what it may do can have changed. Raises `AccessDeniedError`."""
-    async with parts.database.change(None if actor is UNNAMED else actor) as change:
-        await change.begin()
-        yield change, await _authority(change, actor)
+
+class _Sorted(NamedTuple):
+    """The ids of a change by what became of them; `denied`: with the reason."""
+
+    changed: Sequence[str]
+    unchanged: Sequence[str]
+    unknown: Sequence[str]
+    denied: Mapping[str, str]
+
+
+async def changed_by(
+    parts: Parts, actor: Actor, make: "Callable[[Change, Authority], Awaitable[T]]"
+) -> "tuple[Change, T]":
+    """A committed change of the actor's, and what `make` answered, which did it with what the actor may do; nothing is
+    changed where it raises. It may be called again (`Database.change`). A key that acts is read anew: what it may do
+    can have changed. Raises `AccessDeniedError`."""
+
+    async def make_it(change: "Change") -> T:
+        return await make(change, await _authority(change, actor))
+
+    return await parts.database.change(None if actor is UNNAMED else actor, make_it)
 
 
 async def _authority(change: "Change", actor: Actor) -> Authority:
@@ -91,15 +105,16 @@ async def change_keys(
     actor = checked_actor(actor)
     Authority(actor).check_manage()
     wanted = checked_ids(ids)
-    denied: dict[str, str] = {}
-    async with changing(parts, actor) as (change, authority):
+
+    async def make(change: "Change", authority: Authority) -> _Sorted:
         if if_version is not None:
             check_id(wanted[0])
             await key_to_change(change, authority, wanted[0], if_version)
         found = await change.states([key_id for key_id in wanted if is_id(key_id)])
         states = {key_id: key for key_id, key in found.items() if authority.reaches(key)}
         unchanged = [key_id for key_id in wanted if key_id in states and skip(states[key_id])]
-        changed = []
+        changed: list[str] = []
+        denied: dict[str, str] = {}
         for key_id in wanted:
             if key_id in states and not skip(states[key_id]):
                 try:
@@ -111,15 +126,18 @@ async def change_keys(
                     denied[key_id] = str(refusal)
         if changed:
             await apply(change, changed)
-    seq = change.seq if changed else None
-    unknown = [key_id for key_id in wanted if key_id not in states]
+        unknown = [key_id for key_id in wanted if key_id not in states]
+        return _Sorted(changed, unchanged, unknown, denied)
+
+    change, ids_by = await changed_by(parts, actor, make)
+    seq = change.seq if ids_by.changed else None
     receipt = await settled(
         parts,
         change,
         patience,
-        lambda spread: Receipt(seq, changed, unchanged, unknown, spread, denied),
-        changed=bool(changed),
-        known=bool(changed or unchanged),
+        lambda spread: Receipt(seq, ids_by.changed, ids_by.unchanged, ids_by.unknown, spread, ids_by.denied),
+        changed=bool(ids_by.changed),
+        known=bool(ids_by.changed or ids_by.unchanged),
     )
     return _checked_receipt(ids, receipt)
 

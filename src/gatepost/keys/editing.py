@@ -1,13 +1,13 @@
 """Editing a key, and what an edit gives and takes away."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatepost.base import Actor, APIKey, BadInputError, EditedKey, Propagation
 from gatepost.keys.arguments import Wait
-from gatepost.keys.change import changing, key_to_change
+from gatepost.keys.change import changed_by, key_to_change
 from gatepost.keys.columns import joined
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
@@ -22,6 +22,9 @@ from gatepost.rules import (
     checked_description,
     checked_moment,
 )
+
+if TYPE_CHECKING:
+    from gatepost.database import Change
 
 
 async def update(
@@ -58,27 +61,42 @@ async def update(
         wanted["expires_at"] = checked_moment(expires_at)
     if not wanted:
         raise BadInputError("nothing to update: name description, permissions or expires_at")
-    async with changing(parts, actor) as (change, authority):
-        check_in_future(wanted.get("expires_at"), change.now)
-        before = key = await key_to_change(change, authority, key_id, if_version)
-        after = replace(before, **wanted)
-        authority.check_grant(_given(before, after))
-        if _is_longer(before, after):
-            authority.check_longer_life(before)
-        if _takes_away(before, after):
-            authority.check_own(before, force=force)
-        changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
-        if changed:
-            detail = {name: {"old": _plain(getattr(before, name)), "new": _plain(changed[name])} for name in changed}
-            columns = dict(changed)
-            if "permissions" in columns:
-                columns["permissions"] = joined(sorted(columns["permissions"]))
-            await change.update_key(after, columns, detail)
-            key = await change.read_key(key_id)
+    change, (before, key, changed) = await changed_by(
+        parts, actor, lambda change, authority: _edit(change, authority, key_id, wanted, if_version, force=force)
+    )
     may_have_taken = not changed and ("permissions" in wanted or wanted.get("expires_at") is not None)
     if not (_takes_away(before, key) or may_have_taken):  # it may have been made by a call that nobody waited for
         patience = replace(patience, everywhere=False)
-    return await settled(parts, change, patience, lambda spread: _edited(key, spread), changed=bool(changed))
+    return await settled(parts, change, patience, lambda spread: _edited(key, spread), changed=changed)
+
+
+async def _edit(
+    change: "Change",
+    authority: Authority,
+    key_id: str,
+    wanted: Mapping[str, Any],
+    if_version: str | None,
+    *,
+    force: bool,
+) -> tuple[APIKey, APIKey, bool]:
+    """The key before the edit and after it, and whether anything of it is new."""
+    check_in_future(wanted.get("expires_at"), change.now)
+    before = key = await key_to_change(change, authority, key_id, if_version)
+    after = replace(before, **wanted)
+    authority.check_grant(_given(before, after))
+    if _is_longer(before, after):
+        authority.check_longer_life(before)
+    if _takes_away(before, after):
+        authority.check_own(before, force=force)
+    changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
+    if changed:
+        detail = {name: {"old": _plain(getattr(before, name)), "new": _plain(changed[name])} for name in changed}
+        columns = dict(changed)
+        if "permissions" in columns:
+            columns["permissions"] = joined(sorted(columns["permissions"]))
+        await change.update_key(after, columns, detail)
+        key = await change.read_key(key_id)
+    return before, key, bool(changed)
 
 
 def _given(before: APIKey, after: APIKey) -> frozenset[str]:

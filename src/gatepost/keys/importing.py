@@ -1,14 +1,17 @@
 """Making keys for secrets that exist already, from their digests."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, new_id
-from gatepost.keys.change import changing
+from gatepost.keys.change import changed_by
 from gatepost.keys.columns import key_of, new_row
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import announce
 from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
+
+if TYPE_CHECKING:
+    from gatepost.database import Change
 
 _HINT_MAX = 40
 _NOT_IMPORTED = (
@@ -47,21 +50,27 @@ async def import_digests(
         numbers[key.digest] = number
     if not rows:
         return []
-    async with changing(parts, actor) as (change, authority):
-        for number, row in enumerate(rows):
-            authority.check_project(row["project"])
-            authority.check_grant(frozenset(row["permissions"].split()))
-            if row["expires_at"] is not None and row["expires_at"] <= change.now:
-                raise BadInputError(f"keys[{number}]: expires_at has passed already", f"keys[{number}]")
-        known = await change.known_digests(list(numbers))
-        if known:
-            first = min(numbers[digest] for digest in known)
-            raise BadInputError(
-                f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)", f"keys[{first}]"
-            )
-        await change.insert_keys(rows, "imported")
+    change, _ = await changed_by(parts, actor, lambda change, authority: _insert(change, authority, rows, numbers))
     await announce(parts, change.digests)
     return [key_of(row, change.now) for row in rows]
+
+
+async def _insert(
+    change: "Change", authority: Authority, rows: Sequence[Mapping[str, Any]], numbers: Mapping[bytes, int]
+) -> None:
+    """Add the rows. `numbers`: by digest. Raises `BadInputError`, `AccessDeniedError`."""
+    for number, row in enumerate(rows):
+        authority.check_project(row["project"])
+        authority.check_grant(frozenset(row["permissions"].split()))
+        if row["expires_at"] is not None and row["expires_at"] <= change.now:
+            raise BadInputError(f"keys[{number}]: expires_at has passed already", f"keys[{number}]")
+    known = await change.known_digests(list(numbers))
+    if known:
+        first = min(numbers[digest] for digest in known)
+        raise BadInputError(
+            f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)", f"keys[{first}]"
+        )
+    await change.insert_keys(rows, "imported")
 
 
 def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any]:

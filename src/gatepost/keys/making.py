@@ -17,7 +17,7 @@ from gatepost.base import (
     new_id,
 )
 from gatepost.base import secret as secret_text
-from gatepost.keys.change import changing
+from gatepost.keys.change import changed_by
 from gatepost.keys.columns import key_of, new_row, secret_columns
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import announce
@@ -72,7 +72,8 @@ async def create(
     key_id, random, secret_format = seeds[0]
     secret = Untold(secret_format.make(key_id, random))
     row |= {"id": key_id, **secret_columns(parts.settings.vault, secret)}
-    async with changing(parts, actor) as (change, authority):
+
+    async def make(change: "Change", authority: Authority) -> Issued | None:
         authority.check_project(row["project"])
         authority.check_grant(frozenset(row["permissions"].split()))
         made = None if idempotency_key is None else await change.creation_of([seed[0] for seed in seeds])
@@ -83,6 +84,11 @@ async def create(
             return await _made_before(change, made, row, secrets[made.key_id], authority)
         check_in_future(expires_at, change.now)
         await change.insert_keys([row], "created")
+        return None
+
+    change, made_before = await changed_by(parts, actor, make)
+    if made_before is not None:
+        return made_before
     await announce(parts, change.digests)
     return Issued(key_of(row, change.now), secret.text)
 

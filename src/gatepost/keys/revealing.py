@@ -1,10 +1,15 @@
 """Telling a secret again that a vault keeps (docs/decisions/0008)."""
 
+from typing import TYPE_CHECKING
+
 from gatepost.base import Actor, SecretNotStoredError, Untold
-from gatepost.keys.change import changing, key_to_change
+from gatepost.keys.change import changed_by, key_to_change
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import announce
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
+
+if TYPE_CHECKING:
+    from gatepost.database import Change
 
 
 async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
@@ -16,7 +21,9 @@ async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> 
     check_id(key_id)
     if parts.settings.vault is None:
         raise SecretNotStoredError("No vault is configured: only digests of secrets are stored (vault_keys=)")
-    async with changing(parts, actor) as (change, authority):
+    vault = parts.settings.vault
+
+    async def make(change: "Change", authority: Authority) -> Untold:
         key = await key_to_change(change, authority, key_id)
         authority.check_grant(key.permissions)
         authority.check_current_secret(key)
@@ -25,6 +32,8 @@ async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> 
             raise SecretNotStoredError(
                 "This key's secret was made before the vault was configured: rotate the key to get one that is kept"
             )
-        secret = Untold(parts.settings.vault.open(sealed, digest))
+        return Untold(vault.open(sealed, digest))
+
+    change, secret = await changed_by(parts, actor, make)
     await announce(parts, change.digests)
     return secret.text

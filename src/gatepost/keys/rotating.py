@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from gatepost.base import Actor, BadInputError, Issued, Receipt, Untold
+from gatepost.base import Actor, APIKey, BadInputError, Issued, Receipt, Untold
 from gatepost.keys.arguments import Wait
-from gatepost.keys.change import change_keys, changing, key_to_change
+from gatepost.keys.change import change_keys, changed_by, key_to_change
 from gatepost.keys.columns import secret_columns
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
+
+if TYPE_CHECKING:
+    from gatepost.database import Change
 
 OWN_GRACE_MIN = 1.0
 """Seconds of grace below which rotating the key in use needs `force`: too short to take up the new secret."""
@@ -47,13 +51,16 @@ async def rotate(
     check_id(key_id)
     secret = Untold(parts.opened().format.make(key_id))
     columns = secret_columns(parts.settings.vault, secret)
-    async with changing(parts, actor) as (change, authority):
+
+    async def make(change: "Change", authority: Authority) -> APIKey:
         before = await key_to_change(change, authority, key_id, if_version)
         authority.check_grant(before.permissions)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
         await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
-        key = await change.read_key(key_id)
+        return await change.read_key(key_id)
+
+    change, key = await changed_by(parts, actor, make)
     return await settled(parts, change, patience, lambda spread: Issued(key, secret.text, spread))
 
 

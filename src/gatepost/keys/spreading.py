@@ -107,9 +107,7 @@ async def invalidate(
     actor = checked_actor(actor)
     if Authority(actor).is_limited:
         raise AccessDeniedError("Only an operator can have all workers forget what they remember")
-    async with parts.database.change(None if actor is UNNAMED else actor) as change:
-        await change.begin()
-        await change.invalidate()
+    change, _ = await parts.database.change(None if actor is UNNAMED else actor, lambda change: change.invalidate())
     return await settled(parts, change, patience, lambda spread: spread)
 
 

@@ -35,7 +35,7 @@ async def test_a_name_like_a_keys_is_told_from_that_key(served: Served) -> None:
     for actor in (Actor.of(boss.key, "::1"), Actor(name, id="17", permissions=MANAGE), name):
         await served.keys.create("x", actor=actor)
     await served.keys.create("from before", actor=name)
-    async with changing(served.keys._database.engine).connect() as connection:
+    async with changing(served.keys._database.engine) as connection:
         by_last = text("UPDATE gatepost_events SET actor_kind = NULL, actor_id = NULL WHERE seq = 5")
         await connection.execute(by_last)
         await connection.commit()

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
@@ -24,6 +24,9 @@ WAL_RETRY_SECONDS = 0.01
 
 RECYCLE_SECONDS = 1800
 """Connections older than this are replaced: below the idle limits of servers and firewalls in between."""
+
+OUTSIDE_CLUSTER = 1047
+"""Galera's number for a node that has lost the others: it must not answer, since they may go on without it."""
 
 POOL_FACTOR = 10
 """How often `timeout` the pool waits by itself. Its clock goes on while the event loop is blocked, so it is only the
@@ -113,11 +116,17 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def changing(engine: AsyncEngine) -> AsyncEngine:
-    """The engine for transactions that change something."""
-    if engine.dialect.name == "sqlite":
-        return engine
-    return engine.execution_options(isolation_level="READ COMMITTED")
+@asynccontextmanager
+async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for a transaction that changes something; rolled back at the end unless it was committed.
+
+    The isolation is set on the connection: where an engine's option sets it and the database refuses, SQLAlchemy 2.1
+    leaves the connection checked out.
+    """
+    async with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            await connection.execution_options(isolation_level="READ COMMITTED")
+        yield connection
 
 
 def _switch_to_wal(cursor: Any) -> None:
@@ -147,9 +156,19 @@ def mapped_errors(doing: str) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except (SQLAlchemyError, OSError, TimeoutError) as failure:
+    except Exception as failure:
+        if not isinstance(failure, SQLAlchemyError | OSError | TimeoutError) and not _is_of_driver(failure):
+            raise
         cause = getattr(failure, "orig", None) or failure
         if isinstance(cause, TimeoutError) and not str(cause):
             waited = f"{time.monotonic() - begun:.1f} s"
             raise UnavailableError(f"{doing}: the database did not answer within {waited}") from failure
+        if getattr(cause, "args", ())[:1] == (OUTSIDE_CLUSTER,):
+            raise UnavailableError(f"{doing}: the database's node is cut off from its cluster") from failure
         raise UnavailableError(f"{doing}: the database failed ({line_of(cause)})") from failure
+
+
+def _is_of_driver(failure: Exception) -> bool:
+    """Whether a driver's error came through as it is, as it does where SQLAlchemy sets a connection's isolation. All of
+    them descend from a class of the name `Error` (PEP 249)."""
+    return any(kind.__name__ == "Error" for kind in type(failure).__mro__)

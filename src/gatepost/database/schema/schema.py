@@ -106,7 +106,7 @@ async def upgrade(engine: AsyncEngine, *, terms_anew: bool = False) -> SchemaSta
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
-    async with changing(engine).connect() as connection:
+    async with changing(engine) as connection:
         await _lock(connection)
         try:
             before = await connection.run_sync(_status)
