@@ -353,13 +353,15 @@ class Freshness:
         if self._redis is None:
             await asyncio.sleep(interval)
             return
+        due = self._clock() + interval
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(interval):
                 await self._redis.nudged.wait()
         if self._redis.nudged.is_set():
             self._redis.nudged.clear()
             rest = self._polled_at + self._poll_seconds - self._clock()  # a storm of changes gets half of the time
-            await asyncio.sleep(max(NUDGE_GAP, min(rest, self._poll_interval)))
+            turn = min(self._membership.draw_turn(), due - self._clock())  # never later than without the nudge
+            await asyncio.sleep(max(NUDGE_GAP, turn, min(rest, self._poll_interval)))
 
 
 class _Log:
