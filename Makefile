@@ -10,7 +10,7 @@ PARALLEL := -n auto --dist=worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick pythons check fix release bench campaign soak model clean
+.PHONY: help demo test quick pythons check fix release bench campaign soak scale model clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -64,6 +64,9 @@ campaign: .venv/dev ## revocation on real processes that fail: faults, latency, 
 
 soak: .venv/dev ## the simulation, on new seeds, for SECONDS=600
 	@$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600)
+
+scale: .venv/dev ## sites of up to a thousand workers, simulated: what their database has to do; ARGS="--workers 200"
+	@$(BIN)/python -m tests.simulation.scale $(ARGS)
 
 model: ## the model of the rule of freshness, with Spin: the protocol, and each rule left out
 	@$(PYTHON) docs/model/check.py $(ARGS)

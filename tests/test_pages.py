@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.responses import PlainTextResponse
 
 import gatepost
-from gatepost import APIKeys
+from gatepost import APIKeyMiddleware, APIKeys
 from tests.readme import INSTALL, MAIN, ROOT, blocks, first_commands
 
 BIN = Path(sys.executable).parent
@@ -94,7 +95,7 @@ def test_every_page_that_the_readme_names_is_there() -> None:
     assert [page for page in pages if not (ROOT / page).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/app.md", "docs/moving.md", "docs/scanners.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/app.md", "docs/moving.md", "docs/scale.md", "docs/scanners.md"])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path) -> None:
     given = [block for block in blocks(page) if block != MAIN]
     assert given
@@ -173,3 +174,24 @@ async def test_a_secret_of_a_store_that_cannot_be_imported_is_moved_on_its_first
             await keys.delete(moved.id)
             assert await told("old_ann") == (401, ""), "deleted does not come back"
             assert await told("old_bob") == (200, "old_bob")
+
+
+async def test_a_key_of_one_shard_is_none_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def whoami(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse(scope["api_key"].project)(scope, receive, send)
+
+    names: dict[str, Any] = {"APIKeys": APIKeys, "APIKeyMiddleware": APIKeyMiddleware, "app": whoami}
+    (shown,) = blocks("docs/scale.md")
+    exec(shown, names)
+    site, shards = names["site"], names["shards"]
+    async with site.router.lifespan_context(site):
+        secret = (await shards["acme"].create("a key", project="acme")).secret
+        transport = httpx2.ASGITransport(site)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://site") as client:
+            client.headers["X-API-Key"] = secret
+            assert (await client.get("/acme/")).text == "acme"
+            assert (await client.get("/globex/")).status_code == 401
+            reads = shards["globex"]._opened().lookup.counts.reads
+        assert reads == 0

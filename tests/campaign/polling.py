@@ -58,16 +58,16 @@ async def _watched(server: PostgresServer, seconds: float) -> tuple[float, float
     try:
         async with engine.connect() as connection:
             transactions = -(await connection.execute(count)).one()[1]
-            spent, begun = -_cpu_seconds(server), time.monotonic()
+            spent, begun = -cpu_seconds(server), time.monotonic()
             await asyncio.sleep(seconds)
-            spent, lasted = spent + _cpu_seconds(server), time.monotonic() - begun
+            spent, lasted = spent + cpu_seconds(server), time.monotonic() - begun
             transactions += (await connection.execute(count)).one()[1]
     finally:
         await engine.dispose()
     return spent / lasted, transactions / lasted
 
 
-def _cpu_seconds(server: PostgresServer) -> float:
+def cpu_seconds(server: PostgresServer) -> float:
     spent = 0.0
     for pid in server.pids():
         with suppress(psutil.NoSuchProcess):  # it has just ended

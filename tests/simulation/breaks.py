@@ -154,6 +154,10 @@ BREAKS = (
     ),
     Break("nobody is waited for", (Edit(Spread, "told", "self.waiting is not None and not self.waiting", "True"),)),
     Break(
+        "what was acknowledged before the change counts for it",
+        (Edit(Spread, "note", "seq >= self.seq", "seq >= self.seq - 1"),),
+    ),
+    Break(
         "the members are read before the commit",
         (
             Edit(

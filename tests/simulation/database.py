@@ -15,10 +15,12 @@ What is not: anything that needs SQL. A restore puts everything back to an earli
 
 import asyncio
 import secrets
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gatepost.base.errors import UnavailableError, UncertainCommitError
@@ -527,14 +529,26 @@ class Workers:
             "SELECT workers", lambda: [self._rows[each] for each in sorted(self._rows)]
         )
 
+    async def read_acked(self) -> Mapping[str, int]:
+        """What each worker has applied, by id."""
+        return await self._database.exchange(
+            "SELECT workers", lambda: {worker_id: row.acked_seq for worker_id, row in self._rows.items()}
+        )
+
     async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
         """The next rows in the ring."""
 
         def read() -> Sequence[WorkerRow]:
-            ring = sorted((each for each in self._rows if each != worker_id), key=lambda each: (each < worker_id, each))
-            return [self._rows[each] for each in ring[:most]]
+            ring = _ring(tuple(self._rows))
+            after, before = bisect_right(ring, worker_id), bisect_left(ring, worker_id)
+            return [self._rows[each] for each in [*ring[after : after + most], *ring[: min(before, most)]][:most]]
 
         return await self._database.exchange("SELECT workers", read)
+
+
+@lru_cache(maxsize=1)
+def _ring(ids: tuple[str, ...]) -> Sequence[str]:
+    return sorted(ids)
 
 
 def _beat() -> int:

@@ -6,13 +6,25 @@ database that was put back to an older state a count would repeat, and a live wo
 """
 
 import secrets as randomness
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Worker
@@ -38,6 +50,22 @@ class WorkerRow:
     max_staleness: float
     seen_at: datetime
     beat: int
+
+
+def _following() -> Select[Any]:
+    """The next rows of a ring: first those above, then, from the other end, those below. A few rows of the index, where
+    putting all of them in the ring's order would read the whole table."""
+    parts, most = [], bindparam("most", type_=Integer)
+    for number, where in enumerate((workers.c.id > bindparam("worker"), workers.c.id < bindparam("worker"))):
+        part: ColumnElement[int] = literal_column(str(number))
+        rows = select(part.label("part"), workers).where(where).order_by(workers.c.id).limit(most)
+        parts.append(select(rows.subquery()))
+    ring = union_all(*parts).subquery()
+    return select(ring).order_by(ring.c.part, ring.c.id).limit(most)
+
+
+_FOLLOWING = _following()
+_ACKED = select(workers.c.id, workers.c.acked_seq)
 
 
 class Workers:
@@ -82,19 +110,19 @@ class Workers:
         """Every row."""
         return await self._read(select(workers).order_by(workers.c.id))
 
-    async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
-        """The rows that follow `worker_id` in a ring by id, without its own; at most `most`."""
-        statement = (
-            select(workers)
-            .where(workers.c.id != worker_id)
-            .order_by(case((workers.c.id > worker_id, 0), else_=1), workers.c.id)
-            .limit(most)
-        )
-        return await self._read(statement)
-
-    async def _read(self, statement: Any) -> Sequence[WorkerRow]:
+    async def read_acked(self) -> Mapping[str, int]:
+        """Of each worker's id its `acked_seq`: a fifth of what `read_all` costs."""
         async with self._connection("Reading the workers") as connection:
-            rows = await connection.execute(statement)
+            return dict((await connection.execute(_ACKED)).all())
+
+    async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
+        """The rows that follow `worker_id` in a ring by id, without its own; at most `most`. Looks at twice as many
+        rows at most, however many workers there are: each of them asks this."""
+        return await self._read(_FOLLOWING, {"worker": worker_id, "most": most})
+
+    async def _read(self, statement: Any, values: Mapping[str, Any] | None = None) -> Sequence[WorkerRow]:
+        async with self._connection("Reading the workers") as connection:
+            rows = await connection.execute(statement, values)
             return [
                 WorkerRow(Worker(row.id, row.name), row.acked_seq, row.max_staleness, row.seen_at, row.beat)
                 for row in rows

@@ -355,6 +355,7 @@ class Freshness:
         interval = self._poll_interval * random.uniform(1 - JITTER, 1)  # noqa: S311 - spreads load, no secret
         if not self._bell.hears and self._clock() < self._busy_until:
             interval *= BUSY_PART
+        due = self._clock() + interval
         nudged = self._bell.nudged
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(interval):
@@ -362,4 +363,5 @@ class Freshness:
         if nudged.is_set():
             nudged.clear()
             rest = self._polled_at + self._poll_seconds - self._clock()  # a storm of changes gets half of the time
-            await asyncio.sleep(max(NUDGE_GAP, min(rest, self._poll_interval)))
+            turn = min(self._membership.draw_turn(), due - self._clock())  # never later than without the nudge
+            await asyncio.sleep(max(NUDGE_GAP, turn, min(rest, self._poll_interval)))

@@ -1,6 +1,7 @@
 """The wait for every worker: a change that takes something away is true everywhere when it ends.
 
     commit ──> nudge ──> read the workers (after the commit) ──> each: acknowledged? gone? its lease run out? ──> done
+                         then, as often as needed, only what they have acknowledged
 
 What counts is own time since the commit was confirmed: a lease that was taken before the commit ends before that.
 """
@@ -23,10 +24,24 @@ PAUSE_FACTOR = 1.5
 LONGEST_PAUSE = 0.25
 """Seconds between two looks at what the workers have acknowledged: most have within some milliseconds."""
 
+ROW_PAUSE = 20e-6
+"""Seconds of pause, at least, for each row that the look before it read: which took this process's event loop and the
+database's processor a tenth of that, and the changes of a site with more rows take longer to arrive (docs/scale.md)."""
+
 LOOK_SECONDS = 0.5
 """Seconds that a single look may take at least, where a caller does not want to wait."""
 
-_ALL = b"all"
+_ALL, _ACKED = b"all", b"acked"
+"""What a look asks for: the first one of a wait for the rows, the others for what has changed in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was read at one moment. `rows`: every worker's, empty where nobody asked for them. `acked`: of each worker's
+    id the seq up to which it has applied every change."""
+
+    rows: Sequence[WorkerRow]
+    acked: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -45,24 +60,25 @@ class Spread:
     left: list[Worker] = field(default_factory=list)
     expired: list[Worker] = field(default_factory=list)
 
-    def note(self, rows: Sequence[WorkerRow], own: Worker | None, now: float) -> None:
-        """Take in the workers as they were read after the commit. `own`: this process's, which has applied the change
-        or believes nothing. Later readings only tell of those that the first one told of: who joined after it began
-        with the change."""
-        by_id = {row.worker.id: row for row in rows}
-        if self.waiting is None:
-            self.waiting = by_id
-        for worker_id, row in list(self.waiting.items()):
-            new = by_id.get(worker_id)
-            if row.worker == own or (new is not None and new.acked_seq >= self.seq):
+    def begin(self, rows: Sequence[WorkerRow]) -> None:
+        """Wait for those that were there after the commit. Who joined after it began with the change."""
+        self.waiting = {row.worker.id: row for row in rows}
+
+    def note(self, acked: Mapping[str, int], own: Worker | None, now: float) -> None:
+        """Take in what the workers had acknowledged, by id, when they were read after the commit; who is not there has
+        left. `own`: this process's, which has applied the change or believes nothing."""
+        waiting = {} if self.waiting is None else self.waiting
+        for worker_id, row in list(waiting.items()):
+            seq = acked.get(worker_id)
+            if row.worker == own or (seq is not None and seq >= self.seq):
                 self.acknowledged.append(row.worker)
-            elif new is None:
+            elif seq is None:
                 self.left.append(row.worker)
             elif now >= self.over_at(row):
                 self.expired.append(row.worker)
             else:
                 continue
-            del self.waiting[worker_id]
+            del waiting[worker_id]
 
     def lapse(self, now: float) -> None:
         """Where the workers were read once, those whose lease has run out need not be heard of again."""
@@ -102,16 +118,17 @@ class Propagations:
     def __init__(self, database: Database, *, clock: Clock = boot_clock) -> None:
         self._database = database
         self._clock = clock
-        self._rows = Coalescer(self._read, size=1, at_once=1)
+        self._looks = Coalescer(self._read, size=2, at_once=1)
 
     async def follow(self, spread: Spread, own: Worker | None, *, until: float | None) -> Propagation:
         """Look at the workers until every one acts on the change, or own clock is `until` (`None` = for as long as it
-        takes). A look is one round trip. A database that fails meanwhile is asked again."""
+        takes). A look is one round trip, and reads a row of each worker. A database that fails is asked again."""
         pause = FIRST_PAUSE
         failing = False
         while True:
+            rows = 0
             try:
-                await self._look(spread, own, until)
+                rows = await self._look(spread, own, until)
             except UnavailableError as failure:
                 if not failing:
                     logger.warning("Change %d is committed; waiting for the workers: %s", spread.seq, failure)
@@ -121,21 +138,31 @@ class Propagations:
             propagation = spread.told(now)
             if propagation.complete or (until is not None and now >= until):
                 return propagation
+            pause = max(pause, min(rows * ROW_PAUSE, LONGEST_PAUSE))
             ends = [pause, *(spread.over_at(row) - now for row in (spread.waiting or {}).values())]
             await asyncio.sleep(max(FIRST_PAUSE, min(ends if until is None else [*ends, until - now])))
             pause = min(pause * PAUSE_FACTOR, LONGEST_PAUSE)
 
-    async def _look(self, spread: Spread, own: Worker | None, until: float | None) -> None:
-        """One look, given up at `until`, but not before `LOOK_SECONDS`."""
+    async def _look(self, spread: Spread, own: Worker | None, until: float | None) -> int:
+        """One look, given up at `until`, but not before `LOOK_SECONDS`; answers how many rows it read."""
         give_up = None if until is None else max(LOOK_SECONDS, until - self._clock())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(give_up):
-                rows = await self._rows.ask(_ALL)
-                spread.note(rows, own, self._clock())
+                look = await self._looks.ask(_ALL if spread.waiting is None else _ACKED)
+                if spread.waiting is None:
+                    spread.begin(look.rows)
+                spread.note(look.acked, own, self._clock())
+                return len(look.acked)
+        return 0
 
     async def close(self) -> None:
         """Wait for a look that is under way."""
-        await self._rows.close()
+        await self._looks.close()
 
-    async def _read(self, _: Sequence[bytes]) -> Mapping[bytes, Sequence[WorkerRow]]:
-        return {_ALL: await self._database.workers.read_all()}
+    async def _read(self, asked: Sequence[bytes]) -> Mapping[bytes, _Look]:
+        """One statement, whatever is asked for."""
+        workers = self._database.workers
+        if _ALL in asked:
+            rows = await workers.read_all()
+            return dict.fromkeys(asked, _Look(rows, {row.worker.id: row.acked_seq for row in rows}))
+        return dict.fromkeys(asked, _Look((), await workers.read_acked()))
