@@ -19,6 +19,8 @@ LATE_SECONDS = 5.0
 """Seconds that a worker may go without applying a change before it is told of: most take milliseconds, and one poll
 without Redis."""
 
+RIGHTS = "docs/connecting.md tells the least that its user needs (Rights)"
+
 CLOCK_SECONDS = 5.0
 """Seconds that this machine's clock and the database's may be apart before it is told of."""
 
@@ -267,7 +269,8 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "error",
             "database_down",
             f"The database does not answer: {database.error}.",
-            "Check its URL, user and password, that it runs and that this machine may connect to it.",
+            "Check its URL, user and password, that it runs and that this machine may connect to it. Where it denies a "
+            f"permission: {RIGHTS}.",
         )
         return
     if database.is_replica:
@@ -295,7 +298,7 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "error",
             "database_failed",
             f"The database answers, but not to everything: {database.error}.",
-            "Check that its user may read and write every table whose name begins with gatepost_.",
+            f"Where it denies a permission: {RIGHTS}.",
         )
     if database.open_to_others is not None:
         yield Finding(
