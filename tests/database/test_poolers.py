@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, BadInputError, Outcome, UnavailableError
@@ -52,7 +53,7 @@ def poolers(postgres_server_url: str) -> Iterator[Poolers]:
     with ExitStack() as stack:
 
         def of(mode: str, **settings: str) -> Pgbouncer:
-            wanted = {"pool_mode": mode, "default_pool_size": CONNECTIONS[mode]} | settings
+            wanted = {"pool_mode": mode, "default_pool_size": CONNECTIONS.get(mode, "")} | settings
             asked = tuple(sorted(wanted.items()))
             if asked not in running:
                 running[asked] = stack.enter_context(started(lambda: pgbouncer(postgres_server_url, **wanted)))
@@ -254,6 +255,28 @@ async def test_an_engine_that_prepares_names_is_told_what_to_write(
     with pytest.raises(UnavailableError, match=told):
         await APIKeys(engine).open()
     await engine.dispose()
+
+
+async def test_a_pooler_that_has_no_connection_left_is_an_outage_like_any_other(
+    ready_postgres_url: str, poolers: Poolers
+) -> None:
+    """It tells so to the first statement, the one that asks where the connection leads."""
+    url = poolers.url(ready_postgres_url, "session", default_pool_size="1", query_wait_timeout="1")
+    async with APIKeys(url, read_timeout=60.0) as keys:
+        await keys.ping()
+        with pytest.raises(UnavailableError, match="query_wait_timeout") as raised:
+            await APIKeys(url, read_timeout=60.0).schema_status()
+        assert isinstance(raised.value.__cause__, DBAPIError), "as if a statement of ours had failed"
+
+
+async def test_in_statement_mode_keys_are_read_and_cannot_be_changed(ready_postgres_url: str, poolers: Poolers) -> None:
+    async with APIKeys(ready_postgres_url) as direct:
+        issued = await direct.create("a key")
+        async with APIKeys(poolers.url(ready_postgres_url, "statement", default_pool_size="3")) as keys:
+            assert (await keys.verify(issued.secret)).valid
+            with pytest.raises(UnavailableError, match=r"nothing was changed.*statement pooling"):
+                await keys.deactivate(issued.key.id)
+        assert (await direct.get(issued.key.id)).active
 
 
 async def test_a_setting_that_a_pooler_refuses_is_told_where_to_set(ready_postgres_url: str, poolers: Poolers) -> None:
