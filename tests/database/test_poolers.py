@@ -166,12 +166,32 @@ async def test_an_address_that_leads_to_a_pooler_later_and_back_goes_on(
     async with proxied(socket) as proxy:
         url = through.set(port=proxy.port).render_as_string(hide_password=False)
         async with APIKeys(url) as keys:
-            for target, pooled in ((("127.0.0.1", through.port), True), (socket, False)):
-                assert bool(await prepared(keys)) is pooled, "how it was before"
-                proxy.lead_to(target)
-                while (await pooling_after_a_cut(keys) != Pooling.NONE) is not pooled:
-                    pass
             assert await prepared(keys)
+            proxy.lead_to(("127.0.0.1", through.port))
+            while await pooling_after_a_cut(keys) is not Pooling.TRANSACTION:
+                pass
+            assert await prepared(keys) == []
+            proxy.lead_to(socket)
+            while await pooling_after_a_cut(keys) is not Pooling.NONE:
+                pass
+            assert await prepared(keys) == [], "what suits a pooler suits the server"
+
+
+async def test_of_connections_that_are_made_at_once_none_prepares_by_name_through_a_pooler(
+    ready_postgres_url: str, poolers: Poolers
+) -> None:
+    database = Database(poolers.url(ready_postgres_url, "transaction", default_pool_size="1"), timeout=30.0)
+    database.connect()
+    try:
+        connections = await asyncio.gather(*[database.engine.connect().start() for _ in range(5)])
+        for connection in connections:
+            for _ in range(2):
+                await connection.execute(text("SELECT 1"))
+            names = await connection.scalars(text("SELECT name FROM pg_prepared_statements WHERE name <> ''"))
+            assert names.all() == []
+            await connection.close()
+    finally:
+        await database.close()
 
 
 async def pooling_after_a_cut(keys: APIKeys) -> Pooling | None:

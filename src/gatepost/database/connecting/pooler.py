@@ -43,29 +43,28 @@ class Pooling(StrEnum):
 
 
 class FittingConnections:
-    """Makes asyncpg's connections: with prepared statements where they lead to the server, without names where they
-    lead to a pooler. A listener to SQLAlchemy's `do_connect`; one for each engine.
+    """Makes asyncpg's connections: with prepared statements where they lead to the server, without names from the first
+    on that leads to a pooler. A listener to SQLAlchemy's `do_connect`; one for each engine.
 
-    One small round trip for each new connection, to see where it leads. The first to a pooler is made twice.
+    Without a pooler one small round trip for each new connection, to see where it leads.
     """
 
     def __init__(self) -> None:
         self._pooled = False
 
     def __call__(self, dialect: Any, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
-        """The new connection."""
-        connection = self._connect(dialect, arguments, options)
-        if self._leads_to_pooler(dialect, connection) is not self._pooled:
-            self._pooled = not self._pooled
-            dialect.do_close(connection)
-            connection = self._connect(dialect, arguments, options)
-        return connection
+        """The new connection.
 
-    def _connect(self, dialect: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
-        """Without a cache of its own asyncpg sends each statement together with what is to be done with it, and no
-        name: in one message, so that both reach the same connection to the server, in autocommit too."""
-        unnamed = {"statement_cache_size": 0} if self._pooled else {}
-        return dialect.connect(*arguments, **options | unnamed)
+        Without a cache of its own asyncpg sends each statement together with what is to be done with it, and no name:
+        in one message, so that both reach the same connection to the server, in autocommit too.
+        """
+        if not self._pooled:
+            connection = dialect.connect(*arguments, **options)
+            if not self._leads_to_pooler(dialect, connection):
+                return connection
+            self._pooled = True
+            dialect.do_close(connection)
+        return dialect.connect(*arguments, **options | {"statement_cache_size": 0})
 
     def _leads_to_pooler(self, dialect: Any, connection: Any) -> bool:
         try:
