@@ -71,7 +71,11 @@ async def test_closing_leaves_no_connection_checked_out(database_url: str) -> No
 
 @pytest.mark.parametrize(
     ("module", "url", "extra"),
-    [("asyncpg", "postgresql://host/name", "postgres"), ("asyncmy", "mariadb://host/name", "mysql")],
+    [
+        ("asyncpg", "postgresql://host/name", "postgres"),
+        ("psycopg", "postgresql+psycopg://host/name", "psycopg"),
+        ("asyncmy", "mariadb://host/name", "mysql"),
+    ],
 )
 def test_a_missing_driver_is_named_with_the_install_line(module: str, url: str, extra: str) -> None:
     code = f"""

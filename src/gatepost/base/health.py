@@ -19,6 +19,8 @@ LATE_SECONDS = 5.0
 """Seconds that a worker may go without applying a change before it is told of: most take milliseconds, and one poll
 without Redis."""
 
+RIGHTS = "docs/connecting.md tells the least that its user needs (Rights)"
+
 CLOCK_SECONDS = 5.0
 """Seconds that this machine's clock and the database's may be apart before it is told of."""
 
@@ -46,6 +48,8 @@ class DatabaseStatus:
     this machine's. `triggers`: whether it notices changes made by hand in SQL.
     `is_replica`: it follows another, so it decides nothing.
     `open_to_others`: the path of an SQLite file that other users of its machine may read or write.
+    `pooler`: whether a connection pooler (pgbouncer, …) stands before a PostgreSQL, and in which mode: `transaction` is
+    certain; `session` = there is one, and it was not seen to change connections.
     """
 
     reachable: bool = False
@@ -58,6 +62,7 @@ class DatabaseStatus:
     triggers: bool | None = None
     is_replica: bool = False
     open_to_others: str | None = None
+    pooler: Literal["none", "session", "transaction"] | None = None
 
     @property
     def fits(self) -> bool:
@@ -273,7 +278,8 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "error",
             "database_down",
             f"The database does not answer: {database.error}.",
-            "Check its URL, user and password, that it runs and that this machine may connect to it.",
+            "Check its URL, user and password, that it runs and that this machine may connect to it. Where it denies a "
+            f"permission: {RIGHTS}.",
         )
         return
     if database.is_replica:
@@ -301,7 +307,7 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "error",
             "database_failed",
             f"The database answers, but not to everything: {database.error}.",
-            "Check that its user may read and write every table whose name begins with gatepost_.",
+            f"Where it denies a permission: {RIGHTS}.",
         )
     if database.open_to_others is not None:
         yield Finding(
@@ -309,6 +315,14 @@ def _database_findings(status: Status) -> Iterator[Finding]:
             "file_open_to_others",
             f"Other users of this machine may read or write {database.open_to_others}.",
             "It holds the server key, so who reads it can make secrets: chmod 600 it, and its -wal and -shm.",
+        )
+    if database.pooler == "transaction":
+        yield Finding(
+            "note",
+            "pooler_transaction",
+            "A connection pooler in transaction mode stands before the database.",
+            "All works as without one, for gatepost relies on no session: nothing is prepared by name, so each "
+            "statement costs the database a little more, and the database itself cannot call workers (LISTEN).",
         )
     if database.clock_ahead is not None and abs(database.clock_ahead) > CLOCK_SECONDS:
         side = "ahead of" if database.clock_ahead > 0 else "behind"

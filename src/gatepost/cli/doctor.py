@@ -68,6 +68,8 @@ def _pairs(status: Status, name: str) -> Sequence[tuple[str, str]]:
         pairs.append(("clocks", _clocks_text(database.clock_ahead)))
     if database.triggers is not None:
         pairs.append(("triggers", "there" if database.triggers else "none"))
+    if database.pooler not in {None, "none"}:
+        pairs.append(("pooler", f"{database.pooler} mode"))
     pairs.append(("redis", "none" if redis.state == "none" else _redis_text(status)))
     if status.workers is not None:
         alive = sum(worker.state != "silent" for worker in status.workers)

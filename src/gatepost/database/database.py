@@ -34,12 +34,14 @@ from gatepost.base import (
 from gatepost.database.changes import Change
 from gatepost.database.commit import CommitLostError, ConflictError, begun_anew, commit, is_conflict, was_committed
 from gatepost.database.connecting import (
+    Pooling,
     SqliteFile,
     changing,
     file_of,
     is_primary,
     make_engine,
     mapped_errors,
+    pooling_of,
     replica_text,
     wait_for_other_nodes,
 )
@@ -226,6 +228,12 @@ class Database:
         async with self._reading("Asking the database whether it is a replica") as connection:
             if not await connection.scalar(select(is_primary())):
                 raise ReplicaError(replica_text(self.engine.dialect.name))
+
+    async def pooling(self) -> Pooling:
+        """What stands between this process and the database (`pooling_of`)."""
+        with mapped_errors("Asking what stands before the database"):
+            async with Timeout(2 * self._timeout):
+                return await pooling_of(self.engine, self._timeout)
 
     async def read_settings(self) -> Mapping[str, bytes]:
         """The installation's keys by name (`server_key`, `seal_key`), 32 bytes each."""

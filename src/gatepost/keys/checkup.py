@@ -1,6 +1,7 @@
 """Looks at everything once, for `APIKeys.status`. Whatever is down is reported, not raised.
 
-revision, triggers (3 round trips) ──fits?──> counter ──> workers ──> SQLite: file;  meanwhile: one exchange with Redis
+revision, triggers (3 round trips) ──fits?──> counter ──> workers ──> SQLite: file, PostgreSQL: pooler
+                                                                      meanwhile: one exchange with Redis
 """
 
 import asyncio
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 async def status(parts: Parts) -> Status:
     """What this process believes, and how all that it needs does: for people, programs and `gatepost doctor`.
 
-    Works whether the keys are open or not; a system that is down is reported, not raised. Up to five round trips to the
-    database, each at most `read_timeout`, and one to Redis meanwhile. Raises `BadInputError`, `MissingExtraError` for a
-    URL that cannot be used.
+    Works whether the keys are open or not; a system that is down is reported, not raised. Up to six round trips to the
+    database, seventeen through a pooler, each at most `read_timeout`, and one to Redis meanwhile. Raises
+    `BadInputError`, `MissingExtraError` for a URL that cannot be used.
     """
     if parts.is_open:
         opened = parts.opened()
@@ -54,7 +55,7 @@ async def look(
     freshness: Freshness | None,
     lookup: Lookup | None,
 ) -> Status:
-    """The status. `freshness` and `lookup`: `None` where the keys are closed here. At most five round trips to the
+    """The status. `freshness` and `lookup`: `None` where the keys are closed here. At most seventeen round trips to the
     database, and one to Redis at the same time. Raises `BadInputError` for an option of a URL that
     cannot be used, and nothing else."""
     own = None if freshness is None else freshness.worker
@@ -92,6 +93,7 @@ async def _look_at_database(
         file = await database.file()
         if file is not None and file.is_open_to_others:
             found = replace(found, open_to_others=str(file.path))
+        found = replace(found, pooler=(await database.pooling()).value)
     except ReplicaError as refusal:
         return replace(found, error=_line(refusal), is_replica=True), None
     except UnavailableError as failure:

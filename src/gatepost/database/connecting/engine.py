@@ -14,7 +14,8 @@ from sqlalchemy.util import await_only
 
 from gatepost.base import BadInputError, MissingExtraError, UnavailableError, line_of
 from gatepost.database.connecting.file import make_private
-from gatepost.database.connecting.url import DRIVERS, parse_url, to_driver
+from gatepost.database.connecting.pooler import FittingConnections, pooler_text
+from gatepost.database.connecting.url import ALTERNATIVES, DRIVERS, parse_url, to_driver
 
 SQLITE_BUSY_MS = 5000
 """How long a writer waits for another's transaction before it gives up: ours take a few milliseconds."""
@@ -58,6 +59,8 @@ def make_engine(database: str, timeout: float) -> AsyncEngine:
         raise BadInputError(f"database driver {url.drivername!r} is not async: leave it out of the URL") from None
     except ModuleNotFoundError as missing:
         driver, extra = DRIVERS[url.drivername.partition("+")[0]]
+        if url.drivername in ALTERNATIVES:
+            raise MissingExtraError(f"The database driver {missing.name}", ALTERNATIVES[url.drivername]) from None
         if url.drivername.partition("+")[2] != driver.partition("+")[2]:
             raise BadInputError(
                 f"database driver {missing.name} is not installed; without one named it is {driver}"
@@ -73,7 +76,8 @@ def _listen(engine: AsyncEngine, driver: str) -> None:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     if driver == "postgresql+asyncpg":
         event.listen(engine.sync_engine, "do_connect", _end_in_background)
-    elif driver not in {ours for ours, _ in DRIVERS.values()}:
+        event.listen(engine.sync_engine, "do_connect", FittingConnections())
+    elif driver not in {ours for ours, _ in DRIVERS.values()} | ALTERNATIVES.keys():
         event.listen(engine.sync_engine, "do_connect", _name_options)
 
 
@@ -165,7 +169,8 @@ def mapped_errors(doing: str) -> Iterator[None]:
             raise UnavailableError(f"{doing}: the database did not answer within {waited}") from failure
         if getattr(cause, "args", ())[:1] == (OUTSIDE_CLUSTER,):
             raise UnavailableError(f"{doing}: the database's node is cut off from its cluster") from failure
-        raise UnavailableError(f"{doing}: the database failed ({line_of(cause)})") from failure
+        what = pooler_text(cause) or f"the database failed ({line_of(cause)})"
+        raise UnavailableError(f"{doing}: {what}") from failure
 
 
 def _is_of_driver(failure: Exception) -> bool:

@@ -73,6 +73,9 @@ _OF_POSTGRES_DRIVER: Mapping[str, type[int] | type[float]] = {
 }
 """Numbers that asyncpg and SQLAlchemy's dialect for it take."""
 
+OF_ASYNCPG = {*_OF_POSTGRES_DRIVER, "database", "ssl"}
+"""What libpq does not have."""
+
 _IDENTITIES = {"user": "user", "password": "password", "dbname": "database", "database": "database"}
 POSTGRES_OPTIONS = {
     *_OF_DSN,
@@ -89,6 +92,7 @@ POSTGRES_OPTIONS = {
     "port",
     "ssl",
 }
+OF_LIBPQ = (POSTGRES_OPTIONS - OF_ASYNCPG) | _OF_LIBPQ_ALONE
 
 
 def for_asyncpg(url: URL) -> tuple[URL, dict[str, Any]]:
@@ -103,6 +107,7 @@ def for_asyncpg(url: URL) -> tuple[URL, dict[str, Any]]:
             f"database: {name} is an option of libpq that the driver asyncpg does not have: leave it out"
         )
     _check_binding(options)
+    check_encoding(options)
     if "ssl" in options:
         if options["ssl"].lower() in TRUE | FALSE:
             raise BadInputError(
@@ -121,7 +126,7 @@ def for_asyncpg(url: URL) -> tuple[URL, dict[str, Any]]:
         settings.setdefault("application_name", options["fallback_application_name"])
     if settings:
         arguments["server_settings"] = settings
-    _check_session(dsn, several=len(hosts) > 1)
+    check_session(dsn, several=len(hosts) > 1)
     context = _checked_ssl(dsn)
     if context is not None:
         arguments["ssl"] = context
@@ -139,11 +144,15 @@ def _check_binding(options: Mapping[str, str]) -> None:
         )
     if options.get("gssencmode", "prefer") not in {"prefer", "disable"}:
         raise BadInputError("database: gssencmode=require cannot be had with the driver asyncpg: use sslmode=require")
+
+
+def check_encoding(options: Mapping[str, str]) -> None:
+    """Raise `BadInputError` for another encoding than that which texts are in."""
     if options.get("client_encoding", "utf8").lower() not in {"utf8", "utf-8", "auto"}:
         raise BadInputError("database: client_encoding must be utf8: leave it out")
 
 
-def _check_session(dsn: dict[str, str], *, several: bool) -> None:
+def check_session(dsn: dict[str, str], *, several: bool) -> None:
     """Of several hosts the one that takes changes is meant: the others may lag behind."""
     wanted = dsn.get("target_session_attrs")
     if wanted is None and several and "PGTARGETSESSIONATTRS" not in os.environ:

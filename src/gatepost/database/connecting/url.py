@@ -16,6 +16,7 @@ from gatepost.base import BadInputError
 from gatepost.database.connecting.mysql_url import for_asyncmy
 from gatepost.database.connecting.options import PERCENT
 from gatepost.database.connecting.postgres_url import for_asyncpg
+from gatepost.database.connecting.psycopg_url import for_psycopg
 from gatepost.database.connecting.sqlite_url import for_sqlite
 
 DRIVERS = {
@@ -26,6 +27,9 @@ DRIVERS = {
     "mariadb": ("mariadb+asyncmy", "mysql"),
 }
 """Of each backend the driver where the URL names none, and the extra that installs it."""
+
+ALTERNATIVES = {"postgresql+psycopg": "psycopg"}
+"""Drivers that are understood as well, where the URL names one, and their extras."""
 
 PLACES = ("host", "port", "unix_socket")
 """Options that tell where the server is: what may be shown of a URL's query."""
@@ -80,6 +84,7 @@ def to_driver(url: URL) -> tuple[URL, dict[str, Any]]:
     SQLAlchemy passes them. Raises `BadInputError` for an option that cannot be used."""
     translate = {
         "postgresql+asyncpg": for_asyncpg,
+        "postgresql+psycopg": for_psycopg,
         "mysql+asyncmy": for_asyncmy,
         "mariadb+asyncmy": for_asyncmy,
         "sqlite+aiosqlite": for_sqlite,
