@@ -97,6 +97,27 @@ async def test_several_workers_do_all_that_they_do_through_a_pooler_many_times(
         assert (await workers[0].count(active=False)).number == ROUNDS
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_notifications_are_heard_in_session_mode_and_polled_for_in_transaction_mode(
+    ready_postgres_url: str, poolers: Poolers, driver: str
+) -> None:
+    for mode in MODES:
+        async with APIKeys(poolers.url(ready_postgres_url, mode, driver), poll_interval=0.1) as keys:
+            await keys.serve()
+            bell = keys._database.doorbell
+            while not bell.hears and bell.fault is None:  # noqa: ASYNC110 - nothing else tells
+                await asyncio.sleep(0.01)
+            codes = {finding.code for finding in (await keys.status()).findings}
+            if mode == "session":
+                assert bell.hears
+                assert "doorbell_deaf" not in codes
+            else:
+                assert "a pooler in transaction mode keeps no LISTEN" in str(bell.fault)
+                assert "doorbell_deaf" in codes
+            issued = await keys.create("a key")
+            assert (await keys.deactivate(issued.key.id)).propagation.complete
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_four_make_the_tables_at_once_through_a_pooler(

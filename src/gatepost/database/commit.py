@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.base import Timeout, UnavailableError
 from gatepost.database.changes import Change
-from gatepost.database.connecting import changing
+from gatepost.database.connecting import changing, mapped_errors
 from gatepost.database.schema import counter, events
 
 T = TypeVar("T")
@@ -100,10 +100,9 @@ async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> 
     with suppress(TimeoutError):
         async with Timeout(timeout):
             while True:
-                try:
+                with suppress(UnavailableError), mapped_errors("Asking for a change"):
                     return await _holds(engine, change)
-                except (SQLAlchemyError, OSError):
-                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
     return None
 
 

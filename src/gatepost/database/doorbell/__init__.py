@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gatepost.database.connecting import SqliteFile
 from gatepost.database.doorbell.doorbell import Doorbell as Doorbell
+from gatepost.database.doorbell.listeners import LISTENERS
 from gatepost.database.doorbell.notifications import Notifications
 from gatepost.database.doorbell.sqlite_file import FileWatch
 
@@ -15,6 +16,6 @@ from gatepost.database.doorbell.sqlite_file import FileWatch
 def doorbell_of(engine: AsyncEngine, file: SqliteFile | None, timeout: float) -> Doorbell:
     """What rings when keys were changed in this database. `engine`: gives autocommit connections. `file`: SQLite's,
     `None` for one in memory, which has one process, and for others. `timeout`: seconds for one exchange."""
-    if engine.dialect.name == "postgresql" and engine.dialect.driver == "asyncpg":
+    if engine.dialect.name == "postgresql" and engine.dialect.driver in LISTENERS:
         return Notifications(engine, timeout)
     return Doorbell() if file is None else FileWatch(file.path)

@@ -1,11 +1,11 @@
 """PostgreSQL's `LISTEN` and `NOTIFY`, on a connection of its own beside the pool.
 
     nudge ──SELECT pg_notify, own transaction, after the change's──> server ──> each listening worker ──> nudged
-    listen ──> LISTEN ──> ring at oneself by the pool: heard? ──> every 3 s: does the connection answer?
+    listen ──> no pooler? ──> LISTEN ──> ring at oneself by the pool: heard? ──> every 3 s: does the connection answer?
 
 A pooler that gives each transaction another connection (pgbouncer's transaction mode) takes `LISTEN` and passes nothing
-on: hence the ring at oneself. A connection whose other end has gone without a word hears nothing for ever: hence the
-question every few seconds.
+on: so it is looked for, and each listener first rings at itself. A connection whose other end has gone without a word
+hears nothing for ever: hence the question every few seconds.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import contextlib
 import logging
 import random
 import secrets as randomness
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from sqlalchemy import text
@@ -21,7 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gatepost.base import Timeout, line_of
+from gatepost.database.connecting import Pooling, pooling_of
 from gatepost.database.doorbell.doorbell import Doorbell
+from gatepost.database.doorbell.listeners import LISTENERS, Listener
 
 logger = logging.getLogger("gatepost.doorbell")
 
@@ -38,14 +40,16 @@ RETRY_SECONDS = (0.5, 30.0)
 
 JITTER = 0.1
 
+REMEDY = "Name PostgreSQL itself, a pooler in session mode, or a Redis"
+
 
 class DeafError(Exception):
     """Rings do not reach this connection, though it answers."""
 
 
 class Notifications(Doorbell):
-    """The doorbell of a PostgreSQL whose driver is asyncpg. `engine`: gives autocommit connections; `timeout`: seconds
-    that one exchange may take."""
+    """The doorbell of a PostgreSQL, by a driver of `LISTENERS`. `engine`: gives autocommit connections; `timeout`:
+    seconds that one exchange may take."""
 
     def __init__(self, engine: AsyncEngine, timeout: float) -> None:
         super().__init__()
@@ -110,58 +114,48 @@ class Notifications(Doorbell):
 
     async def _hear(self) -> None:
         """Listen until the connection ends. Raises what the driver raises, `DeafError`, `TimeoutError`."""
-        async with self._own_connection() as connection:
-            ended, heard = asyncio.Event(), asyncio.Event()
-            token = randomness.token_hex(8)
+        if await pooling_of(self._engine, self._timeout) is Pooling.TRANSACTION:
+            raise DeafError(f"a pooler in transaction mode keeps no LISTEN. {REMEDY}")
+        token = randomness.token_hex(8)
+        heard = False
 
-            def ring(_connection: object, _pid: int, _channel: str, payload: str) -> None:
-                if payload == token:
-                    heard.set()
-                elif not payload:
-                    self.nudged.set()
+        def ring(payload: str) -> None:
+            nonlocal heard
+            heard |= payload == token
+            if not payload:
+                self.nudged.set()
 
-            connection.add_termination_listener(lambda _connection: ended.set())
+        async with self._own_connection(ring) as listener:
             async with Timeout(self._timeout):
-                await connection.add_listener(CHANNEL, ring)
+                await listener.begin()
             await self._ring(token)
-            await self._until(heard)
+            await listener.hear(self._timeout, lambda: heard)
+            if not heard:
+                raise DeafError(f"what is notified does not come through LISTEN: a pooler may be in between. {REMEDY}")
             if self._fault is not None:
                 logger.warning("Changes are heard of at once again")
             self._hears, self._fault = True, None
             self.nudged.set()  # what was rung before was not heard
-            while not ended.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(HEARTBEAT_SECONDS * random.uniform(1 - JITTER, 1)):  # noqa: S311
-                        await ended.wait()
-                if not ended.is_set():
-                    async with Timeout(min(HEARTBEAT_SECONDS, self._timeout)):
-                        await connection.execute("SELECT 1")
-            raise ConnectionError("the connection that listens was closed")
-
-    async def _until(self, heard: asyncio.Event) -> None:
-        try:
-            async with Timeout(self._timeout):
-                await heard.wait()
-        except TimeoutError:
-            raise DeafError(
-                "what is notified does not come through LISTEN. Behind a pooler in transaction mode that is so: name "
-                "PostgreSQL itself, a pooler in session mode, or a Redis"
-            ) from None
+            while True:
+                await listener.hear(HEARTBEAT_SECONDS * random.uniform(1 - JITTER, 1), lambda: False)  # noqa: S311
+                async with Timeout(min(HEARTBEAT_SECONDS, self._timeout)):
+                    await listener.ask()
 
     @contextlib.asynccontextmanager
-    async def _own_connection(self) -> AsyncIterator[Any]:
-        """The driver's connection, taken out of the pool: a listener must not stay on one that others use."""
+    async def _own_connection(self, ring: Callable[[str], None]) -> AsyncIterator[Listener]:
+        """A connection taken out of the pool: a listener must not stay on one that others use."""
         async with Timeout(self._timeout):
             connection = await self._engine.connect()
-        driver: Any = None
+        listener: Listener | None = None
         try:
-            driver = (await connection.get_raw_connection()).driver_connection
+            driver: Any = (await connection.get_raw_connection()).driver_connection
             await connection.run_sync(_detach)
-            yield driver
+            listener = LISTENERS[self._engine.dialect.driver](driver, CHANNEL, ring)
+            yield listener
         finally:
-            if driver is not None:
-                driver.terminate()  # it may not answer
-            with contextlib.suppress(SQLAlchemyError, OSError):
+            if listener is not None:
+                listener.end()
+            with contextlib.suppress(Exception):
                 await connection.close()
 
 
