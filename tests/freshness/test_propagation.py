@@ -2,21 +2,25 @@
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+import gatepost.database.commit
 from gatepost import APIKeys, Outcome, StillSpreadingError, UnavailableError, UncertainCommitError
 from gatepost.base.clock import boot_clock
 from gatepost.base.models import Worker
 from gatepost.base.secret import digest
 from gatepost.database.changes import Change
 from gatepost.database.commit import commit
+from gatepost.database.connecting import changing
 from gatepost.database.workers import WorkerRow
 from gatepost.freshness.membership import certainly_over
 from gatepost.freshness.propagation import Propagations, Spread
@@ -321,6 +325,30 @@ async def test_a_commit_whose_answer_is_lost_is_found_to_have_been_made(
     receipt = await admin.deactivate(issued.key.id)
     assert list(receipt.changed) == [issued.key.id]
     assert not (await admin.get(issued.key.id)).active
+
+
+async def test_a_lost_commit_is_asked_for_again_until_a_connection_can_be_had(
+    start: Start, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    issued = await admin.create("a key")
+    real, failures = Change.commit, iter([UnavailableError("Connecting: it failed"), sqlite3.OperationalError("busy")])
+
+    async def lose_answer(change: Change) -> None:
+        await real(change)
+        raise ConnectionResetError("the answer to COMMIT was lost")
+
+    @asynccontextmanager
+    async def failing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        for failure in failures:
+            raise failure
+        async with changing(engine) as connection:
+            yield connection
+
+    monkeypatch.setattr(Change, "commit", lose_answer)
+    monkeypatch.setattr(gatepost.database.commit, "changing", failing)
+    assert list((await admin.deactivate(issued.key.id)).changed) == [issued.key.id]
+    assert not list(failures)
 
 
 async def test_a_commit_that_was_lost_is_found_not_to_have_been_made(
