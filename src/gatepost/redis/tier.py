@@ -1,7 +1,8 @@
 """The Redis tier: sealed values that every worker shares, and a doorbell. Nothing in it decides anything.
 
-A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers.
-Nothing here raises for a fault of Redis. Names and values:
+A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers:
+of a cluster every node, for one that hangs would be found anew by each lookup (docs/decisions/0040). Nothing here
+raises for a fault of Redis. Names and values:
 
     gatepost:<4 characters for installation and form>:<16 bytes: start of the digest>
     <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: `record.to_payload`>
@@ -18,13 +19,10 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
-from gatepost.base import BadInputError, ConfigurationError, Timeout, line_of
-from gatepost.redis.url import check_url
+from gatepost.base import Timeout, line_of
+from gatepost.redis.clients import RedisClient, server_of
 
 logger = logging.getLogger("gatepost.redis")
 
@@ -59,8 +57,6 @@ JITTER = 0.1
 
 _FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError, asyncio.IncompleteReadError)
 
-RedisClient = Redis | RedisCluster
-
 
 class RedisTier:
     """Values by digest (32 bytes) in a Redis of ours (a URL) or of the user (a client, who closes it).
@@ -72,7 +68,8 @@ class RedisTier:
         self._ttl = ttl
         self._timeout = timeout
         self._owned = isinstance(redis, str)
-        self._client: RedisClient = _client_of(redis) if isinstance(redis, str) else _checked(redis)
+        self._server = server_of(redis)
+        self._client = self._server.client
         self._sealing = blake2b()
         self._prefix = b""
         self._healthy = False
@@ -109,7 +106,7 @@ class RedisTier:
         if self._owned:
             with contextlib.suppress(*_FAULTS):
                 async with Timeout(self._timeout):
-                    await self._client.aclose()
+                    await self._server.close()
 
     @property
     def healthy(self) -> bool:
@@ -134,7 +131,9 @@ class RedisTier:
         names = [self._name(digest) for digest in digests]
         try:
             async with Timeout(self._timeout):
-                values = await self._mget(names)
+                values = await self._server.mget(names)
+                if len(values) != len(names):
+                    raise InvalidResponse(f"{len(values)} values for {len(names)} names")
         except _FAULTS as fault:
             self._trip(fault)
             return {}
@@ -181,23 +180,16 @@ class RedisTier:
         seal.update(digest + payload)
         return seal.digest()
 
-    async def _ping(self) -> BaseException | None:
-        """What keeps Redis from answering, or `None`."""
+    async def _ping(self, *, relearn: bool = False) -> BaseException | None:
+        """What keeps Redis from answering, or `None`. `relearn`: first ask anew where it is, if it can be elsewhere."""
         try:
             async with Timeout(self._timeout):
-                await self._mget([(self._prefix or b"gatepost:") + b"probe"])
+                if relearn:
+                    await self._server.relearn()
+                await self._server.probe((self._prefix or b"gatepost:") + b"probe")
         except _FAULTS as fault:
             return fault
         return None
-
-    async def _mget(self, names: list[bytes]) -> list[Any]:
-        if isinstance(self._client, RedisCluster):
-            values = await self._client.mget_nonatomic(names)
-        else:
-            values = await self._client.mget(names)
-        if len(values) != len(names):
-            raise InvalidResponse(f"{len(values)} values for {len(names)} names")
-        return values
 
     def _trip(self, fault: BaseException) -> None:
         """Skip Redis from now on, and probe it in the background."""
@@ -213,7 +205,7 @@ class RedisTier:
         while True:
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
             try:
-                if await self._ping() is None:
+                if await self._ping(relearn=True) is None:
                     break
             except Exception:  # the task must outlive a fault of ours: without it Redis would never be asked again
                 logger.exception("Probing Redis failed")
@@ -287,21 +279,3 @@ class RedisTier:
                     return
                 if message["type"] == "message":
                     yield message
-
-
-def _client_of(url: str) -> Redis:
-    check_url(url)
-    return Redis.from_url(
-        url,
-        socket_timeout=None,  # its own timeouts go on while the event loop is blocked: ours are around all it does
-        socket_connect_timeout=None,
-        retry=Retry(NoBackoff(), 1),  # at once: an idle connection may be closed unseen. Then the breaker decides
-    )
-
-
-def _checked(client: RedisClient) -> RedisClient:
-    if not isinstance(client, Redis | RedisCluster):
-        raise BadInputError(f"redis must be a URL or a redis.asyncio client, not {type(client).__name__}")
-    if client.get_encoder().decode_responses:
-        raise ConfigurationError("redis: the client decodes responses, but values are bytes: decode_responses=False")
-    return client
