@@ -49,6 +49,11 @@ class Cluster:
         await self.client.initialize()
         await nodes.initialize()
 
+    async def subscription(self) -> Any:
+        """What to subscribe with: to be heard at each node, a channel need be listened to at one."""
+        await self.client.initialize()
+        return self.client.pubsub()
+
     async def close(self) -> None:
         """Close the client."""
         await self.client.aclose()

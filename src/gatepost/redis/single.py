@@ -28,6 +28,10 @@ class Single:
             sentinels = pool.sentinel_manager.sentinels
             sentinels.append(sentinels.pop(0))
 
+    async def subscription(self) -> Any:
+        """What to subscribe with."""
+        return self.client.pubsub()
+
     async def close(self) -> None:
         """Close the client."""
         await self.client.aclose()

@@ -14,15 +14,15 @@ import hmac
 import logging
 import random
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
 from gatepost.base import Timeout, line_of
 from gatepost.redis.clients import RedisClient, server_of
+from gatepost.redis.doorbell import Doorbell
 
 logger = logging.getLogger("gatepost.redis")
 
@@ -49,9 +49,6 @@ WRITE_BATCH = 500
 PROBE_SECONDS = (0.05, 1.0)
 """First and longest pause between two probes of a Redis that failed."""
 
-LISTEN_SECONDS = 15.0
-"""Longest silence on a subscription. Then it is made anew: its connection may have died without a word."""
-
 JITTER = 0.1
 """TTLs vary by this part, so that values written together do not lapse together."""
 
@@ -72,6 +69,7 @@ class RedisTier:
         self._client = self._server.client
         self._sealing = blake2b()
         self._prefix = b""
+        self._doorbell = Doorbell(self._server, self._prefix, timeout=timeout)
         self._healthy = False
         self._fault: BaseException | None = None
         self._closed = False
@@ -87,6 +85,7 @@ class RedisTier:
         self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
+        self._doorbell = Doorbell(self._server, self._prefix, timeout=self._timeout)
         fault = await self._ping()
         self._healthy = fault is None
         if fault is not None:
@@ -165,8 +164,7 @@ class RedisTier:
         """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""
         if self._healthy:
             try:
-                async with Timeout(self._timeout):
-                    await self._client.execute_command("PUBLISH", self._prefix + b"nudge", b"")
+                await self._doorbell.ring()
             except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
                 logger.warning("Redis refuses to pass a nudge on: %s", refusal)
             except _FAULTS as fault:
@@ -257,25 +255,19 @@ class RedisTier:
         """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""
         while True:
             try:
-                async for _ in self._nudges():
+                async for _ in self._doorbell.nudges():
                     self.nudged.set()
+                logger.info("Nudges were not heard any more: subscribing anew")
                 continue
-            except _FAULTS:
-                pass  # the breaker tells of it; polling does without nudges
+            except _FAULTS:  # polling does without nudges
+                await self._doubt()
             except Exception:  # the task must outlive a fault of ours
                 logger.exception("Listening for nudges failed")
             await asyncio.sleep(PROBE_SECONDS[1] * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
-    async def _nudges(self) -> AsyncIterator[Any]:
-        """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
-        async with self._client.pubsub() as subscription:
-            async with Timeout(self._timeout):
-                await subscription.subscribe(self._prefix + b"nudge")
-            yield None
-            while True:
-                async with Timeout(LISTEN_SECONDS + self._timeout):  # it may connect anew
-                    message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
-                if message is None:
-                    return
-                if message["type"] == "message":
-                    yield message
+    async def _doubt(self) -> None:
+        """The doorbell has failed: skip Redis where lookups would fail too, before one pays for it."""
+        if self._healthy:
+            fault = await self._ping()
+            if fault is not None:
+                self._trip(fault)
