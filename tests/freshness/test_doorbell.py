@@ -1,7 +1,8 @@
 """A doorbell that has gone deaf is noticed, and heard again, though nothing tells of it."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -108,6 +109,7 @@ async def test_behind_a_sentinel_a_master_that_hangs_is_left_for_the_new_one(
     await keys.close()
     if client is not None:
         await client.aclose()
+    await watcher.aclose()
 
 
 async def test_a_sentinel_that_hangs_is_not_the_only_one_that_is_asked(sentinel: Sentinel, worker: MakeWorker) -> None:
@@ -140,3 +142,51 @@ async def test_a_ring_of_ones_own_is_heard_by_oneself_alone(redis_url: str) -> N
         await anext(others)
         await nudges.aclose()
         await others.aclose()
+
+
+@pytest.fixture
+async def limited(redis_server: RedisServer, redis_url: str) -> AsyncIterator[str]:
+    """The URL of a Redis whose user may do all but hear and ring: no channel is his."""
+    async with Redis.from_url(redis_url) as client:
+        rights = ["on", ">word", "~gatepost:*", "+mget", "+set", "+del", "+publish", "+subscribe", "resetchannels"]
+        await client.execute_command("ACL", "SETUSER", "app", *rights)  # type: ignore[no-untyped-call]
+        yield f"redis://app:word@127.0.0.1:{redis_server.port}/0"
+        await client.acl_deluser("app")
+
+
+async def test_a_redis_without_the_rights_of_the_doorbell_is_named_at_open_and_not_again(
+    worker: MakeWorker, limited: str, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    keys = await worker(limited)
+    assert "&gatepost:*" in caplog.text
+    for number in range(5):
+        issued = await keys.create(f"key {number}")
+        await keys.deactivate(issued.key.id)
+    assert caplog.text.count("refuses to pass on") == 1
+    status = await keys.status()
+    assert [finding.code for finding in status.findings if finding.severity != "note"] == ["redis_doorbell"]
+    assert status.redis.state == "reachable", "lookups have nothing to do with it"
+    assert "&gatepost:*" in status.findings[0].remedy
+    async with Redis.from_url(redis_url) as client:
+        stats = await client.info("commandstats")
+        assert stats["cmdstat_subscribe"]["rejected_calls"] == 1
+
+
+async def test_rights_that_are_given_later_are_used(
+    worker: MakeWorker, limited: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatepost.redis.tier.REFUSED_SECONDS", 0.01)
+    keys = await worker(limited)
+    assert (await keys.status()).redis.doorbell is not None
+    async with Redis.from_url(redis_url) as client:
+        await client.execute_command("ACL", "SETUSER", "app", "&gatepost:*")  # type: ignore[no-untyped-call]
+        await heard(keys, client)
+    assert (await keys.status()).redis.doorbell is None
+
+
+async def test_doctor_tells_of_the_rights_without_opening_the_keys(ready_sqlite_url: str, limited: str) -> None:
+    status = await APIKeys(ready_sqlite_url, limited).status()
+    assert [finding.code for finding in status.findings if finding.severity != "note"] == ["redis_doorbell"]
+    assert "word" not in repr(status.redis)
+    assert "word" not in status.findings[0].sentence

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from itertools import count, islice
 from typing import Any
 
+import redis
 from redis.asyncio import RedisCluster
-from redis.exceptions import SlotNotCoveredError
+from redis.exceptions import ResponseError, SlotNotCoveredError
 
 TRIES = 64
 """Names tried for each node that is to be probed: with three nodes one is missed less often than once in 10^33."""
@@ -52,6 +53,8 @@ class Cluster:
     async def subscription(self) -> Any:
         """What to subscribe with: to be heard at each node, a channel need be listened to at one."""
         await self.client.initialize()
+        if not hasattr(self.client, "pubsub"):
+            raise ResponseError(f"redis-py {redis.__version__} cannot subscribe at a cluster: install a newer one")
         return self.client.pubsub()
 
     async def close(self) -> None:

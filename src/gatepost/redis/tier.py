@@ -49,6 +49,9 @@ WRITE_BATCH = 500
 PROBE_SECONDS = (0.05, 1.0)
 """First and longest pause between two probes of a Redis that failed."""
 
+REFUSED_SECONDS = 60.0
+"""Until a Redis that has refused the doorbell is tried again: rights may be given while workers run."""
+
 JITTER = 0.1
 """TTLs vary by this part, so that values written together do not lapse together."""
 
@@ -69,7 +72,9 @@ class RedisTier:
         self._client = self._server.client
         self._sealing = blake2b()
         self._prefix = b""
-        self._doorbell = Doorbell(self._server, self._prefix, timeout=timeout)
+        self._doorbell = Doorbell(self._server, b"gatepost:", timeout=timeout)
+        self._doorbell_refusal: str | None = None
+        self._doorbell_tried = asyncio.Event()
         self._healthy = False
         self._fault: BaseException | None = None
         self._closed = False
@@ -81,7 +86,8 @@ class RedisTier:
         self.nudged = asyncio.Event()
 
     async def open(self, seal_key: bytes) -> None:
-        """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
+        """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer; where
+        it does, it is known after this whether it passes nudges on."""
         self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
@@ -91,6 +97,10 @@ class RedisTier:
         if fault is not None:
             self._trip(fault)
         self._tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._write())}
+        if fault is None:
+            with contextlib.suppress(TimeoutError):
+                async with Timeout(self._timeout):
+                    await self._doorbell_tried.wait()
 
     async def close(self) -> None:
         """Stop the background tasks, and close the client if it is ours."""
@@ -122,6 +132,20 @@ class RedisTier:
         exchange."""
         fault = await self._ping()
         return None if fault is None else line_of(fault)
+
+    async def check_doorbell(self) -> str | None:
+        """Why Redis refuses to pass nudges on, in a line, or `None`. Tried now where the tier is not open: three
+        exchanges."""
+        if self._tasks:
+            return self._doorbell_refusal
+        try:
+            async with Timeout(self._timeout), contextlib.aclosing(self._doorbell.nudges()) as nudges:
+                await anext(nudges, None)
+        except ResponseError as refusal:
+            return line_of(refusal)
+        except _FAULTS:
+            return None  # it has gone away meanwhile, which is another matter
+        return None
 
     async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
@@ -165,8 +189,8 @@ class RedisTier:
         if self._healthy:
             try:
                 await self._doorbell.ring()
-            except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
-                logger.warning("Redis refuses to pass a nudge on: %s", refusal)
+            except ResponseError as refusal:  # lookups go on, others poll
+                self._note_refusal(refusal)
             except _FAULTS as fault:
                 self._trip(fault)
 
@@ -256,14 +280,31 @@ class RedisTier:
         while True:
             try:
                 async for _ in self._doorbell.nudges():
+                    self._doorbell_refusal = None
+                    self._doorbell_tried.set()
                     self.nudged.set()
                 logger.info("Nudges were not heard any more: subscribing anew")
                 continue
+            except ResponseError as refusal:
+                self._note_refusal(refusal)
+                await asyncio.sleep(REFUSED_SECONDS)
             except _FAULTS:  # polling does without nudges
+                self._doorbell_tried.set()
                 await self._doubt()
             except Exception:  # the task must outlive a fault of ours
                 logger.exception("Listening for nudges failed")
             await asyncio.sleep(PROBE_SECONDS[1] * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+
+    def _note_refusal(self, refusal: ResponseError) -> None:
+        """Say it once, not at each nudge: it is a matter of rights, and no fault."""
+        if self._doorbell_refusal is None:
+            logger.warning(
+                "Redis refuses to pass on that keys have changed (%s): workers see it at their next poll. Give its "
+                "user the rights: ACL SETUSER NAME +subscribe +publish &gatepost:*",
+                line_of(refusal),
+            )
+        self._doorbell_refusal = line_of(refusal)
+        self._doorbell_tried.set()
 
     async def _doubt(self) -> None:
         """The doorbell has failed: skip Redis where lookups would fail too, before one pays for it."""
