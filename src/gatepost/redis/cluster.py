@@ -57,6 +57,9 @@ class Cluster:
             raise ResponseError(f"redis-py {redis.__version__} cannot subscribe at a cluster: install a newer one")
         return self.client.pubsub()
 
+    async def rest(self) -> None:
+        """Nothing is kept between lookups."""
+
     async def close(self) -> None:
         """Close the client."""
         await self.client.aclose()

@@ -112,9 +112,10 @@ class RedisTier:
                 task.cancel()
             _, tasks = await asyncio.wait(tasks, timeout=self._timeout)
         self._pending.clear()
-        if self._owned:
-            with contextlib.suppress(*_FAULTS):
-                async with Timeout(self._timeout):
+        with contextlib.suppress(*_FAULTS):
+            async with Timeout(self._timeout):
+                await self._server.rest()
+                if self._owned:
                     await self._server.close()
 
     @property
