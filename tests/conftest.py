@@ -22,6 +22,9 @@ from tests.servers.postgres import postgres_server
 from tests.servers.programs import ProgramMissingError
 from tests.servers.redis import RedisServer
 from tests.servers.redis import redis_server as start_redis
+from tests.servers.redis_cluster import RedisCluster
+from tests.servers.redis_cluster import redis_cluster as start_cluster
+from tests.servers.sentinel import Sentinel, sentinel_server
 
 IN_CI = os.environ.get("CI") == "true"
 BACKENDS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
@@ -217,3 +220,24 @@ def redis_url(request: pytest.FixtureRequest) -> str:
     with Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture(scope="session")
+def cluster_server() -> Iterator[RedisCluster]:
+    """The session's Redis Cluster."""
+    with started(start_cluster) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster(cluster_server: RedisCluster) -> RedisCluster:
+    """The session's Redis Cluster, whole again if a test before left it otherwise."""
+    cluster_server.heal()
+    return cluster_server
+
+
+@pytest.fixture
+def sentinel() -> Iterator[Sentinel]:
+    """A Sentinel, a master and a replica, for this test alone."""
+    with started(sentinel_server) as server:
+        yield server

@@ -5,12 +5,16 @@ A count is the same on every run, so one more call or statement fails here, what
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from cProfile import Profile
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from benchmarks.asking import ask
 from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.in_process import BODY, START, Hits, answering, bare, drive, memory_hits, receive, scope_of, send
@@ -32,6 +36,8 @@ CALLS_OF_A_HIT = 13
 """Functions, those in C among them, that a memory hit takes at most: two of the harness, the middleware, `take`,
 `hit`, SHA-256 (two), dict, task, context variable (two), the app, and letting the request go. The clock and the
 watched `send` are objects, whose calls Python does not tell of."""
+
+REDIS_PY = str(Path(redis.__file__).parent)
 
 CALLS_OF_A_CHECK = 7
 """The same for a permission check on top: the guard, the first argument's scope (three), the comparison (three)."""
@@ -184,6 +190,34 @@ async def test_a_key_that_redis_holds_takes_one_mget_and_no_statement(ready_sqli
         await settled(keys)
         found = await trips(redis_url, partial(ask, APIKeyMiddleware(answering, other), secrets, 64))
     assert found == Trips(mget=1)
+
+
+async def test_a_lookup_with_nobody_to_share_with_takes_half_of_redis_py_that_a_get_takes(
+    ready_sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What redis-py does around an exchange costs more than what gatepost does around it."""
+    monkeypatch.setattr("gatepost.redis.doorbell.BEAT_SECONDS", 3000.0)
+    async with worker(ready_sqlite_url, redis_url, memory_entries=0) as keys, Redis.from_url(redis_url) as client:
+        await stock.put_in(keys, range(1))
+        assert await stock.found(keys, stock.digest(0)) is not None
+        await settled(keys)
+        tier = keys._opened().redis
+        assert tier is not None
+
+        async def of_redis_py(act: Callable[[], Awaitable[object]]) -> int:
+            await act()
+            with Profile() as profile:
+                await act()
+            calls_of = {entry.code: entry.callcount for entry in profile.getstats()}
+            return sum(
+                count
+                for code, count in calls_of.items()
+                if isinstance(code, CodeType) and code.co_filename.startswith(REDIS_PY)
+            )
+
+        ours = await of_redis_py(partial(tier.get, [stock.digest(0)]))
+        by_hand = await of_redis_py(partial(client.get, tier._name(stock.digest(0))))
+    assert 0 < ours <= by_hand / 2, (ours, by_hand)
 
 
 async def test_a_deactivated_key_is_remembered_as_such(ready_sqlite_url: str, redis_url: str) -> None:

@@ -146,20 +146,6 @@ async def test_a_redis_that_answers_but_refuses_lookups_is_skipped_without_flapp
         assert tier.healthy, "a nudge that is refused is no reason to skip lookups"
 
 
-async def test_a_subscription_that_died_without_a_word_is_made_anew(
-    worker: MakeWorker, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gatepost.redis.tier.LISTEN_SECONDS", 0.3)
-    keys = await worker(own_redis.url, poll_interval=2.0, max_staleness=10.0)
-    assert keys.is_open
-    async with Redis.from_url(own_redis.url) as client:
-        before = (await client.info("commandstats")).get("cmdstat_subscribe", {}).get("calls", 0)
-        after = before
-        while after < before + 2:
-            await asyncio.sleep(0.1)
-            after = (await client.info("commandstats")).get("cmdstat_subscribe", {}).get("calls", 0)
-
-
 async def test_a_flushed_redis_is_filled_again(worker: MakeWorker, own_redis: RedisServer) -> None:
     keys = await worker(own_redis.url, memory_entries=0)
     issued = await keys.create("a key")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from redis.asyncio.sentinel import SentinelConnectionPool
 
 from gatepost import APIKeys, BadInputError
 from gatepost.redis.tier import RedisTier
@@ -37,7 +38,15 @@ UNCLEAR = [
 
 REFUSED = [
     ("localhost:6379", "begins with redis://"),
-    (f"redis+cluster://u:{SECRET}@h", "begins with redis://"),
+    (f"redis+proxy://u:{SECRET}@h", "begins with redis://"),
+    (f"redis+cluster://u:{SECRET}@h/1", "a cluster has one database"),
+    (f"redis+cluster://u:{SECRET}@h,", "hosts, with commas"),
+    (f"redis+cluster://u:{SECRET}@h:0", "hosts, with commas"),
+    ("redis+cluster://h?db=1", "is no option"),
+    (f"redis+sentinel://u:{SECRET}@h", "the name by which they know the master"),
+    (f"redis+sentinel://u:{SECRET}@h/keys/zero", "the name by which they know the master"),
+    ("redis+sentinel://h/keys?ssl_cert_reqs=none", "must begin with rediss://"),
+    ("redis://h?sentinel_password=p", "is no option"),
     ("unix://run/redis.sock", "three slashes"),
     ("unix://", "three slashes"),
     ("redis://h/0?socket_timeuot=1", "did you mean socket_timeout?"),
@@ -92,6 +101,28 @@ def test_every_option_that_is_let_through_is_one_that_the_client_takes() -> None
         pool = RedisTier(url, ttl=1, timeout=0.1)._client.connection_pool  # type: ignore[union-attr]
         connection = pool.make_connection()  # raises TypeError for what it does not know
         assert connection.host in {"h", "::1"} if hasattr(connection, "host") else connection.path == "/run/redis.sock"
+    with_tls = tls + "&ssl_ca_path=/tmp"
+    sentinel = common.replace("&password=p", "") + "&sentinel_username=s&sentinel_password=w"
+    for url in (
+        f"redis+sentinel://:p@a,b:1,[::1]:2/keys/3?{sentinel}&socket_keepalive=1",
+        f"rediss+sentinel://:p@a,b:1,[::1]:2/keys/3?{sentinel}&{with_tls}",
+    ):
+        pool = RedisTier(url.replace("db=1&", ""), ttl=1, timeout=0.1)._client.connection_pool  # type: ignore[union-attr]
+        assert isinstance(pool, SentinelConnectionPool)
+        assert (pool.service_name, pool.connection_kwargs["db"], pool.connection_kwargs["password"]) == ("keys", 3, "p")
+        pool.make_connection()  # type: ignore[no-untyped-call]
+        asked = [each.connection_pool for each in pool.sentinel_manager.sentinels]
+        told = [each.connection_kwargs for each in asked]
+        assert [(each["host"], each["port"]) for each in told] == [("a", 26379), ("b", 1), ("::1", 2)]
+        assert {(each["username"], each["password"]) for each in told} == {("s", "w")}
+        assert all("SSL" in type(each.make_connection()).__name__ for each in asked) == url.startswith("rediss")
+    common = common.replace("db=1&", "").replace("&retry_on_timeout=false", "")
+    tls = tls.replace("&ssl_password=p", "")
+    for url in (f"redis+cluster://a,b:1?{common}&socket_keepalive=1", f"rediss+cluster://a,b:1/0?{common}&{tls}"):
+        nodes = RedisTier(url, ttl=1, timeout=0.1)._client.nodes_manager.startup_nodes  # type: ignore[union-attr]
+        assert list(nodes) == ["a:6379", "b:1"]
+        made = nodes["a:6379"].acquire_connection()
+        assert (made.password, "SSL" in type(made).__name__) == ("p", url.startswith("rediss"))
 
 
 async def test_rediss_speaks_tls_and_asks_who_the_server_is(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ async def test_another_worker_refuses_a_deactivated_key_after_its_next_poll(work
 async def test_a_nudge_over_redis_makes_other_workers_poll_at_once(
     worker: MakeWorker, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.redis.tier.LISTEN_SECONDS", 3000.0)  # each new subscription is followed by a poll
+    monkeypatch.setattr("gatepost.redis.doorbell.BEAT_SECONDS", 3000.0)  # each new subscription is followed by a poll
     slow = {"poll_interval": 1000.0, "max_staleness": 3000.0, "redis_timeout": 10.0, "memory_ttl": 3000.0}
     here, there = await worker(redis_url, **slow), await worker(redis_url, **slow)
     issued = await here.create("a key")

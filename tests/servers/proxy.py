@@ -23,11 +23,17 @@ class Proxy:
         self._refusing = False
         self._delay_seconds = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._lost: set[int] = set()
         self.port = 0
 
     def stall(self) -> None:
         """Keep connections open and pass nothing on, either way."""
         self._flowing.clear()
+
+    def lose(self, port: int) -> None:
+        """Forget the connection that the server sees coming from this port: it stays open, and what either side says
+        is lost."""
+        self._lost.add(port)
 
     def flow(self) -> None:
         """Pass bytes on again, and accept connections again."""
@@ -64,15 +70,18 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, there_writer}
-        await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+        name = there_writer.get_extra_info("sockname")
+        port = name[1] if isinstance(name, tuple) else 0
+        await asyncio.gather(self._pump(reader, there_writer, port), self._pump(there_reader, writer, port))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(UNDER_WAY)
         writing = asyncio.create_task(self._write(chunks, writer))
         loop = asyncio.get_running_loop()
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                await chunks.put((loop.time() + self._delay_seconds, data))
+                if port not in self._lost:
+                    await chunks.put((loop.time() + self._delay_seconds, data))
         await chunks.put((0.0, b""))
         await writing
 

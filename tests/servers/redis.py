@@ -24,9 +24,9 @@ PORT_TRIES = 10
 class RedisServer:
     """A Redis of one's own: `start()` and `stop()` as often as needed, always on the same port."""
 
-    def __init__(self, program: Program, folder: Path) -> None:
+    def __init__(self, program: Program, folder: Path, port: int = 0) -> None:
         self.version = program.version
-        self.port = 0  # chosen at the first start
+        self.port = port  # 0: chosen at the first start
         self._program = program
         self._folder = folder
         self._process: ServerProcess | None = None

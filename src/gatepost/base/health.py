@@ -74,11 +74,13 @@ class DatabaseStatus:
 class RedisStatus:
     """`state`: `none` = not used; `reachable`: it answered just now, after `seconds`; `unreachable`: it did not;
     `skipped`: it failed before, so this process does without it, and asks in the background whether it is back.
-    `reason`: one line, why it is not used."""
+    `reason`: one line, why it is not used. `doorbell`: one line, why it refuses to pass on that keys have changed;
+    `None` where it does not."""
 
     state: Literal["none", "reachable", "unreachable", "skipped"]
     seconds: float | None = None
     reason: str | None = None
+    doorbell: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +252,14 @@ def _findings(status: Status) -> Iterator[Finding]:
             f"Redis does not answer this process: {redis.reason}.",
             "Check its URL, that it runs and that this machine may connect to it. Until then every worker reads the "
             "database for what it does not remember, and hears of changes at its next poll.",
+        )
+    if redis.doorbell is not None:
+        yield Finding(
+            "warning",
+            "redis_doorbell",
+            f"Redis refuses to pass on that keys have changed: {redis.doorbell}.",
+            "Give its user the rights (ACL SETUSER NAME +subscribe +publish &gatepost:*). Until then a worker hears "
+            "of changes at its next poll.",
         )
     serving = status.serving
     if serving is not None and not serving.lease_holds:

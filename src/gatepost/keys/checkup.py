@@ -111,7 +111,8 @@ async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:
     fault = await redis.check()
     if fault is not None:
         return RedisStatus(state="unreachable", reason=fault)
-    return RedisStatus(state="reachable", seconds=time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    return RedisStatus(state="reachable", seconds=seconds, doorbell=await redis.check_doorbell())
 
 
 def _serving(freshness: Freshness | None, database: DatabaseStatus, deaf: str | None) -> ServingStatus | None:

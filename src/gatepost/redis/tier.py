@@ -1,7 +1,8 @@
 """The Redis tier: sealed values that every worker shares, and a doorbell. Nothing in it decides anything.
 
-A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers.
-Nothing here raises for a fault of Redis. Names and values:
+A Redis that fails costs one short timeout; then a breaker skips it, and a background task probes it until it answers:
+of a cluster every node, for one that hangs would be found anew by each lookup (docs/decisions/0040). Nothing here
+raises for a fault of Redis. Names and values:
 
     gatepost:<4 characters for installation and form>:<16 bytes: start of the digest>
     <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: `record.to_payload`>
@@ -13,18 +14,15 @@ import hmac
 import logging
 import random
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
-from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
-from gatepost.base import BadInputError, ConfigurationError, Timeout, line_of
-from gatepost.redis.url import check_url
+from gatepost.base import Timeout, line_of
+from gatepost.redis.clients import RedisClient, server_of
+from gatepost.redis.doorbell import Doorbell
 
 logger = logging.getLogger("gatepost.redis")
 
@@ -51,15 +49,13 @@ WRITE_BATCH = 500
 PROBE_SECONDS = (0.05, 1.0)
 """First and longest pause between two probes of a Redis that failed."""
 
-LISTEN_SECONDS = 15.0
-"""Longest silence on a subscription. Then it is made anew: its connection may have died without a word."""
+REFUSED_SECONDS = 60.0
+"""Until a Redis that has refused the doorbell is tried again: rights may be given while workers run."""
 
 JITTER = 0.1
 """TTLs vary by this part, so that values written together do not lapse together."""
 
 _FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError, asyncio.IncompleteReadError)
-
-RedisClient = Redis | RedisCluster
 
 
 class RedisTier:
@@ -72,9 +68,13 @@ class RedisTier:
         self._ttl = ttl
         self._timeout = timeout
         self._owned = isinstance(redis, str)
-        self._client: RedisClient = _client_of(redis) if isinstance(redis, str) else _checked(redis)
+        self._server = server_of(redis)
+        self._client = self._server.client
         self._sealing = blake2b()
         self._prefix = b""
+        self._doorbell = Doorbell(self._server, b"gatepost:", timeout=timeout)
+        self._doorbell_refusal: str | None = None
+        self._doorbell_tried = asyncio.Event()
         self._healthy = False
         self._fault: BaseException | None = None
         self._closed = False
@@ -86,15 +86,21 @@ class RedisTier:
         self.nudged = asyncio.Event()
 
     async def open(self, seal_key: bytes) -> None:
-        """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer."""
+        """Begin. `seal_key`: 32 bytes, the same in every worker. Does not wait for a Redis that does not answer; where
+        it does, it is known after this whether it passes nudges on."""
         self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
+        self._doorbell = Doorbell(self._server, self._prefix, timeout=self._timeout)
         fault = await self._ping()
         self._healthy = fault is None
         if fault is not None:
             self._trip(fault)
         self._tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._write())}
+        if fault is None:
+            with contextlib.suppress(TimeoutError):
+                async with Timeout(self._timeout):
+                    await self._doorbell_tried.wait()
 
     async def close(self) -> None:
         """Stop the background tasks, and close the client if it is ours."""
@@ -106,10 +112,11 @@ class RedisTier:
                 task.cancel()
             _, tasks = await asyncio.wait(tasks, timeout=self._timeout)
         self._pending.clear()
-        if self._owned:
-            with contextlib.suppress(*_FAULTS):
-                async with Timeout(self._timeout):
-                    await self._client.aclose()
+        with contextlib.suppress(*_FAULTS):
+            async with Timeout(self._timeout):
+                await self._server.rest()
+                if self._owned:
+                    await self._server.close()
 
     @property
     def healthy(self) -> bool:
@@ -119,7 +126,7 @@ class RedisTier:
     @property
     def hears(self) -> bool:
         """Whether a nudge would be heard, as far as is known."""
-        return self._healthy
+        return self._healthy and self._doorbell_refusal is None
 
     @property
     def fault(self) -> str | None:
@@ -132,6 +139,20 @@ class RedisTier:
         fault = await self._ping()
         return None if fault is None else line_of(fault)
 
+    async def check_doorbell(self) -> str | None:
+        """Why Redis refuses to pass nudges on, in a line, or `None`. Tried now where the tier is not open: three
+        exchanges."""
+        if self._tasks:
+            return self._doorbell_refusal
+        try:
+            async with Timeout(self._timeout), contextlib.aclosing(self._doorbell.nudges()) as nudges:
+                await anext(nudges, None)
+        except ResponseError as refusal:
+            return line_of(refusal)
+        except _FAULTS:
+            return None  # it has gone away meanwhile, which is another matter
+        return None
+
     async def get(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
         if not self._healthy:
@@ -139,7 +160,9 @@ class RedisTier:
         names = [self._name(digest) for digest in digests]
         try:
             async with Timeout(self._timeout):
-                values = await self._mget(names)
+                values = await self._server.mget(names)
+                if len(values) != len(names):
+                    raise InvalidResponse(f"{len(values)} values for {len(names)} names")
         except _FAULTS as fault:
             self._trip(fault)
             return {}
@@ -171,10 +194,9 @@ class RedisTier:
         """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""
         if self._healthy:
             try:
-                async with Timeout(self._timeout):
-                    await self._client.execute_command("PUBLISH", self._prefix + b"nudge", b"")
-            except ResponseError as refusal:  # not permitted, say: lookups go on, others poll
-                logger.warning("Redis refuses to pass a nudge on: %s", refusal)
+                await self._doorbell.ring()
+            except ResponseError as refusal:  # lookups go on, others poll
+                self._note_refusal(refusal)
             except _FAULTS as fault:
                 self._trip(fault)
 
@@ -186,23 +208,16 @@ class RedisTier:
         seal.update(digest + payload)
         return seal.digest()
 
-    async def _ping(self) -> BaseException | None:
-        """What keeps Redis from answering, or `None`."""
+    async def _ping(self, *, relearn: bool = False) -> BaseException | None:
+        """What keeps Redis from answering, or `None`. `relearn`: first ask anew where it is, if it can be elsewhere."""
         try:
             async with Timeout(self._timeout):
-                await self._mget([(self._prefix or b"gatepost:") + b"probe"])
+                if relearn:
+                    await self._server.relearn()
+                await self._server.probe((self._prefix or b"gatepost:") + b"probe")
         except _FAULTS as fault:
             return fault
         return None
-
-    async def _mget(self, names: list[bytes]) -> list[Any]:
-        if isinstance(self._client, RedisCluster):
-            values = await self._client.mget_nonatomic(names)
-        else:
-            values = await self._client.mget(names)
-        if len(values) != len(names):
-            raise InvalidResponse(f"{len(values)} values for {len(names)} names")
-        return values
 
     def _trip(self, fault: BaseException) -> None:
         """Skip Redis from now on, and probe it in the background."""
@@ -218,7 +233,7 @@ class RedisTier:
         while True:
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
             try:
-                if await self._ping() is None:
+                if await self._ping(relearn=True) is None:
                     break
             except Exception:  # the task must outlive a fault of ours: without it Redis would never be asked again
                 logger.exception("Probing Redis failed")
@@ -270,43 +285,36 @@ class RedisTier:
         """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""
         while True:
             try:
-                async for _ in self._nudges():
+                async for _ in self._doorbell.nudges():
+                    self._doorbell_refusal = None
+                    self._doorbell_tried.set()
                     self.nudged.set()
+                logger.info("Nudges were not heard any more: subscribing anew")
                 continue
-            except _FAULTS:
-                pass  # the breaker tells of it; polling does without nudges
+            except ResponseError as refusal:
+                self._note_refusal(refusal)
+                await asyncio.sleep(REFUSED_SECONDS)
+            except _FAULTS:  # polling does without nudges
+                self._doorbell_tried.set()
+                await self._doubt()
             except Exception:  # the task must outlive a fault of ours
                 logger.exception("Listening for nudges failed")
             await asyncio.sleep(PROBE_SECONDS[1] * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
-    async def _nudges(self) -> AsyncIterator[Any]:
-        """A first item once subscribed, then one a nudge; ends after a silence, to subscribe anew."""
-        async with self._client.pubsub() as subscription:
-            async with Timeout(self._timeout):
-                await subscription.subscribe(self._prefix + b"nudge")
-            yield None
-            while True:
-                async with Timeout(LISTEN_SECONDS + self._timeout):  # it may connect anew
-                    message = await subscription.get_message(ignore_subscribe_messages=False, timeout=LISTEN_SECONDS)
-                if message is None:
-                    return
-                if message["type"] == "message":
-                    yield message
+    def _note_refusal(self, refusal: ResponseError) -> None:
+        """Say it once, not at each nudge: it is a matter of rights, and no fault."""
+        if self._doorbell_refusal is None:
+            logger.warning(
+                "Redis refuses to pass on that keys have changed (%s): workers see it at their next poll. Give its "
+                "user the rights: ACL SETUSER NAME +subscribe +publish &gatepost:*",
+                line_of(refusal),
+            )
+        self._doorbell_refusal = line_of(refusal)
+        self._doorbell_tried.set()
 
-
-def _client_of(url: str) -> Redis:
-    check_url(url)
-    return Redis.from_url(
-        url,
-        socket_timeout=None,  # its own timeouts go on while the event loop is blocked: ours are around all it does
-        socket_connect_timeout=None,
-        retry=Retry(NoBackoff(), 1),  # at once: an idle connection may be closed unseen. Then the breaker decides
-    )
-
-
-def _checked(client: RedisClient) -> RedisClient:
-    if not isinstance(client, Redis | RedisCluster):
-        raise BadInputError(f"redis must be a URL or a redis.asyncio client, not {type(client).__name__}")
-    if client.get_encoder().decode_responses:
-        raise ConfigurationError("redis: the client decodes responses, but values are bytes: decode_responses=False")
-    return client
+    async def _doubt(self) -> None:
+        """The doorbell has failed: skip Redis where lookups would fail too, before one pays for it."""
+        if self._healthy:
+            fault = await self._ping()
+            if fault is not None:
+                self._trip(fault)

@@ -1,0 +1,84 @@
+"""One Redis, or the master that a Sentinel names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import ConnectionError as LostError
+
+KEPT_FROM = 10
+"""Connections that a pool may have at least, for one of them to be kept: of a smaller one others are in need."""
+
+
+class Single:
+    """What the tier asks of one Redis. Between lookups it keeps a connection of the client's pool: to take and return
+    one costs more than a lookup (docs/decisions/0041)."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self._pool = client.connection_pool
+        self._may_keep = self._pool.max_connections >= KEPT_FROM
+        self._is_watched = isinstance(self._pool, SentinelConnectionPool)
+        self._kept: AbstractConnection | None = None
+
+    async def mget(self, names: Sequence[bytes]) -> list[Any]:
+        """The values under `names`, `None` for what is not held. One `MGET`."""
+        connection, self._kept = self._kept, None
+        if connection is not None and self._is_of_another_master(connection):
+            await connection.disconnect()
+            await self._pool.release(connection)
+            connection = None
+        if connection is not None:
+            try:
+                return await self._ask(connection, names)
+            except LostError:  # closed meanwhile, as idle ones are: another one tells whether Redis is there
+                pass
+        return await self._ask(await self._pool.get_connection(), names)  # type: ignore[no-untyped-call]
+
+    async def probe(self, name: bytes) -> None:
+        """Raise unless it answers as it does to a lookup. One exchange."""
+        await self.mget([name])
+
+    async def relearn(self) -> None:
+        """Whoever asks where the master is asks another Sentinel first: the one asked so far may hang."""
+        if isinstance(self._pool, SentinelConnectionPool):
+            sentinels = self._pool.sentinel_manager.sentinels
+            sentinels.append(sentinels.pop(0))
+
+    async def subscription(self) -> Any:
+        """What to subscribe with."""
+        return self.client.pubsub()
+
+    async def rest(self) -> None:
+        """Give the pool back what was taken from it."""
+        connection, self._kept = self._kept, None
+        if connection is not None:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self.client.aclose()
+        if isinstance(self._pool, SentinelConnectionPool):
+            for sentinel in self._pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+    async def _ask(self, connection: AbstractConnection, names: Sequence[bytes]) -> list[Any]:
+        try:
+            await connection.send_packed_command(connection.pack_command("MGET", *names))
+            values: list[Any] = await connection.read_response(disable_decoding=True)
+        except BaseException:
+            await self._pool.release(connection)  # redis-py has closed it, unless Redis has refused the command
+            raise
+        if self._kept is None and self._may_keep:
+            self._kept = connection
+        else:
+            await self._pool.release(connection)
+        return values
+
+    def _is_of_another_master(self, connection: AbstractConnection) -> bool:
+        """Whether the Sentinel has named another since it was made."""
+        if not self._is_watched:
+            return False
+        return bool(self._pool.master_address != (connection.host, connection.port))  # type: ignore[attr-defined]

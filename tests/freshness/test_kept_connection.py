@@ -1,0 +1,90 @@
+"""The connection that lookups keep between them is the pool's, and is given up where it leads nowhere."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.sentinel import SentinelConnectionPool
+
+from gatepost.redis.single import KEPT_FROM, Single
+from gatepost.redis.tier import RedisTier
+from tests.freshness.conftest import MakeWorker, calls_of, settled
+from tests.servers.sentinel import Sentinel
+
+
+async def in_use(client: Redis) -> int:
+    """How many of the pool's connections somebody has taken."""
+    return len(client.connection_pool._in_use_connections)
+
+
+async def test_a_connection_that_was_closed_meanwhile_costs_nothing_but_another(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client, Redis.from_url(redis_url) as other:
+        single = Single(client)
+        await client.set("a", "1")
+        for _ in range(3):
+            assert await single.mget([b"a", b"b"]) == [b"1", None]
+            await other.client_kill_filter(_type="normal", skipme=True)
+        assert await in_use(client) == 1
+        await single.rest()
+        assert await in_use(client) == 0
+
+
+async def test_lookups_one_after_another_take_one_connection(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        single = Single(client)
+        await single.mget([b"a"])
+        kept = single._kept
+        assert kept is not None
+        for _ in range(3):
+            await single.mget([b"a"])
+            assert single._kept is kept
+
+
+async def test_a_small_pool_is_left_to_those_who_need_it(redis_url: str) -> None:
+    async with Redis.from_url(redis_url, max_connections=KEPT_FROM - 1) as client:
+        assert await Single(client).mget([b"a"]) == [None]
+        assert await in_use(client) == 0
+
+
+@pytest.mark.parametrize("failing", ["refused", "given up"])
+async def test_what_fails_is_given_back(redis_url: str, failing: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        single = Single(client)
+        await single.mget([b"a"])
+        if failing == "refused":
+            with pytest.raises(Exception, match="wrong number"):
+                await single.mget([])
+        else:
+            asking = single.mget([b"a"])
+            asking.send(None)  # it waits for the answer
+            asking.close()
+        assert single._kept is None
+
+
+async def test_after_a_planned_failover_the_new_master_is_asked(sentinel: Sentinel) -> None:
+    tier = RedisTier(sentinel.url, ttl=60, timeout=10.0)
+    single = tier._server
+    assert isinstance(single, Single)
+    await single.mget([b"a"])
+    kept = single._kept
+    await asyncio.to_thread(sentinel.failover)
+    pool = single.client.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    while pool.master_address != ("127.0.0.1", sentinel.master.port):
+        await pool.get_master_address()  # type: ignore[no-untyped-call]  # as whoever connects next
+    await single.mget([b"a"])
+    assert kept is not None
+    assert single._kept is not None
+    assert getattr(single._kept, "port", 0) == sentinel.master.port
+    await tier.close()
+
+
+async def test_a_pool_of_the_app_gets_all_of_its_connections_back(worker: MakeWorker, redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        keys = await worker(client)
+        issued = await keys.create("a key")
+        await keys.verify(issued.secret)
+        await settled(keys)
+        assert (await calls_of(redis_url, "mget"))["mget"] > 0
+        await keys.close()
+        assert await in_use(client) == 0
