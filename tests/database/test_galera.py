@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import gatepost.database.commit
-from gatepost import APIKeys, Issued, Outcome, UnavailableError
+from gatepost import APIKeys, Issued, Outcome, SchemaError, UnavailableError
 from gatepost.database.connecting.primary import wait_for_other_nodes
+from gatepost.database.schema import turn
 from tests.conftest import started
 from tests.servers.galera import galera_nodes
 
@@ -96,6 +97,41 @@ async def test_a_change_that_meets_another_each_time_is_told_that_nothing_was_ch
             assert made + len(refused) == 2
     assert all(isinstance(each, UnavailableError) for each in refused)
     assert all("changed keys at the same moment, 1 times in a row (nothing was" in str(each) for each in refused)
+
+
+@pytest.mark.timeout(300)
+async def test_the_tables_are_made_once_from_all_nodes_at_the_same_time(nodes: list[str]) -> None:
+    for number in range(3):
+        urls = [make_url(url).set(database=f"made_{number}").render_as_string() for url in nodes]
+        operator = create_async_engine(nodes[0], isolation_level="AUTOCOMMIT")
+        async with operator.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE made_{number}"))
+        await operator.dispose()
+        await asyncio.gather(*(APIKeys(url).create_schema() for url in [*urls, *urls]))
+        async with APIKeys(urls[0]) as here, APIKeys(urls[1]) as there:
+            issued = await here.create("a key")
+            assert (await there.verify(issued.secret, fresh=True)).valid
+
+
+@pytest.mark.timeout(300)
+async def test_who_waits_for_another_node_in_vain_is_told_which_and_what_to_do(
+    nodes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "WAIT_SECONDS", 1)
+    await APIKeys(nodes[0]).create_schema()
+    engines = [create_async_engine(url, isolation_level="AUTOCOMMIT") for url in nodes]
+    async with engines[0].connect() as here, engines[1].connect() as there:
+        await here.execute(turn._TAKE)  # as by a process that was killed
+        with pytest.raises(
+            SchemaError, match=r"Another node of the cluster \(.*\) has been migrating.*gatepost_migrating"
+        ):
+            await APIKeys(nodes[1]).create_schema()
+        await APIKeys(nodes[0]).create_schema()  # of that node, so that process is known to be gone
+        await there.execute(text("SET SESSION wsrep_sync_wait = 1"))
+        assert not (await there.execute(turn._HELD)).all()
+        await APIKeys(nodes[1]).create_schema()
+    for engine in engines:
+        await engine.dispose()
 
 
 @pytest.mark.timeout(300)

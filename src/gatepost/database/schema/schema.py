@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gatepost.base import SchemaError
 from gatepost.database.connecting import changing
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.schema import triggers
+from gatepost.database.schema.turn import turn
 
 VERSION_TABLE = "gatepost_version"
 """Alembic's table for us, apart from the one that the app may have."""
@@ -54,9 +55,6 @@ _FIND_TRIGGERS = {
 
 _ALEMBIC = threading.Lock()
 _ALEMBIC_LOOK_SECONDS = 0.02
-
-_LOCK_SECONDS = 60
-_LOCK_NUMBER = 0x67617465706F7374  # "gatepost" in ASCII, as a 64-bit number
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +104,19 @@ async def upgrade(engine: AsyncEngine, *, terms_anew: bool = False) -> SchemaSta
 
     One transaction where the database can roll back table changes (PostgreSQL, SQLite).
     """
-    async with changing(engine) as connection:
-        await _lock(connection)
-        try:
-            before = await connection.run_sync(_status)
-            if before.current is not None and before.current not in REVISIONS:
-                check(before)
-            if not before.fits:
-                async with _alembic_to_ourselves():
-                    await connection.run_sync(_run_migrations)
-                await connection.run_sync(triggers.install)
-            elif not before.triggers:
-                await connection.run_sync(_make_missing_triggers)
-            await terms.catch_up(connection, anew=terms_anew)
-            await connection.commit()
-        finally:
-            if connection.dialect.name in {"mysql", "mariadb"}:  # not tied to the transaction, so only after its end
-                await connection.execute(text("SELECT RELEASE_LOCK('gatepost_schema')"))
+    async with changing(engine) as connection, turn(connection):
+        before = await connection.run_sync(_status)
+        if before.current is not None and before.current not in REVISIONS:
+            check(before)
+        if not before.fits:
+            async with _alembic_to_ourselves():
+                await connection.run_sync(_run_migrations)
+            await connection.run_sync(triggers.install)
+        elif not before.triggers:
+            await connection.run_sync(_make_missing_triggers)
+        await terms.catch_up(connection, anew=terms_anew)
+        await connection.commit()
     return before
-
-
-async def _lock(connection: AsyncConnection) -> None:
-    if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif connection.dialect.name == "postgresql":
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))
-    else:
-        got = await connection.scalar(text(f"SELECT GET_LOCK('gatepost_schema', {_LOCK_SECONDS})"))
-        if got != 1:
-            raise SchemaError(
-                f"Another process has been migrating this database for {_LOCK_SECONDS} s. Try again later"
-            )
 
 
 @asynccontextmanager
