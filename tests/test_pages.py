@@ -15,6 +15,8 @@ from starlette.responses import PlainTextResponse
 
 import gatepost
 from gatepost import APIKeyMiddleware, APIKeys
+from gatepost.database.connecting.url import parse_url, to_driver
+from gatepost.redis.url import check_url
 from tests.readme import INSTALL, MAIN, ROOT, blocks, first_commands
 
 BIN = Path(sys.executable).parent
@@ -87,6 +89,20 @@ def test_the_index_of_decisions_has_each_of_them_by_its_title() -> None:
 def test_what_a_page_for_developers_links_to_is_there(page: str) -> None:
     found = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
     assert all(((ROOT / page).parent / name).exists() for name in found), found
+
+
+def test_the_page_of_topologies_names_urls_that_are_taken_and_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "topologies.md").read_text()
+    urls = re.findall(r"`(\w[\w+]*://[^`]+)`", page)
+    for url in urls:
+        if url.startswith(("redis", "rediss")):
+            check_url(url.replace("/etc/gatepost/ca.pem", __file__))  # there has to be a file
+        else:
+            to_driver(parse_url(url))
+    assert len(urls) > 10
+    files = set(re.findall(r"`(tests/[^`]+)`", page))
+    assert len(files) > 10
+    assert not [file for file in files if not (ROOT / file).exists()]
 
 
 def test_every_page_that_the_readme_names_is_there() -> None:
