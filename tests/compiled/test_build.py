@@ -19,7 +19,7 @@ from gatepost.lookup.lookup import Lookup
 
 STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Werror", "-O2")
 
-SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-builtin", "-O1", "-g")
 
 
 def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
