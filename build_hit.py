@@ -9,6 +9,7 @@
 import os
 import shutil
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,12 +26,14 @@ NAME = "gatepost.compiled._hit"
 
 
 class NotBuiltError(Exception):
-    """There is no compiler, or it failed. The message says which."""
+    """It cannot be compiled here. The message says why."""
 
 
 def build(source: Path, target: Path, options: Sequence[str] = ()) -> Path:
     """Compile the folder `source` into a module in the folder `target`, for the Python that runs this; answers its
     file. `options`: for the compiler, beside those that Python itself was built with. Raises `NotBuiltError`."""
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise NotBuiltError("it needs the interpreter's lock, which a free-threaded Python has not")
     module = Extension(
         NAME.rpartition(".")[2],
         sorted(map(str, source.glob("*.c"))),
@@ -60,7 +63,7 @@ def is_wanted() -> bool:
 class Hook(BuildHookInterface[Any]):
     """What hatchling runs before it packs a wheel, or an editable one."""
 
-    def initialize(self, _version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and have the wheel be for this Python on this system; leave the wheel as it is where that fails."""
         if not is_wanted():
             return
@@ -70,6 +73,8 @@ class Hook(BuildHookInterface[Any]):
             self.app.display_warning(
                 f"gatepost will run memory hits in Python, since they could not be compiled: {failure}"
             )
+            return
+        if version == "editable":  # it is found beside its source
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True

@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 import types
 import warnings
+import weakref
 from collections.abc import Awaitable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, cast
@@ -71,7 +72,11 @@ async def test_it_is_seen_to_be_one(gate: Gate, either_way: str) -> None:
     assert (call.cr_running, call.cr_await) == (False, None)
     assert call.send(None) == "waits"
     assert call.cr_await is not None
+    seen = weakref.ref(call)
     call.close()
+    assert seen() is call
+    del call
+    assert seen() is None
 
 
 async def test_who_calls_it_by_name_or_as_a_subclass_is_served_by_python(gate: Gate) -> None:

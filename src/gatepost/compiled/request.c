@@ -17,6 +17,7 @@ typedef struct {
     PyObject *inner;    /* the iterator that is awaited: the app's, or Python's */
     Served *served;
     PyObject *outer;    /* the request that was being served where this one began */
+    PyObject *weak;     /* references to this that do not keep it */
 } Request;
 
 #define ALL_OF(self, do) \
@@ -312,7 +313,7 @@ request_new(PyObject *let_in, PyObject *function, PyObject *const *args)
     self->scope = Py_NewRef(args[1]);
     self->receive = Py_NewRef(args[2]);
     self->send = Py_NewRef(args[3]);
-    self->inner = self->outer = NULL;
+    self->inner = self->outer = self->weak = NULL;
     self->served = NULL;
     PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -340,6 +341,9 @@ request_dealloc(PyObject *object)
         return;
     }
     PyObject_GC_UnTrack(object);
+    if (((Request *)object)->weak != NULL) {
+        PyObject_ClearWeakRefs(object);
+    }
     request_empty((Request *)object);
     PyObject_GC_Del(object);
 }
@@ -384,6 +388,7 @@ PyTypeObject Request_Type = {
     .tp_finalize = request_finalize,
     .tp_traverse = request_traverse,
     .tp_clear = request_tp_clear,
+    .tp_weaklistoffset = offsetof(Request, weak),
     .tp_as_async = &request_async,
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = request_next,
