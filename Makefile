@@ -15,7 +15,9 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-.venv/demo: pyproject.toml constraints.txt
+HIT := build_hit.py $(wildcard src/gatepost/compiled/*.[ch])
+
+.venv/demo: pyproject.toml constraints.txt $(HIT)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing gatepost and what its demo needs into .venv …" >&2
 	@$(PIP) install -c constraints.txt -e '.[demo]'
@@ -26,7 +28,11 @@ help: ## this list
 	@echo "Installing gatepost, its extras and its test tools into .venv (a minute or so) …" >&2
 	@$(PIP) install 'pip>=25.1'
 	@$(PIP) install -c constraints.txt -e '.[all]' --group dev
-	@touch $@ .venv/demo
+	@touch $@ .venv/demo .venv/hit
+
+.venv/hit: .venv/dev $(HIT)
+	@$(BIN)/python build_hit.py
+	@touch $@
 
 demo: .venv/demo ## run the demo: an asset store behind gatepost, on SQLite
 	@$(BIN)/gatepost demo $(ARGS)
@@ -35,14 +41,14 @@ test: check ## every check, then every test, on real servers; without ARGS also 
 	@$(BIN)/pytest $(or $(ARGS),$(PARALLEL) --durations=20)
 	@$(if $(ARGS),,$(BIN)/python -m tests.pythons)
 
-quick: .venv/dev ## the checks, and the tests that need no server: below a minute
+quick: .venv/hit ## the checks, and the tests that need no server: below a minute
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -q $(PARALLEL) tests/pure $(ARGS)
 
-pythons: .venv/dev ## the tests' core on every other CPython of this machine, from 3.11 up
+pythons: .venv/hit ## the tests' core on every other CPython of this machine, from 3.11 up
 	@$(BIN)/python -m tests.pythons $(ARGS)
 
-check: .venv/dev ## format, lint, types, rooms
+check: .venv/hit ## format, lint, types, rooms
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -56,13 +62,13 @@ fix: .venv/dev ## format and mend what can be mended
 release: .venv/dev ## wheel and sdist, into dist/, each tried in a clean environment of every Python found
 	@$(BIN)/python -m tests.release
 
-bench: .venv/dev ## the benchmarks, against what people would use instead: ARGS=--quick for a first look, ARGS=--list
+bench: .venv/hit ## the benchmarks, against what people would use instead: ARGS=--quick for a first look, ARGS=--list
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-campaign: .venv/dev ## revocation on real processes that fail: faults, latency, bulk, polling
+campaign: .venv/hit ## revocation on real processes that fail: faults, latency, bulk, polling
 	@$(BIN)/python -m tests.campaign $(ARGS)
 
-soak: .venv/dev ## the simulation, on new seeds, for SECONDS=600
+soak: .venv/hit ## the simulation, on new seeds, for SECONDS=600
 	@$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600)
 
 scale: .venv/dev ## sites of up to a thousand workers, simulated: what their database has to do; ARGS="--workers 200"
@@ -72,4 +78,4 @@ model: ## the model of the rule of freshness, with Spin: the protocol, and each 
 	@$(PYTHON) docs/model/check.py $(ARGS)
 
 clean: ## remove what was installed and made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf src/gatepost/compiled/*.so .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

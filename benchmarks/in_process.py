@@ -2,8 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import APIKeys
+from gatepost.compiled import compiled as loaded
 
 T = TypeVar("T")
 
@@ -80,13 +81,24 @@ def drive(call: Awaitable[T]) -> T:
 
 
 @asynccontextmanager
-async def memory_hits() -> AsyncIterator[Hits]:
-    """A key on SQLite that memory holds."""
-    with tempfile.TemporaryDirectory() as folder:
+async def memory_hits(*, compiled: bool = True) -> AsyncIterator[Hits]:
+    """A key on SQLite that memory holds. `compiled`: hits may run so; else they run in Python, also those of
+    other keys that are opened, and middlewares that are made, meanwhile."""
+    with tempfile.TemporaryDirectory() as folder, nullcontext() if compiled else in_python():
         async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}", memory_ttl=MEMORY_TTL) as keys:
             issued = await keys.create("benchmark", ["OBJECTS_LIST", "OBJECTS_FETCH"])
             await keys.verify(issued.secret)
             yield Hits(keys, issued.secret)
+
+
+@contextmanager
+def in_python() -> Iterator[None]:
+    """Keys that are opened and middlewares that are made meanwhile run memory hits in Python, compiled or not."""
+    built, loaded._hit = loaded._hit, None
+    try:
+        yield
+    finally:
+        loaded._hit = built
 
 
 def scope_of(secret: str | bytes | None, **more: Any) -> Scope:

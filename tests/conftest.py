@@ -16,6 +16,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import make_url
 
+from gatepost.compiled import is_built
 from tests.servers.databases import Databases, ReadyFile
 from tests.servers.mariadb import mariadb_server
 from tests.servers.postgres import postgres_server
@@ -154,6 +155,17 @@ def mariadb_url(mariadb_databases: Databases) -> Iterator[str]:
 def sqlite_url(tmp_path: Path) -> str:
     """`sqlite+aiosqlite:///…`: a file that does not exist yet, for this test alone."""
     return f"sqlite+aiosqlite:///{tmp_path}/keys.db"
+
+
+@pytest.fixture(params=["Python"] if os.environ.get("GATEPOST_PURE") else ["compiled", "Python"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs twice, also in processes that it starts: with memory hits compiled, and as where none could."""
+    if request.param == "Python":
+        monkeypatch.setattr("gatepost.compiled.compiled._hit", None)
+        monkeypatch.setenv("GATEPOST_PURE", "1")
+    elif not is_built():
+        pytest.skip("memory hits could not be compiled here")
+    return str(request.param)
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])

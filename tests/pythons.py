@@ -32,7 +32,12 @@ CORE = ("pure", "frameworks", "freshness", "keyring", "connections", "simulation
 """Folders of tests: what a Python can change. Not what asks whether a test would notice a defect, which it would on
 every Python alike."""
 
+COMPILED = "compiled"
+"""The folder of what a Python that runs memory hits in C is asked besides."""
+
 LEFT_OUT = (
+    "tests/compiled/test_build.py",
+    "tests/compiled/test_mutants.py",
     "tests/freshness/test_mutants.py",
     "tests/keyring/test_mutants.py",
     "tests/simulation/test_breaks.py",
@@ -164,10 +169,12 @@ def progress(log: str) -> str | None:
 
 
 class Trial:
-    """The core on one Python, in an environment of its own. `log`: what was printed meanwhile."""
+    """The core on one Python, in an environment of its own. `log`: what was printed meanwhile. `pure`: memory hits run
+    in Python, as where they could not be compiled."""
 
-    def __init__(self, python: Python, folder: Path) -> None:
+    def __init__(self, python: Python, folder: Path, *, pure: bool) -> None:
         self.name = python.name
+        self._pure = pure
         self.log = folder / f"{_named([python.minor])}.log"
         self._python = python
         self._home = folder / _named([python.minor])
@@ -185,7 +192,7 @@ class Trial:
             passed = installed and await self._done(
                 *(self._program, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto", "--dist=worksteal"),
                 *(f"--ignore={each}" for each in LEFT_OUT),
-                *(*(f"tests/{folder}" for folder in CORE), *arguments),
+                *(*(f"tests/{folder}" for folder in self._folders), *arguments),
             )
         lines = self.log.read_text(errors="replace").splitlines()
         if not passed:
@@ -194,10 +201,15 @@ class Trial:
         print(f"CPython {self.name}: {last} ({time.monotonic() - began:.0f} s)", flush=True)
         return passed
 
+    @property
+    def _folders(self) -> Sequence[str]:
+        return CORE if self._pure else (*CORE, COMPILED)
+
     async def _is_installed(self) -> bool:
         """Whether everything is there, now."""
         wanted = f"{self._python.name} {self._python.path}"
-        sources = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
+        sources = [ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / "build_hit.py"]
+        sources += (ROOT / "src" / "gatepost" / "compiled").glob("*.[ch]")
         if self._stamp.exists() and self._stamp.read_text() == wanted:
             made = self._stamp.stat().st_mtime
             if all(made > source.stat().st_mtime for source in sources):
@@ -224,6 +236,8 @@ class Trial:
     async def _done(self, *command: str | Path) -> bool:
         """Run a command to its end; answers whether it went well."""
         environment = {**os.environ, "TEST_SIMULATION_RUNS": SIMULATION_RUNS}
+        if self._pure and self._stamp.exists():  # what is installed is compiled all the same
+            environment["GATEPOST_PURE"] = "1"
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, cwd=ROOT, env=environment)
             telling = asyncio.create_task(self._tell_progress())
@@ -244,7 +258,8 @@ async def try_all(pythons: Sequence[Python], arguments: Sequence[str]) -> bool:
     loop.add_signal_handler(signal.SIGTERM, this.cancel)
     turn = asyncio.Lock()
     async with asyncio.TaskGroup() as group:
-        trials = (Trial(python, ROOT / ".venv" / "pythons") for python in pythons)
+        folder = ROOT / ".venv" / "pythons"  # every other one is pure, so that all of the core runs both ways
+        trials = (Trial(python, folder, pure=at % 2 == 0) for at, python in enumerate(pythons))
         tasks = [group.create_task(trial.run(arguments, turn)) for trial in trials]
     return all(task.result() for task in tasks)
 

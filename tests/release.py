@@ -2,6 +2,9 @@
 
 source ──> dist/*.whl, dist/*.tar.gz ──> what must be in them ──> a wheel of the sdist: the same files
                                      ──> Python 3.x: a new environment, the README's first commands
+                                         the sdist compiled, in the wheel's place: memory hits run in C
+
+The wheel is for every Python and system, so nothing is compiled in it (docs/decisions/0042).
 """
 
 import os
@@ -28,7 +31,10 @@ IN_THE_WHEEL = (
 )
 
 IN_THE_SDIST = (
+    "build_hit.py",
     "src/gatepost/__init__.py",
+    "src/gatepost/compiled/hit.c",
+    "src/gatepost/compiled/hit.h",
     "tests/release.py",
     "docs/architecture.md",
     "CHANGELOG.md",
@@ -42,21 +48,25 @@ class ReleaseError(Exception):
 
 
 def build(source: Path, target: Path) -> tuple[Path, Path]:
-    """Wheel and sdist of a source, by hatchling."""
-    run(sys.executable, "-m", "hatchling", "build", "-d", str(target), folder=source)
+    """Wheel, for every Python, and sdist of a source, by hatchling."""
+    run(sys.executable, "-m", "hatchling", "build", "-d", str(target), folder=source, GATEPOST_PURE="1")
     (wheel,), (sdist,) = target.glob("*.whl"), target.glob("*.tar.gz")
     return wheel, sdist
 
 
-def run(*command: str, folder: Path) -> None:
-    """Run to its end. Raises `ReleaseError` with what it said."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def run(*command: str, folder: Path, **environment: str) -> str:
+    """Run to its end; what it printed. Raises `ReleaseError` with what it said."""
+    environment = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ReleaseError(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def missing(wheel: Path, sdist: Path) -> Iterator[str]:
     """Sentences about what is not in them and must be, or is and must not."""
+    if not wheel.name.endswith("-py3-none-any.whl"):
+        yield f"{wheel.name} is not for every Python and system"
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     yield from (f"the wheel lacks {name}" for name in IN_THE_WHEEL if name not in names)
@@ -77,19 +87,25 @@ def same_wheel(wheel: Path, sdist: Path, folder: Path) -> bool:
         return sorted(one.namelist()) == sorted(two.namelist())
 
 
-def tried(python: Python, wheel: Path, folder: Path) -> str:
+def tried(python: Python, wheel: Path, sdist: Path, folder: Path) -> str:
     """What the README's first commands print in a clean environment that has the wheel and what the README says to
-    install beside it. Raises `ReleaseError`."""
+    install beside it; then also with the sdist in its place, compiled. Raises `ReleaseError`."""
     home = folder / "environment"
     run(str(python.path), "-m", "venv", str(home), folder=folder)
     _, _, what, *others = INSTALL.split()  # pip install 'gatepost[cli]' …
     wanted = f"{wheel}{what.strip(chr(39)).removeprefix('gatepost')}"
     pip = (str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
     run(*pip, "-c", str(ROOT / "constraints.txt"), wanted, *others, folder=folder)
-    (folder / "app").mkdir()
-    out, err = first_commands(home / "bin", folder / "app")
-    if not out.endswith('["sunset.jpg"]'):
-        raise ReleaseError(f"CPython {python.name}: the README's first commands printed {out!r}\n{err}")
+    for name, compiled in (("wheel", "False"), ("sdist", "True")):
+        if name == "sdist":
+            run(*pip, "--no-deps", "--force-reinstall", str(sdist), folder=folder, GATEPOST_PURE="")
+        look = "from gatepost.compiled import is_built; print(is_built())"
+        if run(str(home / "bin" / "python"), "-c", look, folder=folder, GATEPOST_PURE="").strip() != compiled:
+            raise ReleaseError(f"CPython {python.name}: of the {name} memory hits are compiled: not {compiled}")
+        (folder / name).mkdir()
+        out, err = first_commands(home / "bin", folder / name)
+        if not out.endswith('["sunset.jpg"]'):
+            raise ReleaseError(f"CPython {python.name}, {name}: the README's first commands printed {out!r}\n{err}")
     return out
 
 
@@ -124,8 +140,10 @@ def main() -> int:
         check(wheel, sdist)
         for python in pythons(dict(os.environ)):
             with tempfile.TemporaryDirectory(prefix="gatepost-release-") as folder:
-                tried(python, wheel, Path(folder))
-            print(f"CPython {python.name}: in a clean environment the README's first app answers", flush=True)
+                tried(python, wheel, sdist, Path(folder))
+            print(
+                f"CPython {python.name}: in a clean environment the README's first app answers, both ways", flush=True
+            )
     except ReleaseError as error:
         print(error, file=sys.stderr)
         return 1

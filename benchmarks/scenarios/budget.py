@@ -19,7 +19,7 @@ from benchmarks.rounds import Plan, take_turns
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """What each step adds."""
-    async with memory_hits() as hits:
+    async with memory_hits(compiled=False) as hits:
         ladder = apps(lambda: answering, hits, get_running_loop())
         contestants = {name: partial(time_calls, app, hits.secret) for name, app in ladder.items()}
         runs = await take_turns(contestants, plan.pick(100, 8), plan.tell)

@@ -47,7 +47,7 @@ class Wire(asyncio.Transport):
 
 async def measure(plan: Plan) -> Sequence[Table]:
     """What each step adds."""
-    async with memory_hits() as hits:
+    async with memory_hits(compiled=False) as hits:
         ladder = apps(bare_starlette.build, hits, asyncio.get_running_loop())
         contestants = {name: _requests(app, hits.secret) for name, app in ladder.items()}
         for contestant in contestants.values():

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from benchmarks import stock
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, requires
 from gatepost.base.secret import digest
+from gatepost.compiled import is_built
 from tests.benchmarks.executed import bytecodes, calls
 from tests.freshness.conftest import settled
 
@@ -38,6 +39,9 @@ CALLS_OF_A_HIT = 13
 watched `send` are objects, whose calls Python does not tell of."""
 
 REDIS_PY = str(Path(redis.__file__).parent)
+
+CALLS_OF_A_COMPILED_HIT = 1
+"""The same where it is compiled, beside those of the bare app: the task, on some Pythons, which is asked of Python."""
 
 CALLS_OF_A_CHECK = 7
 """The same for a permission check on top: the guard, the first argument's scope (three), the comparison (three)."""
@@ -53,7 +57,17 @@ CALLS_TO_LOOK_AT_HEADERS = 6
 
 
 @pytest.fixture
-async def hits() -> AsyncIterator[Hits]:
+async def hits(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hits]:
+    """With memory hits in Python."""
+    monkeypatch.setattr("gatepost.compiled.compiled._hit", None)
+    async with memory_hits() as hits:
+        yield hits
+
+
+@pytest.fixture
+async def compiled_hits() -> AsyncIterator[Hits]:
+    if not is_built():
+        pytest.skip("memory hits are not compiled here: no compiler, or GATEPOST_PURE is set")
     async with memory_hits() as hits:
         yield hits
 
@@ -115,6 +129,15 @@ async def test_a_memory_hit_executes_few_bytecodes(hits: Hits) -> None:
     ten_lines = bytecodes(one_request(TenLines(bare, by_digest), hits.secret)) - base
     assert ours <= BYTECODES_AGAINST_TEN_LINES * ten_lines, (ours, ten_lines)
     assert bytecodes(one_request(OneMore(APIKeyMiddleware(bare, hits.keys)), hits.secret)) - base > ours
+
+
+async def test_a_compiled_hit_executes_no_python_at_all(compiled_hits: Hits) -> None:
+    protected = APIKeyMiddleware(answering, compiled_hits.keys)
+    alone, watched = one_request(answering, compiled_hits.secret), one_request(protected, compiled_hits.secret)
+    assert bytecodes(watched) == bytecodes(alone)
+    more = calls(watched) - calls(alone)
+    assert sum(more.values()) <= CALLS_OF_A_COMPILED_HIT, more
+    assert bytecodes(one_request(OneMore(protected), compiled_hits.secret)) > bytecodes(watched)
 
 
 async def test_a_permission_check_calls_few_functions(hits: Hits) -> None:

@@ -26,6 +26,8 @@ from tests.frameworks.conftest import Issuance
 from tests.frameworks.connection import Connection, Headers, ask, bearer, http_scope, websocket_scope
 from tests.frameworks.contract import INVENTED
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers what it sees; accepts WebSockets with the first subprotocol that is offered."""

@@ -76,6 +76,23 @@ async def test_a_change_is_heard_of_long_before_the_next_poll(start: Start, bell
             assert (await worker.verify(issued.secret)).outcome == "key_deactivated"
 
 
+async def test_lookups_that_begin_to_serve_together_begin_to_listen_once(
+    start: Start, bell_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = await start(bell_url, serving=False)
+    begun: list[str] = []
+    create_task = asyncio.create_task
+
+    def noted(work: Any, **options: Any) -> asyncio.Task[Any]:
+        begun.append(getattr(work, "__name__", ""))
+        return create_task(work, **options)
+
+    monkeypatch.setattr(asyncio, "create_task", noted)
+    issued = await keys.create("a key")
+    assert all(verdict.valid for verdict in await asyncio.gather(*[keys.verify(issued.secret) for _ in range(20)]))
+    assert len([name for name in begun if name in {"_keep_listening", "_keep_looking"}]) == 1
+
+
 async def test_a_change_by_hand_in_sql_is_heard_of_on_sqlite(start: Start, ready_sqlite_url: str) -> None:
     worker = await start(ready_sqlite_url)
     issued = await worker.create("a key")

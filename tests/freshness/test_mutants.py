@@ -120,7 +120,7 @@ MUTANTS = [
     ),
     Mutant(
         "gaps not seen",
-        "freshness/freshness.py",
+        "freshness/reading.py",
         "self.is_whole = not self._gap and",
         "self.is_whole =",
         f"{WORKERS}::test_a_gap_in_the_events_is_noticed",

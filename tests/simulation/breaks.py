@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Any
 
+from gatepost.compiled import compiled
 from gatepost.freshness.freshness import Freshness
 from gatepost.freshness.membership import Membership
 from gatepost.freshness.propagation import Spread
@@ -93,6 +94,9 @@ class Break:
             yield
 
 
+IN_PYTHON = Swap(compiled, "_hit", None)
+"""Memory hits run in Python, where they are broken then."""
+
 _LEASE = "self.until = sent + self._max_staleness"
 
 _POLLS_NOTHING = """
@@ -134,7 +138,7 @@ BREAKS = (
             Edit(Lookup, "seek", "if self._clock() < freshness.until:", "if True:"),
         ),
     ),
-    Break("the lease is not checked on memory", (Edit(Lookup, "hit", "now < freshness.until and ", ""),)),
+    Break("the lease is not checked on memory", (IN_PYTHON, Edit(Lookup, "hit", "now < freshness.until and ", ""))),
     Break(
         "the lease is not checked on what is remembered",
         (Edit(Lookup, "remembered", "if now < self._freshness.until:", "if True:"),),

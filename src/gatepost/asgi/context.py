@@ -36,16 +36,18 @@ class Judge(Protocol):
 Served = list[Any]
 """[scope, `Judge`, the secret's digest (32 bytes) or `None`, …]: one request that the middleware let in. What follows
 is the middleware's own. A plain list: it is made for every request, and an object with names costs three times as much.
-Empty once the request is over: contexts are copied, and their copies may outlive it by far.
+Empty once the request is over: contexts are copied, and their copies may outlive it by far. Where a memory hit is
+compiled it is an object that does what is asked of this list.
 """
 
-_served: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
+served_variable: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
+"""Holds the request that is being served, for the two functions below and for compiled code."""
 
-serving = _served.get
+serving = served_variable.get
 """The request that the middleware let in: how `requires` finds it where a handler takes no request. `None` or empty
 where there is none."""
 
-set_serving = _served.set
+set_serving = served_variable.set
 """Let that be the request from now on. Not reset after it, which costs as much again: it is emptied, and only where one
 is served within another that one is put back. Bound once: Python looks a method of a global object up each time."""
 

@@ -15,7 +15,7 @@ from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.asgi.caller import Caller
-from gatepost.asgi.context import Served, serving, set_serving, task_of
+from gatepost.asgi.context import Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
 from gatepost.asgi.refusal_log import RefusalLog
@@ -34,6 +34,7 @@ from gatepost.base import (
     UnavailableError,
     of_another_project,
 )
+from gatepost.compiled import hit_first, let_in
 from gatepost.keys import APIKeys
 from gatepost.rules import Catalogue
 
@@ -96,7 +97,8 @@ class APIKeyMiddleware:
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
         self.app = app
         self.keys = keys
-        self._extract = Extractor(sources, strip=strip).take
+        extractor = Extractor(sources, strip=strip)
+        self._extract = extractor.take
         self._routing = Routing(app)
         self._exempt = Exemptions(exempt, self._routing) if exempt else None
         self._fresh = FreshPaths(fresh, self._routing) if fresh else None
@@ -110,6 +112,19 @@ class APIKeyMiddleware:
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
+        self._let_in: object = None
+        """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
+        if not asks_first and extractor.headers is not None:
+            self._let_in = let_in(
+                self._serve,
+                extractor.headers,
+                strip=strip,
+                user=self._user,
+                variable=served_variable,
+                finish=_end,
+                task_of=task_of if end_connections else None,
+                send_watched=send_watched,
+            )
         self._optional = optional
         self._project = project
         self._realm = checked_realm(realm)
@@ -122,6 +137,7 @@ class APIKeyMiddleware:
         }
         """Made once: what a request can be refused for, except that nobody can tell."""
 
+    @hit_first
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
         kind = scope["type"]
@@ -321,6 +337,15 @@ async def _finish(served: Served, outer: Served | None) -> None:
     stream = _unwind(served, outer)
     if stream is not None and stream.outcome is not None:
         await stream.cut()
+
+
+async def _end(served: Served, outer: Served | None, raised: BaseException | None) -> None:
+    """The end of `__call__` for a request that compiled code let in, where more is to be done than to forget it. Raises
+    what the app raised, or `ConnectionEndedError`."""
+    if raised is not None and (served[3] is None or not served[3].absorbs(raised)):
+        _unwind(served, outer)
+        raise raised
+    await _finish(served, outer)
 
 
 def _unavailable(retry_after: int) -> Problem:

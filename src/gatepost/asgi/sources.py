@@ -104,8 +104,11 @@ class Extractor:
         )
         self._queries = frozenset(s.name.encode() for s in sources if isinstance(s, Query))
         self._subprotocols = tuple(s.prefix for s in sources if isinstance(s, Subprotocol))
-        beyond_headers = bool(self._queries or self._subprotocols)
-        self.take: Callable[[Scope], bytes | Outcome] = self._take_any if beyond_headers else self._take_from_header
+        self.headers = None if self._queries or self._subprotocols else tuple(sorted(self._names))
+        """The names of the headers that may carry a secret, if it can stand nowhere else; else `None`."""
+        self.take: Callable[[Scope], bytes | Outcome] = (
+            self._take_any if self.headers is None else self._take_from_header
+        )
         """The secret's bytes, `Outcome.MISSING` where there is none, `Outcome.AMBIGUOUS` for two secrets or a header
         that stands twice. Spaces and tabs around a secret may be left; where there is nothing but these, it is none."""
 

@@ -185,12 +185,14 @@ class ServingStatus:
 class Status:
     """What this process believes (`APIKeys.status`).
 
-    `version`: gatepost's. `is_open`: the keys are open here. `serving`: `None` in a process that judges no secrets,
-    such as a shell. `workers`: every row of their table, this process's included; `None` where it could not be read.
-    `memory`, `lookups`: `None` where the keys are closed. `findings`: the worst first.
+    `version`: gatepost's. `compiled`: memory hits run compiled, not in Python. `is_open`: the keys are open here.
+    `serving`: `None` in a process that judges no secrets, such as a shell. `workers`: every row of their table, this
+    process's included; `None` where it could not be read. `memory`, `lookups`: `None` where the keys are closed.
+    `findings`: the worst first.
     """
 
     version: str
+    compiled: bool = False
     is_open: bool
     database: DatabaseStatus
     redis: RedisStatus

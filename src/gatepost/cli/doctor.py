@@ -54,7 +54,8 @@ def _print(status: Status, name: str) -> None:
 
 def _pairs(status: Status, name: str) -> Sequence[tuple[str, str]]:
     database, redis = status.database, status.redis
-    pairs = [("gatepost", status.version), ("database", name)]
+    hits = "compiled" if status.compiled else "in Python"
+    pairs = [("gatepost", status.version), ("memory hits", hits), ("database", name)]
     if not database.reachable:
         pairs.append(("round trip", "none: it does not answer"))
     elif database.seconds is not None:

@@ -108,8 +108,8 @@ class APIKeys:
         self._parts = Parts(settings)
         self.hit: Callable[[bytes], Record | None] = know_nothing
         """The key of the secret with this digest (32 bytes), if this process remembers it and it may be used now;
-        `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: `Lookup.hit` while the keys are
-        open."""
+        `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: while the keys are open
+        `Lookup.hit`, or the same compiled."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
 
@@ -180,7 +180,7 @@ class APIKeys:
             if not await self._parts.open(asked):
                 return False
             opened = self._opened()
-            self.hit, self.loop = opened.lookup.hit, opened.loop
+            self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
             forget_at_fork(self)
             return True
 

@@ -21,6 +21,7 @@ from gatepost.base import (
     Worker,
     WorkerStatus,
 )
+from gatepost.compiled import is_built
 from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
@@ -62,6 +63,7 @@ async def look(
     (state, workers), redis_state = await asyncio.gather(_look_at_database(database, own), _look_at_redis(redis))
     return Status(
         version=version("gatepost"),
+        compiled=is_built(),
         is_open=freshness is not None,
         database=state,
         redis=redis_state,

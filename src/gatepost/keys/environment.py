@@ -27,7 +27,7 @@ SERVER_KEYS = "GATEPOST_SERVER_KEYS"
 VAULT_KEYS = "GATEPOST_VAULT_KEYS"
 """The keys of the vault, never an argument for the same reason."""
 
-_OTHERS = {APP, "GATEPOST_AUDIT_TOKEN"}
+_OTHERS = {APP, "GATEPOST_AUDIT_TOKEN", "GATEPOST_PURE"}
 _OF_KUBERNETES = re.compile(r"GATEPOST_(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 """What Kubernetes sets in every container where there is a service called gatepost."""
 

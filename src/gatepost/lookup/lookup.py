@@ -14,7 +14,7 @@ import contextlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from gatepost.base import (
     from_payload,
     to_payload,
 )
+from gatepost.compiled import memory_hit
 from gatepost.database import READ_MAX, Database, Reading
 from gatepost.freshness import FLOORS_MAX, Freshness
 from gatepost.lookup.memory import MemoryTier
@@ -100,6 +101,10 @@ class Lookup:
             if now < freshness.until and now < record.until and now + freshness.offset < record.usable_until:
                 return record
         return None
+
+    def fastest_hit(self) -> Callable[[bytes], Record | None]:
+        """`hit`, compiled where that was built."""
+        return memory_hit(self._memory.records, self._freshness, self._clock) or self.hit
 
     def remembered(self, digest: bytes) -> Found | None:
         """What memory knows of `digest` (32 bytes), if it may still be believed, usable or not; else `None`."""

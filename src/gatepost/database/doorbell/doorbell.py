@@ -23,7 +23,7 @@ class Doorbell:
         return None
 
     def listen(self) -> None:
-        """Begin to hear, in the background. Returns at once and raises nothing; to be called once."""
+        """Begin to hear, in the background. Returns at once and raises nothing; called again it does nothing."""
 
     async def nudge(self) -> None:
         """Ring at every worker, after a commit. Raises nothing for a fault of the database."""

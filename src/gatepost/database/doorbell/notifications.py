@@ -71,7 +71,8 @@ class Notifications(Doorbell):
 
     def listen(self) -> None:
         """Begin: takes one connection more than the pool has."""
-        self._task = asyncio.create_task(self._keep_listening())
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_listening())
 
     async def nudge(self) -> None:
         """Ring. One statement, in a transaction of its own: a `NOTIFY` within the change's would make all that is

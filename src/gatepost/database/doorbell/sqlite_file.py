@@ -50,7 +50,8 @@ class FileWatch(Doorbell):
 
     def listen(self) -> None:
         """Begin to look. One connection more, for reading."""
-        self._task = asyncio.create_task(self._keep_looking())
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_looking())
 
     async def close(self) -> None:
         """Stop looking, and close the connection."""

@@ -1,0 +1,100 @@
+"""What of a request runs compiled. Where nothing was built, or `GATEPOST_PURE` is set, everything runs in Python."""
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from contextvars import ContextVar
+
+V = TypeVar("V")
+F = TypeVar("F", bound=Callable[..., Any])
+
+PURE = "GATEPOST_PURE"
+"""The variable that has everything run in Python; `0`, `false` or nothing = it does not."""
+
+_NO = {"", "0", "false", "no", "off"}
+
+
+def _load() -> ModuleType | None:
+    """The module, ready. A secret is hashed by the functions of the OpenSSL that hashlib has loaded: not where its
+    build must be a certified one, which has them only by its newer, slower way in."""
+    if os.environ.get(PURE, "").strip().lower() not in _NO:
+        return None
+    try:
+        hit = import_module("gatepost.compiled._hit")
+    except ImportError:  # nothing was built, or it was for another Python
+        return None
+    try:
+        import _hashlib  # noqa: PLC0415 - nor is there one in a Python without OpenSSL
+    except ImportError:
+        return hit
+    hit.find_openssl(None if _hashlib.get_fips_mode() else getattr(_hashlib, "__file__", None))
+    return hit
+
+
+_hit = _load()
+
+
+def is_built() -> bool:
+    """Whether memory hits run compiled here."""
+    return _hit is not None
+
+
+def memory_hit(
+    records: Mapping[bytes, V], freshness: Any, clock: Callable[[], float]
+) -> Callable[[bytes], V | None] | None:
+    """From a digest (32 bytes) to its record, if that may be used now, as `Lookup.hit`; `None` = nothing was built.
+
+    `records`: a dict. `freshness`: its `until` and `offset` are read at each call. `clock`: is called each time, unless
+    it only asks the system for CLOCK_BOOTTIME: then it is the system that is asked.
+    """
+    if _hit is None:
+        return None
+    answer: Callable[[bytes], V | None] = _hit.MemoryHit(records, freshness, None if _is_boottime(clock) else clock)
+    return answer
+
+
+def let_in(
+    app: Callable[..., Awaitable[None]],
+    names: Sequence[bytes],
+    *,
+    strip: bool,
+    user: str,
+    variable: "ContextVar[Any]",
+    finish: Callable[..., Awaitable[None]],
+    task_of: Callable[[Any], Any] | None,
+    send_watched: Callable[..., Awaitable[None]],
+) -> object:
+    """How a middleware lets requests in, which it keeps as `_let_in`; `None` = nothing was built.
+
+    `app`: what is served to who is let in. `names`: of the headers that may carry a secret, in lower case; it is looked
+    for nowhere else. `strip`: take that header out of the scope. `user`: where in a scope the user goes. `variable`:
+    is set to the request being served. `finish(served, outer, raised)`: ends a request that failed, has a stream, or
+    was served within another. `task_of(loop)`: the task that runs there; `None` = responses are not watched.
+    `send_watched(served, message)`: passes on what may be of a stream.
+    """
+    if _hit is None:
+        return None
+    made: object = _hit.LetIn(app, tuple(names), strip, user, sha256, variable, finish, task_of, send_watched)
+    return made
+
+
+def hit_first(function: F) -> F:
+    """Decorates `__call__` of a middleware, an `async def`: who calls the object has memory hits done in C, if it has a
+    `_let_in`, and all else done by the function. The attribute is the function."""
+    return function if _hit is None else _hit.HitFirst(function)
+
+
+def _is_boottime(clock: Callable[[], float]) -> bool:
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return (
+        isinstance(clock, partial)
+        and clock.func is getattr(time, "clock_gettime", None)
+        and (clock.args, clock.keywords) == ((boottime,), {})
+    )

@@ -1,0 +1,78 @@
+/* What the files of this module share. `hit.c` tells what it is for. */
+
+#ifndef GATEPOST_HIT_H
+#define GATEPOST_HIT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__GNUC__) /* what is shared here is nobody else's, and quicker to reach then */
+#pragma GCC visibility push(hidden)
+#endif
+
+/* Names of ASGI's and of gatepost's own, made once: `word.headers` is the text "headers". */
+#define GATEPOST_WORDS(_) \
+    _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) _(offset) \
+    _(usable_until) _(digest) _(_let_in) _(throw) _(close)
+#define GATEPOST_FIELD(name) *name,
+extern struct words {
+    PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname;
+} word;
+
+/* memory.c */
+extern PyTypeObject MemoryHit_Type;
+PyObject *memory_hit_usable(PyObject *self, PyObject *digest);
+int memory_hit_is_empty(PyObject *self);
+
+/* served.c */
+typedef struct {
+    PyObject_HEAD
+    PyObject *items[7];  /* as of the list that `gatepost.asgi.context.Served` is; all NULL once it was cleared */
+    PyObject *watched;   /* Python's send_watched; NULL: the response is not watched, and there are four items */
+    vectorcallfunc call;
+} Served;
+
+enum { SCOPE, MIDDLEWARE, DIGEST, STREAM, SEND, KEY, TASK };
+
+extern PyTypeObject Served_Type;
+Served *served_new(PyObject *watched);
+void served_empty(Served *self);
+
+/* digest.c */
+PyObject *find_openssl(PyObject *module, PyObject *path);
+PyObject *digest_of(PyObject *sha256, const char *text, Py_ssize_t length);
+
+/* let_in.c */
+typedef struct {
+    PyObject_HEAD
+    PyObject *app;
+    PyObject *names;    /* a tuple of bytes: the headers that may carry a secret */
+    int strip;
+    PyObject *user;     /* where in a scope the user goes */
+    PyObject *sha256;
+    PyObject *variable; /* the context variable of the request being served */
+    PyObject *finish;   /* Python's end of a request that more is to be done for than to forget it */
+    PyObject *task_of;  /* NULL: responses are not watched */
+    PyObject *watched;  /* Python's send_watched; NULL likewise */
+} LetIn;
+
+extern PyTypeObject LetIn_Type;
+Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer);
+
+/* request.c */
+extern PyTypeObject Request_Type;
+PyObject *request_new(PyObject *let_in, PyObject *function, PyObject *const *args);
+
+/* awaited.c */
+PyObject *iterator_of(PyObject *awaitable);
+
+/* hit_first.c */
+extern PyTypeObject HitFirst_Type;
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#endif

@@ -1,0 +1,264 @@
+"""Each condition that a compiled memory hit asks has a test: without it, or with it turned round, that test fails."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import Mutant, assert_caught
+
+HIT = "tests/compiled/test_hit.py::test_"
+COROUTINE = "tests/compiled/test_coroutine.py::test_"
+
+TELLS = f"{HIT}the_app_is_told_and_nothing_but_memory_is_asked[compiled]"
+MOMENT = f"{HIT}the_moment_itself_is_too_late[compiled]"
+SECOND = f"{HIT}a_second_secret_is_noticed[compiled]"
+FOUND = f"{HIT}code_that_is_not_handed_the_request_finds_it_while_it_is_served[compiled]"
+NESTED = f"{HIT}a_request_within_another_puts_that_one_back[compiled]"
+LEFT = f"{COROUTINE}nothing_is_left_of_requests[compiled]"
+
+COMPARED = "memcmp(PyBytes_AS_STRING(each), PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE"
+
+
+def where(form: int) -> str:
+    """The test of one form of header, by its number."""
+    return f"{HIT}where_a_secret_stands_and_how[compiled-form{form}-{401 if form in range(3, 7) or form > 7 else 204}]"
+
+
+def stream(number: int, streams: bool) -> str:
+    """The test of one response, by its number."""
+    return f"{HIT}a_response_is_a_stream_from_its_first_sign_on[compiled-messages{number}-{streams}]"
+
+
+MUTANTS = [
+    # may it be believed
+    Mutant(
+        "the lease is not asked",
+        "compiled/memory.c",
+        "!is_before(now, self->freshness, word.until) || !is_before",
+        "!is_before",
+        f"{HIT}a_lease_that_has_ended_lets_nobody_in[compiled]",
+    ),
+    Mutant(
+        "the time in memory is not asked",
+        "compiled/memory.c",
+        " || !is_before(now, record, word.until)",
+        "",
+        f"{HIT}a_record_whose_time_in_memory_is_over_lets_nobody_in[compiled]",
+    ),
+    Mutant(
+        "expiry is not asked",
+        "compiled/memory.c",
+        " || !is_before(now, record, word.usable_until)",
+        "",
+        f"{HIT}a_record_that_is_not_usable_any_more_lets_nobody_in[compiled]",
+    ),
+    Mutant(
+        "expiry by this machine's clock",
+        "compiled/memory.c",
+        "now += PyFloat_AsDouble(offset);",
+        "PyFloat_AsDouble(offset);",
+        f"{HIT}expiry_is_judged_by_the_databases_clock[compiled--1.0]",
+    ),
+    Mutant(
+        "the moment itself still counts", "compiled/memory.c", "return now < moment;", "return now <= moment;", MOMENT
+    ),
+    Mutant(
+        "the clock that was given is not asked",
+        "compiled/memory.c",
+        "if (self->clock == NULL) {",
+        "if (1) {",
+        f"{HIT}a_clock_that_was_given_is_asked[compiled]",
+    ),
+    Mutant(
+        "a clock that fails is believed",
+        "compiled/memory.c",
+        "if (now == -1.0 && PyErr_Occurred()) {",
+        "if (now == -1.0) {\n        PyErr_Clear();\n        return record;",
+        f"{HIT}a_clock_that_was_given_is_asked[compiled]",
+    ),
+    Mutant(
+        "a moment that is none is believed",
+        "compiled/memory.c",
+        "if (moment == -1.0 && PyErr_Occurred()) {\n        return 0;",
+        "if (moment == -1.0 && PyErr_Occurred()) {\n        PyErr_Clear();\n        return 1;",
+        f"{HIT}moments_that_are_none_are_errors[compiled]",
+    ),
+    # what a request shows
+    Mutant(
+        "a second header is not noticed",
+        "compiled/let_in.c",
+        "            if (carrier != NULL) {\n                return NULL;\n            }\n",
+        "",
+        SECOND,
+    ),
+    Mutant(
+        "the header stays",
+        "compiled/let_in.c",
+        "(!self->strip || strip(scope, headers, place) == 0) && ",
+        "",
+        TELLS,
+    ),
+    Mutant(
+        "the header goes though it is to stay",
+        "compiled/let_in.c",
+        "!self->strip || ",
+        "",
+        f"{HIT}the_headers_stay_where_they_are_to[compiled]",
+    ),
+    Mutant(
+        "another header goes",
+        "compiled/let_in.c",
+        "PySequence_DelItem(kept, place)",
+        "PySequence_DelItem(kept, 0)",
+        TELLS,
+    ),
+    Mutant(
+        "the server's own list is changed",
+        "compiled/let_in.c",
+        "PyObject *kept = PySequence_List(headers);",
+        "PyObject *kept = Py_NewRef(headers);",
+        TELLS,
+    ),
+    Mutant("any scheme will do", "compiled/let_in.c", ' || memcmp(text, "Bearer ", 7) != 0', "", where(5)),
+    Mutant(
+        "no scheme will do",
+        "compiled/let_in.c",
+        "        *length -= 7;\n        return text + 7;\n",
+        "",
+        f"{HIT}a_bearers_secret_is_a_hit[compiled]",
+    ),
+    Mutant(
+        "a name that only begins so will do",
+        "compiled/let_in.c",
+        f"PyBytes_GET_SIZE(each) == PyBytes_GET_SIZE(name)\n            && {COMPARED}(name)) == 0",
+        f"{COMPARED}(each)) == 0",
+        where(12),
+    ),
+    Mutant(
+        "any name of that length will do",
+        "compiled/let_in.c",
+        f"\n            && {COMPARED}(name)) == 0",
+        "",
+        where(11),
+    ),
+    Mutant(
+        "WebSockets are requests",
+        "compiled/let_in.c",
+        "\n        || (type != word.http && PyUnicode_Compare(type, word.http) != 0)",
+        "",
+        f"{HIT}a_websocket_has_a_user_of_its_own[compiled]",
+    ),
+    # what the app is told
+    Mutant("no key", "compiled/let_in.c", "PyDict_SetItem(scope, word.api_key, key) != 0 || ", "", TELLS),
+    Mutant(
+        "permissions that were there count",
+        "compiled/let_in.c",
+        "PyDict_SetItem(scope, word.permissions, permissions) != 0",
+        "PyDict_SetDefault(scope, word.permissions, permissions) == NULL",
+        f"{HIT}what_stood_in_the_scope_is_replaced_but_for_a_user_that_is_the_apps[compiled]",
+    ),
+    Mutant(
+        "the user is always gatepost's",
+        "compiled/let_in.c",
+        "PyDict_SetItem(scope, self->user, key)",
+        'PyDict_SetItemString(scope, "user", key)',
+        f"{HIT}what_stood_in_the_scope_is_replaced_but_for_a_user_that_is_the_apps[compiled]",
+    ),
+    # the request while it is served, and after
+    Mutant(
+        "the request is not held",
+        "compiled/let_in.c",
+        "PyContextVar_Set(self->variable, (PyObject *)served)",
+        "PyContextVar_Set(self->variable, Py_None)",
+        FOUND,
+    ),
+    Mutant(
+        "it is held to the end of the context", "compiled/request.c", "        served_empty(self->served);\n", "", FOUND
+    ),
+    Mutant(
+        "the outer request is not put back",
+        "compiled/request.c",
+        " && (self->outer == Py_None || PyObject_Not(self->outer) == 1)",
+        "",
+        NESTED,
+    ),
+    Mutant(
+        "a stream is left to itself",
+        "compiled/request.c",
+        "self->served->items[STREAM] == Py_None && ",
+        "",
+        stream(4, True),
+    ),
+    Mutant(
+        "a failure is none",
+        "compiled/request.c",
+        "raised == NULL ? Py_None : raised",
+        "Py_None",
+        f"{HIT}a_request_that_failed_is_not_served_any_more[compiled]",
+    ),
+    Mutant(
+        "the response is not watched",
+        "compiled/request.c",
+        "self->served->watched == NULL ? self->send : (PyObject *)self->served",
+        "self->send",
+        f"{HIT}who_is_not_watched_gets_the_servers_own_send[compiled]",
+    ),
+    Mutant(
+        "events are not looked for",
+        "compiled/served.c",
+        "return tells_its_length(message);",
+        "return 1;",
+        stream(4, True),
+    ),
+    Mutant(
+        "more to come is no stream",
+        "compiled/served.c",
+        "return more == Py_False || ",
+        "return more != NULL || ",
+        stream(6, True),
+    ),
+    Mutant(
+        "what belongs to a stream is not given to it",
+        "compiled/served.c",
+        "self->items[STREAM] != Py_None || !PyDict",
+        "self->items[STREAM] == NULL || !PyDict",
+        f"{HIT}a_stream_whose_key_dies_is_cut[compiled]",
+    ),
+    # the coroutine
+    Mutant(
+        "closed, the app goes on",
+        "compiled/request.c",
+        "status = close_inner(self);",
+        "PyErr_SetNone(PyExc_GeneratorExit);",
+        f"{COROUTINE}an_app_that_fails_when_it_is_closed_is_told_of[compiled]",
+    ),
+    Mutant(
+        "it runs within itself",
+        "compiled/request.c",
+        "    if (self->runs) {\n",
+        "    if (0) {\n",
+        f"{COROUTINE}it_does_not_run_within_itself[compiled]",
+    ),
+    Mutant(
+        "lost, it says nothing",
+        "compiled/request.c",
+        "    if (self->state == NEW) {\n        if (PyErr_Warn",
+        "    if (0) {\n        if (PyErr_Warn",
+        f"{COROUTINE}one_that_is_never_awaited_is_told_of[compiled]",
+    ),
+    Mutant(
+        "lost, the app goes on",
+        "compiled/request.c",
+        "    if (self->state == OVER) {\n        return;",
+        "    if (self->state != NEW) {\n        return;",
+        f"{COROUTINE}lost_it_ends_the_app_at_once[compiled]",
+    ),
+    Mutant("a reference too many", "compiled/let_in.c", "    Py_XDECREF(key);\n", "", LEFT),
+    Mutant("an object too many", "compiled/request.c", " do(self->outer)", "", LEFT),
+    Mutant("memory that is lost", "compiled/let_in.c", "    Py_DECREF(token);\n", "", LEFT),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_defect_makes_its_test_fail(mutant: Mutant, tmp_path: Path) -> None:
+    assert_caught(mutant, tmp_path)
