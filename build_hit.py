@@ -51,8 +51,11 @@ def build(source: Path, target: Path, options: Sequence[str] = ()) -> Path:
             raise NotBuiltError(str(failure)) from None
         built = Path(command.get_ext_fullpath(module.name))
         fresh = target / f"{built.name}.new"
-        shutil.copy(built, fresh)
-        return fresh.replace(target / built.name)  # whoever has loaded the old one keeps it
+        try:
+            shutil.copy(built, fresh)
+            return fresh.replace(target / built.name)  # whoever has loaded the old one keeps it
+        except OSError as failure:
+            raise NotBuiltError(f"its folder cannot be written to: {failure}") from None
 
 
 def is_wanted() -> bool:

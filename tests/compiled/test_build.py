@@ -45,6 +45,11 @@ def test_what_the_compiler_does_not_take_is_one_error(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["hit.c"]
 
 
+def test_a_folder_that_cannot_be_written_to_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(NotBuiltError, match="its folder cannot be written to"):
+        build(ROOT / SOURCE, tmp_path / "not there", ["-O0"])
+
+
 def test_without_a_compiler_it_says_so_and_goes_on() -> None:
     done = run("build_hit.py", CC="/nowhere/cc", LDSHARED="/nowhere/cc")
     assert done.returncode == 0

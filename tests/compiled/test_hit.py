@@ -1,6 +1,9 @@
 """A memory hit, compiled and in Python: each condition of being let in without a question, and what is done then."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,6 +37,27 @@ async def test_the_app_is_told_and_nothing_but_memory_is_asked(gate: Gate) -> No
     assert scope["headers"] == [(b"host", b"testserver"), (b"accept", b"*/*")]
     assert len(lines) == 3, "the server's own list was changed"
     assert [*scope][5:] == ["api_key", "user", "permissions", "auth"]
+
+
+async def test_what_a_request_that_failed_held_is_free_when_its_error_is(gate: Gate) -> None:
+    class Held:
+        pass
+
+    seen: list[weakref.ref[Held]] = []
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        held = Held()
+        seen.append(weakref.ref(held))
+        raise ValueError("the app fails")
+
+    middleware = APIKeyMiddleware(failing, gate.keys)
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            await middleware(gate.scope(), receive, receive)  # type: ignore[arg-type]  # nothing is sent
+        assert seen[0]() is None, "it waits for the garbage collector"
+    finally:
+        gc.enable()
 
 
 async def test_what_stood_in_the_scope_is_replaced_but_for_a_user_that_is_the_apps(gate: Gate) -> None:

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import gatepost.database.commit
 from gatepost import APIKeys, Issued, Outcome, SchemaError, UnavailableError
-from gatepost.database.connecting.primary import wait_for_other_nodes
+from gatepost.database.connecting.primary import SYNC_WAIT
 from gatepost.database.schema import turn
 from tests.conftest import started
 from tests.servers.galera import galera_nodes
@@ -63,7 +63,29 @@ async def test_a_node_that_is_behind_lets_no_dead_key_in(nodes: list[str], far_e
             else:
                 break
         assert outcome is Outcome.DEACTIVATED
-    assert not event.contains(far_engine.sync_engine, "checkout", wait_for_other_nodes)
+    await far_engine.dispose()
+
+
+@pytest.mark.timeout(300)
+async def test_who_closes_leaves_an_engine_that_others_use_waiting_for_other_nodes(
+    nodes: list[str], far_engine: AsyncEngine
+) -> None:
+    await APIKeys(nodes[0]).create_schema()
+    ask = text("SELECT @@wsrep_sync_wait")
+
+    async def ask_anew() -> int:
+        await far_engine.dispose()
+        async with far_engine.connect() as connection:
+            return int(await connection.scalar(ask))
+
+    async with APIKeys(far_engine) as keys:
+        assert await ask_anew() == SYNC_WAIT
+        await APIKeys(far_engine).status()
+        async with APIKeys(far_engine):
+            pass
+        assert await ask_anew() == SYNC_WAIT
+        await keys.ping()
+    assert await ask_anew() == 0
     await far_engine.dispose()
 
 

@@ -127,6 +127,17 @@ async def test_what_other_tables_hold_rings_nobody_on_sqlite(ready_sqlite_url: s
     await watch.close()
 
 
+@pytest.mark.parametrize(
+    ("code", "is_busy"),
+    [(sqlite3.SQLITE_BUSY, True), (sqlite3.SQLITE_BUSY | 1 << 8, True), (sqlite3.SQLITE_IOERR, False)],
+)
+def test_who_finds_the_file_busy_looks_again_soon(code: int, is_busy: bool) -> None:
+    failure = sqlite3.OperationalError("it is")
+    failure.sqlite_errorcode = code
+    assert sqlite_file._is_busy(failure) is is_busy
+    assert not sqlite_file._is_busy(sqlite3.ProgrammingError("of Python's module: it has no code"))
+
+
 async def test_a_file_that_is_away_for_a_while_is_watched_again(
     ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -203,6 +214,19 @@ async def test_a_connection_that_has_gone_silent_is_found_and_made_anew(
         await heard_by(worker)
         issued = await admin.create("a key")
         assert (await admin.deactivate(issued.key.id, timeout=100.0)).propagation.complete
+
+
+async def test_a_database_that_does_not_answer_the_first_question_is_given_up(
+    postgres_bell_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(notifications, "pooling_of", never)
+    async with APIKeys(postgres_bell_url, read_timeout=0.5) as keys:
+        await keys.serve()
+        await seen(lambda: keys._database.doorbell.fault is not None)
+        assert "no answer within 1 s" in str(keys._database.doorbell.fault)
 
 
 async def test_who_hears_nothing_of_its_own_ring_says_why_and_polls(

@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import gatepost.database.commit
-from gatepost import APIKeys, Outcome, StillSpreadingError, UnavailableError, UncertainCommitError
+from gatepost import APIKeys, ConfigurationError, Outcome, StillSpreadingError, UnavailableError, UncertainCommitError
 from gatepost.base.clock import boot_clock
 from gatepost.base.models import Worker
 from gatepost.base.secret import digest
@@ -285,6 +285,45 @@ async def test_a_call_cancelled_right_after_the_commit_says_so(
         await asyncio.create_task(admin.deactivate(issued.key.id))
     assert raised.value.__notes__ == [f"gatepost: change {(await admin._database.read_position()).seq} is committed"]
     assert not (await admin.get(issued.key.id)).active
+
+
+async def test_a_creation_cancelled_while_it_rings_says_that_the_key_is_there(
+    start: Start, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    ringing = asyncio.Event()
+
+    async def ring() -> None:
+        ringing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(admin._database.doorbell, "nudge", ring)
+    call = asyncio.create_task(admin.create("a key"))
+    await ringing.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError) as raised:
+        await call
+    assert raised.value.__notes__ == ["gatepost: change 1 is committed"]
+    assert [key.description for key in (await admin.list()).items] == ["a key"]
+
+
+async def test_a_call_whose_keys_are_closed_right_after_the_commit_says_that_it_is_committed(
+    start: Start, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await start(ready_sqlite_url, serving=False)
+    issued = await admin.create("a key")
+
+    async def closed_then(connection: Any, change: Change) -> bool:
+        committed = await commit(connection, change)
+        monkeypatch.setattr(admin._parts, "current", None)
+        return committed
+
+    monkeypatch.setattr("gatepost.database.database.commit", closed_then)
+    opened = admin._parts.current
+    with pytest.raises(ConfigurationError, match="not open") as raised:
+        await admin.deactivate(issued.key.id)
+    assert any("is committed" in note for note in raised.value.__notes__)
+    admin._parts.current = opened
 
 
 async def test_a_call_cancelled_in_the_commit_ends_when_the_commit_has_and_says_what_became_of_it(

@@ -344,7 +344,10 @@ async def _end(served: Served, outer: Served | None, raised: BaseException | Non
     what the app raised, or `ConnectionEndedError`."""
     if raised is not None and (served[3] is None or not served[3].absorbs(raised)):
         _unwind(served, outer)
-        raise raised
+        try:
+            raise raised
+        finally:
+            del raised  # or the error holds this frame, which holds the error
     await _finish(served, outer)
 
 

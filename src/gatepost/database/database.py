@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,6 +116,8 @@ class Database:
         self._opened = 0
         self._opening_anew = asyncio.Lock()
         self.doorbell = Doorbell()
+        # its own, for others may have the same engine: who closes takes away but that
+        self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
 
     @property
@@ -175,7 +178,7 @@ class Database:
         else:
             self._engine = make_engine(self._given, self._timeout)
         if self._engine.dialect.name in {"mysql", "mariadb"}:
-            event.listen(self._engine.sync_engine, "checkout", wait_for_other_nodes)
+            event.listen(self._engine.sync_engine, "checkout", self._wait_for_other_nodes)
 
     async def open(self) -> None:
         """Connect, and see that the database is no replica and that the tables fit; an SQLite file gets them by itself.
@@ -206,8 +209,8 @@ class Database:
         """Close every connection of an engine that is ours."""
         await self.doorbell.close()
         engine, self._engine = self._engine, None
-        if engine is not None and event.contains(engine.sync_engine, "checkout", wait_for_other_nodes):
-            event.remove(engine.sync_engine, "checkout", wait_for_other_nodes)
+        if engine is not None and event.contains(engine.sync_engine, "checkout", self._wait_for_other_nodes):
+            event.remove(engine.sync_engine, "checkout", self._wait_for_other_nodes)
         if engine is not None and engine is not self._given:
             await engine.dispose()
 
@@ -353,13 +356,13 @@ class Database:
 
     async def _attempt(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
         """`change`, once. Raises `ConflictError` too."""
-        committed = False
+        committed, engine = False, self.engine
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with AsyncExitStack() as stack:
                     async with Timeout(self._timeout):
                         await self._heed_file()
-                        connection = await stack.enter_async_context(changing(self.engine))
+                        connection = await stack.enter_async_context(changing(engine))
                     change = Change(connection, actor, self._timeout)
                     try:
                         await change.begin()
@@ -377,7 +380,7 @@ class Database:
             if is_conflict(lost.__cause__):
                 raise ConflictError from lost
             try:
-                made = await was_committed(self.engine, change, self._timeout)
+                made = await was_committed(engine, change, self._timeout)
             except asyncio.CancelledError as cancelled:
                 cancelled.add_note(f"gatepost: change {change.seq} may be committed: its connection was lost")
                 raise

@@ -51,7 +51,7 @@ async def import_digests(
     if not rows:
         return []
     change, _ = await changed_by(parts, actor, lambda change, authority: _insert(change, authority, rows, numbers))
-    await announce(parts, change.digests)
+    await announce(parts, change)
     return [key_of(row, change.now) for row in rows]
 
 

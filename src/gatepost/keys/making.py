@@ -89,7 +89,7 @@ async def create(
     change, made_before = await changed_by(parts, actor, make)
     if made_before is not None:
         return made_before
-    await announce(parts, change.digests)
+    await announce(parts, change)
     return Issued(key_of(row, change.now), secret.text)
 
 

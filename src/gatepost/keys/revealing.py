@@ -35,5 +35,5 @@ async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> 
         return Untold(vault.open(sealed, digest))
 
     change, secret = await changed_by(parts, actor, make)
-    await announce(parts, change.digests)
+    await announce(parts, change)
     return secret.text

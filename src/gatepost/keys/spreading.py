@@ -63,11 +63,11 @@ async def settled(
     now = parts.clock()
     seq = change.seq if changed else change.seq - 1
     spread = Spread(seq, now, change.now + timedelta(seconds=now - patience.begun))
-    opened = parts.opened()
     waits = patience.everywhere and known
     until = patience.until if waits else now
     try:
-        await announce(parts, change.digests)
+        opened = parts.opened()
+        await _announce(parts, change.digests)
         own = opened.freshness.worker
         propagation = await opened.propagations.follow(spread, own, until=until)
     except (asyncio.CancelledError, ConfigurationError) as ended:  # the latter: the keys were closed meanwhile
@@ -79,7 +79,17 @@ async def settled(
     return answer
 
 
-async def announce(parts: Parts, digests: set[bytes]) -> None:
+async def announce(parts: Parts, change: "Change") -> None:
+    """Let every worker know of a committed change that gives: nobody is waited for. A cancellation carries a note that
+    it is committed."""
+    try:
+        await _announce(parts, change.digests)
+    except (asyncio.CancelledError, ConfigurationError) as ended:
+        ended.add_note(f"gatepost: change {change.seq} is committed")
+        raise
+
+
+async def _announce(parts: Parts, digests: set[bytes]) -> None:
     """Let every worker know of a committed change. This one has applied it when the call returns, and also what
     others had changed before: a key found deactivated already is refused here from now on too."""
     opened = parts.opened()

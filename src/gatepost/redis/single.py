@@ -20,15 +20,17 @@ class Single:
         self.client = client
         self._pool = client.connection_pool
         self._may_keep = self._pool.max_connections >= KEPT_FROM
-        self._is_watched = isinstance(self._pool, SentinelConnectionPool)
+        self._is_watched = isinstance(self._pool, SentinelConnectionPool) and self._pool.is_master
         self._kept: AbstractConnection | None = None
 
     async def mget(self, names: Sequence[bytes]) -> list[Any]:
         """The values under `names`, `None` for what is not held. One `MGET`."""
         connection, self._kept = self._kept, None
         if connection is not None and self._is_of_another_master(connection):
-            await connection.disconnect()
-            await self._pool.release(connection)
+            try:
+                await connection.disconnect(nowait=True)  # the old master may hang
+            finally:
+                await self._pool.release(connection)
             connection = None
         if connection is not None:
             try:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
@@ -106,7 +107,7 @@ async def pooling_of(engine: AsyncEngine, timeout: float) -> Pooling:
 async def _is_shared(engine: AsyncEngine, first: AsyncConnection, process: int, timeout: float) -> bool:
     """Whether the statements of a second connection ever run where those of the first do, or those of one of them in
     different places. A pooler gives out the connection that came back last, or each in turn, unless others have it."""
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, PoolTimeoutError):
         async with Timeout(timeout), engine.connect() as second:
             of_first, of_second = {process}, set()
             for _ in range(LOOKS):

@@ -17,11 +17,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gatepost.base import Timeout, line_of
-from gatepost.database.connecting import Pooling, pooling_of
+from gatepost.base import Timeout, UnavailableError, line_of
+from gatepost.database.connecting import Pooling, mapped_errors, pooling_of
 from gatepost.database.doorbell.doorbell import Doorbell
 from gatepost.database.doorbell.listeners import LISTENERS, Listener
 
@@ -78,9 +77,10 @@ class Notifications(Doorbell):
         """Ring. One statement, in a transaction of its own: a `NOTIFY` within the change's would make all that is
         committed in the server wait in one line with it."""
         try:
-            await self._ring("")
-        except (SQLAlchemyError, OSError, TimeoutError) as failure:
-            logger.warning("Workers hear of a change only at their next poll: %s", line_of(failure))
+            with mapped_errors("Ringing"):
+                await self._ring("")
+        except UnavailableError as failure:
+            logger.warning("Workers hear of a change only at their next poll: %s", failure)
 
     async def close(self) -> None:
         """End the background task, and with it the connection."""
@@ -115,7 +115,9 @@ class Notifications(Doorbell):
 
     async def _hear(self) -> None:
         """Listen until the connection ends. Raises what the driver raises, `DeafError`, `TimeoutError`."""
-        if await pooling_of(self._engine, self._timeout) is Pooling.TRANSACTION:
+        async with Timeout(2 * self._timeout):
+            pooling = await pooling_of(self._engine, self._timeout)
+        if pooling is Pooling.TRANSACTION:
             raise DeafError(f"a pooler in transaction mode keeps no LISTEN. {REMEDY}")
         token = randomness.token_hex(8)
         heard = False
@@ -156,6 +158,8 @@ class Notifications(Doorbell):
         finally:
             if listener is not None:
                 listener.end()
+            with contextlib.suppress(Exception):
+                await connection.invalidate()  # not rolled back: it has ended
             with contextlib.suppress(Exception):
                 await connection.close()
 

@@ -21,6 +21,9 @@ logger = logging.getLogger("gatepost.doorbell")
 LOOK_SECONDS = 0.05
 """Between two looks. At 50 ms they take below 1 % of a processor, nearly all of it for waking up."""
 
+PRIMARY_CODE = 0xFF
+"""What of an extended result code of SQLite's says of which kind it is (sqlite.org/rescode.html)."""
+
 RETRY_SECONDS = 1.0
 """Until a file that cannot be read is tried again."""
 
@@ -98,9 +101,11 @@ class FileWatch(Doorbell):
 
 def _connect(path: Path) -> sqlite3.Connection:
     """For reading; waits for nobody."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0, isolation_level=None)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
 
 
 def _is_busy(failure: Exception) -> bool:
     """Whether somebody writes just now, in a file without write-ahead logging."""
-    return isinstance(failure, sqlite3.Error) and failure.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    code: int = getattr(failure, "sqlite_errorcode", 0)  # not of an error that Python's module raises by itself
+    return code & PRIMARY_CODE == sqlite3.SQLITE_BUSY

@@ -24,7 +24,7 @@ _NAME = "gatepost_schema"
 _LOOK_SECONDS = 0.2
 
 _TABLE = "gatepost_migrating"
-_SERVER = "CONCAT(@@hostname, ':', @@port, ' ', @@datadir)"
+_SERVER = "CONCAT(@@wsrep_node_name, ' ', @@hostname, ':', @@port, ' ', @@datadir)"
 _COLUMNS = "id INTEGER PRIMARY KEY, server VARCHAR(500), since DATETIME"
 _MAKE = f"CREATE TABLE IF NOT EXISTS {_TABLE} ({_COLUMNS}) ENGINE=InnoDB"
 _TAKE = text(f"INSERT INTO {_TABLE} VALUES (1, {_SERVER}, UTC_TIMESTAMP())")  # noqa: S608 - constants
@@ -76,8 +76,8 @@ async def _turn_of_node(connection: AsyncConnection) -> AsyncIterator[None]:
 
 async def _take(connection: AsyncConnection) -> bool:
     """Whether the row is ours now. One that a process of this node left behind is: it had the lock that we have."""
-    held = (await connection.execute(_HELD)).one_or_none()
     try:
+        held = (await connection.execute(_HELD)).one_or_none()
         if held is None:
             await connection.execute(_TAKE)
         await connection.commit()
