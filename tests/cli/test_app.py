@@ -73,7 +73,7 @@ def test_a_key_made_through_the_app_is_one_that_the_app_takes(shell: Shell, tmp_
     try:
         secret = shell("keys", "create", "x", "-p", "NOTES_READ", "-q").stdout.strip()
         assert shell("keys", "whoami", "--json", given=secret).returncode == 0
-        assert shell("doctor").stdout.splitlines()[1] == "database\tsqlite+aiosqlite:///of-the-app.db"
+        assert "database\tsqlite+aiosqlite:///of-the-app.db" in shell("doctor").stdout.splitlines()
         assert "fits" in shell("db", "status").stdout
     finally:
         del os.environ["GATEPOST_APP"]
