@@ -175,8 +175,8 @@ BREAKS = (
             Edit(
                 spreading,
                 "settled",
-                "    opened = parts.opened()\n",
-                "    opened = parts.opened()\n    spread.waiting = getattr(change, 'members', None)\n",
+                "        opened = parts.opened()\n",
+                "        opened = parts.opened()\n        spread.waiting = getattr(change, 'members', None)\n",
             ),
         ),
         weather=7,
