@@ -125,10 +125,11 @@ async def test_a_change_that_meets_another_each_time_is_told_that_nothing_was_ch
 async def test_the_tables_are_made_once_from_all_nodes_at_the_same_time(nodes: list[str]) -> None:
     for number in range(3):
         urls = [make_url(url).set(database=f"made_{number}").render_as_string() for url in nodes]
-        operator = create_async_engine(nodes[0], isolation_level="AUTOCOMMIT")
-        async with operator.connect() as connection:
-            await connection.execute(text(f"CREATE DATABASE made_{number}"))
-        await operator.dispose()
+        for node in nodes:  # from each, for the other may not have applied it yet
+            operator = create_async_engine(node, isolation_level="AUTOCOMMIT")
+            async with operator.connect() as connection:
+                await connection.execute(text(f"CREATE DATABASE IF NOT EXISTS made_{number}"))
+            await operator.dispose()
         await asyncio.gather(*(APIKeys(url).create_schema() for url in [*urls, *urls]))
         async with APIKeys(urls[0]) as here, APIKeys(urls[1]) as there:
             issued = await here.create("a key")
