@@ -238,6 +238,7 @@ MUTANTS = [
         "    if (self->runs) {\n",
         "    if (0) {\n",
         f"{COROUTINE}it_does_not_run_within_itself[compiled]",
+        crashes=True,  # it calls itself until the stack is full
     ),
     Mutant(
         "lost, it says nothing",
