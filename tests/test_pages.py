@@ -204,8 +204,8 @@ async def test_a_key_of_one_shard_is_none_in_another(tmp_path: Path, monkeypatch
     site, shards = names["site"], names["shards"]
     async with site.router.lifespan_context(site):
         secret = (await shards["acme"].create("a key", project="acme")).secret
-        transport = httpx2.ASGITransport(site)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://site") as client:
+        origin, transport = "http://site", httpx2.ASGITransport(site)
+        async with httpx2.AsyncClient(transport=transport, base_url=origin) as client:
             client.headers["X-API-Key"] = secret
             assert (await client.get("/acme/")).text == "acme"
             assert (await client.get("/globex/")).status_code == 401
