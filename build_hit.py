@@ -7,6 +7,7 @@
 """
 
 import os
+import runpy
 import shutil
 import sys
 import sysconfig
@@ -22,6 +23,7 @@ from setuptools.errors import BaseError, CCompilerError
 
 ROOT = Path(__file__).parent
 SOURCE = Path("src", "gatepost", "compiled")
+mark_of = runpy.run_path(str(ROOT / SOURCE / "sources.py"))["mark_of"]
 NAME = "gatepost.compiled._hit"
 
 
@@ -38,6 +40,7 @@ def build(source: Path, target: Path, options: Sequence[str] = ()) -> Path:
         NAME.rpartition(".")[2],
         sorted(map(str, source.glob("*.c"))),
         depends=[str(source / "hit.h")],
+        define_macros=[("GATEPOST_SOURCES", f'"{mark_of(source)}"')],
         extra_compile_args=[*options],
         extra_link_args=[option for option in options if option.startswith("-fsanitize")],
     )

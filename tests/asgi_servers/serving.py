@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from gatepost import APIKeys
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.folder import server_folder
 from tests.servers.process import ServerProcess
 
@@ -19,8 +20,6 @@ POLL_SECONDS = 0.2
 """How often a server looks for changes."""
 
 APP = "tests.asgi_servers.app:app"
-
-_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class Serving:
     def client(self, secret: str = "", **options: Any) -> httpx2.AsyncClient:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=_PATIENCE_SECONDS, **options
+            base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=PATIENCE_SECONDS, **options
         )
 
     def exchange(self, target: str, *headers: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
         """Send one GET exactly as written; the status and all that came back."""
         lines = [f"GET {target} HTTP/1.1", f"Host: {host}", *headers, "Connection: close", "", ""]
-        with socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS) as connection:
             connection.sendall("\r\n".join(lines).encode("latin-1"))
             answer = b""
             while chunk := connection.recv(65536):
@@ -92,6 +91,6 @@ def _free_port() -> int:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx2.get(f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS).status_code == 200
+        return httpx2.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE_SECONDS).status_code == 200
     except httpx2.TransportError:
         return False

@@ -1,6 +1,7 @@
 """The memory hit is compiled where that can be done, without a warning, and everything works where it cannot."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -48,6 +49,18 @@ def test_what_the_compiler_does_not_take_is_one_error(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(NotBuiltError, match="its folder cannot be written to"):
         build(ROOT / SOURCE, tmp_path / "not there", ["-O0"])
+
+
+def test_what_was_compiled_of_other_sources_is_not_run(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    look = [sys.executable, "-c", "from gatepost.compiled import is_built; print(is_built())"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "GATEPOST_PURE": ""}
+    for edit, built in (("", True), ("/* of another version */", False)):
+        with (tmp_path / "src" / "gatepost" / "compiled" / "memory.c").open("a") as source:
+            source.write(edit)
+        done = subprocess.run(look, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(built)
+        assert ("is of other sources" in done.stderr) is not built
 
 
 def test_without_a_compiler_it_says_so_and_goes_on() -> None:

@@ -312,6 +312,16 @@ async def test_what_cannot_be_awaited_is_a_typeerror(gate: Gate, answer: Any) ->
     assert not serving()
 
 
+async def test_a_generator_is_awaited_only_where_it_is_marked_as_a_coroutine(gate: Gate) -> None:
+    def plain(_scope: Scope, _receive: Receive, _send: Send) -> Any:
+        yield
+
+    with pytest.raises(TypeError, match=r"await"):
+        await called(gate, plain)
+    await called(gate, types.coroutine(plain))
+    assert not serving()
+
+
 async def test_an_app_that_cannot_be_called_so_is_a_typeerror(gate: Gate) -> None:
     with pytest.raises(TypeError):
         await called(gate, cast("ASGIApp", len))

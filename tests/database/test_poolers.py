@@ -139,7 +139,7 @@ async def prepared(keys: APIKeys) -> list[str]:
     issued = await keys.create("a key")
     for _ in range(3):
         assert (await keys.verify(issued.secret, fresh=True)).valid
-    async with keys._database._reads.connect() as connection:
+    async with keys._database._reading("Looking") as connection:
         found = await connection.execute(text("SELECT name FROM pg_prepared_statements WHERE name <> ''"))
         return list(found.scalars())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 
 import pytest
 from redis.asyncio import RedisCluster as Client
@@ -99,16 +100,23 @@ async def test_a_probe_asks_every_node_that_has_slots(redis_cluster: RedisCluste
         assert sorted(client.get_node_from_key(name).name for name in asked) == sorted(masters)  # type: ignore[arg-type, union-attr]
 
 
+@pytest.mark.parametrize("given", ["a URL", "a client"])
 async def test_workers_share_what_a_cluster_holds_and_ring_at_each_other(
-    worker: MakeWorker, redis_cluster: RedisCluster
+    worker: MakeWorker, redis_cluster: RedisCluster, given: str
 ) -> None:
-    first, second = await worker(redis_cluster.url, poll_interval=30.0), await worker(redis_cluster.url)
-    made = [await first.create(f"key {number}") for number in range(SEVERAL)]
-    await asyncio.gather(*(first.verify(issued.secret) for issued in made))
-    await settled(first)
-    with counted_statements(second) as counts:
-        verdicts = await asyncio.gather(*(second.verify(issued.secret) for issued in made))
-    assert all(verdict.valid for verdict in verdicts)
-    assert counts["records"] == 0
-    await second.deactivate(made[0].key.id)
-    assert (await first.verify(made[0].secret)).outcome is Outcome.DEACTIVATED
+    async with AsyncExitStack() as stack:
+        cluster: str | Client = redis_cluster.url
+        if given == "a client":
+            cluster = await stack.enter_async_context(Client(host="127.0.0.1", port=redis_cluster.nodes[0].port))
+        first, second = await worker(cluster, poll_interval=30.0), await worker(cluster)
+        made = [await first.create(f"key {number}") for number in range(SEVERAL)]
+        await asyncio.gather(*(first.verify(issued.secret) for issued in made))
+        await settled(first)
+        with counted_statements(second) as counts:
+            verdicts = await asyncio.gather(*(second.verify(issued.secret) for issued in made))
+        assert all(verdict.valid for verdict in verdicts)
+        assert counts["records"] == 0
+        await second.deactivate(made[0].key.id)
+        assert (await first.verify(made[0].secret)).outcome is Outcome.DEACTIVATED
+        for keys in (first, second):
+            await keys.close()

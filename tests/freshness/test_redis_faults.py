@@ -191,32 +191,6 @@ def test_a_client_that_decodes_responses_is_refused_with_the_reason() -> None:
         RedisTier(5, ttl=1, timeout=1)  # type: ignore[arg-type]
 
 
-async def test_a_redis_cluster_client_works(worker: MakeWorker, own_redis: RedisServer) -> None:
-
-    own_redis.stop()
-    own_redis.start(cluster_enabled="yes")
-    async with Redis.from_url(own_redis.url) as client:
-        await client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))  # type: ignore[no-untyped-call]
-        info = b""
-        while b"cluster_state:ok" not in info:
-            await asyncio.sleep(0.05)
-            info = await client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True)  # type: ignore[no-untyped-call]
-    cluster = RedisCluster.from_url(own_redis.url)
-    async with cluster:
-        first, second = await worker(cluster), await worker(cluster)
-        made = [await first.create(f"key {n}") for n in range(20)]
-        await asyncio.gather(*(first.verify(issued.secret) for issued in made))
-        await settled(first)
-        with counted_statements(second) as counts:
-            verdicts = await asyncio.gather(*(second.verify(issued.secret) for issued in made))
-        assert all(verdict.valid for verdict in verdicts)
-        assert counts["records"] == 0
-        await first.deactivate(made[0].key.id)
-        assert (await first.verify(made[0].secret)).outcome is Outcome.DEACTIVATED
-        await first.close()
-        await second.close()
-
-
 async def test_a_redis_cluster_that_cannot_be_reached_costs_nothing_but_speed(ready_sqlite_url: str) -> None:
     nowhere = RedisCluster(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
     async with APIKeys(ready_sqlite_url, nowhere) as keys:

@@ -4,6 +4,9 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, final
 
+SOURCES: str
+"""`mark_of` what it was compiled of."""
+
 @final
 class MemoryHit:
     def __init__(self, records: dict[bytes, Any], freshness: Any, clock: Callable[[], float] | None) -> None: ...

@@ -1,16 +1,22 @@
 """What of a request runs compiled. Where nothing was built, or `GATEPOST_PURE` is set, everything runs in Python."""
 
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gatepost.compiled.sources import mark_of
+
 if TYPE_CHECKING:
     from contextvars import ContextVar
+
+logger = logging.getLogger("gatepost.compiled")
 
 V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +35,12 @@ def _load() -> ModuleType | None:
     try:
         hit = import_module("gatepost.compiled._hit")
     except ImportError:  # nothing was built, or it was for another Python
+        return None
+    if mark_of(Path(__file__).parent) not in {None, hit.SOURCES}:
+        logger.warning(
+            "Memory hits run in Python: what was compiled is of other sources than those beside it. Compile it anew: "
+            "make check, or pip install -e ."
+        )
         return None
     try:
         import _hashlib  # noqa: PLC0415 - nor is there one in a Python without OpenSSL

@@ -39,7 +39,7 @@ execute(PyObject *module)
             return -1;
         }
     }
-    return 0;
+    return PyModule_AddStringConstant(module, "SOURCES", GATEPOST_SOURCES);
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -43,6 +43,7 @@ from gatepost.database.connecting import (
     make_engine,
     mapped_errors,
     pooling_of,
+    reading,
     replica_text,
     wait_for_other_nodes,
 )
@@ -120,21 +121,13 @@ class Database:
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
 
-    @property
-    def _reads(self) -> AsyncEngine:
-        """The engine for single statements, each a transaction of its own. Ours is so from the start, and Python's
-        SQLite driver begins no transaction for a `SELECT`; one of the user's is told at each checkout."""
-        if self.engine is not self._given or self.engine.dialect.name == "sqlite":
-            return self.engine
-        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
-
     @asynccontextmanager
     async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
         """A connection for a read that may take `timeout`. Raises `UnavailableError`."""
         with mapped_errors(doing):
             async with Timeout(self._timeout):
                 await self._heed_file()
-                async with self._reads.connect() as connection:
+                async with reading(self.engine, is_ours=self.engine is not self._given) as connection:
                     yield connection
 
     async def _heed_file(self) -> None:
@@ -194,7 +187,7 @@ class Database:
                 status = await self.schema_status()
             schema.check(status)
             self._file = await self.file()
-            self.doorbell = doorbell_of(self._reads, self._file, self._timeout)
+            self.doorbell = doorbell_of(self.engine, self._file, self._timeout)
         except BaseException:
             await self.close()
             raise

@@ -132,6 +132,6 @@ class Workers:
         """Run one statement in a transaction of its own; answers how many rows it changed."""
         async with self._connection(doing) as connection:
             changed: int = (await connection.execute(statement)).rowcount
-            if connection.dialect.name == "sqlite":  # the others commit by themselves, see `Database._reads`
+            if connection.dialect.name == "sqlite":  # the others commit by themselves, see `reading`
                 await connection.commit()
             return changed

@@ -3,6 +3,7 @@
 from gatepost.database.connecting.engine import changing as changing
 from gatepost.database.connecting.engine import make_engine as make_engine
 from gatepost.database.connecting.engine import mapped_errors as mapped_errors
+from gatepost.database.connecting.engine import reading as reading
 from gatepost.database.connecting.file import SqliteFile as SqliteFile
 from gatepost.database.connecting.file import file_of as file_of
 from gatepost.database.connecting.pooler import Pooling as Pooling

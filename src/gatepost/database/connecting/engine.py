@@ -121,6 +121,17 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 @asynccontextmanager
+async def reading(engine: AsyncEngine, *, is_ours: bool) -> AsyncIterator[AsyncConnection]:
+    """A connection for single statements, each a transaction of its own. Our engines are so from the start, and
+    Python's SQLite driver begins no transaction for a `SELECT`; one of the user's is told at each checkout, on the
+    connection as in `changing`."""
+    async with engine.connect() as connection:
+        if not is_ours and engine.dialect.name != "sqlite":
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
+
+
+@asynccontextmanager
 async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for a transaction that changes something; rolled back at the end unless it was committed.
 

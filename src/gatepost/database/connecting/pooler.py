@@ -23,7 +23,7 @@ from gatepost.base import Timeout
 NAME_CLASHES = {"42P05", "26000"}
 """SQLSTATEs of a prepared statement that is there already, and of one that is not: another session's connection."""
 
-LOOKS = 5
+LOOKS = 20
 """How often two connections are compared before they are taken for sessions of their own."""
 
 _PROCESS = "SELECT pg_catalog.pg_backend_pid()"
@@ -86,7 +86,7 @@ async def _is_told_another(connection: Any) -> bool:
 
 async def pooling_of(engine: AsyncEngine, timeout: float) -> Pooling:
     """What stands before the database of an engine, ours or the user's. One round trip without a pooler; with one up to
-    a dozen on two connections. `timeout`: seconds to wait for the second of them, which a pooler may not have."""
+    forty on two connections. `timeout`: seconds to wait for the second of them, which a pooler may not have."""
     if engine.dialect.name != "postgresql":
         return Pooling.NONE
     engine = engine.execution_options(isolation_level="AUTOCOMMIT")

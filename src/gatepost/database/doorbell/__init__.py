@@ -14,7 +14,7 @@ from gatepost.database.doorbell.sqlite_file import FileWatch
 
 
 def doorbell_of(engine: AsyncEngine, file: SqliteFile | None, timeout: float) -> Doorbell:
-    """What rings when keys were changed in this database. `engine`: gives autocommit connections. `file`: SQLite's,
+    """What rings when keys were changed in this database. `file`: SQLite's,
     `None` for one in memory, which has one process, and for others. `timeout`: seconds for one exchange."""
     if engine.dialect.name == "postgresql" and engine.dialect.driver in LISTENERS:
         return Notifications(engine, timeout)

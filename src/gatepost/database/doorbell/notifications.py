@@ -47,12 +47,11 @@ class DeafError(Exception):
 
 
 class Notifications(Doorbell):
-    """The doorbell of a PostgreSQL, by a driver of `LISTENERS`. `engine`: gives autocommit connections; `timeout`:
-    seconds that one exchange may take."""
+    """The doorbell of a PostgreSQL, by a driver of `LISTENERS`. `timeout`: seconds that one exchange may take."""
 
     def __init__(self, engine: AsyncEngine, timeout: float) -> None:
         super().__init__()
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")  # no statement on PostgreSQL
         self._timeout = timeout
         self._task: asyncio.Task[None] | None = None
         self._hears = False
