@@ -12,6 +12,8 @@ import pytest
 from gatepost.base.errors import UnavailableError
 from gatepost.base.models import Outcome
 from gatepost.base.secret import digest as digest_of
+from gatepost.database import Position
+from gatepost.freshness.freshness import BUSY_SECONDS
 from gatepost.freshness.membership import certainly_over
 from tests.simulation.breaks import FIRST_POLL_MISSED
 from tests.simulation.network import Weather
@@ -266,5 +268,38 @@ def test_a_value_of_a_past_that_the_database_lost_lets_nobody_in_once_it_was_inv
         assert digest_of(secret) in scene.redis.values
         newcomer = await scene.open_worker()
         assert await scene.ask(newcomer, secret) is Outcome.DEACTIVATED
+
+    Scene().act_out(play)
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_who_hears_no_doorbell_polls_more_often_for_a_while_after_a_change(hears: bool) -> None:
+    async def play(scene: Scene) -> None:
+        admin, worker = await scene.open_admin(), await scene.open_worker()
+        assert worker.keys.tier is not None
+        worker.keys.tier.is_cut = not hears
+        database, polls = worker.keys._database, []
+        read_position = database.read_position
+
+        async def counted(worker_id: str | None = None) -> Position:
+            polls.append(scene.world.time())
+            return await read_position(worker_id)
+
+        database.read_position = counted  # type: ignore[method-assign]
+
+        async def polls_in(seconds: float) -> int:
+            before = len(polls)
+            await asyncio.sleep(seconds)
+            return len(polls) - before
+
+        await asyncio.sleep(BUSY_SECONDS + 1)
+        usual = await polls_in(BUSY_SECONDS)
+        await scene.make_key(admin)
+        await asyncio.sleep(POLL_INTERVAL)
+        busy = await polls_in(BUSY_SECONDS - POLL_INTERVAL)
+        await asyncio.sleep(1)
+        after = await polls_in(BUSY_SECONDS)
+        assert abs(after - usual) <= 2
+        assert busy > 5 * usual if not hears else busy <= usual + 2
 
     Scene().act_out(play)
