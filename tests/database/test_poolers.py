@@ -55,7 +55,7 @@ def poolers(postgres_server_url: str) -> Iterator[Poolers]:
         def of(mode: str, **settings: str) -> Pgbouncer:
             wanted = {"pool_mode": mode, "default_pool_size": CONNECTIONS.get(mode, "")} | settings
             asked = tuple(sorted(wanted.items()))
-            if asked not in running:
+            if asked not in running or not running[asked].process.running:  # seen once: gone between two tests
                 running[asked] = stack.enter_context(started(lambda: pgbouncer(postgres_server_url, **wanted)))
             return running[asked]
 

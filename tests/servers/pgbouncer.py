@@ -28,6 +28,7 @@ class Pgbouncer:
 
     port: int
     version: tuple[int, ...]
+    process: ServerProcess
 
     def url(self, database: str, driver: str = "postgresql") -> str:
         """A URL of that database through it."""
@@ -61,6 +62,6 @@ def pgbouncer(behind: str, **settings: str) -> Iterator[Pgbouncer]:
         process = ServerProcess([program.path, folder / "ini"], folder, user=user)
         try:
             process.wait_until(lambda: READY in (folder / "log").read_text(errors="replace"))
-            yield Pgbouncer(port, program.version)
+            yield Pgbouncer(port, program.version, process)
         finally:
             process.stop()
