@@ -21,5 +21,6 @@ from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.order import Place as Place
 from gatepost.database.order import Sort as Sort
+from gatepost.database.quotas import Leased as Leased
 from gatepost.database.workers import NEVER_ACKED as NEVER_ACKED
 from gatepost.database.workers import WorkerRow as WorkerRow

@@ -52,6 +52,7 @@ from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.filter import Filter
 from gatepost.database.listing import Listing
 from gatepost.database.log import LogPage, MadePage
+from gatepost.database.quotas import Quotas
 from gatepost.database.rows import KEYS, as_key, as_plain
 from gatepost.database.schema import events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
@@ -120,6 +121,7 @@ class Database:
         # its own, for others may have the same engine: who closes takes away but that
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
+        self.quotas = Quotas(self._reading)
 
     @asynccontextmanager
     async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:

@@ -15,6 +15,7 @@ from gatepost.database.schema.search_terms import words as words
 from gatepost.database.schema.tables import counter as counter
 from gatepost.database.schema.tables import events as events
 from gatepost.database.schema.tables import keys as keys
+from gatepost.database.schema.tables import quotas as quotas
 from gatepost.database.schema.tables import secrets as secrets
 from gatepost.database.schema.tables import settings as settings
 from gatepost.database.schema.tables import terms as terms

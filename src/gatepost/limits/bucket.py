@@ -1,0 +1,56 @@
+"""`Bucket`: where one limit of one holder is counted, and what a request asks of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
+
+from gatepost.base import Limit
+
+BUCKET_BYTES = 16
+"""Of the hash by which Redis knows a bucket: nobody finds two names of one hash, and no name is told to Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`name`: what all workers and the database call it: who is limited, the limit's name, and the number of resets,
+    between slashes. `digest`: what Redis calls it, 16 bytes."""
+
+    name: str
+    limit: Limit
+    digest: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", blake2b(self.name.encode(), digest_size=BUCKET_BYTES).digest())
+
+
+class State(NamedTuple):
+    """What is left of a limit. `left`: units; `None` = not known here. `wait`: seconds until as much as was asked for
+    is there; 0 = it was. `whole`: seconds until all is there; `None` = nobody can tell, as with slots."""
+
+    limit: Limit
+    left: int | None
+    wait: float
+    whole: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What taking from all buckets of a request gave. `let_in`: whether it was taken; if not, from none of them.
+    `states`: of each limit, in the order asked; without those that could not be asked. `slot`, `held`: the name by
+    which Redis holds its slots, and the buckets in which this process does."""
+
+    let_in: bool
+    states: Sequence[State]
+    slot: bytes | None = None
+    held: Sequence[str] = ()
+
+    @property
+    def violated(self) -> Sequence[State]:
+        """The limits that stood in the way."""
+        return () if self.let_in else [state for state in self.states if state.wait > 0]
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until none of them does, if nobody else comes."""
+        return max((state.wait for state in self.states), default=0.0)

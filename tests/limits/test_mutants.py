@@ -1,0 +1,97 @@
+"""The safety tests can fail: each of these defects, put into a copy of the source, makes its test fail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import Mutant, assert_caught
+
+SCRIPT = "tests/limits/test_script.py"
+REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever_is_asked_and_however_its_clock_steps"
+ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
+QUOTAS = "tests/limits/test_quotas.py"
+
+MUTANTS = [
+    Mutant(
+        "a rate is kept for ever",
+        "redis/limits.lua",
+        "redis.call('SET', key, back, 'PX', math.ceil((back - now) / 1000) + 1)",
+        "redis.call('SET', key, back)",
+        ENDS,
+    ),
+    Mutant(
+        "slots are kept for ever",
+        "redis/limits.lua",
+        "redis.call('PEXPIRE', key, math.ceil(lives / 1000) + 1)",
+        "",
+        ENDS,
+    ),
+    Mutant(
+        "microseconds are lost in a text",
+        "redis/limits.lua",
+        "redis.call('SET', key, back, 'PX'",
+        "redis.call('SET', key, '' .. back, 'PX'",
+        REFERENCE,
+    ),
+    Mutant(
+        "slots that are over count",
+        "redis/limits.lua",
+        "redis.call('ZREMRANGEBYSCORE', key, '-inf', now)",
+        "",
+        REFERENCE,
+    ),
+    Mutant(
+        "what one limit refuses another has taken",
+        "redis/limits.lua",
+        "if let_in == 1 and cost > 0 then",
+        "if cost > 0 then",
+        REFERENCE,
+    ),
+    Mutant(
+        "a clock that was set back locks out",
+        "redis/limits.lua",
+        "return math.max(now, math.min(back, now + 2 * full))",
+        "return math.max(now, back)",
+        REFERENCE,
+    ),
+    Mutant(
+        "names of a cluster's limits lie at many nodes",
+        "redis/tier.py",
+        'b"gatepost:{" + urlsafe_b64encode(namespace) + b"}:"',
+        'b"gatepost:" + urlsafe_b64encode(namespace) + b":"',
+        f"{SCRIPT}::test_in_a_cluster_all_limits_of_a_request_are_taken_or_none",
+    ),
+    Mutant(
+        "a quota is leased beyond its end",
+        "database/quotas.py",
+        'quotas.c.used + _WANTED <= bindparam("units", type_=BigInteger),',
+        'bindparam("units", type_=BigInteger) > 0,',
+        f"{QUOTAS}::test_three_workers_at_once_spend_a_quota_to_the_last_unit_and_none_more[sqlite]",
+    ),
+    Mutant(
+        "a period never ends",
+        "database/quotas.py",
+        "    database_now() < quotas.c.ends,\n",
+        "",
+        f"{QUOTAS}::test_a_period_that_is_over_by_the_databases_clock_gives_nothing[sqlite]",
+    ),
+    Mutant(
+        "a lease of before the edit goes on",
+        "limits/leases.py",
+        "or lease.units != quota.units:",
+        "or False:",
+        f"{QUOTAS}::test_an_edited_quota_is_leased_anew_and_a_lower_one_binds_at_once[sqlite]",
+    ),
+    Mutant(
+        "a unit for each lease",
+        "limits/leases.py",
+        "wanted = max(cost, min(quota.units // LEASE_PART, rest // REST_PART))",
+        "wanted = cost",
+        f"{QUOTAS}::test_a_lease_is_one_statement_and_a_request_none[sqlite]",
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_defect_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    assert_caught(mutant, tmp_path)
