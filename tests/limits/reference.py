@@ -53,7 +53,7 @@ class Counts:
             back = self._back(bucket, full)
             wait = 0 if let_in else max(0, back + cost - self.now - full)
             if let_in and cost:
-                back = self.rates[bucket] = min(back + cost, self.now + 2 * full)
+                back = self.rates[bucket] = max(self.now, min(back + cost, self.now + 2 * full))
             return max(0, (self.now + full - back) // one), wait, back - self.now
         names = self.slots.setdefault(bucket, {})
         for name, until in list(names.items()):

@@ -311,26 +311,37 @@ class Site:
             return
         by = task.get_name() if task.get_name() == "shared" else worker.process.name
         world.counts[f"let in {'by all' if by == 'shared' else 'here'}"] += 1
-        same_day = day == period_at(self.table.now(), "day").begins
-        for bucket, _ in asked:
-            self.admitted.append(
-                Admission(bucket, cost, by, begun, world.time(), day if same_day else None, worker.members.number)
-            )
+        if rng.random() < 0.1:
+            await asyncio.sleep(rng.expovariate(20))
+            await worker.limiter.give_back(taken)
+            worker.limiter.free(taken)
+            world.counts["refused afterwards"] += 1
+            return
+        self._note(worker, asked, begun, day, by)
         flights = [bucket for bucket, _ in asked if isinstance(bucket.limit, Slots)]
-        if by == "shared":
-            for bucket in flights:
-                worker.held[bucket.name] += 1
-                self.shared_flight[bucket.name] += 1
-                if self.shared_flight[bucket.name] > bucket.limit.units and not self.plan.steps:
-                    self.violation = self.violation or f"{self.shared_flight[bucket.name]} in flight of {bucket.limit}"
-        await asyncio.sleep(
-            rng.expovariate(1) if rng.random() < 0.95 else rng.uniform(20, 50) if not self.plan.away else 1
-        )
+        await asyncio.sleep(self._lasts())
         if by == "shared":
             for bucket in flights:
                 worker.held[bucket.name] -= 1
                 self.shared_flight[bucket.name] -= 1
         worker.limiter.free(taken)
+
+    def _lasts(self) -> float:
+        rng = self.world.rng
+        is_long = rng.random() > 0.95
+        return rng.uniform(20, 50) if is_long and not self.plan.away else rng.expovariate(1)
+
+    def _note(self, worker: Worker, asked: Sequence[tuple[Bucket, int]], begun: float, day: int, by: str) -> None:
+        """A request was let in."""
+        now = self.world.time()
+        counts_in = day if day == period_at(self.table.now(), "day").begins else None
+        for bucket, cost in asked:
+            self.admitted.append(Admission(bucket, cost, by, begun, now, counts_in, worker.members.number))
+            if by == "shared" and isinstance(bucket.limit, Slots):
+                worker.held[bucket.name] += 1
+                self.shared_flight[bucket.name] += 1
+                if self.shared_flight[bucket.name] > bucket.limit.units and not self.plan.steps:
+                    self.violation = self.violation or f"{self.shared_flight[bucket.name]} in flight of {bucket.limit}"
 
     async def fate(self) -> None:
         """What happens to them."""

@@ -43,8 +43,8 @@ MUTANTS = [
     Mutant(
         "what one limit refuses another has taken",
         "redis/limits.lua",
-        "if let_in == 1 and cost > 0 then",
-        "if cost > 0 then",
+        "if let_in == 1 and cost ~= 0 then",
+        "if cost ~= 0 then",
         REFERENCE,
     ),
     Mutant(

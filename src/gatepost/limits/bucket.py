@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
-from gatepost.base import Limit
+from gatepost.base import Limit, Quota
+from gatepost.limits.periods import Period
 
 BUCKET_BYTES = 16
 """Of the hash by which Redis knows a bucket: nobody finds two names of one hash, and no name is told to Redis."""
@@ -20,8 +21,25 @@ class Bucket:
     limit: Limit
     digest: bytes = field(init=False, repr=False, compare=False)
 
+    is_quota: bool = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_quota", isinstance(self.limit, Quota))
         object.__setattr__(self, "digest", blake2b(self.name.encode(), digest_size=BUCKET_BYTES).digest())
+
+
+@dataclass(slots=True)
+class Lease:
+    """Units of one bucket in one period, of a quota of `units`. `left`: here; `used`: of the whole, when the database
+    was last asked. `used_up_until`: on the boot clock, while it is known that too little is left; `short_of`: how much
+    was too much."""
+
+    period: Period
+    units: int
+    left: int = 0
+    used: int = 0
+    used_up_until: float = 0.0
+    short_of: int = 0
 
 
 class State(NamedTuple):
@@ -38,12 +56,16 @@ class State(NamedTuple):
 class Taken:
     """What taking from all buckets of a request gave. `let_in`: whether it was taken; if not, from none of them.
     `states`: of each limit, in the order asked; without those that could not be asked. `slot`, `held`: the name by
-    which Redis holds its slots, and the buckets in which this process does."""
+    which Redis holds its slots, and the buckets in which this process does. `rates`, `spent`: what was taken of rates,
+    and of which leases. `shared`: whether Redis has counted it."""
 
     let_in: bool
     states: Sequence[State]
     slot: bytes | None = None
     held: Sequence[str] = ()
+    rates: "Sequence[tuple[Bucket, int]]" = ()
+    spent: "Sequence[tuple[Lease, int]]" = ()
+    shared: bool = False
 
     @property
     def violated(self) -> Sequence[State]:

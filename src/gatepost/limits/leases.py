@@ -11,11 +11,10 @@ lost: the units may have been leased, so nobody spends them.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from gatepost.base import Clock, Quota, UnavailableError
-from gatepost.limits.bucket import Bucket, State
+from gatepost.limits.bucket import Bucket, Lease, State
 from gatepost.limits.periods import Period, period_at
 
 logger = logging.getLogger("gatepost.limits")
@@ -64,20 +63,6 @@ class Lessor(Protocol):
 
     def read_used(self, buckets: Sequence[tuple[str, int]]) -> Awaitable[Sequence[int]]:
         """What is spent of each, or leased."""
-
-
-@dataclass(slots=True)
-class Lease:
-    """Units of one bucket in one period, of a quota of `units`. `left`: here; `used`: of the whole, when the database
-    was last asked. `used_up_until`: on the boot clock, while it is known that too little is left; `short_of`: how much
-    was too much."""
-
-    period: Period
-    units: int
-    left: int = 0
-    used: int = 0
-    used_up_until: float = 0.0
-    short_of: int = 0
 
 
 class Leases:

@@ -9,8 +9,8 @@ Without a Redis rates and slots are counted in this process: all of them where i
 from collections.abc import Sequence
 
 from gatepost.base import Clock, Limit, Quota, Rate, Slots, UnavailableError, boot_clock
-from gatepost.limits.bucket import Bucket, State, Taken
-from gatepost.limits.leases import Lease, Leases
+from gatepost.limits.bucket import Bucket, Lease, State, Taken
+from gatepost.limits.leases import Leases
 from gatepost.limits.members import Members
 from gatepost.limits.rates import LocalRates
 from gatepost.limits.shared import SharedCounts
@@ -49,10 +49,8 @@ class Limiter:
                 states.append(self._look(bucket, cost))
         if any(state.wait for state in states):
             return Taken(False, states)
-        for bucket, cost in asked:
-            if isinstance(bucket.limit, Quota):
-                self._leases.take(bucket.name, cost)
-        return self._taken_here(asked, states)
+        spent = [(self._leases.take(bucket.name, cost), cost) for bucket, cost in asked if bucket.is_quota]
+        return self._taken_here(asked, states, spent)
 
     async def take(self, asked: Asked) -> Taken:
         """Take from all, or from none where one has too little left. No I/O where leases suffice and Redis counts
@@ -71,7 +69,7 @@ class Limiter:
             spent = [(self._leases.take(bucket.name, cost), cost) for bucket, _, cost in quotas if bucket in states]
             states = {bucket: _less(states[bucket], cost) for bucket, _, cost in quotas if bucket in states}
         if not others:
-            return Taken(True, list(states.values()))
+            return Taken(True, list(states.values()), spent=spent)
         let_in = False
         try:
             taken = await self._take_others(others)
@@ -84,7 +82,7 @@ class Limiter:
             return taken
         states |= {bucket: state for (bucket, _), state in zip(others, taken.states, strict=False)}
         told = [states[bucket] for bucket, _ in asked if bucket in states]
-        return Taken(True, told, taken.slot, taken.held)
+        return Taken(True, told, taken.slot, taken.held, taken.rates, spent, taken.shared)
 
     def free(self, taken: Taken) -> None:
         """A request that was let in is over: its slots are free. To be called once. No wait."""
@@ -92,6 +90,17 @@ class Limiter:
             self._slots.free(name)
         if taken.slot is not None and self._shared is not None:
             self._shared.free(taken.slot)
+
+    async def give_back(self, taken: Taken) -> None:
+        """A request that was let in was refused afterwards: it has used nothing. `free` it all the same. One round
+        trip, shared, where Redis counts."""
+        for lease, cost in taken.spent:
+            lease.left += cost
+        rates = [(bucket, -cost) for bucket, cost in taken.rates]
+        for bucket, cost in rates:
+            self._take_here(bucket, cost)
+        if rates and taken.shared and self._shared is not None:
+            await self._shared.charge(rates)
 
     async def charge(self, asked: Asked) -> None:
         """Count what a request has cost beyond what it was let in for, whether or not there is so much: of a rate at
@@ -164,7 +173,7 @@ class Limiter:
             if not taken.let_in:
                 return taken
             here = self._taken_here(asked, taken.states, look_again=False)
-            return Taken(True, taken.states, slot, here.held)
+            return Taken(True, taken.states, slot, here.held, here.rates, shared=True)
         closed = next((bucket.limit.name for bucket, _ in asked if bucket.limit.on_outage == "closed"), None)
         if closed is not None:
             raise UnavailableError(f"The limit {closed!r} cannot be asked, and is closed then: Redis does not answer")
@@ -178,19 +187,23 @@ class Limiter:
             return Taken(False, states)
         return self._taken_here(asked, states)
 
-    def _taken_here(self, asked: Asked, states: Sequence[State], *, look_again: bool = True) -> Taken:
+    def _taken_here(
+        self, asked: Asked, states: Sequence[State], spent: Sequence[tuple[Lease, int]] = (), *, look_again: bool = True
+    ) -> Taken:
         """What `take` answers for what is there: counted in this process."""
-        held = []
+        held, rates = [], []
         for bucket, cost in asked:
             self._take_here(bucket, cost)
             if cost and isinstance(bucket.limit, Slots):
                 held.append(bucket.name)
+            elif cost and isinstance(bucket.limit, Rate):
+                rates.append((bucket, cost))
         if look_again:
             states = [
-                _less(state, cost) if isinstance(state.limit, Quota) else self._look(bucket, 0)
+                _less(state, cost) if bucket.is_quota else self._look(bucket, 0)
                 for (bucket, cost), state in zip(asked, states, strict=True)
             ]
-        return Taken(True, states, None, held)
+        return Taken(True, states, None, held, rates, spent)
 
     def _look(self, bucket: Bucket, cost: int) -> State:
         """How a rate or slots stand in this process."""

@@ -38,9 +38,9 @@ class LocalRates:
         return State(rate, left, wait / MICROSECONDS, (back - now) / MICROSECONDS)
 
     def take(self, name: str, rate: Rate, cost: int) -> None:
-        """Count what is let in, whether or not there was so much."""
+        """Count what is let in, whether or not there was so much; a cost below 0 is given back."""
         now, interval, full = self.now(), *self._part(rate, cost)
-        self._back[name] = min(self._back_at(name, now, full) + cost * interval, now + 2 * full)
+        self._back[name] = max(now, min(self._back_at(name, now, full) + cost * interval, now + 2 * full))
         if len(self._back) > self._prune_at:
             self._back = {name: back for name, back in self._back.items() if back > now}
             self._prune_at = max(PRUNE_FROM, 2 * len(self._back))

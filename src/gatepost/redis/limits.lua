@@ -3,7 +3,8 @@
 -- KEYS: one for each bucket that is asked, in their order. ARGV, for each request: the number of its buckets, then for
 -- each of them what is asked, and three values:
 --   rate    microseconds per unit, burst, cost    all that a request asks for is taken, or nothing is
---   charge  microseconds per unit, burst, cost    taken in any case, up to as much below empty as the burst is
+--   charge  microseconds per unit, burst, cost    taken in any case, up to as much below empty as the burst is; a cost
+--                                                 below 0 is given back
 --   slots   how many, microseconds, name          as rate: a slot that lives for so long; 0 microseconds = only look
 --   keep    -, microseconds, name                 the slot lives for so long from now on
 --   free    -, -, name                            the slot is free
@@ -58,8 +59,8 @@ while at <= #ARGV do
     if kind == 'rate' or kind == 'charge' then
       local full, cost = size * most, tonumber(what) * size
       local back = state[each] or back_at(key, full)
-      if let_in == 1 and cost > 0 then
-        back = math.min(back + cost, now + 2 * full)
+      if let_in == 1 and cost ~= 0 then
+        back = math.max(now, math.min(back + cost, now + 2 * full))
         redis.call('SET', key, back, 'PX', math.ceil((back - now) / 1000) + 1)
       elseif let_in == 0 then
         wait = math.max(0, back + cost - now - full)
