@@ -2,7 +2,8 @@
 
 A task that is cancelled while COMMIT is under way waits for its answer. Where the answer is lost with the connection,
 the database is asked on another one: the counter's row stays locked until the lost transaction has ended, so who gets
-that lock sees either its event or that there never will be one.
+that lock sees either its event or that there never will be one. Galera's nodes do not share locks, only what they have
+committed: there the event's own number is taken and given back, so that the lost transaction cannot be committed after.
 """
 
 import asyncio
@@ -11,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.base import Timeout, UnavailableError
 from gatepost.database.changes import Change
-from gatepost.database.connecting import changing, mapped_errors
+from gatepost.database.connecting import changing, is_cluster_node, mapped_errors
 from gatepost.database.schema import counter, events
 
 T = TypeVar("T")
@@ -108,9 +109,18 @@ async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> 
 
 async def _holds(engine: AsyncEngine, change: Change) -> bool:
     """Whether the log holds the change's event, once nobody can be about to write it any more."""
+    place = (events.c.seq == change.seq, events.c.n == 0)
     async with changing(engine) as connection:
         await connection.execute(update(counter).values(seq=counter.c.seq))
-        of_change = (events.c.seq == change.seq, events.c.n == 0)
-        nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
-        await connection.rollback()
+        nonce = await connection.scalar(select(events.c.nonce).where(*place))
+        if nonce is None and await is_cluster_node(connection):
+            nothing = {"seq": change.seq, "n": 0, "nonce": 0, "kind": "", "at": func.utc_timestamp()}
+            try:
+                await connection.execute(insert(events).values(nothing))
+            except IntegrityError as taken:
+                raise UnavailableError("Asking for a change: it was committed just now") from taken
+            await connection.execute(delete(events).where(*place))
+            await connection.commit()
+        else:
+            await connection.rollback()
         return bool(nonce == change.nonce)

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 
 _IN_MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
