@@ -36,10 +36,13 @@ from gatepost.base import OldSecret as OldSecret
 from gatepost.base import Outcome as Outcome
 from gatepost.base import Page as Page
 from gatepost.base import Propagation as Propagation
+from gatepost.base import Quota as Quota
+from gatepost.base import Rate as Rate
 from gatepost.base import Receipt as Receipt
 from gatepost.base import ReplicaError as ReplicaError
 from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
+from gatepost.base import Slots as Slots
 from gatepost.base import StaleKeyError as StaleKeyError
 from gatepost.base import State as State
 from gatepost.base import StillSpreadingError as StillSpreadingError
@@ -51,6 +54,7 @@ from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.keys import APIKeys as APIKeys
+from gatepost.limits import LimitState as LimitState
 from gatepost.probes import AuditEndpoint as AuditEndpoint
 from gatepost.probes import Readiness as Readiness
 from gatepost.rules import DAM as DAM

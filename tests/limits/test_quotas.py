@@ -147,7 +147,7 @@ async def test_an_app_may_charge_afterwards_down_to_nothing(connect: Connect) ->
     limiter = limiter_on(database)
     await limiter.take([(BUCKET, 1)])
     await limiter.charge([(BUCKET, 700)])
-    (state,) = await limiter.look([BUCKET], serving=True)
+    (state,) = await limiter.look([BUCKET], time.time(), serving=True)
     assert state.left is not None
     assert 280 <= state.left <= 299  # but for what is leased
     await limiter.charge([(BUCKET, 5_000)])

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from gatepost.base.actor import Actor
 from gatepost.base.errors import UnavailableError, UncertainCommitError
+from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
@@ -58,6 +59,7 @@ class KeyRow:
     updated_at: datetime
     expires_at: datetime | None
     allow: str | None = None
+    limits: str | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class Transaction:
             for row in rows:
                 columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
                 dates = {"created_at": self.now, "updated_at": self.now, "expires_at": row["expires_at"]}
-                self.keys[row["id"]] = KeyRow(**columns, **dates, allow=row["allow"])
+                self.keys[row["id"]] = KeyRow(**columns, **dates, allow=row["allow"], limits=row["limits"])
                 self.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
                 self._note(row["digest"])
 
@@ -576,6 +578,7 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) 
         updated_at=row.updated_at,
         expires_at=row.expires_at,
         allow=allow_of(row.allow),
+        limits=limits_of(row.limits),
         hint=hint,
         old_secret=_old_secret(row, all_secrets, now),
     )
@@ -593,4 +596,5 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         None if key.expires_at is None else key.expires_at.timestamp(),
         None if secret.expires_at is None else secret.expires_at.timestamp(),
         key.allow,
+        key.limits,
     )

@@ -3,7 +3,7 @@
 import inspect
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -17,21 +17,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import Served, served_variable, serving, set_serving, task_of
+from gatepost.asgi.ending import end, finish, unwind
 from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
+from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
-from gatepost.asgi.responses import Problem, challenge, checked_realm
+from gatepost.asgi.responses import Problem, challenge, checked_realm, unavailable
 from gatepost.asgi.routing import Routing
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
-from gatepost.asgi.streams import ConnectionEndedError, Socket, Stream, send_watched
+from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
     BoundedRecord,
     ConfigurationError,
     Credentials,
+    Limit,
+    LimitedRecord,
     Outcome,
     Presented,
+    Quota,
+    Rate,
     Record,
     UnavailableError,
     of_another_project,
@@ -58,9 +64,11 @@ class APIKeyMiddleware:
     app routes, below its root path; functions are shown them so, as `path`, with an empty `root_path`. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
     response; may be async. `trusted_proxies`, `header`: whose word on where a request is from is believed, as for
-    `Addresses`; none = the connection's peer is the client. `refusal_log`: tells the log of what is refused; `None` =
-    `RefusalLog()`. `fresh`: paths, as for `exempt`, where the key is judged on the database's word (one round trip),
-    whatever is remembered of it; a path that an app might take for one of them is one.
+    `Addresses`; none = the connection's peer is the client. `limits`: how much may be used beside what keys' own limits
+    say, by whose requests count together: `{"project": [Rate(1000, per=60)], "all": [...], "key": [...]}`.
+    `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`, where the
+    key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app might take
+    for one of them is one.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -72,10 +80,11 @@ class APIKeyMiddleware:
     is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off, since it
     costs a request that reads its body some 10 µs.
 
-    Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
-    and `auth` (Starlette's). What stood there under these names is replaced. `user=False` leaves `scope["user"]` to the
-    app: for what writes to it in requests, as Django Channels does. On a path that is exempt nothing else of the
-    request is touched. Raises `BadInputError` for options that cannot be used.
+    What is left of limits goes into the scope as `limits`, where the key has any. Into the scope go `api_key` (the
+    `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user` and `auth` (Starlette's). What
+    stood there under these names is replaced. `user=False` leaves `scope["user"]` to the app: for what writes to it in
+    requests, as Django Channels does. On a path that is exempt nothing else of the request is touched. Raises
+    `BadInputError` for options that cannot be used.
     """
 
     def __init__(
@@ -96,6 +105,7 @@ class APIKeyMiddleware:
         user: bool = True,
         trusted_proxies: Iterable[str] = (),
         header: str = X_FORWARDED_FOR,
+        limits: Mapping[str, Iterable[Limit]] | None = None,
         refusal_log: RefusalLog | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
@@ -107,7 +117,9 @@ class APIKeyMiddleware:
         self._routing = Routing(app)
         self._exempt = Exemptions(exempt, self._routing) if exempt else None
         self._fresh = FreshPaths(fresh, self._routing) if fresh else None
-        asks_first = bool(exempt or fresh) or project is not None
+        self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
+        self._limiting = Limiting(limits, keys, self.refusal_log)
+        asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
         self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
@@ -129,7 +141,7 @@ class APIKeyMiddleware:
                 strip=strip,
                 user=self._user,
                 variable=served_variable,
-                finish=_end,
+                finish=end,
                 bounded=None if self.addresses.believes_proxies else BoundedRecord,
                 task_of=task_of if end_connections else None,
                 send_watched=send_watched,
@@ -139,7 +151,6 @@ class APIKeyMiddleware:
         self._realm = checked_realm(realm)
         self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
         self._on_error = on_error
-        self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
         self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
         self._refusals: dict[Outcome, Problem] = {
             outcome: self._refusal(outcome) for outcome in Outcome if outcome is not Outcome.VALID
@@ -160,12 +171,10 @@ class APIKeyMiddleware:
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
         ):
-            taken = Presented(taken) if type(taken) is bytes else taken
-            admitted = await self._admit(taken, scope)
-            if isinstance(admitted, Problem):
-                await self._refuse(admitted, scope, receive, send)
+            entered = await self._enter(Presented(taken) if type(taken) is bytes else taken, scope, receive, send)
+            if entered is None:
                 return
-            digest, key = admitted  # type: ignore[assignment]  # both are None for nobody, who is served apart
+            digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
 
         if key is not None:
             scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
@@ -177,7 +186,7 @@ class APIKeyMiddleware:
                 served = [scope, self, digest, None, send, key, task_of(self.keys.loop)]
                 send = MethodType(send_watched, served)
             else:
-                await self._serve_socket(key, digest, scope, receive, send)
+                await self._serve_socket(key, digest, scope, receive, send, app=app)
                 return
         else:
             scope[self._user] = Caller(UnauthenticatedUser())
@@ -191,10 +200,10 @@ class APIKeyMiddleware:
             await app(scope, receive, send)
         except BaseException as raised:
             if served[3] is None or not served[3].absorbs(raised):
-                _unwind(served, outer)
+                unwind(served, outer)
                 raise
         if outer or served[3]:
-            await _finish(served, outer)
+            await finish(served, outer)
         served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
 
     @property
@@ -242,7 +251,9 @@ class APIKeyMiddleware:
         """Refuse a connection that was let in before, and has not been answered yet."""
         await self._refuse(self._refusals[outcome], scope, receive, send)
 
-    async def _serve_socket(self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_socket(
+        self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send, *, app: ASGIApp
+    ) -> None:
         if self._user == "user":
             scope["user"] = Caller(key)
 
@@ -254,12 +265,12 @@ class APIKeyMiddleware:
         outer = serving()
         set_serving(served)
         try:
-            await self.app(scope, socket.receive, socket.send)
+            await app(scope, socket.receive, socket.send)
         except ConnectionEndedError:
             if socket.outcome is None:  # of another connection
                 raise
         finally:
-            _unwind(served, outer)
+            unwind(served, outer)
             await socket.leave()
 
     def _take_if_asked(self, scope: Scope) -> Presented | Outcome | None:
@@ -275,6 +286,24 @@ class APIKeyMiddleware:
         presented.fresh = self._fresh is not None and self._fresh.match(scope)
         return presented
 
+    async def _enter(
+        self, presented: Presented | Outcome | None, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[bytes | None, Record | None, ASGIApp, Send] | None:
+        """Who is let in, as `_admit` has it, with the app and the `send` to serve them with; `None` = nobody, and that
+        is answered."""
+        admitted = await self._admit(presented, scope)
+        app = self._serve
+        if not isinstance(admitted, Problem):
+            digest, key = admitted
+            if key is None or not self._limiting.binds(key):
+                return digest, key, app, send
+            taken = await self._limiting.take(key, scope)
+            if not isinstance(taken, Problem):
+                return digest, key, around(taken, app), announced(taken, send)
+            admitted = taken
+        await self._refuse(admitted, scope, receive, send)
+        return None
+
     async def _admit(
         self, presented: Presented | Outcome | None, scope: Scope
     ) -> tuple[bytes | None, Record | None] | Problem:
@@ -289,7 +318,9 @@ class APIKeyMiddleware:
                 (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
             )
         digest = presented.digest
-        remembered = None if presented.fresh else self.keys.hit(digest) or self._bounded_hit(digest, scope)
+        remembered: Record | None = None
+        if not presented.fresh:
+            remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope) or self._limited_hit(digest, scope)
         admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
@@ -305,6 +336,15 @@ class APIKeyMiddleware:
         address = self._address_of(scope)
         return key if (key.judged is not None and key.judged.get(address)) or key.admits(address) else None
 
+    def _limited_hit(self, digest: bytes, scope: Scope) -> LimitedRecord | None:
+        """As `_bounded_hit`, for a key that has limits, which are still to be taken from."""
+        key = self.keys.limited_hit(digest)
+        return key if key is not None and (key.networks is None or key.admits(self._address_of(scope))) else None
+
+    async def spend(self, scope: Scope, limit: Rate | Quota | None, cost: int) -> Problem | None:
+        """Take what a route costs (`Limiting.spend`): the refusal, or `None`."""
+        return await self._limiting.spend(scope, limit, cost)
+
     async def _judge(self, presented: Presented, scope: Scope) -> Record | Problem:
         """The key of a secret that memory does not know as usable here, or is not to be asked for; or the refusal."""
         presented.address = self.addresses.of(scope)
@@ -314,7 +354,7 @@ class APIKeyMiddleware:
             outcome, key = await self.keys.judge_presented(presented)
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
-            return _unavailable(failure.retry_after)
+            return unavailable(failure.retry_after)
         return key if outcome is Outcome.VALID and key is not None else self._told(outcome, key, scope)
 
     def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
@@ -325,7 +365,7 @@ class APIKeyMiddleware:
 
     def _refusal(self, outcome: Outcome) -> Problem:
         if outcome is Outcome.UNAVAILABLE:
-            return _unavailable(1)
+            return unavailable(1)
         problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
         if problem.status != HTTPStatus.UNAUTHORIZED:
             return problem
@@ -347,38 +387,3 @@ class APIKeyMiddleware:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
         await Lifespan(self.keys, self.app)(scope, receive, send)
-
-
-def _unwind(served: Served, outer: Served | None) -> Stream | None:
-    """A request is over that was served within another, that failed, or whose response was a stream: that stream."""
-    stream: Stream | None = served[3]
-    served.clear()
-    if outer and serving() is served:  # not where a garbage collector closes what was lost
-        set_serving(outer)
-    if stream is not None:
-        stream.leave()
-    return stream
-
-
-async def _finish(served: Served, outer: Served | None) -> None:
-    """The app is done with such a request. Raises `ConnectionEndedError` for a response that was ended."""
-    stream = _unwind(served, outer)
-    if stream is not None and stream.outcome is not None:
-        await stream.cut()
-
-
-async def _end(served: Served, outer: Served | None, raised: BaseException | None) -> None:
-    """The end of `__call__` for a request that compiled code let in, where more is to be done than to forget it. Raises
-    what the app raised, or `ConnectionEndedError`."""
-    if raised is not None and (served[3] is None or not served[3].absorbs(raised)):
-        _unwind(served, outer)
-        try:
-            raise raised
-        finally:
-            del raised  # or the error holds this frame, which holds the error
-    await _finish(served, outer)
-
-
-def _unavailable(retry_after: int) -> Problem:
-    """The refusal of a request that nobody can judge now. `retry_after`: seconds."""
-    return Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", str(retry_after).encode()),))

@@ -35,6 +35,7 @@ from gatepost.base.limits import MICROSECONDS as MICROSECONDS
 from gatepost.base.limits import NO_LIMITS as NO_LIMITS
 from gatepost.base.limits import ON_OUTAGE as ON_OUTAGE
 from gatepost.base.limits import PERIOD_SECONDS as PERIOD_SECONDS
+from gatepost.base.limits import UNREADABLE as UNREADABLE
 from gatepost.base.limits import Limit as Limit
 from gatepost.base.limits import Limits as Limits
 from gatepost.base.limits import OnOutage as OnOutage
@@ -45,8 +46,10 @@ from gatepost.base.limits import Slots as Slots
 from gatepost.base.limits import checked_limits as checked_limits
 from gatepost.base.limits import limit_as_json as limit_as_json
 from gatepost.base.limits import limit_of_json as limit_of_json
+from gatepost.base.limits import limits_of as limits_of
 from gatepost.base.limits import limits_of_json as limits_of_json
 from gatepost.base.limits import limits_of_stored as limits_of_stored
+from gatepost.base.limits import readable_limits as readable_limits
 from gatepost.base.limits import stored_limits as stored_limits
 from gatepost.base.models import ACTOR_ID_MAX as ACTOR_ID_MAX
 from gatepost.base.models import ACTOR_MAX as ACTOR_MAX
@@ -88,6 +91,7 @@ from gatepost.base.record import Absent as Absent
 from gatepost.base.record import BoundedRecord as BoundedRecord
 from gatepost.base.record import Credentials as Credentials
 from gatepost.base.record import Found as Found
+from gatepost.base.record import LimitedRecord as LimitedRecord
 from gatepost.base.record import Record as Record
 from gatepost.base.record import Row as Row
 from gatepost.base.record import decode as decode

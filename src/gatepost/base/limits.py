@@ -1,13 +1,17 @@
 """Limits: how much a key, a project or a route may be used. Values; what enforces them is in `gatepost.limits`."""
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, get_args
 
 import orjson
 
 from gatepost.base.errors import BadInputError
+
+logger = logging.getLogger("gatepost.limits")
 
 OnOutage = Literal["local", "open", "closed"]
 """What holds while the place where a limit is counted does not answer. `local`: this process goes on with its part of
@@ -138,6 +142,8 @@ class Limits(tuple[Limit, ...]):  # noqa: SLOT001 - a tuple cannot have slots wi
 
 NO_LIMITS = Limits()
 
+UNREADABLE = Limits((), -1)
+
 
 def checked_limits(limits: Iterable[Limit], field: str = "limits") -> Limits:
     """Limits as an argument gives them. Raises `BadInputError`, which names the field and the value."""
@@ -201,6 +207,22 @@ def limits_of_stored(text: str | None) -> Limits:
     if not isinstance(resets, int):
         raise BadInputError(f"limits: what is stored does not begin with a number: {text!r:.50}", "limits")
     return Limits(limits_of_json(limits), resets)
+
+
+@lru_cache(maxsize=4096)
+def readable_limits(text: str) -> Limits:
+    """As `limits_of_stored`; `UNREADABLE` for what somebody has written there by hand and wrongly, which is told to the
+    log: nobody can say then what holds for the key. Keys with the same limits share the answer."""
+    try:
+        return limits_of_stored(text)
+    except BadInputError as wrong:
+        logger.error("Limits cannot be read, so their keys are not let in: %s", wrong)  # noqa: TRY400
+        return UNREADABLE
+
+
+def limits_of(text: str | None) -> Limits:
+    """The limits that a column tells of, for people: none where they cannot be read."""
+    return NO_LIMITS if text is None else readable_limits(text)
 
 
 def _check_common(limit: Any) -> None:

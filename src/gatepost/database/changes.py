@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, literal, over, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout, allow_of
+from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout, allow_of, limit_as_json, limits_of
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
 from gatepost.database.schema import batches, counter, events, keys, one_of, secrets
@@ -85,7 +85,7 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest`, `hint` and, where
         the secret is kept, `sealed`."""
-        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow")
+        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow", "limits")
         common = {
             "created_at": self.now,
             "updated_at": self.now,
@@ -335,7 +335,7 @@ def _end_detail(row: Any) -> dict[str, Any]:
 
 def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
     """What an event tells of a key that is made or deleted."""
-    expires_at, allow = row["expires_at"], allow_of(row["allow"])
+    expires_at, allow, limits = row["expires_at"], allow_of(row["allow"]), limits_of(row["limits"])
     return {
         "description": row["description"],
         "permissions": row["permissions"].split(),
@@ -343,4 +343,5 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         "active": row["active"],
         "expires_at": None if expires_at is None else expires_at.isoformat(),
         **({} if allow is None else {"allow": [*allow]}),
+        **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
     }

@@ -292,6 +292,11 @@ class Database:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
+    async def has_limits(self) -> bool:
+        """Whether any key has limits. One round trip, which may look at every key."""
+        async with self._reading("Looking for limits") as connection:
+            return await connection.scalar(select(keys.c.id).where(keys.c.limits.is_not(None)).limit(1)) is not None
+
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
         """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,
         two by expiry, three or four by terms."""

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import APIKey, ChangeEvent, OldSecret, Row, allow_of
+from gatepost.base import APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
 from gatepost.database.clock import database_now
 from gatepost.database.schema import keys, secrets
 
@@ -43,6 +43,7 @@ def as_key(row: Any) -> APIKey:
         updated_at=row.updated_at,
         expires_at=row.expires_at,
         allow=allow_of(row.allow),
+        limits=limits_of(row.limits),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
     )
@@ -68,7 +69,7 @@ def as_event(row: Any) -> ChangeEvent:
 def as_plain(found: Any) -> Row:
     """The flat row of one result of the lookup's statement."""
     _seq, _digest, key_id, project, description, names, active, created, updated, *rest = found
-    expires, secret_expires, allow = rest
+    expires, secret_expires, allow, limits = rest
     return (
         key_id,
         project,
@@ -80,4 +81,5 @@ def as_plain(found: Any) -> Row:
         None if expires is None else expires.timestamp(),
         None if secret_expires is None else secret_expires.timestamp(),
         allow,
+        limits,
     )

@@ -4,7 +4,6 @@ of in full."""
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
 from gatepost.base import (
@@ -17,6 +16,7 @@ from gatepost.base import (
     EditedKey,
     ImportedKey,
     Issued,
+    LimitedRecord,
     Outcome,
     Page,
     Presented,
@@ -33,6 +33,7 @@ from gatepost.keys import (
     environment,
     importing,
     judging,
+    limiting,
     listing,
     log,
     making,
@@ -53,8 +54,9 @@ if TYPE_CHECKING:
     from gatepost.base import Status, WorkerAnswers
     from gatepost.database import Database
     from gatepost.database.schema import SchemaStatus
-    from gatepost.keys.arguments import Edit, EventFilters, Filters, ListFilters, Options
+    from gatepost.keys.arguments import Creation, Edit, EventFilters, Filters, ListFilters, Options
     from gatepost.keys.parts import Opened
+    from gatepost.limits import Limiter, LimitState
 
 
 class APIKeys:
@@ -113,6 +115,8 @@ class APIKeys:
         `Lookup.hit`, or the same compiled."""
         self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
         """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
+        self.limited_hit: Callable[[bytes], LimitedRecord | None] = know_nothing
+        """As `bounded_hit`, for keys that have limits, of which that answers none: it is to be taken from them too."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
 
@@ -138,6 +142,11 @@ class APIKeys:
     def database_url(self) -> str:
         """The URL of the database as it was given, with its password; that of the engine which was handed in."""
         return self._parts.settings.database_url
+
+    @property
+    def limiter(self) -> "Limiter":
+        """What takes from limits in this process. Raises `ConfigurationError` while the keys are closed."""
+        return self._opened().limiter
 
     @property
     def catalogue(self) -> type[Catalogue]:
@@ -184,7 +193,7 @@ class APIKeys:
                 return False
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
-            self.bounded_hit = opened.lookup.bounded_hit
+            self.bounded_hit, self.limited_hit = opened.lookup.bounded_hit, opened.lookup.limited_hit
             forget_at_fork(self)
             return True
 
@@ -192,13 +201,17 @@ class APIKeys:
         """Close what `open` opened. Engines and clients that were handed in stay open. Raises `ConfigurationError` in
         another event loop than that they were opened in, unless that is closed."""
         async with self._parts.turn():
-            self.hit, self.bounded_hit, self.loop = know_nothing, know_nothing, None
+            self._know_nothing()
             await self._parts.close()
 
     def _forget_in_child(self) -> None:
         """In a process that was forked: nothing that was remembered counts until it opens the keys for itself."""
         self._parts.forget()
-        self.hit, self.bounded_hit, self.loop = know_nothing, know_nothing, None
+        self._know_nothing()
+
+    def _know_nothing(self) -> None:
+        self.hit = self.bounded_hit = self.limited_hit = know_nothing
+        self.loop = None
 
     def _opened(self) -> "Opened":
         return self._parts.opened()
@@ -248,33 +261,11 @@ class APIKeys:
         that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
         return self._opened().derived_keys(purpose)
 
-    async def create(
-        self,
-        description: str,
-        permissions: Iterable[str] = (),
-        *,
-        project: str | Unset | None = UNSET,
-        expires_at: datetime | None = None,
-        active: bool = True,
-        allow: Iterable[str] | None = None,
-        idempotency_key: str | None = None,
-        actor: str | Actor = UNNAMED,
-    ) -> Issued:
-        """Make a key; its secret is told in the answer and never again. `project`: `None` = every project; left out =
-        the actor's. `expires_at`: aware; `None` = never. `allow`: networks; `None` = from anywhere. Raises
-        `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `IdempotencyError`, `UnavailableError`. More:
-        `making.create`."""
-        return await making.create(
-            self._parts,
-            description,
-            permissions,
-            project=project,
-            expires_at=expires_at,
-            active=active,
-            allow=allow,
-            idempotency_key=idempotency_key,
-            actor=actor,
-        )
+    async def create(self, description: str, permissions: Iterable[str] = (), **what: Unpack["Creation"]) -> Issued:
+        """Make a key; its secret is told in the answer and never again. `what`: `project`, `expires_at`, `active`,
+        `allow`, `limits` and so on, as `Creation` has them. Raises `BadInputError`, `UnknownPermissionError`,
+        `AccessDeniedError`, `IdempotencyError`, `UnavailableError`. More: `making.create`."""
+        return await making.create(self._parts, description, permissions, **what)
 
     async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
         """Make keys for secrets that exist already, from their digests; all, or none. Needs `foreign_secrets=True`.
@@ -314,10 +305,20 @@ class APIKeys:
         return await log.list_made(self._parts, key_id, after=after, limit=limit, actor=actor)
 
     async def update(self, key_id: str, **edit: Unpack["Edit"]) -> EditedKey:
-        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`; what is not named stays as
-        it is. Waits as `deactivate` does where it takes something away. Raises `KeyNotFoundError`, `BadInputError`,
-        `UnknownPermissionError`, `StaleKeyError`, `UnavailableError`, `StillSpreadingError`. More: `editing.update`."""
+        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`, `limits`; what is not named
+        stays as it is. Waits as `deactivate` does where it takes something away. Raises `KeyNotFoundError`,
+        `BadInputError`, `UnknownPermissionError`, `StaleKeyError`, `UnavailableError`, `StillSpreadingError`. More:
+        `editing.update`."""
         return await editing.update(self._parts, key_id, **edit)
+
+    async def limits(self, key_id: str, *, actor: str | Actor = UNNAMED) -> "Sequence[LimitState]":
+        """What is left of each limit of a key: of quotas what no worker has leased. Raises `KeyNotFoundError`,
+        `UnavailableError`. More: `limiting.limits`."""
+        return await limiting.limits(self._parts, key_id, actor=actor)
+
+    async def reset_limits(self, key_id: str, *, if_version: str | None = None, **how: Unpack["Options"]) -> EditedKey:
+        """Count anew for all limits of a key, everywhere when the call returns. More: `limiting.reset_limits`."""
+        return await limiting.reset_limits(self._parts, key_id, if_version=if_version, **how)
 
     async def activate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
         """Switch one key or many on, in one transaction. More: `switching.activate`."""

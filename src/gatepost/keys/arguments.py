@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, TypedDict
 
-from gatepost.base import Actor, State
+from gatepost.base import Actor, Limit, State
 from gatepost.rules import Unset
 
 Wait = Literal["everywhere", "commit"]
@@ -21,6 +21,20 @@ class Options(TypedDict, total=False):
     timeout: float | None
 
 
+class Creation(TypedDict, total=False):
+    """What a new key is beyond its description and permissions. `project`: `None` = every project; left out = the
+    actor's. `expires_at`: aware; `None` = never. `allow`: networks; `None` = from anywhere. `limits`: how much it may
+    be used. `idempotency_key`: 16 to 200 random characters."""
+
+    project: str | Unset | None
+    expires_at: datetime | None
+    active: bool
+    allow: Iterable[str] | None
+    limits: Iterable[Limit]
+    idempotency_key: str | None
+    actor: str | Actor
+
+
 class Edit(Options, total=False):
     """What becomes of a key, and how. What is left out stays as it is. `if_version`: only while the key's `version` is
     still that one. `force`: also where it weakens the key that the actor uses."""
@@ -29,6 +43,7 @@ class Edit(Options, total=False):
     permissions: Iterable[str] | None
     expires_at: datetime | Unset | None
     allow: Iterable[str] | Unset | None
+    limits: Iterable[Limit] | Unset
     if_version: str | None
     force: bool
 

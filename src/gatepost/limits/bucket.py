@@ -42,7 +42,7 @@ class Lease:
     short_of: int = 0
 
 
-class State(NamedTuple):
+class LimitState(NamedTuple):
     """What is left of a limit. `left`: units; `None` = not known here. `wait`: seconds until as much as was asked for
     is there; 0 = it was. `whole`: seconds until all is there; `None` = nobody can tell, as with slots."""
 
@@ -60,7 +60,7 @@ class Taken:
     and of which leases. `shared`: whether Redis has counted it."""
 
     let_in: bool
-    states: Sequence[State]
+    states: Sequence[LimitState]
     slot: bytes | None = None
     held: Sequence[str] = ()
     rates: "Sequence[tuple[Bucket, int]]" = ()
@@ -68,7 +68,7 @@ class Taken:
     shared: bool = False
 
     @property
-    def violated(self) -> Sequence[State]:
+    def violated(self) -> Sequence[LimitState]:
         """The limits that stood in the way."""
         return () if self.let_in else [state for state in self.states if state.wait > 0]
 

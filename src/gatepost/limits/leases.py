@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from gatepost.base import Clock, Quota, UnavailableError
-from gatepost.limits.bucket import Bucket, Lease, State
+from gatepost.limits.bucket import Bucket, Lease, LimitState
 from gatepost.limits.periods import Period, period_at
 
 logger = logging.getLogger("gatepost.limits")
@@ -77,7 +77,7 @@ class Leases:
         self._is_closed = False
         self._prune_at = PRUNE_FROM
 
-    def look(self, name: str, quota: Quota, cost: int) -> State | None:
+    def look(self, name: str, quota: Quota, cost: int) -> LimitState | None:
         """How the bucket called `name` stands, for a request of that cost; `None` = the database has to be asked
         (`fetch`). Takes nothing. No I/O."""
         now = self._now()
@@ -87,9 +87,9 @@ class Leases:
         rest = lease.period.ends - now
         left = max(0, quota.units - lease.used) + lease.left
         if lease.left >= cost:
-            return State(quota, left, 0.0, rest)
+            return LimitState(quota, left, 0.0, rest)
         if self._clock() < lease.used_up_until and cost >= lease.short_of:
-            return State(quota, left, rest, rest)
+            return LimitState(quota, left, rest, rest)
         return None
 
     def take(self, name: str, cost: int) -> Lease:
@@ -114,14 +114,13 @@ class Leases:
             task.add_done_callback(lambda _: self._leasing.pop(bucket.name, None))
         await asyncio.shield(task)
 
-    async def used(self, buckets: Iterable[tuple[Bucket, Quota]]) -> Sequence[State]:
-        """How quotas stand for all workers, by the database. What they have leased counts as used. One statement each.
-        Raises `UnavailableError`."""
-        now = self._now()
+    async def used(self, buckets: Iterable[tuple[Bucket, Quota]], now: float) -> Sequence[LimitState]:
+        """How quotas stand for all workers, by the database, at `now` by its clock. What they have leased counts as
+        used. One statement each. Raises `UnavailableError`."""
         periods = [(bucket, quota, period_at(now, quota.per)) for bucket, quota in buckets]
         used = await self._lessor.read_used([(bucket.name, period.begins) for bucket, _, period in periods])
         return [
-            State(
+            LimitState(
                 quota, max(0, quota.units - spent), 0.0 if spent < quota.units else period.ends - now, period.ends - now
             )
             for (_, quota, period), spent in zip(periods, used, strict=True)

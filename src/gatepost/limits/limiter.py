@@ -9,7 +9,7 @@ Without a Redis rates and slots are counted in this process: all of them where i
 from collections.abc import Sequence
 
 from gatepost.base import Clock, Limit, Quota, Rate, Slots, UnavailableError, boot_clock
-from gatepost.limits.bucket import Bucket, Lease, State, Taken
+from gatepost.limits.bucket import Bucket, Lease, LimitState, Taken
 from gatepost.limits.leases import Leases
 from gatepost.limits.members import Members
 from gatepost.limits.rates import LocalRates
@@ -61,7 +61,7 @@ class Limiter:
         quotas = [(bucket, bucket.limit, cost) for bucket, cost in asked if isinstance(bucket.limit, Quota)]
         others = [(bucket, cost) for bucket, cost in asked if not isinstance(bucket.limit, Quota)]
         spent: list[tuple[Lease, int]] = []
-        states: dict[Bucket, State] = {}
+        states: dict[Bucket, LimitState] = {}
         if quotas:
             states = await self._look_at_quotas(quotas)
             if any(state.wait for state in states.values()):
@@ -114,12 +114,13 @@ class Limiter:
             if isinstance(bucket.limit, Quota):
                 await self._charge_quota(bucket, bucket.limit, cost)
 
-    async def look(self, buckets: Sequence[Bucket], *, serving: bool) -> Sequence[State]:
-        """How limits stand, for people. Quotas by the database, rates and slots by who counts them: where that is each
-        worker for itself, nobody knows the whole (`left` is `None`) unless this is the only one, and `serving`."""
+    async def look(self, buckets: Sequence[Bucket], now: float, *, serving: bool) -> Sequence[LimitState]:
+        """How limits stand, for people, at `now` by the database's clock. Quotas by the database, rates and slots by
+        who counts them: where that is each worker for itself, nobody knows the whole (`left` is `None`) unless this is
+        the only one, and `serving`."""
         quotas = [(bucket, bucket.limit) for bucket in buckets if isinstance(bucket.limit, Quota)]
         others = [(bucket, 0) for bucket in buckets if not isinstance(bucket.limit, Quota)]
-        states = dict(zip([bucket for bucket, _ in quotas], await self._leases.used(quotas), strict=True))
+        states = dict(zip([bucket for bucket, _ in quotas], await self._leases.used(quotas, now), strict=True))
         if others:
             await self._members.learn()
             taken = None if self._shared is None else await self._shared.take(others, None)
@@ -128,7 +129,7 @@ class Limiter:
             elif self._shared is None and serving and self._members() == 1:
                 told = [self._look(bucket, 0) for bucket, _ in others]
             else:
-                told = [State(bucket.limit, None, 0.0, None) for bucket, _ in others]
+                told = [LimitState(bucket.limit, None, 0.0, None) for bucket, _ in others]
             states |= dict(zip([bucket for bucket, _ in others], told, strict=True))
         return [states[bucket] for bucket in buckets]
 
@@ -139,7 +140,7 @@ class Limiter:
         await self._members.close()
         await self._leases.close()
 
-    async def _look_at_quotas(self, quotas: Sequence[tuple[Bucket, Quota, int]]) -> dict[Bucket, State]:
+    async def _look_at_quotas(self, quotas: Sequence[tuple[Bucket, Quota, int]]) -> dict[Bucket, LimitState]:
         """All of them at one moment, once enough is leased of each: the caller takes in the same step. Raises
         `UnavailableError`."""
         unknown: set[Bucket] = set()
@@ -188,7 +189,12 @@ class Limiter:
         return self._taken_here(asked, states)
 
     def _taken_here(
-        self, asked: Asked, states: Sequence[State], spent: Sequence[tuple[Lease, int]] = (), *, look_again: bool = True
+        self,
+        asked: Asked,
+        states: Sequence[LimitState],
+        spent: Sequence[tuple[Lease, int]] = (),
+        *,
+        look_again: bool = True,
     ) -> Taken:
         """What `take` answers for what is there: counted in this process."""
         held, rates = [], []
@@ -205,7 +211,7 @@ class Limiter:
             ]
         return Taken(True, states, None, held, rates, spent)
 
-    def _look(self, bucket: Bucket, cost: int) -> State:
+    def _look(self, bucket: Bucket, cost: int) -> LimitState:
         """How a rate or slots stand in this process."""
         limit: Limit = bucket.limit
         if isinstance(limit, Rate):
@@ -236,5 +242,5 @@ class Limiter:
             cost -= part
 
 
-def _less(state: State, cost: int) -> State:
+def _less(state: LimitState, cost: int) -> LimitState:
     return state._replace(left=None if state.left is None else max(0, state.left - cost))

@@ -46,8 +46,15 @@ class Members:
         return self._reading
 
     async def _learn(self) -> None:
+        before = self.number
         try:
             self.number = max(1, await self._read())
+            if self.number != before and self.number > 1:
+                logger.warning(
+                    "Rates and slots of limits are counted by each of %d workers for itself, a part of each limit: no "
+                    "Redis counts for all of them",
+                    self.number,
+                )
         except UnavailableError as failure:
             logger.info("%s; limits are shared among %d", failure, max(1, self.number))
             self.number = max(1, self.number)

@@ -9,7 +9,7 @@ as many times longer as there are processes, its burst a part of the whole, and 
 from collections.abc import Callable
 
 from gatepost.base import MICROSECONDS, Clock, Rate
-from gatepost.limits.bucket import State
+from gatepost.limits.bucket import LimitState
 
 PRUNE_FROM = 1_000
 """Buckets from which on those that are full again are forgotten now and then."""
@@ -29,13 +29,13 @@ class LocalRates:
         """Microseconds on the boot clock."""
         return int(self._clock() * MICROSECONDS)
 
-    def look(self, name: str, rate: Rate, cost: int) -> State:
+    def look(self, name: str, rate: Rate, cost: int) -> LimitState:
         """How the bucket called `name` stands, for a request of that cost. Takes nothing."""
         now, interval, full = self.now(), *self._part(rate, cost)
         back = self._back_at(name, now, full)
         wait = max(0, back + cost * interval - now - full) if cost else 0
         left = max(0, now + full - back) // interval
-        return State(rate, left, wait / MICROSECONDS, (back - now) / MICROSECONDS)
+        return LimitState(rate, left, wait / MICROSECONDS, (back - now) / MICROSECONDS)
 
     def take(self, name: str, rate: Rate, cost: int) -> None:
         """Count what is let in, whether or not there was so much; a cost below 0 is given back."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from gatepost.base import MICROSECONDS, Coalescer, Rate, Slots
-from gatepost.limits.bucket import Bucket, State, Taken
+from gatepost.limits.bucket import Bucket, LimitState, Taken
 from gatepost.limits.slots import SLOT_WAIT_SECONDS
 
 logger = logging.getLogger("gatepost.limits")
@@ -83,7 +83,7 @@ class SharedCounts:
         if answer is None:
             return None
         states = [
-            State(bucket.limit, *_told(bucket, answer[1 + NUMBERS * at : 1 + NUMBERS * (at + 1)]))
+            LimitState(bucket.limit, *_told(bucket, answer[1 + NUMBERS * at : 1 + NUMBERS * (at + 1)]))
             for at, (bucket, _) in enumerate(asked)
         ]
         return Taken(bool(answer[0]), states)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from gatepost.base import Slots
-from gatepost.limits.bucket import State
+from gatepost.limits.bucket import LimitState
 
 SLOT_WAIT_SECONDS = 1.0
 """What callers are told to wait for a slot: nobody can tell when a request will end."""
@@ -18,10 +18,10 @@ class LocalSlots:
         self._members = members
         self._held: Counter[str] = Counter()
 
-    def look(self, name: str, slots: Slots, cost: int) -> State:
+    def look(self, name: str, slots: Slots, cost: int) -> LimitState:
         """How the bucket called `name` stands. `cost`: 0 = nobody asks for a slot."""
         left = max(1, slots.units // max(1, self._members())) - self._held[name]
-        return State(slots, max(0, left), SLOT_WAIT_SECONDS if cost and left < 1 else 0.0, None)
+        return LimitState(slots, max(0, left), SLOT_WAIT_SECONDS if cost and left < 1 else 0.0, None)
 
     def take(self, name: str) -> None:
         """One more is in flight."""

@@ -23,6 +23,7 @@ from gatepost.base import (
     Clock,
     Coalescer,
     Found,
+    LimitedRecord,
     LookupCounts,
     MemoryStatus,
     Record,
@@ -108,6 +109,16 @@ class Lookup:
         still."""
         record = self._remembered(digest)
         if type(record) is BoundedRecord:
+            now = self._clock()
+            freshness = self._freshness
+            if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
+                return record
+        return None
+
+    def limited_hit(self, digest: bytes) -> LimitedRecord | None:
+        """As `bounded_hit`, of the keys that have limits, for which it answers `None`."""
+        record = self._remembered(digest)
+        if type(record) is LimitedRecord:
             now = self._clock()
             freshness = self._freshness
             if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:

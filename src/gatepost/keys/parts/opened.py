@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gatepost.connections import Guard
     from gatepost.database import Database
     from gatepost.freshness import Freshness, Propagations
+    from gatepost.limits import Limiter
     from gatepost.lookup import Lookup
     from gatepost.redis import RedisTier
 
@@ -33,6 +34,7 @@ class Opened:
     lookup: "Lookup"
     guard: "Guard"
     propagations: "Propagations"
+    limiter: "Limiter"
 
     def check_loop(self) -> None:
         """Raises `ConfigurationError` in another event loop than its own."""
@@ -65,6 +67,7 @@ class Opened:
             stack.push_async_callback(self.database.close)
             if self.redis is not None:
                 stack.push_async_callback(self.redis.close)
+            stack.push_async_callback(self.limiter.close)
             stack.push_async_callback(self.propagations.close)
             stack.push_async_callback(self.lookup.close)
             stack.push_async_callback(self.guard.stop)
@@ -77,6 +80,7 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     # SQLAlchemy, only where keys are opened
     from gatepost.connections import Connections, Guard  # noqa: PLC0415
     from gatepost.freshness import Freshness, Propagations  # noqa: PLC0415
+    from gatepost.limits import Leases, Limiter, Members, SharedCounts  # noqa: PLC0415
     from gatepost.lookup import Lookup, MemoryTier  # noqa: PLC0415
 
     await database.open()
@@ -109,7 +113,13 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     )
     guard = Guard(connections, lookup, freshness, clock=clock)
     propagations = Propagations(database, clock=clock)
+    limiter = Limiter(
+        Leases(database.quotas, freshness.database_now, clock),
+        None if redis is None else SharedCounts(redis),
+        Members(database.workers.count, clock),
+        clock=clock,
+    )
     secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
     loop = asyncio.get_running_loop()
     thread = threading.current_thread().name
-    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations)
+    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, limiter)
