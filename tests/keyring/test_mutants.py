@@ -20,9 +20,8 @@ MUTANTS = [
     Mutant(
         "a key made with more than its maker has",
         "keys/making.py",
-        """        authority.check_grant(frozenset(row["permissions"].split()))
-        made""",
-        "        made",
+        """        authority.check_grant(frozenset(row["permissions"].split()))\n""",
+        "",
         ESCALATION,
     ),
     Mutant(
@@ -35,28 +34,28 @@ MUTANTS = [
     Mutant(
         "a stronger key made to live longer",
         "keys/editing.py",
-        "return after.permissions if _is_longer(before, after) else after",
+        "return after.permissions if is_more else after",
         "return after",
         ESCALATION,
     ),
     Mutant(
         "a stronger key's secret told by rotating it",
         "keys/rotating.py",
-        "        authority.check_grant(before.permissions)\n",
+        "        authority.check_hand_out(before)\n",
         "",
         ESCALATION,
     ),
     Mutant(
         "a stronger key switched on",
         "keys/switching.py",
-        "lambda authority, key: authority.check_grant(key.permissions)",
+        "lambda authority, key: authority.check_hand_out(key)",
         "lambda authority, key: None",
         ESCALATION,
     ),
     Mutant(
         "a stronger key's secret revealed",
         "keys/revealing.py",
-        """        authority.check_grant(key.permissions)
+        """        authority.check_hand_out(key)
         authority.check_current_secret(key)""",
         "        authority.check_current_secret(key)",
         "tests/keyring/test_vault.py::test_revealing_needs_access_manage_and_all_that_the_key_may_do[sqlite]",
@@ -64,7 +63,7 @@ MUTANTS = [
     Mutant(
         "a stronger key's secret told by asking for it again",
         "keys/making.py",
-        """    authority.check_grant(key.permissions)
+        """    authority.check_hand_out(key)
     return Issued(key, secret.text)""",
         "    return Issued(key, secret.text)",
         "tests/keyring/test_idempotency.py::test_whoever_does_not_hold_its_permissions_is_not_told_the_secret_again[sqlite]",

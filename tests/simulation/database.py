@@ -23,8 +23,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from gatepost.base.actor import Actor
 from gatepost.base.errors import UnavailableError, UncertainCommitError
-from gatepost.base.models import Actor, APIKey, OldSecret, Worker
+from gatepost.base.models import APIKey, OldSecret, Worker
+from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
 from gatepost.database.changes import Standing
 from gatepost.database.database import Event, Position, Reading
@@ -55,6 +57,7 @@ class KeyRow:
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None
+    allow: str | None = None
 
 
 @dataclass(frozen=True)
@@ -212,9 +215,8 @@ class Transaction:
         def insert() -> None:
             for row in rows:
                 columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
-                self.keys[row["id"]] = KeyRow(
-                    **columns, created_at=self.now, updated_at=self.now, expires_at=row["expires_at"]
-                )
+                dates = {"created_at": self.now, "updated_at": self.now, "expires_at": row["expires_at"]}
+                self.keys[row["id"]] = KeyRow(**columns, **dates, allow=row["allow"])
                 self.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
                 self._note(row["digest"])
 
@@ -573,6 +575,7 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) 
         created_at=row.created_at,
         updated_at=row.updated_at,
         expires_at=row.expires_at,
+        allow=allow_of(row.allow),
         hint=hint,
         old_secret=_old_secret(row, all_secrets, now),
     )
@@ -589,4 +592,5 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         key.updated_at.timestamp(),
         None if key.expires_at is None else key.expires_at.timestamp(),
         None if secret.expires_at is None else secret.expires_at.timestamp(),
+        key.allow,
     )

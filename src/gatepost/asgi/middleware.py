@@ -3,7 +3,7 @@
 import inspect
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -14,6 +14,7 @@ from typing import Any
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
@@ -26,6 +27,7 @@ from gatepost.asgi.streams import ConnectionEndedError, Socket, Stream, send_wat
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
+    BoundedRecord,
     ConfigurationError,
     Credentials,
     Outcome,
@@ -55,9 +57,10 @@ class APIKeyMiddleware:
     the scope that tells it; a key of another project is refused; `None` = every key is let in. Paths are those that the
     app routes, below its root path; functions are shown them so, as `path`, with an empty `root_path`. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
-    response; may be async. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as
-    for `exempt`, where the key is judged on the database's word (one round trip), whatever is remembered of it; a path
-    that an app might take for one of them is one.
+    response; may be async. `trusted_proxies`, `header`: whose word on where a request is from is believed, as for
+    `Addresses`; none = the connection's peer is the client. `refusal_log`: tells the log of what is refused; `None` =
+    `RefusalLog()`. `fresh`: paths, as for `exempt`, where the key is judged on the database's word (one round trip),
+    whatever is remembered of it; a path that an app might take for one of them is one.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -91,6 +94,8 @@ class APIKeyMiddleware:
         end_connections: bool = True,
         end_uploads: bool = False,
         user: bool = True,
+        trusted_proxies: Iterable[str] = (),
+        header: str = X_FORWARDED_FOR,
         refusal_log: RefusalLog | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
@@ -112,6 +117,9 @@ class APIKeyMiddleware:
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
+        self.addresses = Addresses(trusted_proxies, header)
+        """Where requests are from."""
+        self._address_of = self.addresses.of
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
         if not asks_first and extractor.headers is not None:
@@ -122,6 +130,7 @@ class APIKeyMiddleware:
                 user=self._user,
                 variable=served_variable,
                 finish=_end,
+                bounded=None if self.addresses.believes_proxies else BoundedRecord,
                 task_of=task_of if end_connections else None,
                 send_watched=send_watched,
             )
@@ -148,7 +157,9 @@ class APIKeyMiddleware:
         hit = self.keys.hit
         app = self._serve
         taken: Any = take(scope)
-        if type(taken) is not bytes or (key := hit(digest := sha256(taken).digest())) is None:
+        if type(taken) is not bytes or (
+            (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
+        ):
             taken = Presented(taken) if type(taken) is bytes else taken
             admitted = await self._admit(taken, scope)
             if isinstance(admitted, Problem):
@@ -212,15 +223,20 @@ class APIKeyMiddleware:
             scope["auth"] = judged.auth
         return None
 
-    async def outcome_of(self, digest: bytes) -> Outcome:
-        """How a request with the secret of `digest` (32 bytes), which was let in before, would be judged if it began
-        now. No I/O where memory knows it."""
-        if self.keys.hit(digest) is not None:
+    async def outcome_of(self, digest: bytes, scope: Scope) -> Outcome:
+        """How a request like `scope` with the secret of `digest` (32 bytes), which was let in before, would be judged
+        if it began now. No I/O where memory knows it."""
+        if self.keys.hit(digest) is not None or self._bounded_hit(digest, scope) is not None:
             return Outcome.VALID
         try:
-            return (await self.keys.judge_presented(Presented(digest=digest)))[0]
+            presented = Presented(digest=digest, address=self.addresses.of(scope))
+            return (await self.keys.judge_presented(presented))[0]
         except UnavailableError:
             return Outcome.UNAVAILABLE
+
+    def attend(self, digest: bytes, key: Record, scope: Scope, end: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have `end` called when the connection of `scope` must not go on: `APIKeys.attend`."""
+        return self.keys.attend(digest, key, end, self.addresses.of(scope))
 
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
@@ -233,7 +249,7 @@ class APIKeyMiddleware:
         async def refuse(outcome: Outcome, receive: Receive) -> None:
             await self.refuse_with(outcome, scope, receive, send)
 
-        socket = Socket(receive, send, partial(self.keys.attend, digest, key), refuse)
+        socket = Socket(receive, send, partial(self.attend, digest, key, scope), refuse)
         served: Served = [scope, self, digest, None]
         outer = serving()
         set_serving(served)
@@ -272,15 +288,26 @@ class APIKeyMiddleware:
             return (
                 (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
             )
-        admitted = (None if presented.fresh else self.keys.hit(presented.digest)) or await self._judge(presented, scope)
+        digest = presented.digest
+        remembered = None if presented.fresh else self.keys.hit(digest) or self._bounded_hit(digest, scope)
+        admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
             return self._told(Outcome.PROJECT_DENIED, admitted, scope)
         return presented.digest, admitted
 
+    def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
+        """As `APIKeys.hit`, for a key that has bounds, if the request is within them."""
+        key = self.keys.bounded_hit(digest)
+        if key is None:
+            return None
+        address = self._address_of(scope)
+        return key if (key.judged is not None and key.judged.get(address)) or key.admits(address) else None
+
     async def _judge(self, presented: Presented, scope: Scope) -> Record | Problem:
-        """The key of a secret that memory does not know as usable, or is not to be asked for; or the refusal."""
+        """The key of a secret that memory does not know as usable here, or is not to be asked for; or the refusal."""
+        presented.address = self.addresses.of(scope)
         try:
             if not self.keys.is_open:  # a server without lifespan
                 await self.keys.open()
@@ -292,7 +319,8 @@ class APIKeyMiddleware:
 
     def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
         """The refusal for that outcome, once the log has it."""
-        self.refusal_log.tell(outcome, key, scope)
+        seen = self.addresses.seen(scope) if outcome is Outcome.ADDRESS_DENIED else None
+        self.refusal_log.tell(outcome, key, scope, seen)
         return self._refusals[outcome]
 
     def _refusal(self, outcome: Outcome) -> Problem:

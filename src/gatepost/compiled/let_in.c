@@ -83,6 +83,29 @@ strip(PyObject *scope, PyObject *headers, Py_ssize_t place)
     return failed ? -1 : 0;
 }
 
+/* The key of the digest, if it has bounds and the peer is known to be within them, since Python said so before. Else
+   NULL, also where an error is set. */
+static PyObject *
+within_bounds(LetIn *self, PyObject *hit, PyObject *digest, PyObject *scope)
+{
+    PyObject *key = memory_hit_bounded(hit, digest, self->bounded);
+    if (key == NULL) {
+        return NULL;
+    }
+    PyObject *judged = PyObject_GetAttr(key, word.judged);
+    PyObject *client = PyDict_GetItemWithError(scope, word.client), *host = NULL;
+    if (client != NULL && PyTuple_CheckExact(client) && PyTuple_GET_SIZE(client) > 0) {
+        host = PyTuple_GET_ITEM(client, 0);
+    }
+    int admitted = judged != NULL && PyDict_CheckExact(judged) && host != NULL && PyUnicode_CheckExact(host)
+        && PyDict_GetItemWithError(judged, host) == Py_True;
+    Py_XDECREF(judged);
+    if (!admitted) {
+        Py_CLEAR(key);
+    }
+    return key;
+}
+
 /* The key's entries of the scope: 0, or -1 with an error set. */
 static int
 tell(LetIn *self, PyObject *scope, PyObject *key)
@@ -166,8 +189,14 @@ let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObj
     }
     Py_ssize_t place = 0, length = 0;
     const char *secret = take(self, headers, &length, &place); /* nothing else runs before it is hashed */
-    if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL
-        || (key = memory_hit_usable(hit, digest)) == NULL) {
+    if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL) {
+        goto done;
+    }
+    key = memory_hit_usable(hit, digest);
+    if (key == NULL && self->bounded != NULL && !PyErr_Occurred()) {
+        key = within_bounds(self, hit, digest, scope);
+    }
+    if (key == NULL) {
         goto done;
     }
     if ((!self->strip || strip(scope, headers, place) == 0) && tell(self, scope, key) == 0) {
@@ -185,12 +214,12 @@ done:
 static PyObject *
 let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    static char *names[] = {"app",      "names",  "strip",   "user",         "sha256",
-                            "variable", "finish", "task_of", "send_watched", NULL};
-    PyObject *app, *headers, *user, *sha256, *variable, *finish, *task_of, *watched;
+    static char *names[] = {"app",      "names",  "strip",   "user",    "sha256",
+                            "variable", "finish", "bounded", "task_of", "send_watched", NULL};
+    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched;
     int strip;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
-                                     &sha256, &PyContextVar_Type, &variable, &finish, &task_of, &watched)) {
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
+                                     &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of, &watched)) {
         return NULL;
     }
     for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(headers); at++) {
@@ -208,6 +237,7 @@ let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
         self->sha256 = Py_NewRef(sha256);
         self->variable = Py_NewRef(variable);
         self->finish = Py_NewRef(finish);
+        self->bounded = bounded == Py_None ? NULL : Py_NewRef(bounded);
         self->task_of = task_of == Py_None ? NULL : Py_NewRef(task_of);
         self->watched = task_of == Py_None ? NULL : Py_NewRef(watched);
     }
@@ -224,6 +254,7 @@ let_in_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->sha256);
     Py_VISIT(self->variable);
     Py_VISIT(self->finish);
+    Py_VISIT(self->bounded);
     Py_VISIT(self->task_of);
     Py_VISIT(self->watched);
     return 0;
@@ -240,6 +271,7 @@ let_in_dealloc(PyObject *object)
     Py_XDECREF(self->sha256);
     Py_XDECREF(self->variable);
     Py_XDECREF(self->finish);
+    Py_XDECREF(self->bounded);
     Py_XDECREF(self->task_of);
     Py_XDECREF(self->watched);
     Py_TYPE(self)->tp_free(object);

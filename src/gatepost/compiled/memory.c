@@ -50,15 +50,11 @@ is_before(double now, PyObject *object, PyObject *name)
     return now < moment;
 }
 
-/* The record of the digest, if it may be used now: a new reference. Else NULL, also where an error is set. */
-PyObject *
-memory_hit_usable(PyObject *object, PyObject *digest)
+/* The record, if it may be believed and used now, until the moment in its attribute `end`. Else NULL, also where an error
+   is set. Takes the reference that it is given. */
+static PyObject *
+usable(MemoryHit *self, PyObject *record, PyObject *end)
 {
-    MemoryHit *self = (MemoryHit *)object;
-    PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
-    if (record == NULL) {
-        return NULL;
-    }
     double now = read_clock(self);
     if (now == -1.0 && PyErr_Occurred()) {
         goto no;
@@ -72,13 +68,35 @@ memory_hit_usable(PyObject *object, PyObject *digest)
     }
     now += PyFloat_AsDouble(offset);
     Py_DECREF(offset);
-    if (PyErr_Occurred() || !is_before(now, record, word.usable_until)) {
+    if (PyErr_Occurred() || !is_before(now, record, end)) {
         goto no;
     }
     return record;
 no:
     Py_DECREF(record);
     return NULL;
+}
+
+/* The record of the digest, if it may be used now: a new reference. Else NULL, also where an error is set. */
+PyObject *
+memory_hit_usable(PyObject *object, PyObject *digest)
+{
+    MemoryHit *self = (MemoryHit *)object;
+    PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
+    return record == NULL ? NULL : usable(self, record, word.usable_until);
+}
+
+/* As `memory_hit_usable`, for a record of the class `bounded`, which that never answers: the request is to be held
+   against its bounds still. */
+PyObject *
+memory_hit_bounded(PyObject *object, PyObject *digest, PyObject *bounded)
+{
+    MemoryHit *self = (MemoryHit *)object;
+    PyObject *record = PyDict_GetItemWithError(self->records, digest);
+    if (record == NULL || (PyObject *)Py_TYPE(record) != bounded) {
+        return NULL;
+    }
+    return usable(self, Py_NewRef(record), word.ends_at);
 }
 
 int

@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, literal, over, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout
+from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout, allow_of
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
 from gatepost.database.schema import batches, counter, events, keys, one_of, secrets
@@ -25,13 +25,15 @@ from gatepost.database.schema import search_terms as terms
 
 
 class Standing(NamedTuple):
-    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still."""
+    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still. `allow`:
+    as for `APIKey`."""
 
     id: str
     project: str | None
     permissions: frozenset[str]
     active: bool
     has_old_secret: bool = False
+    allow: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest`, `hint` and, where
         the secret is kept, `sealed`."""
-        columns = ("id", "project", "description", "permissions", "active", "expires_at")
+        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow")
         common = {
             "created_at": self.now,
             "updated_at": self.now,
@@ -110,11 +112,17 @@ class Change:
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
         of_key = secrets.c.key_id == keys.c.id
         lives = exists().where(of_key, secrets.c.expires_at > self.now)
-        with_secret = select(keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, lives.label("old")).where(
-            exists().where(of_key)
-        )
+        columns = (keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, keys.c.allow)
+        with_secret = select(*columns, lives.label("old")).where(exists().where(of_key))
         return {
-            row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active, bool(row.old))
+            row.id: Standing(
+                row.id,
+                row.project,
+                frozenset(row.permissions.split()),
+                row.active,
+                bool(row.old),
+                allow_of(row.allow),
+            )
             async for row in self._select(with_secret, keys.c.id, ids)
         }
 
@@ -327,11 +335,12 @@ def _end_detail(row: Any) -> dict[str, Any]:
 
 def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
     """What an event tells of a key that is made or deleted."""
-    expires_at = row["expires_at"]
+    expires_at, allow = row["expires_at"], allow_of(row["allow"])
     return {
         "description": row["description"],
         "permissions": row["permissions"].split(),
         "project": row["project"],
         "active": row["active"],
         "expires_at": None if expires_at is None else expires_at.isoformat(),
+        **({} if allow is None else {"allow": [*allow]}),
     }

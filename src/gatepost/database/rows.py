@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import APIKey, ChangeEvent, OldSecret, Row
+from gatepost.base import APIKey, ChangeEvent, OldSecret, Row, allow_of
 from gatepost.database.clock import database_now
 from gatepost.database.schema import keys, secrets
 
@@ -42,6 +42,7 @@ def as_key(row: Any) -> APIKey:
         created_at=row.created_at,
         updated_at=row.updated_at,
         expires_at=row.expires_at,
+        allow=allow_of(row.allow),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
     )
@@ -66,7 +67,8 @@ def as_event(row: Any) -> ChangeEvent:
 
 def as_plain(found: Any) -> Row:
     """The flat row of one result of the lookup's statement."""
-    _seq, _digest, key_id, project, description, names, active, created, updated, expires, secret_expires = found
+    _seq, _digest, key_id, project, description, names, active, created, updated, *rest = found
+    expires, secret_expires, allow = rest
     return (
         key_id,
         project,
@@ -77,4 +79,5 @@ def as_plain(found: Any) -> Row:
         updated.timestamp(),
         None if expires is None else expires.timestamp(),
         None if secret_expires is None else secret_expires.timestamp(),
+        allow,
     )

@@ -12,6 +12,7 @@ from gatepost.base import (
     DEFAULT_PREFIX,
     Actor,
     APIKey,
+    BoundedRecord,
     ChangeEvent,
     EditedKey,
     ImportedKey,
@@ -110,6 +111,8 @@ class APIKeys:
         """The key of the secret with this digest (32 bytes), if this process remembers it and it may be used now;
         `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: while the keys are open
         `Lookup.hit`, or the same compiled."""
+        self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
+        """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
 
@@ -181,6 +184,7 @@ class APIKeys:
                 return False
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
+            self.bounded_hit = opened.lookup.bounded_hit
             forget_at_fork(self)
             return True
 
@@ -188,13 +192,13 @@ class APIKeys:
         """Close what `open` opened. Engines and clients that were handed in stay open. Raises `ConfigurationError` in
         another event loop than that they were opened in, unless that is closed."""
         async with self._parts.turn():
-            self.hit, self.loop = know_nothing, None
+            self.hit, self.bounded_hit, self.loop = know_nothing, know_nothing, None
             await self._parts.close()
 
     def _forget_in_child(self) -> None:
         """In a process that was forked: nothing that was remembered counts until it opens the keys for itself."""
         self._parts.forget()
-        self.hit, self.loop = know_nothing, None
+        self.hit, self.bounded_hit, self.loop = know_nothing, know_nothing, None
 
     def _opened(self) -> "Opened":
         return self._parts.opened()
@@ -252,12 +256,14 @@ class APIKeys:
         project: str | Unset | None = UNSET,
         expires_at: datetime | None = None,
         active: bool = True,
+        allow: Iterable[str] | None = None,
         idempotency_key: str | None = None,
         actor: str | Actor = UNNAMED,
     ) -> Issued:
         """Make a key; its secret is told in the answer and never again. `project`: `None` = every project; left out =
-        the actor's. `expires_at`: aware; `None` = never. Raises `BadInputError`, `UnknownPermissionError`,
-        `AccessDeniedError`, `IdempotencyError`, `UnavailableError`. More: `making.create`."""
+        the actor's. `expires_at`: aware; `None` = never. `allow`: networks; `None` = from anywhere. Raises
+        `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `IdempotencyError`, `UnavailableError`. More:
+        `making.create`."""
         return await making.create(
             self._parts,
             description,
@@ -265,6 +271,7 @@ class APIKeys:
             project=project,
             expires_at=expires_at,
             active=active,
+            allow=allow,
             idempotency_key=idempotency_key,
             actor=actor,
         )
@@ -307,8 +314,8 @@ class APIKeys:
         return await log.list_made(self._parts, key_id, after=after, limit=limit, actor=actor)
 
     async def update(self, key_id: str, **edit: Unpack["Edit"]) -> EditedKey:
-        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never); what is not named stays as it is.
-        Waits as `deactivate` does where it takes something away. Raises `KeyNotFoundError`, `BadInputError`,
+        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`; what is not named stays as
+        it is. Waits as `deactivate` does where it takes something away. Raises `KeyNotFoundError`, `BadInputError`,
         `UnknownPermissionError`, `StaleKeyError`, `UnavailableError`, `StillSpreadingError`. More: `editing.update`."""
         return await editing.update(self._parts, key_id, **edit)
 
@@ -352,10 +359,13 @@ class APIKeys:
         state. For operators only. Waits and raises as `deactivate` does. More: `spreading.invalidate`."""
         return await spreading.invalidate(self._parts, **how)
 
-    async def verify(self, secret: str, *, project: str | Unset | None = UNSET, fresh: bool = False) -> Verdict:
-        """What `secret` opens, as the middleware would judge it. `fresh`: on the database's word of now, whatever is
-        remembered. Raises `UnavailableError`. More, also of `project`: `judging.verify`."""
-        presented = judging.presented_text(secret, fresh=fresh)
+    async def verify(
+        self, secret: str, *, project: str | Unset | None = UNSET, address: str | None = None, fresh: bool = False
+    ) -> Verdict:
+        """What `secret` opens, as the middleware would judge it. `address`: where it was shown from; without it a key
+        that has an `allow` is refused. `fresh`: on the database's word of now, whatever is remembered. Raises
+        `UnavailableError`. More, also of `project`: `judging.verify`."""
+        presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
         return await judging.verify(self._parts, presented, project)
 
@@ -379,9 +389,11 @@ class APIKeys:
         auditor, which has no secrets. Raises `UnavailableError`. More: `judging.testify`."""
         return await judging.testify(self._parts, digests)
 
-    def attend(self, digest: bytes, key: Record, end: Callable[[Outcome], None]) -> Callable[[], None]:
-        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key` must not go
-        on. Call what is returned when it is over. Keys that are closed end nothing. Raises `ConfigurationError` in
-        another event loop than that of the keys. More: `Guard.attend`."""
+    def attend(
+        self, digest: bytes, key: Record, end: Callable[[Outcome], None], address: str | None = None
+    ) -> Callable[[], None]:
+        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key`, from that
+        address, must not go on. Call what is returned when it is over. Keys that are closed end nothing. Raises
+        `ConfigurationError` in another event loop than that of the keys. More: `Guard.attend`."""
         parts = self._parts
-        return parts.opened().guard.attend(digest, key, end) if parts.is_open else do_nothing
+        return parts.opened().guard.attend(digest, key, end, address) if parts.is_open else do_nothing

@@ -28,6 +28,7 @@ class Edit(Options, total=False):
     description: str | None
     permissions: Iterable[str] | None
     expires_at: datetime | Unset | None
+    allow: Iterable[str] | Unset | None
     if_version: str | None
     force: bool
 

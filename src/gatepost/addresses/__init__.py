@@ -1,0 +1,7 @@
+"""Where a request is from: its connection, and what trusted proxies tell. Of the others it knows `base`."""
+
+from gatepost.addresses.addresses import FORWARDED as FORWARDED
+from gatepost.addresses.addresses import UNIX as UNIX
+from gatepost.addresses.addresses import X_FORWARDED_FOR as X_FORWARDED_FOR
+from gatepost.addresses.addresses import Addresses as Addresses
+from gatepost.addresses.addresses import Seen as Seen
