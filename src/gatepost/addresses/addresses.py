@@ -71,8 +71,14 @@ class Addresses:
         self.believes_proxies = bool(given)
         """Whether a header may count: else the peer is the client."""
         self._name = header.encode()
-        self._header = header
+        self.header = header
+        """The one that is read, in lower case."""
         self._hops = forwarded_hops if header == FORWARDED else x_forwarded_for_hops
+
+    @property
+    def rule(self) -> str:
+        """Whose word counts, in words for operators."""
+        return f"{PEER}; from trusted proxies {self.header}" if self.believes_proxies else PEER
 
     def of(self, scope: Scope) -> str | None:
         """Where a request is from, to be held against `Networks`: where no proxies are trusted the peer as the server
@@ -97,17 +103,17 @@ class Addresses:
         """What the header says of a request that a trusted proxy sent."""
         lines = [value.decode("latin-1") for name, value in scope["headers"] if name == self._name]
         if not lines:
-            return Seen(None, f"there is no {self._header}, though {PEER} is a trusted proxy")
+            return Seen(None, f"there is no {self.header}, though {PEER} is a trusted proxy")
         hops = self._hops(", ".join(lines))
         if hops is None:
-            return Seen(None, f"{self._header} is malformed")
+            return Seen(None, f"{self.header} is malformed")
         for hop in hops:
             address = _text_of(hop)
             if address is None:
-                return Seen(None, f"the rightmost hop of {self._header} that is no trusted proxy tells no address")
+                return Seen(None, f"the rightmost hop of {self.header} that is no trusted proxy tells no address")
             if address not in self._trusted:
-                return Seen(address, f"the rightmost hop of {self._header} that is no trusted proxy")
-        return Seen(None, f"every hop of {self._header} is a trusted proxy")
+                return Seen(address, f"the rightmost hop of {self.header} that is no trusted proxy")
+        return Seen(None, f"every hop of {self.header} is a trusted proxy")
 
 
 def _no_peer(host: object) -> str:
