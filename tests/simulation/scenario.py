@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")
 KEYS_ALIVE = 6
+AT_ONCE = (1, 1, 1, 4)
+"""Verbs that one admin calls at the same time."""
+
 SECRETS_REMEMBERED = 14
 """Secrets that clients go on trying, those of the dead included."""
 
@@ -261,7 +264,7 @@ class Run:
         await self._create(keys)
         while keys.is_open:
             await asyncio.sleep(rng.expovariate(1 / self.plan.verb_every))
-            await self.act(keys)
+            await asyncio.gather(*(self.act(keys) for _ in range(rng.choice(AT_ONCE))))
 
     async def act(self, keys: SimulatedKeys) -> None:
         """One verb on one key; several admins may meet on it."""
