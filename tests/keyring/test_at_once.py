@@ -254,16 +254,49 @@ async def test_a_statement_that_fails_fails_its_change_alone(keys: APIKeys, monk
 
 async def test_a_database_that_fails_is_asked_once_for_all(keys: APIKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = 0
+    real = Transaction.begin
 
-    async def fail(_transaction: Transaction) -> None:
+    async def begin(transaction: Transaction) -> None:
         nonlocal begun
         begun += 1
-        raise OSError("the server is gone")
+        if begun > 1:
+            raise OSError("the server is gone")
+        await real(transaction)
 
-    monkeypatch.setattr(Transaction, "begin", fail)
-    done = await asyncio.gather(*(keys.create(f"key {n}") for n in range(10)), return_exceptions=True)
+    async def lose(change: Change, _ids: Sequence[str]) -> Any:
+        change._transaction.is_broken = True
+        raise OSError("the connection is lost")
+
+    monkeypatch.setattr(Transaction, "begin", begin)
+    monkeypatch.setattr(Change, "states", lose)
+    calls: list[Any] = [keys.deactivate("AAAAAAAAAAAA"), *(keys.create(f"key {n}") for n in range(9))]
+    done = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(each) for each in done] == [UnavailableError] * 10
-    assert begun == 1
+    assert begun == 2, "anew without the one that failed, and not again for that one"
+
+
+async def test_a_change_that_is_committed_while_others_are_rung_for_is_rung_for_itself(
+    sqlite_keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = sqlite_keys
+    rings, let_go = 0, asyncio.Event()
+
+    async def nudge() -> None:
+        nonlocal rings
+        rings += 1
+        await let_go.wait()
+
+    monkeypatch.setattr(keys._database.doorbell, "nudge", nudge)
+    calls = [asyncio.create_task(keys.create("first"))]
+    for number in range(3):
+        while (await keys._database.read_position()).seq < number + 1:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0.005)
+        if number < 2:
+            calls.append(asyncio.create_task(keys.create("during the first's ring")))
+    assert rings == 1
+    let_go.set()
+    await asyncio.gather(*calls)
+    assert rings == 2
 
 
 async def test_a_commit_that_nobody_can_tell_of_is_told_to_each_with_its_own_number(

@@ -16,6 +16,7 @@ GRACE = "tests/keyring/test_old_secret.py"
 LISTS = "tests/keyring/test_listing.py"
 AT_ONCE = "tests/keyring/test_at_once.py"
 ONE_KEY = f"{AT_ONCE}::test_one_key_changed_several_times_at_once_has_an_event_of_each_and_none_by_hand"
+TOGETHER = f"{AT_ONCE}::test_keys_made_at_once_are_made_in_one_transaction_with_a_seq_and_an_event_each"
 VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
 
 MUTANTS = [
@@ -150,13 +151,20 @@ MUTANTS = [
         "        if False:\n",
         f"{ONE_KEY}[sqlite]",
     ),
-    Mutant("two changes at one moment", "database/transaction.py", "self._now += TICK", "pass", f"{ONE_KEY}[sqlite]"),
+    Mutant("two changes at one moment", "database/transaction.py", "self._now += TICK", "pass", f"{TOGETHER}[sqlite]"),
+    Mutant(
+        "a change taken for rung for by a ring before it",
+        "keys/parts/announcing.py",
+        "self._rounds.ask(",
+        "self._rounds.ask_or_join(",
+        f"{AT_ONCE}::test_a_change_that_is_committed_while_others_are_rung_for_is_rung_for_itself",
+    ),
     Mutant(
         "a counter that is left behind",
         "database/transaction.py",
         "if self._place != (self.seq, self.last_nonce):",
         "if False:",
-        f"{AT_ONCE}::test_keys_made_at_once_are_made_in_one_transaction_with_a_seq_and_an_event_each[sqlite]",
+        f"{TOGETHER}[sqlite]",
     ),
     Mutant(
         "a change that fails and takes the others with it",

@@ -346,6 +346,9 @@ class Run:
             if ledger.has_committed(actor) and past == ledger.past:
                 self._break_off(f"{actor}: is committed, but its caller was told {failure}")
             return None
+        claims = isinstance(result, Issued) or getattr(result, "seq", None) is not None
+        if claims and not ledger.has_committed(actor) and past == ledger.past:
+            self._break_off(f"{actor}: is not committed, but its caller was told that it is")
         if result.propagation is not None:
             seq = getattr(result, "seq", None) or ledger.seq_of(actor, before)
             self._take_promise(actor, result.propagation, seq, past)
