@@ -2,8 +2,9 @@
 
 A task that is cancelled while COMMIT is under way waits for its answer. Where the answer is lost with the connection,
 the database is asked on another one: the counter's row stays locked until the lost transaction has ended, so who gets
-that lock sees either its last event or that there never will be one. Galera's nodes do not share locks, only what they have
-committed: there that event's number is taken and given back, so that the lost transaction cannot be committed after.
+that lock sees either its last event or that there never will be one. Galera's nodes do not share locks, only what they
+have committed: there that event's number is taken and given back, so that the lost transaction cannot be committed
+after.
 """
 
 import asyncio
