@@ -28,6 +28,7 @@ NAMES = (
     "refused",
     "outage",
     "mixed",
+    "creates",
     "deactivate",
     "growth",
     "footprint",

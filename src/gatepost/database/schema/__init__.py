@@ -10,6 +10,7 @@ from gatepost.database.schema.search_terms import Range as Range
 from gatepost.database.schema.search_terms import hint_ranges as hint_ranges
 from gatepost.database.schema.search_terms import hint_terms as hint_terms
 from gatepost.database.schema.search_terms import permission_term as permission_term
+from gatepost.database.schema.search_terms import term_rows as term_rows
 from gatepost.database.schema.search_terms import word_range as word_range
 from gatepost.database.schema.search_terms import words as words
 from gatepost.database.schema.tables import counter as counter

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.keys.parts.announcing import Announcements
 from gatepost.keys.parts.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Opened:
     lookup: "Lookup"
     guard: "Guard"
     propagations: "Propagations"
+    announcements: Announcements
 
     def check_loop(self) -> None:
         """Raises `ConfigurationError` in another event loop than its own."""
@@ -66,6 +68,7 @@ class Opened:
             if self.redis is not None:
                 stack.push_async_callback(self.redis.close)
             stack.push_async_callback(self.propagations.close)
+            stack.push_async_callback(self.announcements.close)
             stack.push_async_callback(self.lookup.close)
             stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
@@ -109,7 +112,8 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     )
     guard = Guard(connections, lookup, freshness, clock=clock)
     propagations = Propagations(database, clock=clock)
+    announcements = Announcements(database.doorbell, redis, freshness)
     secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
     loop = asyncio.get_running_loop()
     thread = threading.current_thread().name
-    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations)
+    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, announcements)
