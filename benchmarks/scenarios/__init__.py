@@ -15,6 +15,7 @@ Measure = Callable[[Plan], Awaitable[Sequence[Table]]]
 
 NAMES = (
     "memory_hit",
+    "bounded_hit",
     "budget",
     "budget_served",
     "permission_check",

@@ -26,6 +26,10 @@ FORWARDED = "forwarded"
 UNIX = "unix"
 """What stands for a proxy that connects through a UNIX socket, and so has no address, among the trusted ones."""
 
+HEADERS_MAX, HEADER_CHARS_MAX = 1024, 200
+"""Most headers that are remembered with what they tell, and the longest: some 300 KB. Those of a client are alike, and
+reading one takes some microseconds."""
+
 PEER = "the peer of the connection"
 
 
@@ -73,6 +77,7 @@ class Addresses:
         self._name = header.encode()
         self.header = header
         """The one that is read, in lower case."""
+        self._seen_behind = lru_cache(HEADERS_MAX)(self._read)
         self._hops = forwarded_hops if header == FORWARDED else x_forwarded_for_hops
 
     @property
@@ -97,14 +102,15 @@ class Addresses:
             return Seen(peer, PEER if peer else _no_peer(host))
         if not (peer in self._trusted or (self._unix_is_trusted and not host)):
             return Seen(peer, f"{PEER}, which is no trusted proxy" if peer else _no_peer(host))
-        return self._told_by_proxies(scope)
-
-    def _told_by_proxies(self, scope: Scope) -> Seen:
-        """What the header says of a request that a trusted proxy sent."""
         lines = [value.decode("latin-1") for name, value in scope["headers"] if name == self._name]
         if not lines:
             return Seen(None, f"there is no {self.header}, though {PEER} is a trusted proxy")
-        hops = self._hops(", ".join(lines))
+        text = ", ".join(lines)
+        return self._seen_behind(text) if len(text) <= HEADER_CHARS_MAX else self._read(text)
+
+    def _read(self, text: str) -> Seen:
+        """What the header of a request that a trusted proxy sent tells."""
+        hops = self._hops(text)
         if hops is None:
             return Seen(None, f"{self.header} is malformed")
         for hop in hops:

@@ -37,7 +37,7 @@ _SWITCHES = frozenset(("activated", "deactivated"))
 _LABELS = {
     "expires_at": "Expires",
     "active": "Active",
-    "allow": "May be used from",
+    "allow": "Used from",
     "hint": "Secret",
     "grace_seconds": "Old secret works for",
 }
