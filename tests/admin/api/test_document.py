@@ -34,12 +34,10 @@ expected-statuses = ["2xx", "304", "404", "409", "412"]
 [[operations]]
 include-path = "/keys/{id}/events"
 checks.use_after_free.enabled = false  # the audit log outlives the key
-phases.stateful.checks.use_after_free.enabled = false
 
 [[operations]]
 include-path = "/keys/{id}/made"
 checks.use_after_free.enabled = false  # so does what it made
-phases.stateful.checks.use_after_free.enabled = false
 """
 
 
