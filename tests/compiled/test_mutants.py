@@ -95,8 +95,8 @@ MUTANTS = [
     Mutant(
         "where it is from is not asked",
         "compiled/let_in.c",
-        "    if (!admitted) {\n        Py_CLEAR(key);\n    }\n",
-        "    (void)admitted;\n",
+        " && !is_within_bounds(key, scope)",
+        " && !is_within_bounds(key, scope) && 0",
         f"{BOUNDS}elsewhere_it_is_refused[compiled-client1]",
     ),
     Mutant(
@@ -110,8 +110,8 @@ MUTANTS = [
     Mutant(
         "the end of a key with bounds is not asked",
         "compiled/memory.c",
-        "Py_NewRef(record), word.ends_at)",
-        "Py_NewRef(record), word.until)",
+        "|| !is_before(now, record, end)",
+        "|| (end == word.usable_until && !is_before(now, record, end))",
         f"{BOUNDS}a_record_that_has_ended_lets_nobody_in[compiled]",
     ),
     # what a request shows

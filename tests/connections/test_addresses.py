@@ -6,7 +6,9 @@ import logging
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.lifespan.on import LifespanOn
 
 from gatepost import APIKeyMiddleware, APIKeys, Bearer, Query, RefusalLog, requires
 from tests.connections.conftest import MakeWorker
@@ -244,3 +246,39 @@ async def test_requires_fresh_asks_where_the_request_is_from_too(here: APIKeys) 
         answer = await connection.answer()
     assert (answer.status_code, answer.json()["code"]) == (403, "address_denied")
     assert await asked(app, issued.secret, INSIDE) == 204
+
+
+@pytest.mark.parametrize(
+    ("options", "warns"),
+    [
+        ({"forwarded_allow_ips": "*"}, True),
+        ({"forwarded_allow_ips": ["127.0.0.1", "0.0.0.0/0"]}, True),
+        ({"forwarded_allow_ips": "*", "proxy_headers": False}, False),
+        ({"forwarded_allow_ips": "127.0.0.1,10.0.0.0/8,unix"}, False),
+        ({}, False),
+    ],
+)
+async def test_a_server_that_believes_anybody_is_warned_of_at_the_start(
+    here: APIKeys, options: dict[str, Any], warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = uvicorn.Config(APIKeyMiddleware(well, here), lifespan="on", log_config=None, **options)
+    config.load()
+    lifespan = LifespanOn(config)
+    await lifespan.startup()
+    await lifespan.shutdown()
+    assert ("takes its leftmost hop for the client" in caplog.text) is warns
+
+
+@pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}])
+async def test_a_handshake_from_elsewhere_is_denied(here: APIKeys, extensions: dict[str, Any]) -> None:
+    issued = await here.create("a key", allow=OFFICE)
+    for _ in range(2):
+        scope = websocket_scope("/", bearer(issued.secret), client=OUTSIDE, extensions=extensions)
+        async with Connection(APIKeyMiddleware(echo, here), scope) as connection:
+            connection.give("websocket.connect")
+            if extensions:
+                answer = await connection.answer()
+                assert (answer.status_code, answer.json()["code"]) == (403, "address_denied")
+            else:
+                close = {"type": "websocket.close", "code": 3003, "reason": "address_denied"}
+                assert await connection.take() == close

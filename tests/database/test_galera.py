@@ -16,6 +16,7 @@ from gatepost.database.commit import is_conflict, was_committed
 from gatepost.database.connecting import changing
 from gatepost.database.connecting.primary import SYNC_WAIT
 from gatepost.database.schema import events, turn
+from gatepost.database.transaction import Transaction
 from tests.conftest import started
 from tests.servers.galera import galera_nodes
 
@@ -135,19 +136,21 @@ async def test_another_node_that_is_asked_for_a_lost_change_sees_to_it_that_its_
     async with APIKeys(nodes[0]) as here, APIKeys(nodes[1]) as there:
         near, far = here._database.engine, there._database.engine
         async with changing(near) as connection:
-            change = Change(connection, None, 20.0)
-            await change.begin()
+            transaction = Transaction(connection, 20.0)
+            await transaction.begin()
+            change = Change(transaction, None)
             await change.invalidate()
-            await change.write_events()
+            change.keep()
+            await transaction.finish()
             if ended == "committed":
                 await connection.commit()
             elif ended == "rolled back":
                 await connection.rollback()
-            made = await was_committed(far, change, 20.0)
+            made = await was_committed(far, transaction, 20.0)
             assert made is (ended == "committed")
             if ended == "not yet":
                 with pytest.raises(DBAPIError) as lost:
-                    await change.commit()
+                    await transaction.commit()
                 assert is_conflict(lost.value)
                 await connection.invalidate()
         async with changing(near) as connection:

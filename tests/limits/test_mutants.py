@@ -63,14 +63,14 @@ MUTANTS = [
     ),
     Mutant(
         "a quota is leased beyond its end",
-        "database/quotas.py",
+        "database/quotas/quotas.py",
         'quotas.c.used + _WANTED <= bindparam("units", type_=BigInteger),',
         'bindparam("units", type_=BigInteger) > 0,',
         f"{QUOTAS}::test_three_workers_at_once_spend_a_quota_to_the_last_unit_and_none_more[sqlite]",
     ),
     Mutant(
         "a period never ends",
-        "database/quotas.py",
+        "database/quotas/quotas.py",
         "    database_now() < quotas.c.ends,\n",
         "",
         f"{QUOTAS}::test_a_period_that_is_over_by_the_databases_clock_gives_nothing[sqlite]",

@@ -26,6 +26,10 @@ FORWARDED = "forwarded"
 UNIX = "unix"
 """What stands for a proxy that connects through a UNIX socket, and so has no address, among the trusted ones."""
 
+HEADERS_MAX, HEADER_CHARS_MAX = 1024, 200
+"""Most headers that are remembered with what they tell, and the longest: some 300 KB. Those of a client are alike, and
+reading one takes some microseconds."""
+
 PEER = "the peer of the connection"
 
 
@@ -71,8 +75,15 @@ class Addresses:
         self.believes_proxies = bool(given)
         """Whether a header may count: else the peer is the client."""
         self._name = header.encode()
-        self._header = header
+        self.header = header
+        """The one that is read, in lower case."""
+        self._seen_behind = lru_cache(HEADERS_MAX)(self._read)
         self._hops = forwarded_hops if header == FORWARDED else x_forwarded_for_hops
+
+    @property
+    def rule(self) -> str:
+        """Whose word counts, in words for operators."""
+        return f"{PEER}; from trusted proxies {self.header}" if self.believes_proxies else PEER
 
     def of(self, scope: Scope) -> str | None:
         """Where a request is from, to be held against `Networks`: where no proxies are trusted the peer as the server
@@ -91,23 +102,24 @@ class Addresses:
             return Seen(peer, PEER if peer else _no_peer(host))
         if not (peer in self._trusted or (self._unix_is_trusted and not host)):
             return Seen(peer, f"{PEER}, which is no trusted proxy" if peer else _no_peer(host))
-        return self._told_by_proxies(scope)
-
-    def _told_by_proxies(self, scope: Scope) -> Seen:
-        """What the header says of a request that a trusted proxy sent."""
         lines = [value.decode("latin-1") for name, value in scope["headers"] if name == self._name]
         if not lines:
-            return Seen(None, f"there is no {self._header}, though {PEER} is a trusted proxy")
-        hops = self._hops(", ".join(lines))
+            return Seen(None, f"there is no {self.header}, though {PEER} is a trusted proxy")
+        text = ", ".join(lines)
+        return self._seen_behind(text) if len(text) <= HEADER_CHARS_MAX else self._read(text)
+
+    def _read(self, text: str) -> Seen:
+        """What the header of a request that a trusted proxy sent tells."""
+        hops = self._hops(text)
         if hops is None:
-            return Seen(None, f"{self._header} is malformed")
+            return Seen(None, f"{self.header} is malformed")
         for hop in hops:
             address = _text_of(hop)
             if address is None:
-                return Seen(None, f"the rightmost hop of {self._header} that is no trusted proxy tells no address")
+                return Seen(None, f"the rightmost hop of {self.header} that is no trusted proxy tells no address")
             if address not in self._trusted:
-                return Seen(address, f"the rightmost hop of {self._header} that is no trusted proxy")
-        return Seen(None, f"every hop of {self._header} is a trusted proxy")
+                return Seen(address, f"the rightmost hop of {self.header} that is no trusted proxy")
+        return Seen(None, f"every hop of {self.header} is a trusted proxy")
 
 
 def _no_peer(host: object) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.addresses import X_FORWARDED_FOR, Addresses
+from gatepost.addresses import X_FORWARDED_FOR, Addresses, server_warning
 from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.ending import end, finish, unwind
@@ -386,4 +386,7 @@ class APIKeyMiddleware:
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
+        warning = server_warning(receive)
+        if warning is not None:
+            logger.warning("%s", warning)
         await Lifespan(self.keys, self.app)(scope, receive, send)

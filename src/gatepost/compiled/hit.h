@@ -23,8 +23,7 @@ extern struct words {
 
 /* memory.c */
 extern PyTypeObject MemoryHit_Type;
-PyObject *memory_hit_usable(PyObject *self, PyObject *digest);
-PyObject *memory_hit_bounded(PyObject *self, PyObject *digest, PyObject *bounded);
+PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded);
 int memory_hit_is_empty(PyObject *self);
 
 /* served.c */

@@ -83,27 +83,20 @@ strip(PyObject *scope, PyObject *headers, Py_ssize_t place)
     return failed ? -1 : 0;
 }
 
-/* The key of the digest, if it has bounds and the peer is known to be within them, since Python said so before. Else
-   NULL, also where an error is set. */
-static PyObject *
-within_bounds(LetIn *self, PyObject *hit, PyObject *digest, PyObject *scope)
+/* Whether the peer is known to be within the bounds of a key, since Python said so before; also 0 where an error is
+   set. */
+static int
+is_within_bounds(PyObject *key, PyObject *scope)
 {
-    PyObject *key = memory_hit_bounded(hit, digest, self->bounded);
-    if (key == NULL) {
-        return NULL;
+    PyObject *client = PyDict_GetItemWithError(scope, word.client);
+    if (client == NULL || !PyTuple_CheckExact(client) || PyTuple_GET_SIZE(client) == 0) {
+        return 0;
     }
-    PyObject *judged = PyObject_GetAttr(key, word.judged);
-    PyObject *client = PyDict_GetItemWithError(scope, word.client), *host = NULL;
-    if (client != NULL && PyTuple_CheckExact(client) && PyTuple_GET_SIZE(client) > 0) {
-        host = PyTuple_GET_ITEM(client, 0);
-    }
-    int admitted = judged != NULL && PyDict_CheckExact(judged) && host != NULL && PyUnicode_CheckExact(host)
+    PyObject *host = PyTuple_GET_ITEM(client, 0), *judged = PyObject_GetAttr(key, word.judged);
+    int is_within = judged != NULL && PyDict_CheckExact(judged) && PyUnicode_CheckExact(host)
         && PyDict_GetItemWithError(judged, host) == Py_True;
     Py_XDECREF(judged);
-    if (!admitted) {
-        Py_CLEAR(key);
-    }
-    return key;
+    return is_within;
 }
 
 /* The key's entries of the scope: 0, or -1 with an error set. */
@@ -192,11 +185,8 @@ let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObj
     if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL) {
         goto done;
     }
-    key = memory_hit_usable(hit, digest);
-    if (key == NULL && self->bounded != NULL && !PyErr_Occurred()) {
-        key = within_bounds(self, hit, digest, scope);
-    }
-    if (key == NULL) {
+    key = memory_hit_usable(hit, digest, self->bounded);
+    if (key == NULL || ((PyObject *)Py_TYPE(key) == self->bounded && !is_within_bounds(key, scope))) {
         goto done;
     }
     if ((!self->strip || strip(scope, headers, place) == 0) && tell(self, scope, key) == 0) {

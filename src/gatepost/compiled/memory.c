@@ -50,11 +50,18 @@ is_before(double now, PyObject *object, PyObject *name)
     return now < moment;
 }
 
-/* The record, if it may be believed and used now, until the moment in its attribute `end`. Else NULL, also where an error
-   is set. Takes the reference that it is given. */
-static PyObject *
-usable(MemoryHit *self, PyObject *record, PyObject *end)
+/* The record of the digest, if it may be used now: a new reference. Else NULL, also where an error is set. One of the
+   class `bounded` never is unless that is given: then it is answered too, for the caller to hold the request against its
+   bounds. */
+PyObject *
+memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded)
 {
+    MemoryHit *self = (MemoryHit *)object;
+    PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
+    if (record == NULL) {
+        return NULL;
+    }
+    PyObject *end = (PyObject *)Py_TYPE(record) == bounded ? word.ends_at : word.usable_until;
     double now = read_clock(self);
     if (now == -1.0 && PyErr_Occurred()) {
         goto no;
@@ -77,28 +84,6 @@ no:
     return NULL;
 }
 
-/* The record of the digest, if it may be used now: a new reference. Else NULL, also where an error is set. */
-PyObject *
-memory_hit_usable(PyObject *object, PyObject *digest)
-{
-    MemoryHit *self = (MemoryHit *)object;
-    PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
-    return record == NULL ? NULL : usable(self, record, word.usable_until);
-}
-
-/* As `memory_hit_usable`, for a record of the class `bounded`, which that never answers: the request is to be held
-   against its bounds still. */
-PyObject *
-memory_hit_bounded(PyObject *object, PyObject *digest, PyObject *bounded)
-{
-    MemoryHit *self = (MemoryHit *)object;
-    PyObject *record = PyDict_GetItemWithError(self->records, digest);
-    if (record == NULL || (PyObject *)Py_TYPE(record) != bounded) {
-        return NULL;
-    }
-    return usable(self, Py_NewRef(record), word.ends_at);
-}
-
 int
 memory_hit_is_empty(PyObject *self)
 {
@@ -112,7 +97,7 @@ memory_hit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
         PyErr_SetString(PyExc_TypeError, "MemoryHit takes one digest");
         return NULL;
     }
-    PyObject *record = memory_hit_usable(self, args[0]);
+    PyObject *record = memory_hit_usable(self, args[0], NULL);
     if (record == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }

@@ -7,8 +7,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, select
 
 from gatepost.base import APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
-from gatepost.database.clock import database_now
-from gatepost.database.schema import keys, secrets
+from gatepost.database.schema import database_now, keys, secrets
 
 
 def old_secret_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:

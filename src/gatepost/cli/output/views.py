@@ -21,6 +21,7 @@ _VERDICTS = {
     Outcome.VALID: "it may be used",
     Outcome.INVALID: "no key has this secret",
     Outcome.DEACTIVATED: "its key is deactivated",
+    Outcome.ADDRESS_DENIED: "its key may not be used from there; --address tells from where",
     Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
 }
 
@@ -67,6 +68,7 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("project", key.project or _EVERY_PROJECT),
         *_permission_pairs(key, catalogue),
         ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
+        ("allowed from", _allow_text(key)),
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
         *([("hint", key.hint)] if key.hint else []),
@@ -193,6 +195,12 @@ def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple
     width = max((len(name) for name in key.permissions), default=0)
     lines = [f"{name:<{width}}  {sentences.get(name, '')}".rstrip() for name in sorted(key.permissions)] or ["none"]
     return [("permissions", lines[0]), *(("", line) for line in lines[1:])]
+
+
+def _allow_text(key: APIKey) -> str:
+    if key.allow is None:
+        return "anywhere"
+    return (", " if is_terminal() else ",").join(key.allow) or "nowhere"
 
 
 def _old_secret_text(old: OldSecret) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.keys.parts.announcing import Announcements
 from gatepost.keys.parts.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Opened:
     lookup: "Lookup"
     guard: "Guard"
     propagations: "Propagations"
+    announcements: Announcements
     limiter: "Limiter"
 
     def check_loop(self) -> None:
@@ -69,6 +71,7 @@ class Opened:
                 stack.push_async_callback(self.redis.close)
             stack.push_async_callback(self.limiter.close)
             stack.push_async_callback(self.propagations.close)
+            stack.push_async_callback(self.announcements.close)
             stack.push_async_callback(self.lookup.close)
             stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
@@ -113,6 +116,7 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     )
     guard = Guard(connections, lookup, freshness, clock=clock)
     propagations = Propagations(database, clock=clock)
+    announcements = Announcements(database.doorbell, redis, freshness)
     limiter = Limiter(
         Leases(database.quotas, freshness.database_now, clock),
         None if redis is None else SharedCounts(redis),
@@ -122,4 +126,6 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
     loop = asyncio.get_running_loop()
     thread = threading.current_thread().name
-    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, limiter)
+    return Opened(
+        loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, announcements, limiter
+    )

@@ -14,8 +14,7 @@ from sqlalchemy import BigInteger, Float, bindparam, delete, func, insert, selec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database.clock import database_now
-from gatepost.database.schema import quotas
+from gatepost.database.schema import database_now, quotas
 
 KEPT_SECONDS = 100 * 86_400
 """For so long after its period a row stays, for people: three months."""
