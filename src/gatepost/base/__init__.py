@@ -29,12 +29,17 @@ from gatepost.base.errors import UnavailableError as UnavailableError
 from gatepost.base.errors import UncertainCommitError as UncertainCommitError
 from gatepost.base.errors import UnknownPermissionError as UnknownPermissionError
 from gatepost.base.errors import line_of as line_of
+from gatepost.base.limit_text import LIMIT_EXAMPLES as LIMIT_EXAMPLES
+from gatepost.base.limit_text import limit_of_text as limit_of_text
+from gatepost.base.limit_text import limit_text as limit_text
 from gatepost.base.limits import COST_MAX as COST_MAX
 from gatepost.base.limits import LIMITS_MAX as LIMITS_MAX
 from gatepost.base.limits import MICROSECONDS as MICROSECONDS
 from gatepost.base.limits import NO_LIMITS as NO_LIMITS
 from gatepost.base.limits import ON_OUTAGE as ON_OUTAGE
+from gatepost.base.limits import PER_MAX as PER_MAX
 from gatepost.base.limits import PERIOD_SECONDS as PERIOD_SECONDS
+from gatepost.base.limits import UNITS_MAX as UNITS_MAX
 from gatepost.base.limits import UNREADABLE as UNREADABLE
 from gatepost.base.limits import Limit as Limit
 from gatepost.base.limits import Limits as Limits

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from gatepost.base import UNREADABLE, Actor, APIKey, BadInputError, EditedKey, stored_limits
+from gatepost.base import Actor, APIKey, EditedKey, stored_limits
 from gatepost.keys.change import changed_by, key_to_change
 from gatepost.keys.editing import edited
 from gatepost.keys.listing import get_key
@@ -38,22 +38,22 @@ async def reset_limits(
     actor uses cannot do it for itself.
 
     A change as any other: in the audit log, and true everywhere when the call returns. Waits and raises as `update`
-    does; `BadInputError` for a key without limits. One transaction.
+    does; nothing to do for a key without limits. One transaction.
     """
     patience = Patience.of(how.get("wait", "everywhere"), how.get("timeout"), parts.clock)
     actor = checked_actor(how.get("actor", UNNAMED))
     Authority(actor).check_manage()
     check_id(key_id)
 
-    async def make(change: "Change", authority: Authority) -> APIKey:
+    async def make(change: "Change", authority: Authority) -> tuple[APIKey, bool]:
         key = await key_to_change(change, authority, key_id, if_version)
         authority.check_limits(key)
-        if not key.limits or key.limits is UNREADABLE:
-            raise BadInputError(f"Key {key.id} has no limits that could be reset")
+        if not key.limits:
+            return key, False
         anew = key.limits.reset()
         detail = {"limit_resets": {"old": key.limits.resets, "new": anew.resets}}
         await change.update_key(key, {"limits": stored_limits(anew)}, detail)
-        return await change.read_key(key_id)
+        return await change.read_key(key_id), True
 
-    change, key = await changed_by(parts, actor, make)
-    return await settled(parts, change, patience, lambda spread: edited(key, spread))
+    change, (key, changed) = await changed_by(parts, actor, make)
+    return await settled(parts, change, patience, lambda spread: edited(key, spread), changed=changed)
