@@ -110,8 +110,8 @@ MUTANTS = [
     Mutant(
         "the end of a key with bounds is not asked",
         "compiled/memory.c",
-        "? word.ends_at :",
-        "? word.until :",
+        "|| !is_before(now, record, end)",
+        "|| (end == word.usable_until && !is_before(now, record, end))",
         f"{BOUNDS}a_record_that_has_ended_lets_nobody_in[compiled]",
     ),
     # what a request shows

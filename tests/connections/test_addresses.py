@@ -267,3 +267,18 @@ async def test_a_server_that_believes_anybody_is_warned_of_at_the_start(
     await lifespan.startup()
     await lifespan.shutdown()
     assert ("takes its leftmost hop for the client" in caplog.text) is warns
+
+
+@pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}])
+async def test_a_handshake_from_elsewhere_is_denied(here: APIKeys, extensions: dict[str, Any]) -> None:
+    issued = await here.create("a key", allow=OFFICE)
+    for _ in range(2):
+        scope = websocket_scope("/", bearer(issued.secret), client=OUTSIDE, extensions=extensions)
+        async with Connection(APIKeyMiddleware(echo, here), scope) as connection:
+            connection.give("websocket.connect")
+            if extensions:
+                answer = await connection.answer()
+                assert (answer.status_code, answer.json()["code"]) == (403, "address_denied")
+            else:
+                close = {"type": "websocket.close", "code": 3003, "reason": "address_denied"}
+                assert await connection.take() == close
