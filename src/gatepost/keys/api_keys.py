@@ -363,9 +363,9 @@ class APIKeys:
     async def verify(
         self, secret: str, *, project: str | Unset | None = UNSET, address: str | None = None, fresh: bool = False
     ) -> Verdict:
-        """What `secret` opens, as the middleware would judge it. `address`: where it was shown from; without it a key
-        that has an `allow` is refused. `fresh`: on the database's word of now, whatever is remembered. Raises
-        `UnavailableError`. More, also of `project`: `judging.verify`."""
+        """What `secret` opens, as the middleware would judge it. `address`: the IP address that it was shown from;
+        without it a key that has an `allow` is refused. `fresh`: on the database's word of now, whatever is remembered.
+        Raises `BadInputError`, `UnavailableError`. More, also of `project`: `judging.verify`."""
         presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
         return await judging.verify(self._parts, presented, project)

@@ -15,7 +15,7 @@ LATE = "2999-01-01T00:00:00Z"
 
 
 LOGS = ("/keys/{id}/events", "/keys/{id}/made")
-"""What outlives a key: in its sequences of calls schemathesis takes that for a fault, whatever its settings say."""
+"""What outlives a key: in sequences of calls schemathesis takes that for a fault, whatever its configuration says."""
 
 _deleted: set[str] = set()
 

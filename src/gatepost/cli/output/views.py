@@ -182,16 +182,18 @@ def event_row(event: ChangeEvent) -> Sequence[str]:
 
 def _detail_text(detail: Mapping[str, Any]) -> str:
     """What changed: `description: old -> new`, or of a key that was made or deleted what it is, or was."""
-    return "; ".join(f"{name}: {_change_text(value)}" for name, value in detail.items())
+    return "; ".join(f"{name}: {_change_text(name, value)}" for name, value in detail.items())
 
 
-def _change_text(value: Any) -> str:
+def _change_text(name: str, value: Any) -> str:
     if isinstance(value, Mapping) and value.keys() == {"old", "new"}:
-        return f"{_value_text(value['old'])} -> {_value_text(value['new'])}"
-    return _value_text(value)
+        return f"{_value_text(name, value['old'])} -> {_value_text(name, value['new'])}"
+    return _value_text(name, value)
 
 
-def _value_text(value: Any) -> str:
+def _value_text(name: str, value: Any) -> str:
+    if name == "allow" and not value:
+        return "anywhere" if value is None else "nowhere"
     if value is None or value == []:
         return "none"
     if isinstance(value, bool):
@@ -200,7 +202,7 @@ def _value_text(value: Any) -> str:
         return limit_text(limit_of_json(value))
     if isinstance(value, float):
         return f"{value:g}"
-    return ",".join(map(_value_text, value)) if isinstance(value, list) else str(value)
+    return ",".join(_value_text("", each) for each in value) if isinstance(value, list) else str(value)
 
 
 def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
