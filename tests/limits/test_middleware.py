@@ -76,6 +76,14 @@ async def test_no_more_requests_are_let_in_than_the_limit_says(here: APIKeys, op
     assert await statuses(app, other.secret, 5) == [204] * 5
 
 
+async def test_a_quota_is_spent_to_the_last_unit_from_lease_to_lease(here: APIKeys) -> None:
+    issued = await here.create("a key", limits=[Quota(220, per="month")])
+    app = APIKeyMiddleware(well, here)
+    got = await statuses(app, issued.secret, 223)
+    assert got == [204] * 220 + [429] * 3
+    assert [state.left for state in await here.limits(issued.key.id)] == [0]
+
+
 async def test_answers_tell_policies_and_what_is_left_in_structured_fields(here: APIKeys) -> None:
     limits: list[Rate | Quota | Slots] = [
         Rate(5, per=60, burst=2, name="minute"),

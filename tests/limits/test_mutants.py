@@ -9,6 +9,7 @@ from tests.mutants import Mutant, assert_caught
 SCRIPT = "tests/limits/test_script.py"
 REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever_is_asked_and_however_its_clock_steps"
 ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
+MIDDLEWARE = "tests/limits/test_middleware.py"
 QUOTAS = "tests/limits/test_quotas.py"
 
 MUTANTS = [
@@ -81,6 +82,48 @@ MUTANTS = [
         "or lease.units != quota.units:",
         "or False:",
         f"{QUOTAS}::test_an_edited_quota_is_leased_anew_and_a_lower_one_binds_at_once[sqlite]",
+    ),
+    Mutant(
+        "what limits refuse is let in",
+        "asgi/limits.py",
+        "        if not taken.let_in:\n            self._refusal_log",
+        "        if False:\n            self._refusal_log",
+        f"{MIDDLEWARE}::test_no_more_requests_are_let_in_than_the_limit_says[Python-plain]",
+    ),
+    Mutant(
+        "a key with limits is taken for one with networks alone",
+        "base/record.py",
+        "    if limits or limits.resets < 0:",
+        "    if False:",
+        f"{MIDDLEWARE}::test_no_more_requests_are_let_in_than_the_limit_says[Python-plain]",
+    ),
+    Mutant(
+        "a reset counts on",
+        "base/limits.py",
+        "return Limits(self, self.resets + 1)",
+        "return Limits(self, self.resets)",
+        f"{MIDDLEWARE}::test_a_reset_begins_anew_everywhere_when_the_call_returns[Python]",
+    ),
+    Mutant(
+        "what is refused for its permissions has spent",
+        "limits/request.py",
+        "        self._is_refused = True",
+        "        self._is_refused = False",
+        f"{MIDDLEWARE}::test_what_is_refused_earlier_spends_nothing[Python]",
+    ),
+    Mutant(
+        "slots are not free at the end",
+        "limits/request.py",
+        "        self._limiter.free(self._taken)",
+        "        pass",
+        f"{MIDDLEWARE}::test_slots_are_taken_for_as_long_as_a_request_lasts_however_it_ends[Python]",
+    ),
+    Mutant(
+        "an edit of limits is not waited for",
+        "keys/editing.py",
+        "    if before.limits != after.limits:\n        return True\n",
+        "",
+        f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
     ),
     Mutant(
         "a unit for each lease",

@@ -41,6 +41,18 @@ class Limiting:
         """Whether a request with that key takes from any limit. `None` = nobody's."""
         return key is not None and (self.binds_all or type(key) is LimitedRecord)
 
+    def take_one(self, key: LimitedRecord, scope: Scope) -> RequestLimits | None:
+        """As `take`, where one quota is all there is to take from and has units left here; else `None`. No I/O."""
+        demand: Demand | None = key.asked
+        if demand is None or demand.alone is None or self.binds_all:
+            return None
+        limiter = self._keys.limiter
+        taken = limiter.take_one(demand.alone)
+        if taken is None:
+            return None
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken)
+        return limits
+
     async def take(self, key: Record, scope: Scope) -> RequestLimits | Problem:
         """Take what one request costs from all its limits, and put into the scope what is left; or the refusal."""
         try:

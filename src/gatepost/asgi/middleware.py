@@ -171,7 +171,7 @@ class APIKeyMiddleware:
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
         ):
-            entered = await self._enter(Presented(taken) if type(taken) is bytes else taken, scope, receive, send)
+            entered = await self._enter(taken, scope, receive, send)
             if entered is None:
                 return
             digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
@@ -287,19 +287,25 @@ class APIKeyMiddleware:
         return presented
 
     async def _enter(
-        self, presented: Presented | Outcome | None, scope: Scope, receive: Receive, send: Send
+        self, shown: bytes | Presented | Outcome | None, scope: Scope, receive: Receive, send: Send
     ) -> tuple[bytes | None, Record | None, ASGIApp, Send] | None:
         """Who is let in, as `_admit` has it, with the app and the `send` to serve them with; `None` = nobody, and that
         is answered."""
-        admitted = await self._admit(presented, scope)
         app = self._serve
+        if isinstance(shown, bytes):
+            digest = sha256(shown).digest()
+            key = self._limited_hit(digest, scope)
+            one = None if key is None else self._limiting.take_one(key, scope)
+            if one is not None:
+                return digest, key, around(one, app), announced(one, send)
+            shown = Presented(shown)
+        admitted = await self._admit(shown, scope)
         if not isinstance(admitted, Problem):
-            digest, key = admitted
-            if key is None or not self._limiting.binds(key):
-                return digest, key, app, send
-            taken = await self._limiting.take(key, scope)
+            if admitted[1] is None or not self._limiting.binds(admitted[1]):
+                return *admitted, app, send
+            taken = await self._limiting.take(admitted[1], scope)
             if not isinstance(taken, Problem):
-                return digest, key, around(taken, app), announced(taken, send)
+                return *admitted, around(taken, app), announced(taken, send)
             admitted = taken
         await self._refuse(admitted, scope, receive, send)
         return None

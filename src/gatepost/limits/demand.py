@@ -9,12 +9,14 @@ from gatepost.limits.bucket import Bucket, LimitState
 
 class Demand:
     """`asked`: buckets, each with what a request costs in it. `policy`: the field `RateLimit-Policy` of
-    draft-ietf-httpapi-ratelimit-headers-11, a list of structured fields (RFC 9651)."""
+    draft-ietf-httpapi-ratelimit-headers-11, a list of structured fields (RFC 9651). `alone`: the one quota that is all
+    there is; `None` = there is more, or something else."""
 
-    __slots__ = ("asked", "policy")
+    __slots__ = ("alone", "asked", "policy")
 
     def __init__(self, buckets: Iterable[Bucket]) -> None:
         self.asked = [(bucket, 1) for bucket in buckets]
+        self.alone = self.asked[0][0] if len(self.asked) == 1 and self.asked[0][0].is_quota else None
         self.policy = ", ".join(_policy(bucket) for bucket, _ in self.asked).encode()
 
     def joined(self, other: "Demand") -> "Demand":

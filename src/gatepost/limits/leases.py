@@ -92,6 +92,19 @@ class Leases:
             return LimitState(quota, left, rest, rest)
         return None
 
+    def spend(self, name: str, quota: Quota) -> tuple[Lease, LimitState] | None:
+        """`look` and `take` in one, of one unit, where it is there; else `None`: for who must be quick."""
+        lease = self._leases.get(name)
+        if lease is None or lease.left < 1 or lease.units != quota.units:
+            return None
+        now = self._now()
+        begins, ends = lease.period
+        if not begins <= now < ends:
+            return None
+        lease.left -= 1
+        left = quota.units - lease.used
+        return lease, LimitState(quota, lease.left if left < 0 else left + lease.left, 0.0, ends - now)
+
     def take(self, name: str, cost: int) -> Lease:
         """Spend what `look` has found, in the same step. To give it back: add it to what is left of the lease that is
         answered, and of no other: another would be of another period, or of another quota."""

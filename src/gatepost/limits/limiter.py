@@ -52,6 +52,12 @@ class Limiter:
         spent = [(self._leases.take(bucket.name, cost), cost) for bucket, cost in asked if bucket.is_quota]
         return self._taken_here(asked, states, spent)
 
+    def take_one(self, bucket: Bucket) -> Taken | None:
+        """As `take_at_once`, of a single unit of a single quota; also `None` where it is used up."""
+        quota: Quota = bucket.limit  # type: ignore[assignment]  # as the caller knows
+        spent = self._leases.spend(bucket.name, quota)
+        return None if spent is None else Taken(True, (spent[1],), None, (), (), ((spent[0], 1),))
+
     async def take(self, asked: Asked) -> Taken:
         """Take from all, or from none where one has too little left. No I/O where leases suffice and Redis counts
         nothing; else one round trip, shared with others, and now and then one for a lease.
@@ -243,4 +249,5 @@ class Limiter:
 
 
 def _less(state: LimitState, cost: int) -> LimitState:
-    return state._replace(left=None if state.left is None else max(0, state.left - cost))
+    limit, left, wait, whole = state
+    return LimitState(limit, None if left is None else max(0, left - cost), wait, whole)
