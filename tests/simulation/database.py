@@ -415,6 +415,7 @@ class Database:
         self._transactions: set[Transaction] = set()
         self._changes = GroupCommit(self._make)
         self.workers = Workers(self)
+        self.quotas: Any = None  # nobody is limited here: tests/limits has a world for that
         self.doorbell = Doorbell(server.doorbells, process)
         process.on_death.append(self._break)
 
@@ -617,6 +618,10 @@ class Workers:
         return await self._database.exchange(
             "SELECT workers", lambda: {worker_id: row.acked_seq for worker_id, row in self._rows.items()}
         )
+
+    async def count(self) -> int:
+        """How many rows there are."""
+        return await self._database.exchange("SELECT workers", lambda: len(self._rows))
 
     async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
         """The next rows in the ring."""
