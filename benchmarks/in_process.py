@@ -81,11 +81,11 @@ def drive(call: Awaitable[T]) -> T:
 
 
 @asynccontextmanager
-async def memory_hits(*, compiled: bool = True) -> AsyncIterator[Hits]:
+async def memory_hits(*, compiled: bool = True, usage: bool = True) -> AsyncIterator[Hits]:
     """A key on SQLite that memory holds. `compiled`: hits may run so; else they run in Python, also those of
-    other keys that are opened, and middlewares that are made, meanwhile."""
+    other keys that are opened, and middlewares that are made, meanwhile. `usage`: they are counted."""
     with tempfile.TemporaryDirectory() as folder, nullcontext() if compiled else in_python():
-        async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}", memory_ttl=MEMORY_TTL) as keys:
+        async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}", memory_ttl=MEMORY_TTL, usage=usage) as keys:
             issued = await keys.create("benchmark", ["OBJECTS_LIST", "OBJECTS_FETCH"])
             await keys.verify(issued.secret)
             yield Hits(keys, issued.secret)

@@ -15,7 +15,8 @@ from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.asgi.caller import Caller
-from gatepost.asgi.context import Served, served_variable, serving, set_serving, task_of
+from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
+from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
 from gatepost.asgi.refusal_log import RefusalLog
@@ -23,6 +24,7 @@ from gatepost.asgi.responses import Problem, challenge, checked_realm
 from gatepost.asgi.routing import Routing
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
 from gatepost.asgi.streams import ConnectionEndedError, Socket, Stream, send_watched
+from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
@@ -35,7 +37,7 @@ from gatepost.base import (
     of_another_project,
 )
 from gatepost.compiled import hit_first, let_in
-from gatepost.keys import APIKeys
+from gatepost.keys import APIKeys, do_nothing
 from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
@@ -107,7 +109,9 @@ class APIKeyMiddleware:
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
         self._end_connections = end_connections
-        self._serve = EndUploads(app) if end_uploads else app
+        telling = telling_routes(app)
+        self._serve = EndUploads(telling) if end_uploads else telling
+        self._counting = Counting()
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
@@ -124,6 +128,7 @@ class APIKeyMiddleware:
                 finish=_end,
                 task_of=task_of if end_connections else None,
                 send_watched=send_watched,
+                count=self._counting.let_in,
             )
         self._optional = optional
         self._project = project
@@ -138,20 +143,24 @@ class APIKeyMiddleware:
         """Made once: what a request can be refused for, except that nobody can tell."""
 
     @hit_first
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
             await self._serve_other(scope, receive, send)
             return
         take = self._take  # as methods these would be looked up in the class first
-        hit = self.keys.hit
+        keys = self.keys
+        hit = keys.hit
         app = self._serve
+        began = 0.0 if (uses := keys.uses) is None else uses.clock()
         taken: Any = take(scope)
         if type(taken) is not bytes or (key := hit(digest := sha256(taken).digest())) is None:
             taken = Presented(taken) if type(taken) is bytes else taken
             admitted = await self._admit(taken, scope)
+            uses = keys.uses  # they may have been opened meanwhile
             if isinstance(admitted, Problem):
+                self._counting.refused(uses, admitted.outcome, taken, scope, began)
                 await self._refuse(admitted, scope, receive, send)
                 return
             digest, key = admitted  # type: ignore[assignment]  # both are None for nobody, who is served apart
@@ -160,14 +169,14 @@ class APIKeyMiddleware:
             scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            if not self._end_connections:
-                served: Served = [scope, self, digest, None]
-            elif kind == "http":
-                served = [scope, self, digest, None, send, key, task_of(self.keys.loop)]
-                send = MethodType(send_watched, served)
-            else:
+            if kind == "websocket":
                 await self._serve_socket(key, digest, scope, receive, send)
                 return
+            if self._end_connections:
+                served: Served = [scope, self, digest, None, send, key, task_of(keys.loop)]
+                send = MethodType(send_watched, served)
+            else:
+                served = [scope, self, digest, None]
         else:
             scope[self._user] = Caller(UnauthenticatedUser())
             scope["api_key"] = None
@@ -182,6 +191,9 @@ class APIKeyMiddleware:
             if served[3] is None or not served[3].absorbs(raised):
                 _unwind(served, outer)
                 raise
+        finally:
+            if uses is not None and key is not None:
+                self._counting.let_in(uses, key, digest, scope, began)
         if outer or served[3]:
             await _finish(served, outer)
         served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
@@ -202,10 +214,11 @@ class APIKeyMiddleware:
         """Judge a caller that was let in with the secret of `digest` (32 bytes) anew, on the database's word: the
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
         judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
+        if self._project is not None and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
+            judged = self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
         if isinstance(judged, Problem):
+            scopes[0][OUTCOME] = judged.outcome
             return judged
-        if self._project is not None and judged.project != scopes[0]["api_key"].project:
-            return self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
         for scope in scopes:
             scope["api_key"] = scope[self._user] = judged
             scope["permissions"] = judged.permissions
@@ -224,6 +237,7 @@ class APIKeyMiddleware:
 
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
+        scope[OUTCOME] = outcome
         await self._refuse(self._refusals[outcome], scope, receive, send)
 
     async def _serve_socket(self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send) -> None:
@@ -233,16 +247,21 @@ class APIKeyMiddleware:
         async def refuse(outcome: Outcome, receive: Receive) -> None:
             await self.refuse_with(outcome, scope, receive, send)
 
-        socket = Socket(receive, send, partial(self.keys.attend, digest, key), refuse)
+        attend = partial(self.keys.attend, digest, key) if self._end_connections else _attend_nothing
+        socket = Socket(receive, send, attend, refuse)
+        uses = self.keys.uses
+        count = do_nothing if uses is None else partial(self._counting.let_in, uses, key, digest, scope, uses.clock())
+        handshake = Handshake(socket.send, count)
         served: Served = [scope, self, digest, None]
         outer = serving()
         set_serving(served)
         try:
-            await self.app(scope, socket.receive, socket.send)
+            await self.app(scope, socket.receive, handshake.send)
         except ConnectionEndedError:
             if socket.outcome is None:  # of another connection
                 raise
         finally:
+            handshake.count()
             _unwind(served, outer)
             await socket.leave()
 
@@ -276,6 +295,7 @@ class APIKeyMiddleware:
         if isinstance(admitted, Problem):
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
+            presented.key_id = admitted.id
             return self._told(Outcome.PROJECT_DENIED, admitted, scope)
         return presented.digest, admitted
 
@@ -288,7 +308,10 @@ class APIKeyMiddleware:
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
             return _unavailable(failure.retry_after)
-        return key if outcome is Outcome.VALID and key is not None else self._told(outcome, key, scope)
+        if outcome is Outcome.VALID and key is not None:
+            return key
+        presented.key_id = presented.key_id if key is None else key.id
+        return self._told(outcome, key, scope)
 
     def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
         """The refusal for that outcome, once the log has it."""
@@ -319,6 +342,11 @@ class APIKeyMiddleware:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
         await Lifespan(self.keys, self.app)(scope, receive, send)
+
+
+def _attend_nothing(_end: Callable[[Outcome], None]) -> Callable[[], None]:
+    """In the place of the watch over a connection that is not to be ended."""
+    return do_nothing
 
 
 def _unwind(served: Served, outer: Served | None) -> Stream | None:

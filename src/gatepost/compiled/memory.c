@@ -50,9 +50,10 @@ is_before(double now, PyObject *object, PyObject *name)
     return now < moment;
 }
 
-/* The record of the digest, if it may be used now: a new reference. Else NULL, also where an error is set. */
+/* The record of the digest, if it may be used now: a new reference; and the boot clock. Else NULL, also where an error
+   is set. */
 PyObject *
-memory_hit_usable(PyObject *object, PyObject *digest)
+memory_hit_usable(PyObject *object, PyObject *digest, double *asked)
 {
     MemoryHit *self = (MemoryHit *)object;
     PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
@@ -63,6 +64,7 @@ memory_hit_usable(PyObject *object, PyObject *digest)
     if (now == -1.0 && PyErr_Occurred()) {
         goto no;
     }
+    *asked = now;
     if (!is_before(now, self->freshness, word.until) || !is_before(now, record, word.until)) {
         goto no;
     }
@@ -94,7 +96,8 @@ memory_hit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
         PyErr_SetString(PyExc_TypeError, "MemoryHit takes one digest");
         return NULL;
     }
-    PyObject *record = memory_hit_usable(self, args[0]);
+    double now;
+    PyObject *record = memory_hit_usable(self, args[0], &now);
     if (record == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }

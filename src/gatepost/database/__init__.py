@@ -1,5 +1,5 @@
-"""The database: reads, changes, lists, the log, the workers' rows. Only this room and its two know SQLAlchemy; of the
-others it knows `base`.
+"""The database: reads, changes, lists, the log, the rows of workers, usage. Only this room and those within it know
+SQLAlchemy; of the others it knows `base`.
 """
 
 from gatepost.database.changes import Change as Change
@@ -21,5 +21,8 @@ from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.order import Place as Place
 from gatepost.database.order import Sort as Sort
+from gatepost.database.usage import UsageBatch as UsageBatch
+from gatepost.database.usage import UsagePage as UsagePage
+from gatepost.database.usage import UsageTables as UsageTables
 from gatepost.database.workers import NEVER_ACKED as NEVER_ACKED
 from gatepost.database.workers import WorkerRow as WorkerRow

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout
 from gatepost.database.clock import database_now
 from gatepost.database.rows import KEYS, as_key
-from gatepost.database.schema import batches, counter, events, keys, one_of, secrets
+from gatepost.database.schema import batches, counter, events, keys, one_of, secrets, unused
 from gatepost.database.schema import search_terms as terms
 
 
@@ -100,6 +100,8 @@ class Change:
             (row["id"], row["project"], row["description"], row["permissions"].split(), [row["hint"]]) for row in rows
         )
         await self._write_terms((), [term for each in names for term in terms.rows_of(*each)])
+        async with Timeout(self._timeout):
+            await unused.add(self._connection, [row["id"] for row in rows])
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of `digests` that a key has already."""
@@ -144,6 +146,8 @@ class Change:
             for row in await self._execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
                 self._note("deleted", row.id, row.project, bytes(row.digest), creation_detail(row._asdict()))
             await self._write_terms(batch, ())
+            async with Timeout(self._timeout):
+                await unused.remove(self._connection, batch)
             await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
             await self._execute(delete(keys).where(self._one_of(keys.c.id, batch)))
 

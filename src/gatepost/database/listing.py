@@ -24,7 +24,7 @@ from gatepost.database.clock import NEVER
 from gatepost.database.conditions import Ends, HasTerm, has_term, ordered_expiry
 from gatepost.database.filter import Filter, listed, read_first
 from gatepost.database.order import Place, Sort
-from gatepost.database.rows import as_key, old_secret_columns
+from gatepost.database.rows import as_key, told_columns
 from gatepost.database.schema import (
     keys,
     secrets,
@@ -124,7 +124,7 @@ class Listing:
         page = union_all(*[select(part.subquery()) for part in parts]).subquery()
         hint = select(secrets.c.hint).where(secrets.c.key_id == page.c.id, secrets.c.expires_at.is_(None)).limit(1)
         return (  # a subquery: a planner without statistics would join all secrets
-            select(page, hint.scalar_subquery().label("hint"), *old_secret_columns(page.c.id))
+            select(page, hint.scalar_subquery().label("hint"), *told_columns(page.c.id))
             .order_by(*self._way.columns(page, "place", dialect))
             .limit(self.limit + 1)
         )

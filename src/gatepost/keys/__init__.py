@@ -9,6 +9,7 @@ from gatepost.keys.environment import load as load
 from gatepost.keys.parts import DEFAULT_DATABASE as DEFAULT_DATABASE
 from gatepost.keys.parts import GRACE_MAX as GRACE_MAX
 from gatepost.keys.parts import MAX_GRACE as MAX_GRACE
+from gatepost.keys.parts import do_nothing as do_nothing
 from gatepost.keys.presentation import actor_text as actor_text
 from gatepost.keys.presentation import event_json as event_json
 from gatepost.keys.presentation import key_json as key_json

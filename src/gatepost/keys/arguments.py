@@ -1,7 +1,7 @@
 """Keyword arguments that several verbs share. Loads no SQLAlchemy; `Selection`, which checks the filters, does."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, TypedDict
 
 from gatepost.base import Actor, State
@@ -68,4 +68,28 @@ class EventFilters(TypedDict, total=False):
     until: datetime | None
     after: str | None
     limit: int
+    actor: str | Actor
+
+
+class UsageFilters(TypedDict, total=False):
+    """The arguments that say which usage of a key is meant, what it is told by, and who asks."""
+
+    since: date | None
+    until: date | None
+    by: str | Iterable[str]
+    actor: str | Actor
+
+
+class UsageDays(TypedDict, total=False):
+    """How many days are meant, the last one today, and who asks."""
+
+    days: int
+    actor: str | Actor
+
+
+class Kept(TypedDict, total=False):
+    """How long usage is kept by day, and then by month, and who prunes it."""
+
+    days: int
+    months: int
     actor: str | Actor

@@ -15,7 +15,10 @@ from gatepost.database.schema.search_terms import words as words
 from gatepost.database.schema.tables import counter as counter
 from gatepost.database.schema.tables import events as events
 from gatepost.database.schema.tables import keys as keys
+from gatepost.database.schema.tables import last_used as last_used
 from gatepost.database.schema.tables import secrets as secrets
 from gatepost.database.schema.tables import settings as settings
 from gatepost.database.schema.tables import terms as terms
+from gatepost.database.schema.tables import usage as usage
+from gatepost.database.schema.tables import usage_batches as usage_batches
 from gatepost.database.schema.tables import workers as workers
