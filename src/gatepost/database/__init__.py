@@ -15,6 +15,7 @@ from gatepost.database.database import Position as Position
 from gatepost.database.database import Reading as Reading
 from gatepost.database.doorbell import Doorbell as Doorbell
 from gatepost.database.filter import Filter as Filter
+from gatepost.database.idle import Idle as Idle
 from gatepost.database.listing import Listing as Listing
 from gatepost.database.log import NEWEST as NEWEST
 from gatepost.database.log import LogPage as LogPage

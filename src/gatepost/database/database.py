@@ -302,7 +302,7 @@ class Database:
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
         """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,
         two by expiry, three or four by terms."""
-        with_terms = listing.filter.by_terms and await self._terms_are_current()
+        with_terms = listing.needs_terms and await self._terms_are_current()
         async with self._reading("Listing keys") as connection:
             return await listing.read(connection, with_terms=with_terms)
 

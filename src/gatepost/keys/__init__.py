@@ -15,3 +15,6 @@ from gatepost.keys.presentation import event_json as event_json
 from gatepost.keys.presentation import key_json as key_json
 from gatepost.keys.presentation import propagation_json as propagation_json
 from gatepost.keys.presentation import propagation_text as propagation_text
+from gatepost.keys.presentation import usage_json as usage_json
+from gatepost.keys.usage import USAGE_DAYS as USAGE_DAYS
+from gatepost.keys.usage import USAGE_MONTHS as USAGE_MONTHS

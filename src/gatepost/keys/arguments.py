@@ -45,6 +45,8 @@ class Filters(TypedDict, total=False):
     expires_before: datetime | None
     never_expires: bool
     expires_within: float
+    unused_for: float | None
+    never_used: bool
 
 
 class ListFilters(Filters, total=False):
