@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from rich.bar import Bar
 from rich.console import Console
@@ -28,8 +28,6 @@ from gatepost.keys import usage_json
 
 app = Typer()
 
-By = Literal["day", "route", "outcome", "secret"]
-
 STALE = "90d"
 BAR_WIDTH = 30
 """Characters of the longest bar."""
@@ -51,7 +49,7 @@ async def usage(
     *,
     no_key: Annotated[bool, Option("--no-key", help="What came without the secret of any key.")] = False,
     by: Annotated[
-        list[By] | None, Option("--by", metavar="WHAT", help="day, route, outcome, secret; may be repeated.")
+        list[str] | None, Option("--by", metavar="WHAT", help="day, route, outcome, secret; may be repeated.")
     ] = None,
     since: Annotated[
         str | None, Option("--since", metavar="WHEN", help="Only from that day on: 7d back, 2030-01-31; UTC.")

@@ -22,6 +22,7 @@ KEY_MEMBERS = {
     "expires_at",
     "hint",
     "old_secret",
+    "last_used_at",
 }
 
 
