@@ -15,6 +15,7 @@ Measure = Callable[[Plan], Awaitable[Sequence[Table]]]
 
 NAMES = (
     "memory_hit",
+    "bounded_hit",
     "budget",
     "budget_served",
     "permission_check",
@@ -29,6 +30,7 @@ NAMES = (
     "refused",
     "outage",
     "mixed",
+    "creates",
     "deactivate",
     "growth",
     "footprint",

@@ -9,7 +9,7 @@ is begun and rolled back around it), over an engine in autocommit, and over asyn
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, cast
@@ -54,6 +54,13 @@ async def measure(plan: Plan) -> Sequence[Table]:
 
     Raises `ProgramMissingError` where PostgreSQL is not.
     """
+    return await for_each_database(plan, _tables)
+
+
+async def for_each_database(
+    plan: Plan, measured: Callable[[Plan, str, str], Awaitable[Sequence[Table]]]
+) -> Sequence[Table]:
+    """What is `measured` of each, by its kind and URL: as `measure`."""
     tables: list[Table] = []
     for kind in list(KINDS)[:1] if plan.quick else KINDS:
         plan.tell(f"starting {kind}")
@@ -66,7 +73,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
                     raise
                 continue
             stack.enter_context(apart(pids))
-            tables += await _tables(plan, kind, url)
+            tables += await measured(plan, kind, url)
     return tables
 
 

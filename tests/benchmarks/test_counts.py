@@ -40,8 +40,8 @@ watched `send` are objects, whose calls Python does not tell of."""
 
 REDIS_PY = str(Path(redis.__file__).parent)
 
-CALLS_TO_COUNT_A_HIT = 3
-"""The same to count it: the count itself, a look for its cell, and one for the client."""
+CALLS_TO_COUNT_A_HIT = 4
+"""The same to count it: the count itself, a look for its cell, and two for the client."""
 
 CALLS_OF_A_COMPILED_HIT = 1
 """The same where it is compiled, beside those of the bare app: the task, on some Pythons, which is asked of Python."""

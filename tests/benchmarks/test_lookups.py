@@ -12,7 +12,7 @@ from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.in_process import answering
 from benchmarks.measured import Table
 from benchmarks.rounds import Plan
-from benchmarks.scenarios import cold, mixed, outage, redis_hit, refused, stampede
+from benchmarks.scenarios import cold, creates, mixed, outage, redis_hit, refused, stampede
 from redis.asyncio import Redis
 
 from benchmarks import stock
@@ -120,6 +120,12 @@ async def test_cold_asks_the_database_for_every_key(only_sqlite: None) -> None:
     assert by_name(lookups) == {"gatepost, a lookup": 1, "SELECT by hand, a lookup": 1}
     assert by_name(table) == {"gatepost": 1, "SELECT by hand": 1}
     assert table.figures["SQL statements for 1,000 requests"] == "gatepost 20, SELECT by hand 1,000"
+
+
+async def test_keys_are_made_at_once_and_one_after_another(only_sqlite: None) -> None:
+    (table,) = await creates.measure(PLAN)
+    assert by_name(table) == {creates.TOGETHER: 1, creates.ALONE: 1}
+    assert [each.limit for each in table.ratios] == [None], "it is for PostgreSQL"
 
 
 async def test_a_stampede_costs_gatepost_one_mget_and_one_select() -> None:

@@ -405,3 +405,25 @@ def test_a_file_that_is_no_database_exits_1(run: Run, tmp_path: Path) -> None:
     done = run("keys", "list", "--json")
     assert done.exit_code == 1
     assert orjson.loads(done.stderr)["error"] == "unavailable"
+
+
+def test_where_a_key_may_be_used_from(run: Run, answer: Answer) -> None:
+    made = answer("keys", "create", "office", "--allow", "2001:db8::/32,203.0.113.0/24", "--allow", "192.0.2.1")
+    assert made["allow"] == ["192.0.2.1/32", "203.0.113.0/24", "2001:db8::/32"]
+    assert ["allowed from", "192.0.2.1/32,203.0.113.0/24,2001:db8::/32"] in [
+        line.split("\t") for line in run("keys", "show", made["id"]).stdout.splitlines()
+    ]
+    for address, code in (("203.0.113.9", 0), ("198.51.100.7", 7), (None, 7)):
+        asked = ("--address", address) if address else ()
+        done = run("keys", "whoami", *asked, given=made["secret"])
+        assert done.exit_code == code
+        assert done.stdout.splitlines()[0].split("\t")[1] == ("address_denied" if code else "valid")
+    assert run("keys", "whoami", "--address", "203.0.113.9:80", given=made["secret"]).exit_code == 2
+    assert answer("keys", "edit", made["id"], "--allow", "")["allow"] == []
+    assert answer("keys", "edit", made["id"], "--anywhere")["allow"] is None
+    assert answer("keys", "create", "free")["allow"] is None
+    for wrong in (("--allow", "10.0.0.1/8"), ("--anywhere", "--allow", "10.0.0.0/8")):
+        assert run("keys", "edit", made["id"], *wrong).exit_code == 2
+    log = run("keys", "events", made["id"]).stdout
+    assert "allow: nowhere -> anywhere" in log
+    assert "allow: 192.0.2.1/32,203.0.113.0/24,2001:db8::/32 -> nowhere" in log

@@ -7,6 +7,7 @@ import pytest
 from tests.mutants import Mutant, assert_caught
 
 HIT = "tests/compiled/test_hit.py::test_"
+BOUNDS = "tests/compiled/test_bounds.py::test_"
 COROUTINE = "tests/compiled/test_coroutine.py::test_"
 
 TELLS = f"{HIT}the_app_is_told_and_nothing_but_memory_is_asked[compiled]"
@@ -48,7 +49,7 @@ MUTANTS = [
     Mutant(
         "expiry is not asked",
         "compiled/memory.c",
-        " || !is_before(now, record, word.usable_until)",
+        " || !is_before(now, record, end)",
         "",
         f"{HIT}a_record_that_is_not_usable_any_more_lets_nobody_in[compiled]",
     ),
@@ -82,6 +83,36 @@ MUTANTS = [
         "if (moment == -1.0 && PyErr_Occurred()) {\n        return 0;",
         "if (moment == -1.0 && PyErr_Occurred()) {\n        PyErr_Clear();\n        return 1;",
         f"{HIT}moments_that_are_none_are_errors[compiled]",
+    ),
+    # is the request within the bounds of its key
+    Mutant(
+        "whoever was asked about before is let in",
+        "compiled/let_in.c",
+        "PyDict_GetItemWithError(judged, host) == Py_True",
+        "PyDict_GetItemWithError(judged, host) != NULL",
+        f"{BOUNDS}elsewhere_it_is_refused[compiled-client0]",
+    ),
+    Mutant(
+        "where it is from is not asked",
+        "compiled/let_in.c",
+        " && !is_within_bounds(key, scope)",
+        " && !is_within_bounds(key, scope) && 0",
+        f"{BOUNDS}elsewhere_it_is_refused[compiled-client1]",
+    ),
+    Mutant(
+        "the proxy is judged in place of its client",
+        "compiled/let_in.c",
+        "self->bounded = bounded == Py_None ? NULL : Py_NewRef(bounded);",
+        'PyObject *base = PyImport_ImportModule("gatepost.base");\n'
+        '        self->bounded = PyObject_GetAttrString(base, "BoundedRecord");',
+        f"{BOUNDS}the_peer_is_not_who_is_judged_where_proxies_are_trusted[compiled]",
+    ),
+    Mutant(
+        "the end of a key with bounds is not asked",
+        "compiled/memory.c",
+        "|| !is_before(now, record, end)",
+        "|| (end == word.usable_until && !is_before(now, record, end))",
+        f"{BOUNDS}a_record_that_has_ended_lets_nobody_in[compiled]",
     ),
     # what a request shows
     Mutant(

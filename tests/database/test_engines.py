@@ -1,5 +1,6 @@
 """From URLs and users' engines to connections."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import event, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from gatepost import APIKeys, BadInputError, ImportedKey, Outcome
+from gatepost import APIKeys, BadInputError, ImportedKey, Outcome, UnavailableError
 from gatepost.database.connecting.url import parse_url
 from gatepost.database.schema import tables
 from gatepost.database.schema.batches import one_of
@@ -67,6 +68,33 @@ async def test_closing_leaves_no_connection_checked_out(database_url: str) -> No
         engine = keys._database.engine
         await keys.close()
         assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("ready_url", ["postgresql", "mariadb"], indirect=True)  # a file ends no connection
+@pytest.mark.parametrize("given", ["a URL", "an engine"])
+async def test_changes_go_on_after_the_server_has_ended_their_connections(ready_url: str, given: str) -> None:
+    end = {
+        "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid()",
+        "mysql": "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE db = DATABASE() "
+        "AND id <> CONNECTION_ID()",
+    }
+    engine, operator = create_async_engine(ready_url), create_async_engine(ready_url, isolation_level="AUTOCOMMIT")
+    async with APIKeys(engine if given == "an engine" else ready_url) as keys, operator.connect() as connection:
+        await asyncio.gather(*(keys.create("to have several connections") for _ in range(3)))
+        for answer in (await connection.execute(text(end[operator.dialect.name]))).scalars().all():
+            if isinstance(answer, str):
+                await connection.execute(text(answer))
+        refused = 0
+        for number in range(8):  # more than there are connections
+            try:
+                await keys.create(f"key {number}")
+            except UnavailableError:
+                refused += 1
+        assert refused <= 5
+        await keys.create("the last")
+    await operator.dispose()
+    await engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,29 @@
-"""Workers on two nodes of MariaDB Galera: none lets in what was taken away through the other."""
+"""Workers on three nodes of MariaDB Galera: none lets in what was taken away through the other."""
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import gatepost.database.commit
 from gatepost import APIKeys, Issued, Outcome, SchemaError, UnavailableError
+from gatepost.database.changes import Change
+from gatepost.database.commit import is_conflict, was_committed
+from gatepost.database.connecting import changing
 from gatepost.database.connecting.primary import SYNC_WAIT
-from gatepost.database.schema import turn
+from gatepost.database.schema import events, turn
+from gatepost.database.transaction import Transaction
 from tests.conftest import started
 from tests.servers.galera import galera_nodes
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[list[str]]:
-    """The URLs of two nodes."""
+    """The URLs of three nodes."""
     with started(galera_nodes) as urls:
         yield urls
 
@@ -102,6 +108,55 @@ async def test_changes_on_two_nodes_at_once_are_all_made_each_once(nodes: list[s
     assert len(set(made)) == 40
     assert set(made) == listed
     assert sorted(each for each in events if each in listed) == sorted(made), "one event each"
+
+
+@pytest.mark.timeout(300)
+async def test_what_is_switched_off_on_any_of_three_nodes_is_dead_on_all_of_them(nodes: list[str]) -> None:
+    await APIKeys(nodes[0]).create_schema()
+    async with AsyncExitStack() as stack:
+        workers = [await stack.enter_async_context(APIKeys(node, read_timeout=5.0)) for node in nodes]
+        made = await asyncio.gather(*(workers[number % 3].create(f"a key {number}") for number in range(12)))
+        for issued in made:
+            assert [(await worker.verify(issued.secret)).valid for worker in workers] == [True, True, True]
+
+        async def end(number: int) -> list[Outcome]:
+            await workers[number % 3].deactivate(made[number].key.id)
+            return [(await worker.verify(made[number].secret)).outcome for worker in workers]
+
+        outcomes = await asyncio.gather(*map(end, range(12)))
+    assert outcomes == [[Outcome.DEACTIVATED] * 3] * 12
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("ended", ["not yet", "rolled back", "committed"])
+async def test_another_node_that_is_asked_for_a_lost_change_sees_to_it_that_its_answer_stays_true(
+    nodes: list[str], ended: str
+) -> None:
+    await APIKeys(nodes[0]).create_schema()
+    async with APIKeys(nodes[0]) as here, APIKeys(nodes[1]) as there:
+        near, far = here._database.engine, there._database.engine
+        async with changing(near) as connection:
+            transaction = Transaction(connection, 20.0)
+            await transaction.begin()
+            change = Change(transaction, None)
+            await change.invalidate()
+            change.keep()
+            await transaction.finish()
+            if ended == "committed":
+                await connection.commit()
+            elif ended == "rolled back":
+                await connection.rollback()
+            made = await was_committed(far, transaction, 20.0)
+            assert made is (ended == "committed")
+            if ended == "not yet":
+                with pytest.raises(DBAPIError) as lost:
+                    await transaction.commit()
+                assert is_conflict(lost.value)
+                await connection.invalidate()
+        async with changing(near) as connection:
+            nonce = await connection.scalar(select(events.c.nonce).where(events.c.seq == change.seq))
+        assert nonce == (change.nonce if made else None)
+        await here.create("the next change")
 
 
 @pytest.mark.timeout(300)

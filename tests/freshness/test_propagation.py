@@ -21,6 +21,8 @@ from gatepost.base.secret import digest
 from gatepost.database.changes import Change
 from gatepost.database.commit import commit
 from gatepost.database.connecting import changing
+from gatepost.database.group_commit import Group
+from gatepost.database.transaction import Transaction
 from gatepost.database.workers import WorkerRow
 from gatepost.freshness.membership import certainly_over
 from gatepost.freshness.propagation import Propagations, Spread
@@ -273,16 +275,15 @@ async def test_a_call_cancelled_right_after_the_commit_says_so(
     admin = await start(ready_sqlite_url, serving=False)
     issued = await admin.create("a key")
 
-    async def cancelled_then(connection: Any, change: Change) -> bool:
-        committed = await commit(connection, change)
-        this = asyncio.current_task()
-        assert this is not None
-        this.cancel()
-        return committed
+    async def cancelled_then(transaction: Transaction, group: Group[Change]) -> None:
+        await commit(transaction, group)
+        call.cancel()
+        await asyncio.sleep(0)
 
     monkeypatch.setattr("gatepost.database.database.commit", cancelled_then)
+    call = asyncio.create_task(admin.deactivate(issued.key.id))
     with pytest.raises(asyncio.CancelledError) as raised:
-        await asyncio.create_task(admin.deactivate(issued.key.id))
+        await call
     assert raised.value.__notes__ == [f"gatepost: change {(await admin._database.read_position()).seq} is committed"]
     assert not (await admin.get(issued.key.id)).active
 
@@ -291,11 +292,11 @@ async def test_a_creation_cancelled_while_it_rings_says_that_the_key_is_there(
     start: Start, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = await start(ready_sqlite_url, serving=False)
-    ringing = asyncio.Event()
+    ringing, cancelled = asyncio.Event(), asyncio.Event()
 
     async def ring() -> None:
         ringing.set()
-        await asyncio.Event().wait()
+        await cancelled.wait()
 
     monkeypatch.setattr(admin._database.doorbell, "nudge", ring)
     call = asyncio.create_task(admin.create("a key"))
@@ -303,6 +304,7 @@ async def test_a_creation_cancelled_while_it_rings_says_that_the_key_is_there(
     call.cancel()
     with pytest.raises(asyncio.CancelledError) as raised:
         await call
+    cancelled.set()
     assert raised.value.__notes__ == ["gatepost: change 1 is committed"]
     assert [key.description for key in (await admin.list()).items] == ["a key"]
 
@@ -313,10 +315,9 @@ async def test_a_call_whose_keys_are_closed_right_after_the_commit_says_that_it_
     admin = await start(ready_sqlite_url, serving=False)
     issued = await admin.create("a key")
 
-    async def closed_then(connection: Any, change: Change) -> bool:
-        committed = await commit(connection, change)
+    async def closed_then(transaction: Transaction, group: Group[Change]) -> None:
+        await commit(transaction, group)
         monkeypatch.setattr(admin._parts, "current", None)
-        return committed
 
     monkeypatch.setattr("gatepost.database.database.commit", closed_then)
     opened = admin._parts.current
@@ -332,14 +333,14 @@ async def test_a_call_cancelled_in_the_commit_ends_when_the_commit_has_and_says_
     admin = await start(ready_url, serving=False)
     issued = await admin.create("a key")
     committing = asyncio.Event()
-    real = Change.commit
+    real = Transaction.commit
 
-    async def slow(change: Change) -> None:
+    async def slow(transaction: Transaction) -> None:
         committing.set()
         await asyncio.sleep(0.1)
-        await real(change)
+        await real(transaction)
 
-    monkeypatch.setattr(Change, "commit", slow)
+    monkeypatch.setattr(Transaction, "commit", slow)
     call = asyncio.create_task(admin.deactivate(issued.key.id))
     await committing.wait()
     call.cancel()
@@ -354,13 +355,13 @@ async def test_a_commit_whose_answer_is_lost_is_found_to_have_been_made(
 ) -> None:
     admin = await start(ready_url, serving=False)
     issued = await admin.create("a key")
-    real = Change.commit
+    real = Transaction.commit
 
-    async def lose_answer(change: Change) -> None:
-        await real(change)
+    async def lose_answer(transaction: Transaction) -> None:
+        await real(transaction)
         raise ConnectionResetError("the answer to COMMIT was lost")
 
-    monkeypatch.setattr(Change, "commit", lose_answer)
+    monkeypatch.setattr(Transaction, "commit", lose_answer)
     receipt = await admin.deactivate(issued.key.id)
     assert list(receipt.changed) == [issued.key.id]
     assert not (await admin.get(issued.key.id)).active
@@ -371,10 +372,13 @@ async def test_a_lost_commit_is_asked_for_again_until_a_connection_can_be_had(
 ) -> None:
     admin = await start(ready_sqlite_url, serving=False)
     issued = await admin.create("a key")
-    real, failures = Change.commit, iter([UnavailableError("Connecting: it failed"), sqlite3.OperationalError("busy")])
+    real, failures = (
+        Transaction.commit,
+        iter([UnavailableError("Connecting: it failed"), sqlite3.OperationalError("busy")]),
+    )
 
-    async def lose_answer(change: Change) -> None:
-        await real(change)
+    async def lose_answer(transaction: Transaction) -> None:
+        await real(transaction)
         raise ConnectionResetError("the answer to COMMIT was lost")
 
     @asynccontextmanager
@@ -384,7 +388,7 @@ async def test_a_lost_commit_is_asked_for_again_until_a_connection_can_be_had(
         async with changing(engine) as connection:
             yield connection
 
-    monkeypatch.setattr(Change, "commit", lose_answer)
+    monkeypatch.setattr(Transaction, "commit", lose_answer)
     monkeypatch.setattr(gatepost.database.commit, "changing", failing)
     assert list((await admin.deactivate(issued.key.id)).changed) == [issued.key.id]
     assert not list(failures)
@@ -396,11 +400,11 @@ async def test_a_commit_that_was_lost_is_found_not_to_have_been_made(
     admin = await start(ready_url, serving=False)
     issued = await admin.create("a key")
 
-    async def lose(_change: Change) -> None:
+    async def lose(_transaction: Transaction) -> None:
         raise ConnectionResetError("COMMIT never arrived")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Change, "commit", lose)
+        patch.setattr(Transaction, "commit", lose)
         with pytest.raises(UnavailableError, match="nothing was changed") as raised:
             await admin.deactivate(issued.key.id)
     assert not isinstance(raised.value, UncertainCommitError)
@@ -418,14 +422,14 @@ async def test_a_commit_that_nobody_can_tell_of_is_an_error_that_says_so(
     async with proxied(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as proxy:
         through = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
         far = await start(through, serving=False, read_timeout=60.0)
-        real = Change.commit
+        real = Transaction.commit
 
-        async def commit_into_silence(change: Change) -> None:
+        async def commit_into_silence(transaction: Transaction) -> None:
             proxy.stall()
-            far._database._timeout = change._timeout = 0.5  # from here on it only waits for what never comes
-            await real(change)
+            far._database._timeout = transaction._timeout = 0.5  # from here on it only waits for what never comes
+            await real(transaction)
 
-        monkeypatch.setattr(Change, "commit", commit_into_silence)
+        monkeypatch.setattr(Transaction, "commit", commit_into_silence)
         with pytest.raises(UncertainCommitError, match="do it again"):
             await far.deactivate(issued.key.id)
         proxy.cut()

@@ -14,15 +14,17 @@ ANEW = f"{RULES}::test_what_an_acting_key_may_do_is_read_anew_in_each_change[sql
 OLD_SECRET = f"{RULES}::test_an_older_secret_gets_nobody_one_that_lives_longer"
 GRACE = "tests/keyring/test_old_secret.py"
 LISTS = "tests/keyring/test_listing.py"
+AT_ONCE = "tests/keyring/test_at_once.py"
+ONE_KEY = f"{AT_ONCE}::test_one_key_changed_several_times_at_once_has_an_event_of_each_and_none_by_hand"
+TOGETHER = f"{AT_ONCE}::test_keys_made_at_once_are_made_in_one_transaction_with_a_seq_and_an_event_each"
 VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
 
 MUTANTS = [
     Mutant(
         "a key made with more than its maker has",
         "keys/making.py",
-        """        authority.check_grant(frozenset(row["permissions"].split()))
-        made""",
-        "        made",
+        """        authority.check_grant(frozenset(row["permissions"].split()))\n""",
+        "",
         ESCALATION,
     ),
     Mutant(
@@ -35,28 +37,28 @@ MUTANTS = [
     Mutant(
         "a stronger key made to live longer",
         "keys/editing.py",
-        "return after.permissions if _is_longer(before, after) else after",
+        "return after.permissions if is_more else after",
         "return after",
         ESCALATION,
     ),
     Mutant(
         "a stronger key's secret told by rotating it",
         "keys/rotating.py",
-        "        authority.check_grant(before.permissions)\n",
+        "        authority.check_hand_out(before)\n",
         "",
         ESCALATION,
     ),
     Mutant(
         "a stronger key switched on",
         "keys/switching.py",
-        "lambda authority, key: authority.check_grant(key.permissions)",
+        "lambda authority, key: authority.check_hand_out(key)",
         "lambda authority, key: None",
         ESCALATION,
     ),
     Mutant(
         "a stronger key's secret revealed",
         "keys/revealing.py",
-        """        authority.check_grant(key.permissions)
+        """        authority.check_hand_out(key)
         authority.check_current_secret(key)""",
         "        authority.check_current_secret(key)",
         "tests/keyring/test_vault.py::test_revealing_needs_access_manage_and_all_that_the_key_may_do[sqlite]",
@@ -64,7 +66,7 @@ MUTANTS = [
     Mutant(
         "a stronger key's secret told by asking for it again",
         "keys/making.py",
-        """    authority.check_grant(key.permissions)
+        """    authority.check_hand_out(key)
     return Issued(key, secret.text)""",
         "    return Issued(key, secret.text)",
         "tests/keyring/test_idempotency.py::test_whoever_does_not_hold_its_permissions_is_not_told_the_secret_again[sqlite]",
@@ -141,6 +143,56 @@ MUTANTS = [
         "0 <= grace <= parts.settings.max_grace",
         "0 <= grace",
         f"{GRACE}::test_no_grace_is_longer_than_the_setting_allows",
+    ),
+    Mutant(
+        "two changes of a row under one nonce",
+        "database/transaction.py",
+        "        if self._nonce_is_used:\n",
+        "        if False:\n",
+        f"{ONE_KEY}[sqlite]",
+    ),
+    Mutant("two changes at one moment", "database/transaction.py", "self._now += TICK", "pass", f"{TOGETHER}[sqlite]"),
+    Mutant(
+        "a change taken for rung for by a ring before it",
+        "keys/parts/announcing.py",
+        "self._rounds.ask(",
+        "self._rounds.ask_or_join(",
+        f"{AT_ONCE}::test_a_change_that_is_committed_while_others_are_rung_for_is_rung_for_itself",
+    ),
+    Mutant(
+        "a counter that is left behind",
+        "database/transaction.py",
+        "if self._place != (self.seq, self.last_nonce):",
+        "if False:",
+        f"{TOGETHER}[sqlite]",
+    ),
+    Mutant(
+        "a change that fails and takes the others with it",
+        "database/group_commit.py",
+        "                asked.failure = failure\n            else:",
+        "                raise\n            else:",
+        f"{AT_ONCE}::test_a_change_that_fails_takes_no_other_with_it[sqlite]",
+    ),
+    Mutant(
+        "what a failed change has written committed with the others",
+        "database/group_commit.py",
+        "                if change.needs_rollback:\n",
+        "                if False:\n",
+        f"{AT_ONCE}::test_a_change_that_fails_after_it_has_written_is_undone_alone[sqlite]",
+    ),
+    Mutant(
+        "a cancelled change made all the same",
+        "database/group_commit.py",
+        "            if asked.is_withdrawn:\n                continue\n",
+        "",
+        f"{AT_ONCE}::test_a_call_that_is_cancelled_before_its_change_has_begun_changes_nothing_and_harms_nobody[sqlite]",
+    ),
+    Mutant(
+        "a database that is down asked for each change",
+        "database/group_commit.py",
+        "                    if not group.is_spoilt:  # the",
+        "                    if False:  # the",
+        f"{AT_ONCE}::test_a_database_that_fails_is_asked_once_for_all[sqlite]",
     ),
     Mutant(
         "an older secret told for ever",

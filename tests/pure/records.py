@@ -20,6 +20,7 @@ def row(**changes: Any) -> Row:
         "updated": CREATED,
         "key_expires": None,
         "secret_expires": None,
+        "allow": None,
     }
     assert changes.keys() <= columns.keys()
     return list((columns | changes).values())

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.base.actor import Actor, ActorKind
 from gatepost.base.errors import (
     BadInputError,
     ConfigurationError,
@@ -15,7 +16,7 @@ from gatepost.base.errors import (
     UnavailableError,
     UnknownPermissionError,
 )
-from gatepost.base.models import Actor, ActorKind, Outcome, Verdict
+from gatepost.base.models import Outcome, Verdict
 from tests.pure.records import record
 
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.authentication import AuthCredentials, BaseUser
 
+from gatepost.base.decision import of_another_address
 from gatepost.base.models import APIKey, EditedKey, Propagation
-from gatepost.base.record import Absent, Credentials, Record, decode, from_payload, to_payload
+from gatepost.base.record import Absent, BoundedRecord, Credentials, Record, decode, from_payload, to_payload
 from tests.pure.records import CREATED, record, row
 
 moments = st.floats(0, 4e9)
@@ -31,6 +32,7 @@ rows = st.builds(
     updated=moments,
     key_expires=st.none() | moments,
     secret_expires=st.none() | moments,
+    allow=st.none() | st.sampled_from(["[]", '["10.0.0.0/8","2001:db8::/32"]']),
 )
 
 
@@ -155,7 +157,40 @@ def test_a_row_that_went_through_redis_is_the_same_record(given: list[Any], as_o
     assert isinstance(one, Record)
     assert isinstance(other, Record)
     assert one.permissions is other.permissions
-    assert one.usable_until == other.usable_until
+    assert (one.usable_until, one.ends_at, one.allow) == (other.usable_until, other.ends_at, other.allow)
+
+
+def test_a_payload_ends_in_the_networks_where_there_are_some() -> None:
+    head = [3, "4fT0aK9sQ2Lm", "acme", "nightly import", "FILE_UPLOAD OBJECTS_LIST", True, CREATED]
+    assert orjson.loads(to_payload(row(allow="[]"), 3)) == [*head, None, None, None, "[]"]
+
+
+def test_a_key_with_bounds_is_let_in_by_no_memory_hit_alone() -> None:
+    found = record(allow='["10.0.0.0/8"]', key_expires=CREATED + 60)
+    assert isinstance(found, BoundedRecord)
+    assert (found.usable_until, found.ends_at) == (-math.inf, CREATED + 60)
+    assert found.allow == ("10.0.0.0/8",)
+    assert type(record()) is Record
+    assert record().allow is None
+    assert record(key_expires=CREATED).ends_at == CREATED
+
+
+@pytest.mark.parametrize(
+    ("allow", "address", "admitted"),
+    [
+        ('["10.0.0.0/8"]', "10.1.2.3", True),
+        ('["10.0.0.0/8"]', "11.1.2.3", False),
+        ('["10.0.0.0/8"]', None, False),
+        ('["10.0.0.0/8"]', "unknown", False),
+        ("[]", "10.1.2.3", False),
+        ("[]", None, False),
+        ("no list", "10.1.2.3", False),
+        (None, "10.1.2.3", True),
+        (None, None, True),
+    ],
+)
+def test_where_a_key_may_be_used_from(allow: str | None, address: str | None, admitted: bool) -> None:
+    assert of_another_address(record(allow=allow), address) is not admitted
 
 
 def test_that_there_is_no_key_goes_through_redis() -> None:
@@ -180,7 +215,9 @@ def test_a_payload_leaves_out_what_goes_without_saying(changes: dict[str, Any], 
     assert orjson.loads(to_payload(row(**changes), 3)) == payload
 
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b"[]", b"7", b'[1,"4fT0aK9sQ2Lm"]', orjson.dumps([1, *row(), None])])
+@pytest.mark.parametrize(
+    "payload", [b"", b"{}", b"[]", b"7", b'[1,"4fT0aK9sQ2Lm"]', orjson.dumps([1, *row(), None, 1])]
+)
 def test_a_payload_of_another_form_is_no_record(payload: bytes) -> None:
     with pytest.raises((ValueError, TypeError)):
         decode(*from_payload(payload), 1.0)
@@ -188,10 +225,13 @@ def test_a_payload_of_another_form_is_no_record(payload: bytes) -> None:
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))])
 def test_records_and_keys_can_be_copied_and_pickled(again: Callable[[Any], Any]) -> None:
-    found = record(updated=CREATED + 60, key_expires=CREATED + 3600)
+    for found in (record(allow='["10.0.0.0/8"]'), record(updated=CREATED + 60, key_expires=CREATED + 3600)):
+        assert again(found) == found
+        assert type(again(found)) is type(found)
+        assert hash(again(found)) == hash(found)
     key = APIKey(**{each.name: getattr(found, each.name) for each in dataclasses.fields(APIKey)})
     edited = EditedKey(**dataclasses.asdict(key), propagation=Propagation(complete=True, holds_from=None, seconds=0.5))
-    for each in (found, key, edited):
+    for each in (key, edited):
         assert again(each) == each
         assert type(again(each)) is type(each)
         assert hash(again(each)) == hash(each)

@@ -19,6 +19,7 @@ TABLE = {
     "key_expired": (401, 3000),
     "key_ambiguous": (400, 3000),
     "permission_denied": (403, 3003),
+    "address_denied": (403, 3003),
     "project_denied": (403, 3003),
     "unavailable": (503, 1013),
 }

@@ -1,4 +1,4 @@
-"""Two nodes of MariaDB Galera that are in step, on ports of 127.0.0.1."""
+"""Nodes of MariaDB Galera that are in step, on ports of 127.0.0.1."""
 
 import os
 import pwd
@@ -37,7 +37,7 @@ SETTINGS = (
 
 
 @contextmanager
-def galera_nodes(count: int = 2) -> Iterator[list[str]]:
+def galera_nodes(count: int = 3) -> Iterator[list[str]]:
     """SQLAlchemy's URLs of so many nodes, of the database `keys`. Raises ProgramMissingError or ServerError."""
     program = newest(["mariadbd"], re.compile(r"(\d+(?:\.\d+)+)-MariaDB"))
     client = next(iter(on_this_machine(["mariadb"])), None)

@@ -32,8 +32,13 @@ class MariaDBServer:
     """A running MariaDB. `url` is SQLAlchemy's, of no database, as `root` with no password."""
 
     url: str
-    pid: int
+    process: ServerProcess
     version: tuple[int, ...]
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self.process.pid
 
 
 @contextmanager
@@ -51,7 +56,7 @@ def mariadb_server(*options: str) -> Iterator[MariaDBServer]:
         try:
             process.wait_until(lambda: _greets(address))
             url = URL.create("mysql+asyncmy", "root", host="localhost", query={"unix_socket": str(address)})
-            yield MariaDBServer(url.render_as_string(hide_password=False), process.pid, program.version)
+            yield MariaDBServer(url.render_as_string(hide_password=False), process, program.version)
         finally:
             process.stop()
 

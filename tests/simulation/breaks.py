@@ -14,6 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from gatepost.compiled import compiled
+from gatepost.database.group_commit import Group
 from gatepost.freshness.freshness import Freshness
 from gatepost.freshness.membership import Membership
 from gatepost.freshness.propagation import Spread
@@ -274,6 +275,14 @@ BREAKS = (
         weather=10,
     ),
     Break("the wall clock measures the lease", (Swap(Process, "clock", Process.wall),)),
+    Break(
+        "what a group has changed is told before its commit",
+        (Edit(Group, "make", "change.keep()", "change.keep()\n                asked.end()"),),
+    ),
+    Break(
+        "a group goes on without the rollback that one of its changes needs",
+        (Edit(Group, "make", "if change.needs_rollback:", "if False:"),),
+    ),
 )
 
 FIRST_POLL_MISSED = Break(

@@ -20,14 +20,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-from gatepost.base.errors import UnavailableError, UncertainCommitError
-from gatepost.base.models import Actor, APIKey, OldSecret, Worker
+from gatepost.base.actor import Actor
+from gatepost.base.errors import UnavailableError
+from gatepost.base.models import APIKey, OldSecret, Worker
+from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
 from gatepost.database.changes import Standing
 from gatepost.database.database import Event, Position, Reading
+from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
@@ -55,6 +58,7 @@ class KeyRow:
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None
+    allow: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,13 @@ class Server:
             self.world.outside.after(self.world.rng.uniform(0, 0.5), tables.events.extend, transaction.events)
         else:
             tables.events.extend(transaction.events)
-        states = {event.digest: self.state(event.digest) for event in transaction.events if event.digest is not None}
-        self.ledger.committed(transaction.seq, states, transaction.actor)
-        self.world.tell(f"database: change {transaction.seq} committed, by {transaction.actor}")
+        if len(transaction.actors) > 1:
+            self.world.counts["changes committed with others"] += len(transaction.actors)
+        for seq, actor in transaction.actors.items():
+            digests = [event.digest for event in transaction.events if event.seq == seq]
+            states = {digest: self.state(digest) for digest in digests if digest is not None}
+            self.ledger.committed(seq, states, actor)
+            self.world.tell(f"database: change {seq} committed, by {actor}")
         self.end(transaction)
 
     def state(self, digest: bytes) -> State | None:
@@ -176,62 +184,118 @@ class Server:
 
 
 class Transaction:
-    """A change under way, on a connection of its own: what the verbs use of `gatepost.database.changes.Change`."""
+    """One under way, on a connection of its own: what the server holds of it. `actors`: who made which seq."""
 
-    def __init__(self, database: "Database", actor: str) -> None:
-        self._database = database
-        self._server = database.server
-        self.actor = actor
+    def __init__(self, database: "Database") -> None:
+        self.database = database
+        self.server = database.server
         self.nonce = secrets.randbits(63)
         self.seq = 0
         self.now = datetime.min.replace(tzinfo=UTC)
         self.keys: dict[str, KeyRow] = {}
         self.secrets: dict[bytes, SecretRow] = {}
         self.events: list[Event] = []
+        self.actors: dict[int, str] = {}
+        self.new: list[Callable[[], None]] = []
         self.is_over = False
-
-    @property
-    def digests(self) -> set[bytes]:
-        """The secrets whose keys were changed."""
-        return {event.digest for event in self.events if event.digest is not None}
+        self.is_broken = False
 
     async def begin(self) -> None:
         """Take the lock, then see what is committed."""
 
         def look() -> tuple[int, float]:
-            tables = self._server.tables
+            tables = self.server.tables
             self.keys, self.secrets = dict(tables.keys), dict(tables.secrets)
-            return tables.seq + 1, self._server.now()
+            return tables.seq, self.server.now()
 
-        self.seq, now = await self._database.locked(self, "UPDATE gatepost_counter", look)
+        self.seq, now = await self.database.locked(self, "UPDATE gatepost_counter", look)
         self.now = datetime.fromtimestamp(now, UTC)
 
+    async def do(self, kind: str, effect: Callable[[], T]) -> T:
+        """One statement, after what waits to be added."""
+
+        def guarded() -> T:
+            if self.is_over:
+                raise UnavailableError(f"{kind}: the connection was lost")
+            return effect()
+
+        try:
+            await self.add()
+            return await self.database.exchange(kind, guarded)
+        except BaseException:
+            self.is_broken = True
+            raise
+
+    async def add(self) -> None:
+        """Add the rows that wait."""
+        if self.new:
+            new, self.new = self.new, []
+            await self.do("INSERT", lambda: [each() for each in new])
+
+
+class Change:
+    """A change within a transaction: what the verbs use of `gatepost.database.changes.Change`."""
+
+    def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
+        self._transaction = transaction
+        self._actor = "nobody" if actor is None else actor.name
+        self._events: list[Event] = []
+        self._new: list[Callable[[], None]] = []
+        self._has_written = False
+        self.nonce = transaction.nonce
+        self.seq = transaction.seq + 1
+        self.now = transaction.now
+
+    @property
+    def digests(self) -> set[bytes]:
+        """The secrets whose keys were changed."""
+        return {event.digest for event in self._events if event.digest is not None}
+
+    @property
+    def has_events(self) -> bool:
+        """Whether it has changed anything."""
+        return bool(self._events)
+
+    @property
+    def needs_rollback(self) -> bool:
+        """Whether only a rollback undoes it."""
+        return self._has_written or self._transaction.is_broken
+
+    def keep(self) -> None:
+        """It is to be committed."""
+        if self._events:
+            self._transaction.new += self._new
+            self._transaction.events += self._events
+            self._transaction.seq = self.seq
+            self._transaction.actors[self.seq] = self._actor
+
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], _kind: str) -> None:
-        """Add keys."""
+        """Add keys, with the commit at the latest."""
+        tables = self._transaction
 
         def insert() -> None:
             for row in rows:
                 columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
-                self.keys[row["id"]] = KeyRow(
-                    **columns, created_at=self.now, updated_at=self.now, expires_at=row["expires_at"]
-                )
-                self.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
-                self._note(row["digest"])
+                dates = {"created_at": self.now, "updated_at": self.now, "expires_at": row["expires_at"]}
+                tables.keys[row["id"]] = KeyRow(**columns, **dates, allow=row["allow"])
+                tables.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
 
-        await self._do("INSERT", insert)
+        self._new.append(insert)
+        for row in rows:
+            self._note(row["digest"])
 
     async def states(self, ids: Sequence[str]) -> Mapping[str, Standing]:
         """What each key may do."""
 
         def look() -> Mapping[str, Standing]:
-            rows = [self.keys[each] for each in ids if each in self.keys]
+            rows = [self._transaction.keys[each] for each in ids if each in self._transaction.keys]
             return {
                 row.id: Standing(
                     row.id,
                     row.project,
                     frozenset(row.permissions.split()),
                     row.active,
-                    _old_secret(row, self.secrets, self.now) is not None,
+                    _old_secret(row, self._transaction.secrets, self.now) is not None,
                 )
                 for row in rows
             }
@@ -243,10 +307,12 @@ class Transaction:
 
         def switch() -> None:
             for key_id in ids:
-                self.keys[key_id] = replace(self.keys[key_id], active=active, updated_at=self.now)
+                self._transaction.keys[key_id] = replace(
+                    self._transaction.keys[key_id], active=active, updated_at=self.now
+                )
                 self._note_key(key_id)
 
-        await self._do("UPDATE", switch)
+        await self._write("UPDATE", switch)
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
         """Remove keys with their secrets."""
@@ -254,19 +320,21 @@ class Transaction:
         def delete() -> None:
             for key_id in ids:
                 self._note_key(key_id)
-                del self.keys[key_id]
-                self.secrets = {each: row for each, row in self.secrets.items() if row.key_id != key_id}
+                del self._transaction.keys[key_id]
+                self._transaction.secrets = {
+                    each: row for each, row in self._transaction.secrets.items() if row.key_id != key_id
+                }
 
-        await self._do("DELETE", delete)
+        await self._write("DELETE", delete)
 
     async def update_key(self, key: APIKey, values: Mapping[str, Any], _detail: Mapping[str, Any]) -> None:
         """Set columns of one key."""
 
         def update() -> None:
-            self.keys[key.id] = replace(self.keys[key.id], **values, updated_at=self.now)
+            self._transaction.keys[key.id] = replace(self._transaction.keys[key.id], **values, updated_at=self.now)
             self._note_key(key.id)
 
-        await self._do("UPDATE", update)
+        await self._write("UPDATE", update)
 
     async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
         """Give a key a new secret."""
@@ -275,16 +343,16 @@ class Transaction:
 
         def rotate() -> None:
             self._note_key(key_id)
-            for each, row in list(self.secrets.items()):
+            for each, row in list(self._transaction.secrets.items()):
                 if row.key_id == key_id:
                     if not grace or row.expires_at is not None:
-                        del self.secrets[each]
+                        del self._transaction.secrets[each]
                     else:
-                        self.secrets[each] = replace(row, expires_at=self.now + grace)
-            self.secrets[digest] = SecretRow(key_id, hint)
+                        self._transaction.secrets[each] = replace(row, expires_at=self.now + grace)
+            self._transaction.secrets[digest] = SecretRow(key_id, hint)
             self._note(digest)
 
-        await self._do("UPDATE", rotate)
+        await self._write("UPDATE", rotate)
 
     async def end_grace(self, ids: Sequence[str]) -> None:
         """Take the older secrets of keys away."""
@@ -292,41 +360,47 @@ class Transaction:
         def end() -> None:
             for key_id in ids:
                 self._note_key(key_id)
-                self.keys[key_id] = replace(self.keys[key_id], updated_at=self.now)
-                older = [each for each, row in self.secrets.items() if row.key_id == key_id and row.expires_at]
+                self._transaction.keys[key_id] = replace(self._transaction.keys[key_id], updated_at=self.now)
+                older = [
+                    each for each, row in self._transaction.secrets.items() if row.key_id == key_id and row.expires_at
+                ]
                 for each in older:
-                    del self.secrets[each]
+                    del self._transaction.secrets[each]
 
-        await self._do("DELETE", end)
+        await self._write("DELETE", end)
 
     async def invalidate(self) -> None:
         """Have every worker distrust what was read before."""
 
         def raise_counter() -> None:
             self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
-            self.events.append(Event(self.seq, self.nonce, None))
+            self._events.append(Event(self.seq, self.nonce, None))
 
-        await self._do("UPDATE", raise_counter)
+        await self._write("UPDATE", raise_counter)
 
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it."""
-        return await self._do("SELECT", lambda: _as_key(self.keys[key_id], self.secrets, self.now))
+        return await self._do(
+            "SELECT", lambda: _as_key(self._transaction.keys[key_id], self._transaction.secrets, self.now)
+        )
+
+    async def _write(self, kind: str, effect: Callable[[], None]) -> None:
+        self._has_written = True
+        await self._do(kind, effect)
 
     async def _do(self, kind: str, effect: Callable[[], T]) -> T:
-        def guarded() -> T:
-            if self.is_over:
-                raise UnavailableError(f"{kind}: the connection was lost")
+        def done() -> T:
             return effect()
 
-        return await self._database.exchange(kind, guarded)
+        return await self._transaction.do(kind, done)
 
     def _note_key(self, key_id: str) -> None:
-        for digest, row in self.secrets.items():
+        for digest, row in self._transaction.secrets.items():
             if row.key_id == key_id:
                 self._note(digest)
 
     def _note(self, digest: bytes) -> None:
-        self.events.append(Event(self.seq, self.nonce, digest))
+        self._events.append(Event(self.seq, self.nonce, digest))
 
 
 class Database:
@@ -337,6 +411,7 @@ class Database:
         self._process = process
         self._timeout = timeout
         self._transactions: set[Transaction] = set()
+        self._changes = GroupCommit(self._make)
         self.workers = Workers(self)
         self.doorbell = Doorbell(server.doorbells, process)
         process.on_death.append(self._break)
@@ -426,16 +501,22 @@ class Database:
 
         return await self.exchange("SELECT keys", read)
 
-    async def change(self, actor: Actor | None, make: Callable[[Transaction], Awaitable[T]]) -> tuple[Transaction, T]:
-        """One transaction; as `gatepost.database.database.Database.change` and `gatepost.database.commit`."""
-        transaction = Transaction(self, "nobody" if actor is None else actor.name)
+    async def change(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
+        """As `gatepost.database.database.Database.change`."""
+        return await self._changes.ask(actor, make)
+
+    async def _make(self, group: Group[Change]) -> None:
+        """One transaction; as `gatepost.database.database.Database._attempt` and `gatepost.database.commit`."""
+        transaction = Transaction(self)
         self._transactions.add(transaction)
         try:
             await transaction.begin()
-            answer = await make(transaction)
+            await group.make(partial(Change, transaction))
             if transaction.events:
+                await transaction.add()
+                group.is_committed = None
                 await self._commit(transaction)
-            return transaction, answer
+                group.is_committed = True
         finally:
             self._transactions.discard(transaction)
             self._drop(transaction)
@@ -452,7 +533,7 @@ class Database:
         self.server.world.counts["commits without an answer"] += 1
         deadline = loop.time() + self._timeout
         while loop.time() < deadline:
-            asking = Transaction(self, "who asks")
+            asking = Transaction(self)
             try:
                 made = await self.locked(asking, "SELECT own event", lambda: self._holds(transaction))
             except UnavailableError:
@@ -463,7 +544,7 @@ class Database:
                 raise UnavailableError("The database went away in the commit (nothing was changed)") from lost
             finally:
                 self._drop(asking)
-        raise UncertainCommitError("Cannot tell whether the change was made", transaction.seq) from lost
+        raise NobodyKnowsError from lost
 
     def _holds(self, transaction: Transaction) -> bool:
         made = (transaction.seq, transaction.nonce)
@@ -573,6 +654,7 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) 
         created_at=row.created_at,
         updated_at=row.updated_at,
         expires_at=row.expires_at,
+        allow=allow_of(row.allow),
         hint=hint,
         old_secret=_old_secret(row, all_secrets, now),
     )
@@ -589,4 +671,5 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         key.updated_at.timestamp(),
         None if key.expires_at is None else key.expires_at.timestamp(),
         None if secret.expires_at is None else secret.expires_at.timestamp(),
+        key.allow,
     )

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")
 KEYS_ALIVE = 6
+AT_ONCE = (1, 1, 1, 4)
+"""Verbs that one admin calls at the same time."""
+
 SECRETS_REMEMBERED = 14
 """Secrets that clients go on trying, those of the dead included."""
 
@@ -261,7 +264,7 @@ class Run:
         await self._create(keys)
         while keys.is_open:
             await asyncio.sleep(rng.expovariate(1 / self.plan.verb_every))
-            await self.act(keys)
+            await asyncio.gather(*(self.act(keys) for _ in range(rng.choice(AT_ONCE))))
 
     async def act(self, keys: SimulatedKeys) -> None:
         """One verb on one key; several admins may meet on it."""
@@ -343,6 +346,9 @@ class Run:
             if ledger.has_committed(actor) and past == ledger.past:
                 self._break_off(f"{actor}: is committed, but its caller was told {failure}")
             return None
+        claims = isinstance(result, Issued) or getattr(result, "seq", None) is not None
+        if claims and not ledger.has_committed(actor) and past == ledger.past:
+            self._break_off(f"{actor}: is not committed, but its caller was told that it is")
         if result.propagation is not None:
             seq = getattr(result, "seq", None) or ledger.seq_of(actor, before)
             self._take_promise(actor, result.propagation, seq, past)

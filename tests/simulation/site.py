@@ -42,7 +42,7 @@ COSTS: Mapping[str, Cost] = {
     "Database.read_events": Cost(160e-6),
     "Database.read_records": Cost(230e-6),
     "Transaction.begin": Cost(400e-6),
-    "Transaction._do": Cost(200e-6),
+    "Transaction.do": Cost(200e-6),
     "Database._commit": Cost(400e-6),
     "Workers.renew": Cost(410e-6),
     "Workers.read_all": Cost(190e-6, 0.4e-6),

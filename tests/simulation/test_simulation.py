@@ -39,6 +39,7 @@ HAPPENED = {
     "verbs told: still spreading": 5,
     "verbs told: nothing changed": 5,
     "commits without an answer": 5,
+    "changes committed with others": 200,
     "nudges lost": 500,
     "fault pause": 10,
     "fault kill": 10,

@@ -1,15 +1,17 @@
 """The admin app: the page at its root, the REST API below `/api`, its document at `/openapi.json`."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.admin.api import make_api, make_document
 from gatepost.admin.entry import Authorize
 from gatepost.admin.mount import below_mount
 from gatepost.admin.page import Trial, make_page
-from gatepost.asgi import Bearer, Header, Lifespan, Source
+from gatepost.asgi import APIKeyMiddleware, Bearer, Header, Lifespan, Source, serving
 from gatepost.base import BadInputError, ConfigurationError
 from gatepost.keys import APIKeys
 from gatepost.rules import ACCESS_MANAGE, ACCESS_READ
@@ -26,7 +28,8 @@ class Admin:
     page with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds` since the last use (12 hours at
     most), unless `authorize(request)` says who they are: an `Actor`, or `None` for nobody who may. `presets`: sets of
     permissions to pick at once, by title; `None` = some that fit most catalogues. `title`: the page's heading. `realm`:
-    for the challenge of a 401.
+    for the challenge of a 401. `trusted_proxies`, `header`: whose word on where a
+    request is from is believed, as for the middleware; left out, they are those of the middleware around the app.
 
     Raises `ConfigurationError` for a catalogue without the two permissions, `BadInputError`. Needs the extra `admin`.
     """
@@ -41,6 +44,8 @@ class Admin:
         session_seconds: float = 1800.0,
         title: str = "API keys",
         realm: str = "api",
+        trusted_proxies: Iterable[str] = (),
+        header: str = X_FORWARDED_FOR,
     ) -> None:
         missing = [name for name in (ACCESS_READ, ACCESS_MANAGE) if name not in keys.catalogue]
         if missing:
@@ -50,6 +55,7 @@ class Admin:
                 'ACCESS_READ = "view API keys" and ACCESS_MANAGE = "manage API keys"'
             )
         self._keys = keys
+        self._addresses = Addresses(trusted_proxies, header)
         page = make_page(
             keys,
             authorize=authorize,
@@ -82,7 +88,19 @@ class Admin:
         if scope["type"] == "lifespan":
             await Lifespan(self._keys, self._app)(scope, receive, send)
             return
-        await self._app(below_mount(scope), receive, send)
+        await self._app(self._told_client(below_mount(scope)), receive, send)
+
+    def _told_client(self, scope: Scope) -> Scope:
+        """The scope with who is behind the proxies as its `client`, so that everything within sees the same: the check
+        of keys, the audit log, the brake of the sign-in."""
+        addresses = self._addresses
+        around: Any = serving()
+        if not addresses.believes_proxies and around and isinstance(around[1], APIKeyMiddleware):
+            addresses = around[1].addresses
+        if not addresses.believes_proxies:
+            return scope
+        address = addresses.seen(scope).address
+        return {**scope, "client": None if address is None else (address, 0)}
 
 
 def _header(sources: Sequence[Source]) -> str:

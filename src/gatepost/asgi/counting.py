@@ -1,10 +1,11 @@
 """Counting what came of requests, on the way out: by then the app's router has told which route it was."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Message, Send
 
+from gatepost.addresses import Addresses
 from gatepost.asgi.context import OUTCOME
 from gatepost.asgi.sources import Scope
 from gatepost.asgi.templates import ROUTE, TEMPLATE, Templates
@@ -17,10 +18,11 @@ VALID = Outcome.VALID
 
 
 class Counting:
-    """Counts the requests of one middleware."""
+    """Counts the requests of one middleware. `addresses`: tells where a request is from."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses) -> None:
         self._templates = Templates()
+        self._address = addresses.of if addresses.believes_proxies else _peer
 
     def let_in(self, uses: "UsageCounter", key: Record, digest: bytes, scope: Scope, began: float) -> None:
         """A request was let in as `key` with the secret of `digest` (32 bytes), and is over. `began`: on the boot
@@ -31,10 +33,10 @@ class Counting:
                 cell.count += 1
                 if began >= cell.last:
                     cell.last = began
-                    cell.client = scope.get("client")
+                    cell.client = self._address(scope)
                 return
         route, outcome = self._templates.of(scope), scope.get(OUTCOME, VALID)
-        uses.count(outcome, key.id, digest, began or uses.clock(), route, scope.get("client"))
+        uses.count(outcome, key.id, digest, began or uses.clock(), route, self._address(scope))
 
     def refused(
         self,
@@ -51,7 +53,12 @@ class Counting:
         key_id, digest = "", b""
         if isinstance(presented, Presented) and presented.key_id is not None:
             key_id, digest = presented.key_id, presented.digest
-        uses.count(outcome, key_id, digest, began or uses.clock(), "", scope.get("client"))
+        uses.count(outcome, key_id, digest, began or uses.clock(), "", self._address(scope))
+
+
+def _peer(scope: Scope) -> Any:
+    """Who is at the other end of the connection, as the server tells it."""
+    return scope.get("client")
 
 
 class Handshake:

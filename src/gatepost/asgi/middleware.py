@@ -3,7 +3,7 @@
 import inspect
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -14,20 +14,23 @@ from typing import Any
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.addresses import X_FORWARDED_FOR, Addresses, server_warning
 from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
+from gatepost.asgi.ending import end, finish, unwind
 from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
 from gatepost.asgi.refusal_log import RefusalLog
 from gatepost.asgi.responses import Problem, challenge, checked_realm
 from gatepost.asgi.routing import Routing
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
-from gatepost.asgi.streams import ConnectionEndedError, Socket, Stream, send_watched
+from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
 from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
+    BoundedRecord,
     ConfigurationError,
     Credentials,
     Outcome,
@@ -57,9 +60,10 @@ class APIKeyMiddleware:
     the scope that tells it; a key of another project is refused; `None` = every key is let in. Paths are those that the
     app routes, below its root path; functions are shown them so, as `path`, with an empty `root_path`. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
-    response; may be async. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as
-    for `exempt`, where the key is judged on the database's word (one round trip), whatever is remembered of it; a path
-    that an app might take for one of them is one.
+    response; may be async. `trusted_proxies`, `header`: whose word on where a request is from is believed, as for
+    `Addresses`; none = the connection's peer is the client. `refusal_log`: tells the log of what is refused; `None` =
+    `RefusalLog()`. `fresh`: paths, as for `exempt`, where the key is judged on the database's word (one round trip),
+    whatever is remembered of it; a path that an app might take for one of them is one.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -93,6 +97,8 @@ class APIKeyMiddleware:
         end_connections: bool = True,
         end_uploads: bool = False,
         user: bool = True,
+        trusted_proxies: Iterable[str] = (),
+        header: str = X_FORWARDED_FOR,
         refusal_log: RefusalLog | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
@@ -111,11 +117,14 @@ class APIKeyMiddleware:
         self._end_connections = end_connections
         telling = telling_routes(app)
         self._serve = EndUploads(telling) if end_uploads else telling
-        self._counting = Counting()
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
+        self.addresses = Addresses(trusted_proxies, header)
+        self._counting = Counting(self.addresses)
+        """Where requests are from."""
+        self._address_of = self.addresses.of
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
         if not asks_first and extractor.headers is not None:
@@ -125,7 +134,8 @@ class APIKeyMiddleware:
                 strip=strip,
                 user=self._user,
                 variable=served_variable,
-                finish=_end,
+                finish=end,
+                bounded=None if self.addresses.believes_proxies else BoundedRecord,
                 task_of=task_of if end_connections else None,
                 send_watched=send_watched,
                 count=self._counting.let_in,
@@ -155,7 +165,9 @@ class APIKeyMiddleware:
         app = self._serve
         began = 0.0 if (uses := keys.uses) is None else uses.clock()
         taken: Any = take(scope)
-        if type(taken) is not bytes or (key := hit(digest := sha256(taken).digest())) is None:
+        if type(taken) is not bytes or (
+            (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
+        ):
             taken = Presented(taken) if type(taken) is bytes else taken
             admitted = await self._admit(taken, scope)
             uses = keys.uses  # they may have been opened meanwhile
@@ -189,13 +201,13 @@ class APIKeyMiddleware:
             await app(scope, receive, send)
         except BaseException as raised:
             if served[3] is None or not served[3].absorbs(raised):
-                _unwind(served, outer)
+                unwind(served, outer)
                 raise
         finally:
             if uses is not None and key is not None:
                 self._counting.let_in(uses, key, digest, scope, began)
         if outer or served[3]:
-            await _finish(served, outer)
+            await finish(served, outer)
         served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
 
     @property
@@ -225,15 +237,20 @@ class APIKeyMiddleware:
             scope["auth"] = judged.auth
         return None
 
-    async def outcome_of(self, digest: bytes) -> Outcome:
-        """How a request with the secret of `digest` (32 bytes), which was let in before, would be judged if it began
-        now. No I/O where memory knows it."""
-        if self.keys.hit(digest) is not None:
+    async def outcome_of(self, digest: bytes, scope: Scope) -> Outcome:
+        """How a request like `scope` with the secret of `digest` (32 bytes), which was let in before, would be judged
+        if it began now. No I/O where memory knows it."""
+        if self.keys.hit(digest) is not None or self._bounded_hit(digest, scope) is not None:
             return Outcome.VALID
         try:
-            return (await self.keys.judge_presented(Presented(digest=digest)))[0]
+            presented = Presented(digest=digest, address=self.addresses.of(scope))
+            return (await self.keys.judge_presented(presented))[0]
         except UnavailableError:
             return Outcome.UNAVAILABLE
+
+    def attend(self, digest: bytes, key: Record, scope: Scope, end: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have `end` called when the connection of `scope` must not go on: `APIKeys.attend`."""
+        return self.keys.attend(digest, key, end, self.addresses.of(scope))
 
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
@@ -247,7 +264,7 @@ class APIKeyMiddleware:
         async def refuse(outcome: Outcome, receive: Receive) -> None:
             await self.refuse_with(outcome, scope, receive, send)
 
-        attend = partial(self.keys.attend, digest, key) if self._end_connections else _attend_nothing
+        attend = partial(self.attend, digest, key, scope) if self._end_connections else lambda _end: do_nothing
         socket = Socket(receive, send, attend, refuse)
         uses = self.keys.uses
         count = do_nothing if uses is None else partial(self._counting.let_in, uses, key, digest, scope, uses.clock())
@@ -262,7 +279,7 @@ class APIKeyMiddleware:
                 raise
         finally:
             handshake.count()
-            _unwind(served, outer)
+            unwind(served, outer)
             await socket.leave()
 
     def _take_if_asked(self, scope: Scope) -> Presented | Outcome | None:
@@ -291,7 +308,9 @@ class APIKeyMiddleware:
             return (
                 (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
             )
-        admitted = (None if presented.fresh else self.keys.hit(presented.digest)) or await self._judge(presented, scope)
+        digest = presented.digest
+        remembered = None if presented.fresh else self.keys.hit(digest) or self._bounded_hit(digest, scope)
+        admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
@@ -299,8 +318,17 @@ class APIKeyMiddleware:
             return self._told(Outcome.PROJECT_DENIED, admitted, scope)
         return presented.digest, admitted
 
+    def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
+        """As `APIKeys.hit`, for a key that has bounds, if the request is within them."""
+        key = self.keys.bounded_hit(digest)
+        if key is None:
+            return None
+        address = self._address_of(scope)
+        return key if (key.judged is not None and key.judged.get(address)) or key.admits(address) else None
+
     async def _judge(self, presented: Presented, scope: Scope) -> Record | Problem:
-        """The key of a secret that memory does not know as usable, or is not to be asked for; or the refusal."""
+        """The key of a secret that memory does not know as usable here, or is not to be asked for; or the refusal."""
+        presented.address = self.addresses.of(scope)
         try:
             if not self.keys.is_open:  # a server without lifespan
                 await self.keys.open()
@@ -315,7 +343,8 @@ class APIKeyMiddleware:
 
     def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
         """The refusal for that outcome, once the log has it."""
-        self.refusal_log.tell(outcome, key, scope)
+        seen = self.addresses.seen(scope) if outcome is Outcome.ADDRESS_DENIED else None
+        self.refusal_log.tell(outcome, key, scope, seen)
         return self._refusals[outcome]
 
     def _refusal(self, outcome: Outcome) -> Problem:
@@ -341,42 +370,10 @@ class APIKeyMiddleware:
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
+        warning = server_warning(receive)
+        if warning is not None:
+            logger.warning("%s", warning)
         await Lifespan(self.keys, self.app)(scope, receive, send)
-
-
-def _attend_nothing(_end: Callable[[Outcome], None]) -> Callable[[], None]:
-    """In the place of the watch over a connection that is not to be ended."""
-    return do_nothing
-
-
-def _unwind(served: Served, outer: Served | None) -> Stream | None:
-    """A request is over that was served within another, that failed, or whose response was a stream: that stream."""
-    stream: Stream | None = served[3]
-    served.clear()
-    if outer and serving() is served:  # not where a garbage collector closes what was lost
-        set_serving(outer)
-    if stream is not None:
-        stream.leave()
-    return stream
-
-
-async def _finish(served: Served, outer: Served | None) -> None:
-    """The app is done with such a request. Raises `ConnectionEndedError` for a response that was ended."""
-    stream = _unwind(served, outer)
-    if stream is not None and stream.outcome is not None:
-        await stream.cut()
-
-
-async def _end(served: Served, outer: Served | None, raised: BaseException | None) -> None:
-    """The end of `__call__` for a request that compiled code let in, where more is to be done than to forget it. Raises
-    what the app raised, or `ConnectionEndedError`."""
-    if raised is not None and (served[3] is None or not served[3].absorbs(raised)):
-        _unwind(served, outer)
-        try:
-            raise raised
-        finally:
-            del raised  # or the error holds this frame, which holds the error
-    await _finish(served, outer)
 
 
 def _unavailable(retry_after: int) -> Problem:

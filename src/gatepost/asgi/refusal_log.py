@@ -4,6 +4,7 @@ import logging
 
 from starlette.types import Scope
 
+from gatepost.addresses import Seen
 from gatepost.base import APIKey, BadInputError, Clock, Outcome, boot_clock
 
 logger = logging.getLogger("gatepost.refusals")
@@ -16,11 +17,13 @@ MINUTE = 60.0
 
 class RefusalLog:
     """Tells the logger `gatepost.refusals` of each refusal: its code, the key's id where one is known, method and path.
-    Never a secret, a query or a header.
+    Never a secret, a query or a header. Of a caller whose address is not on the key's list it tells the address that
+    was seen, and by which rule.
 
     `level`: of the lines, as `logging` has them. `per_minute`: most lines in a minute, of this process, 0 = none; what
     is left out is counted, and told with the first refusal after it. A record also has `outcome`, `key_id` (`None` = no
-    key is known by what was sent) and `path` for formatters. Raises `BadInputError`.
+    key is known by what was sent) and `path` for formatters, and `address` and `address_rule` where they are told.
+    Raises `BadInputError`.
     """
 
     def __init__(self, *, level: int | str = logging.INFO, per_minute: int = 60, clock: Clock = boot_clock) -> None:
@@ -35,20 +38,27 @@ class RefusalLog:
         self._ends = 0.0
         self._told = self._left_out = 0
 
-    def tell(self, outcome: Outcome, key: APIKey | None, scope: Scope) -> None:
-        """One request of `scope` was refused, with that key if it is known."""
+    def tell(self, outcome: Outcome, key: APIKey | None, scope: Scope, seen: Seen | None = None) -> None:
+        """One request of `scope` was refused, with that key if it is known. `seen`: where it was from, where that is
+        why."""
         if not self._per_minute or not logger.isEnabledFor(self._level) or not self._has_room():
             return
         key_id = None if key is None else key.id
         path = _shown(scope.get("path", ""))
+        extra = {"outcome": outcome.value, "key_id": key_id, "path": path}
+        where = ""
+        if seen is not None:
+            extra |= {"address": seen.address, "address_rule": seen.rule}
+            where = f", from {seen.address or 'nobody knows where'} ({seen.rule})"
         logger.log(
             self._level,
-            "Refused with %s: %s, %s %s",
+            "Refused with %s: %s, %s %s%s",
             outcome.value,
             "no key that is known" if key_id is None else f"key {key_id}",
             scope.get("method", "WebSocket"),
             path,
-            extra={"outcome": outcome.value, "key_id": key_id, "path": path},
+            where,
+            extra=extra,
         )
 
     def _has_room(self) -> bool:

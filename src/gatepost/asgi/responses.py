@@ -46,6 +46,9 @@ _TABLE: Mapping[Outcome, _Line] = {
     Outcome.PERMISSION_DENIED: _Line(
         HTTPStatus.FORBIDDEN, "The API key lacks a permission that this needs.", WEBSOCKET_FORBIDDEN
     ),
+    Outcome.ADDRESS_DENIED: _Line(
+        HTTPStatus.FORBIDDEN, "The API key may not be used from this address.", WEBSOCKET_FORBIDDEN
+    ),
     Outcome.PROJECT_DENIED: _Line(HTTPStatus.FORBIDDEN, "The API key belongs to another project.", WEBSOCKET_FORBIDDEN),
     Outcome.UNAVAILABLE: _Line(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -90,10 +90,10 @@ class Stream:
     __slots__ = ("_cancelled", "_leave", "_send", "_task", "outcome")
 
     def __init__(self, served: "Served") -> None:
-        _scope, middleware, digest, _, self._send, key, self._task = served
+        scope, middleware, digest, _, self._send, key, self._task = served
         self._cancelled = False
         self.outcome: Outcome | None = None
-        self._leave: Callable[[], None] = middleware.keys.attend(digest, key, self.end)
+        self._leave: Callable[[], None] = middleware.attend(digest, key, scope, self.end)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on. Raises `ConnectionEndedError` once it has been ended."""

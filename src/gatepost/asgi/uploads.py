@@ -31,10 +31,10 @@ class EndUploads:
         key = scope["api_key"]
 
         async def judge() -> Outcome:
-            outcome: Outcome = await middleware.outcome_of(digest)
+            outcome: Outcome = await middleware.outcome_of(digest, scope)
             return outcome
 
-        upload = Upload(receive, send, lambda end: middleware.keys.attend(digest, key, end), judge)
+        upload = Upload(receive, send, lambda end: middleware.attend(digest, key, scope, end), judge)
         try:
             await self.app(scope, upload.receive, upload.send)
         except Exception:

@@ -3,10 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gatepost.base.actor import Actor as Actor
+from gatepost.base.actor import ActorKind as ActorKind
 from gatepost.base.clock import Clock as Clock
 from gatepost.base.clock import boot_clock as boot_clock
 from gatepost.base.coalescing import Coalescer as Coalescer
 from gatepost.base.decision import decide as decide
+from gatepost.base.decision import of_another_address as of_another_address
 from gatepost.base.decision import of_another_project as of_another_project
 from gatepost.base.errors import AccessDeniedError as AccessDeniedError
 from gatepost.base.errors import BadInputError as BadInputError
@@ -34,11 +37,10 @@ from gatepost.base.models import EVENT_KINDS as EVENT_KINDS
 from gatepost.base.models import EXPIRES_WITHIN_MAX as EXPIRES_WITHIN_MAX
 from gatepost.base.models import EXPIRING_SECONDS as EXPIRING_SECONDS
 from gatepost.base.models import MAKING_KINDS as MAKING_KINDS
+from gatepost.base.models import OWNER_MAX as OWNER_MAX
 from gatepost.base.models import PROJECT_MAX as PROJECT_MAX
 from gatepost.base.models import YEAR_MAX as YEAR_MAX
 from gatepost.base.models import YEAR_MIN as YEAR_MIN
-from gatepost.base.models import Actor as Actor
-from gatepost.base.models import ActorKind as ActorKind
 from gatepost.base.models import APIKey as APIKey
 from gatepost.base.models import ChangeEvent as ChangeEvent
 from gatepost.base.models import EditedKey as EditedKey
@@ -54,8 +56,17 @@ from gatepost.base.models import State as State
 from gatepost.base.models import Total as Total
 from gatepost.base.models import Verdict as Verdict
 from gatepost.base.models import Worker as Worker
+from gatepost.base.networks import NETWORKS_MAX as NETWORKS_MAX
+from gatepost.base.networks import Networks as Networks
+from gatepost.base.networks import address_of as address_of
+from gatepost.base.networks import allow_of as allow_of
+from gatepost.base.networks import checked_networks as checked_networks
+from gatepost.base.networks import covers as covers
+from gatepost.base.networks import networks_of as networks_of
+from gatepost.base.networks import networks_text as networks_text
 from gatepost.base.record import NEVER as NEVER
 from gatepost.base.record import Absent as Absent
+from gatepost.base.record import BoundedRecord as BoundedRecord
 from gatepost.base.record import Credentials as Credentials
 from gatepost.base.record import Found as Found
 from gatepost.base.record import Record as Record

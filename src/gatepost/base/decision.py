@@ -1,19 +1,25 @@
 """Whether a record lets a request in. Pure: the moment comes in as an argument."""
 
 from gatepost.base.models import Outcome
-from gatepost.base.record import Absent, Found
+from gatepost.base.record import Absent, BoundedRecord, Found, Record
 
 
 def decide(found: Found, now: float) -> Outcome:
     """The outcome for what a lookup found, at `now` (seconds since the epoch by the database's clock).
 
-    A memory hit in `Lookup.hit` asks only the second question, `now < usable_until`; the two agree by test.
+    A memory hit in `Lookup.hit` asks only the second question, of `usable_until`; the two agree by test.
     """
     if isinstance(found, Absent):
         return Outcome.INVALID
-    if now < found.usable_until:
+    if now < found.ends_at:
         return Outcome.VALID
     return Outcome.EXPIRED if found.active else Outcome.DEACTIVATED
+
+
+def of_another_address(key: Record, address: str | None) -> bool:
+    """Whether a request from that address must not use the key. `None` = nobody knows where it is from: a key that has
+    a list is used from nowhere else then."""
+    return isinstance(key, BoundedRecord) and not key.admits(address)
 
 
 def of_another_project(key_project: str | None, project: str | None) -> bool:

@@ -1,16 +1,14 @@
-"""The values that users meet: keys, who acts on them, what making one gives, pages, verdicts, receipts, events."""
+"""The values that users meet: keys, what making one gives, pages, verdicts, receipts, events."""
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import KW_ONLY, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, Generic, Literal, Self, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import orjson
 from starlette.authentication import BaseUser
-
-from gatepost.base.errors import BadInputError
 
 T = TypeVar("T")
 
@@ -19,6 +17,7 @@ YEAR_MIN, YEAR_MAX = 1, 9999
 
 DESCRIPTION_MAX = 200
 PROJECT_MAX = 100
+OWNER_MAX = 100
 ACTOR_MAX = 200
 ACTOR_ID_MAX = 200
 ADDRESS_MAX = 100
@@ -44,6 +43,7 @@ class Outcome(StrEnum):
     EXPIRED = "key_expired"
     AMBIGUOUS = "key_ambiguous"
     PERMISSION_DENIED = "permission_denied"
+    ADDRESS_DENIED = "address_denied"
     PROJECT_DENIED = "project_denied"
     UNAVAILABLE = "unavailable"
 
@@ -75,7 +75,8 @@ class APIKey(BaseUser):
 
     `id`: 12 base62 characters. `project`: the tenant, `None` = every project. `description`: 1 to 200 characters.
     `permissions`: names of the catalogue. `active`: switched on. `created_at`, `updated_at`: aware, UTC, the database's
-    clock. `expires_at`: aware, UTC, `None` = never. `hint`: start and last four characters of the current secret.
+    clock. `expires_at`: aware, UTC, `None` = never. `allow`: the networks that it may be used from, in CIDR notation;
+    `None` = anywhere, empty = nowhere. `hint`: start and last four characters of the current secret.
     `old_secret`: the one before it, while it still works; `None` = there is none. `last_used_at`: aware, UTC, up to a
     minute behind; `None` = never. Only reads for management tell these three: they are `None` in a request's key.
     """
@@ -88,6 +89,7 @@ class APIKey(BaseUser):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None
+    allow: tuple[str, ...] | None = None
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -106,8 +108,9 @@ class APIKey(BaseUser):
     @property
     def version(self) -> str:
         """24 hex characters that change with every change of the key: what `if_version=` and HTTP's ETag compare."""
-        content = [self.id, self.project, self.description, sorted(self.permissions), self.active]
-        text = orjson.dumps([*content, self.created_at, self.updated_at, self.expires_at])
+        content: list[Any] = [self.id, self.project, self.description, sorted(self.permissions), self.active]
+        content += [self.created_at, self.updated_at, self.expires_at]
+        text = orjson.dumps(content if self.allow is None else [*content, self.allow])
         return blake2b(text, digest_size=VERSION_BYTES).hexdigest()
 
     @property
@@ -146,104 +149,6 @@ EVENT_KINDS: Sequence[str] = get_args(EventKind)
 
 MAKING_KINDS = ("created", "imported")
 """Those by which there is a key that there was not before."""
-
-
-class ActorKind(StrEnum):
-    """What acted on keys, as the audit log tells it. Names can be chosen; this cannot.
-
-    `PERSON`: somebody whom the host app knows. `OPERATOR`: the app's own code, by a name that it wrote. `KEY`: a key,
-    over REST or the page. `SHELL`: the `gatepost` command. `DATABASE`: a user of the database, by hand in SQL.
-    """
-
-    PERSON = "person"
-    OPERATOR = "operator"
-    KEY = "key"
-    SHELL = "shell"
-    DATABASE = "database"
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts on keys, from where, and what limits them (`gatepost.authority` has the rules).
-
-    Closed unless told otherwise: an actor holds nothing but `permissions`, in nothing but `project`.
-
-    `name`: 1 to 200 characters, for people. `id`: what the host app knows a person by for good, such as a user's id, 1
-    to 200 characters; two people of one name are told apart by it; `None` = the name is that. `address`: where from: an
-    IP address, a host; `None` = not known.
-
-    `permissions`: what the actor holds; left out, nothing, and every verb refuses it. `project`: the only one whose
-    keys the actor reaches; `None` = all, with what `permissions` allow. `operator=True`: whom nothing limits; it goes
-    with neither of them. `at_shell`: an operator at a shell. `key_id`: the key that acts, where one does: what it may
-    do is read anew in each change, and is no more than `permissions`. `digest`: of the secret that it acts with (32
-    bytes), which must still be good then; `None` = not asked.
-
-    Raises `BadInputError` for what contradicts itself, and for `permissions` that are no set.
-    """
-
-    name: str
-    _: KW_ONLY
-    id: str | None = None
-    address: str | None = None
-    project: str | None = None
-    permissions: frozenset[str] = frozenset()
-    operator: bool = False
-    at_shell: bool = False
-    key_id: str | None = None
-    digest: bytes | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.permissions, Set):  # a str, a list or None may be a mistake that would give more
-            raise BadInputError(
-                "permissions must be a set of names, frozenset({'ACCESS_READ'}) for one; "
-                f"operator=True is for whom nothing limits; not {self.permissions!r:.50}",
-                "permissions",
-            )
-        object.__setattr__(self, "permissions", frozenset(self.permissions))
-        for name in ("operator", "at_shell"):
-            if not isinstance(getattr(self, name), bool):
-                raise BadInputError(f"{name} must be True or False, not {getattr(self, name)!r:.50}", name)
-        limits = {"project": self.project, "permissions": self.permissions or None, "key_id": self.key_id}
-        given = [name for name, value in limits.items() if value is not None]
-        if self.operator and given:
-            raise BadInputError(f"An operator is limited by nothing: leave out operator=True, or {' and '.join(given)}")
-        if self.at_shell and not self.operator:
-            raise BadInputError("Whoever has a shell is an operator: say operator=True too", "at_shell")
-        if self.key_id is not None and self.id is not None:
-            raise BadInputError("A key is known by its key_id: leave out id", "id")
-
-    @classmethod
-    def of(cls, key: APIKey, address: str | None = None, digest: bytes | None = None) -> Self:
-        """A key that acts for itself."""
-        return cls(
-            name=f"key {key.id}",
-            address=address,
-            key_id=key.id,
-            project=key.project,
-            permissions=key.permissions,
-            digest=digest,
-        )
-
-    @property
-    def kind(self) -> ActorKind:
-        """What it is. An operator that has an `id` is a person."""
-        if self.key_id is not None:
-            return ActorKind.KEY
-        if self.at_shell:
-            return ActorKind.SHELL
-        return ActorKind.OPERATOR if self.operator and self.id is None else ActorKind.PERSON
-
-    @property
-    def identity(self) -> str:
-        """What tells it from all others of its kind: the key's id, else `id`, else the name."""
-        if self.key_id is not None:
-            return self.key_id
-        return self.name if self.id is None else self.id
-
-    @property
-    def held(self) -> frozenset[str] | None:
-        """The permissions that it holds; `None` = an operator: all."""
-        return None if self.operator else self.permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +293,7 @@ class ImportedKey:
     """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
 
     `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`,
-    `expires_at`: as for `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters.
+    `expires_at`, `allow`: as for `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters.
     """
 
     digest: bytes = field(repr=False)
@@ -397,4 +302,5 @@ class ImportedKey:
     project: str | None = None
     active: bool = True
     expires_at: datetime | None = None
+    allow: Sequence[str] | None = None
     hint: str = ""

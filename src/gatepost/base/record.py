@@ -16,6 +16,7 @@ import orjson
 from starlette.authentication import AuthCredentials
 
 from gatepost.base.models import APIKey
+from gatepost.base.networks import Networks, networks_of
 
 NEVER = math.inf
 """A moment, in seconds since the epoch, that never comes."""
@@ -24,8 +25,9 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 """A float of the calendar's last microseconds rounds up to a year that datetime does not have."""
 
 Row = Sequence[Any]
-"""(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires):
-moments are float seconds since the epoch (UTC), `None` = never."""
+"""(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires,
+allow): moments are float seconds since the epoch (UTC), `None` = never; `allow` is JSON of the networks that the key
+may be used from, `None` = anywhere."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Record(APIKey):
     that it holds.
 
     `auth`: Starlette's credentials. `as_of`: the seq that the database stood at when this was read. `usable_until`:
-    seconds since the epoch by the database's clock from which on the secret is refused: the earlier expiry of key and
-    secret, -inf for a deactivated key, inf for never. `until`: the moment, on this process's boot clock, from which on
-    memory must not answer with it.
+    seconds since the epoch by the database's clock until when a memory hit lets a request in that shows the secret,
+    with nothing else to be asked: `ends_at`, or -inf where each request must be looked at (`BoundedRecord`). `until`:
+    the moment, on this process's boot clock, from which on memory must not answer with it.
 
     A process may hold a million. So its dates are kept as in the row, and become datetimes where one is asked for: no
     request needs them to be let in. Two floats in one complex weigh a third of two datetimes.
@@ -73,7 +75,7 @@ class Record(APIKey):
         _expires: float | None
 
     def __init__(self, row: Row, as_of: int, until: float) -> None:
-        key_id, project, description, names, active, created, updated, key_expires, secret_expires = row
+        key_id, project, description, names, active, created, updated, key_expires, secret_expires, _allow = row
         permissions, auth = _permission_set(names)
         _set_id(self, key_id)
         _set_project(self, None if project is None else intern(project))
@@ -107,6 +109,12 @@ class Record(APIKey):
         """See `APIKey`."""
         return None if self._expires is None else _moment(self._expires)
 
+    @property
+    def ends_at(self) -> float:
+        """Seconds since the epoch by the database's clock from which on the secret is refused: the earlier expiry of
+        key and secret, -inf for a deactivated key, inf for never."""
+        return self.usable_until
+
 
 (
     _set_created_updated,
@@ -124,6 +132,47 @@ class Record(APIKey):
 """How a record is filled, though it is frozen: half the time of `object.__setattr__`, and one is made at each miss."""
 
 
+@dataclass(frozen=True, init=False, repr=False)
+class BoundedRecord(Record):
+    """A key that has bounds, which each request is held against: a memory hit alone never lets one in, so its
+    `usable_until` is -inf. Other keys are plain records, and cost neither the memory nor the look.
+
+    `networks`: where it may be used from; `None` = anywhere. `judged`: the addresses that were asked about before, and
+    whether they are in them: for who must be quick, `admits` for all others; `None` = there are no networks.
+    """
+
+    __slots__ = ("ends_at", "judged", "networks")
+
+    if TYPE_CHECKING:  # annotated for the dataclass too, they would be compared
+        ends_at: float
+        judged: Mapping[str | None, bool] | None
+        networks: Networks | None
+
+    def __init__(self, row: Row, as_of: int, until: float) -> None:
+        super().__init__(row, as_of, until)
+        allow = row[_ALLOW]
+        networks = None if allow is None else networks_of(allow)
+        _set_networks(self, networks)
+        _set_judged(self, None if networks is None else networks.judged)
+        _set_ends_at(self, self.usable_until)
+        _set_usable_until(self, -NEVER)
+
+    @property  # type: ignore[misc]
+    def allow(self) -> tuple[str, ...] | None:
+        """See `APIKey`."""
+        return None if self.networks is None else self.networks.texts
+
+    def admits(self, address: str | None) -> bool:
+        """Whether a request from that address may be let in; `None` = nobody knows where it is from."""
+        return self.networks is None or address in self.networks
+
+
+_set_ends_at, _set_judged, _set_networks = (vars(BoundedRecord)[name].__set__ for name in BoundedRecord.__slots__)
+
+_ALLOW = 9
+"""The place of the networks in a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Absent:
     """No key has the digest that was asked for, as of the seq `as_of`. `until`: as for `Record`."""
@@ -137,7 +186,9 @@ Found = Record | Absent
 
 def decode(row: Row | None, as_of: int, until: float) -> Found:
     """The record that a row from a tier or the database tells of; `None` = there is no such key."""
-    return Absent(as_of, until) if row is None else Record(row, as_of, until)
+    if row is None:
+        return Absent(as_of, until)
+    return Record(row, as_of, until) if row[_ALLOW] is None else BoundedRecord(row, as_of, until)
 
 
 def to_payload(row: Row | None, as_of: int) -> bytes:
@@ -145,8 +196,8 @@ def to_payload(row: Row | None, as_of: int) -> bytes:
     `updated` is null in it where the key is as it was created, and nulls at the end are left out."""
     if row is None:
         return orjson.dumps([as_of])
-    *told, created, updated, key_expires, secret_expires = row
-    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires]
+    *told, created, updated, key_expires, secret_expires, allow = row
+    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires, allow]
     while told[-1] is None:
         del told[-1]
     return orjson.dumps(told)
@@ -158,16 +209,16 @@ def from_payload(payload: bytes) -> tuple[Row | None, int]:
     length = len(told)
     if length == 1:
         return None, told[0]
-    if length < _LEAST:
-        raise ValueError("this is not a payload: it tells too little")
+    if not _LEAST <= length <= _MOST:
+        raise ValueError("this is not a payload: it tells too little, or too much")
     told += _NULLS[length:]
-    as_of, key_id, project, description, names, active, created, updated, key_expires, secret_expires = told
+    as_of, *head, created, updated, key_expires, secret_expires, allow = told
     if updated is None:
         updated = created
-    return (key_id, project, description, names, active, created, updated, key_expires, secret_expires), as_of
+    return (*head, created, updated, key_expires, secret_expires, allow), as_of
 
 
-_LEAST, _MOST = 7, 10
+_LEAST, _MOST = 7, 11
 """Values of a payload with a key: up to `created`, and all."""
 
 _NULLS = (None,) * _MOST

@@ -227,17 +227,21 @@ class Presented:
     reports errors with the variables of each frame reports no secret; once the text is checked it is forgotten.
 
     `digest`: 32 bytes; given in place of a text whose form and HMAC were checked before. `fresh`: to be judged on the
-    database's word, whatever is remembered. `key_id`: of the key that it is of, or was made for, once that is known for
-    certain. Spaces and tabs around the text are no part of it (RFC 9110, section 5.5).
+    database's word, whatever is remembered. `address`: where it was shown from, `None` = nobody knows: a key that may
+    be used from some networks alone is refused then. `key_id`: of the key that it is of, or was made for, once that is
+    known for certain. Spaces and tabs around the text are no part of it (RFC 9110, section 5.5).
     """
 
-    __slots__ = ("_text", "digest", "fresh", "key_id")
+    __slots__ = ("_text", "address", "digest", "fresh", "key_id")
 
-    def __init__(self, text: bytes = b"", *, digest: bytes | None = None, fresh: bool = False) -> None:
+    def __init__(
+        self, text: bytes = b"", *, digest: bytes | None = None, fresh: bool = False, address: str | None = None
+    ) -> None:
         text = text.strip(b" \t")
         self._text = text if digest is None else None
         self.digest = hashlib.sha256(text).digest() if digest is None else digest
         self.fresh = fresh
+        self.address = address
         self.key_id: str | None = None
 
     @property

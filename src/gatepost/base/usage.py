@@ -25,11 +25,12 @@ UNUSED = frozenset(
         Outcome.INVALID,
         Outcome.DEACTIVATED,
         Outcome.EXPIRED,
+        Outcome.ADDRESS_DENIED,
         Outcome.UNAVAILABLE,
     }
 )
-"""The outcomes that are no use of a key: nobody depends on a key that is refused whatever is asked for. One that lacks
-a permission, say, is in use."""
+"""The outcomes that are no use of a key: nobody depends on a key that is refused whatever is asked for, or that is
+shown from where it must not be. One that lacks a permission, say, is in use."""
 
 USAGE_GROUPS: Sequence[str] = ("day", "route", "outcome", "secret")
 """What usage can be told by."""

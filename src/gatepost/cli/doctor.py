@@ -1,12 +1,16 @@
 """`gatepost doctor`: what is the matter, and what to do."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from typer import Exit
+from typer import Exit, Option
 
-from gatepost.base import Status, WorkerStatus
+from gatepost.addresses import ANYBODY, REMEDY, UNIX, Addresses, Seen, environment_believes_anybody
+from gatepost.base import BadInputError, Finding, Status, WorkerStatus
 from gatepost.cli.failures import ExitCode
-from gatepost.cli.input import RedisOptions
+from gatepost.cli.input import RedisOptions, load_addresses
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_pairs, print_rows
 from gatepost.cli.verb import verb
 
@@ -18,37 +22,79 @@ _WORKER_HEADS = ("worker", "state", "applied", "last seen", "max staleness")
 
 
 @verb
-async def doctor(options: RedisOptions) -> None:
+async def doctor(
+    options: RedisOptions,
+    *,
+    peer: Annotated[
+        str | None,
+        Option("--peer", metavar="ADDRESS", help="Tell also where a request would be seen to be from that this sends."),
+    ] = None,
+    hops: Annotated[
+        str | None, Option("--hops", metavar="TEXT", help="What that request has in X-Forwarded-For, or Forwarded.")
+    ] = None,
+) -> None:
     """Tell how database, tables, Redis and workers do, and what to do about it.
+
+    With --peer it tells by which rule of the app's middleware (--app) an address is seen, as keys are held against it.
 
     Exits 0 where requests can be decided (warnings are none of a probe's business), 1 where something needed is down,
     4 where the tables do not fit.
     """
+    addresses = (None if options.app is None else load_addresses(options.app, "--app")) or Addresses()
+    seen = _seen(addresses, peer, hops)
     options.check_file()
     status = await options.keys().status()
     if options.as_json:
-        print_json({"database_url": options.database_name(), **status.as_dict()})
+        told = {"address": seen.address, "rule": seen.rule} if seen else {"rule": addresses.rule}
+        print_json({"database_url": options.database_name(), **_told(status), "addresses": told})
     else:
-        _print(status, options.database_name())
+        pairs = (
+            [("addresses", addresses.rule)] if seen is None else [("seen", seen.address or "none"), ("by", seen.rule)]
+        )
+        _print(status, options.database_name(), pairs)
     codes = {finding.code for finding in status.findings if finding.severity == "error"}
     if codes:
         raise Exit(ExitCode.SCHEMA if "schema" in codes else ExitCode.FAILED)
 
 
-def _print(status: Status, name: str) -> None:
-    print_pairs([*_pairs(status, name), (STATUS, "ready" if status.ready else "not ready")])
+def _seen(addresses: Addresses, peer: str | None, hops: str | None) -> Seen | None:
+    """Where a request would be seen to be from; `None` = that is not asked. Raises `BadInputError`."""
+    if peer is None:
+        if hops is not None:
+            raise BadInputError("--hops goes with --peer: who sends that header?")
+        return None
+    text = [] if hops is None else [(addresses.header.encode(), hops.encode("utf-8", "replace"))]
+    return addresses.seen({"client": None if peer == UNIX else (peer, 0), "headers": text})
+
+
+def _of_environment() -> Sequence[Finding]:
+    """What servers that are started here would do wrong."""
+    if not environment_believes_anybody(os.environ):
+        return ()
+    return (Finding("warning", "forwarded_allow_ips", f"{ANYBODY}.", f"{REMEDY[0].upper()}{REMEDY[1:]}."),)
+
+
+def _told(status: Status) -> dict[str, Any]:
+    """The status for programs, with what the environment says."""
+    told = dict(status.as_dict())
+    return told | {"findings": [*told["findings"], *(asdict(each) for each in _of_environment())]}
+
+
+def _print(status: Status, name: str, addresses: Sequence[tuple[str, str]]) -> None:
+    print_pairs([*_pairs(status, name), *addresses, (STATUS, "ready" if status.ready else "not ready")])
     if status.workers:
         print_line("")
         print_rows(_WORKER_HEADS, [_worker_row(worker) for worker in status.workers])
     print_line("")
+    findings = [*status.findings, *_of_environment()]
     if not is_terminal():
-        print_rows((), [(each.severity, each.code, each.sentence, each.remedy) for each in status.findings])
+        print_rows((), [(each.severity, each.code, each.sentence, each.remedy) for each in findings])
         return
-    for finding in status.findings:
+    for finding in findings:
         print_line(f"{finding.severity}: {finding.sentence}", _SEVERITY_STYLES[finding.severity])
         print_line(finding.remedy)
         print_line("")
-    if not status.findings:
+    if not findings:
         print_line("Nothing to mend.", "green")
 
 

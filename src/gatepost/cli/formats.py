@@ -19,11 +19,25 @@ from gatepost.keys import key_json
 
 Format = Literal["jsonl", "csv"]
 
-EXPORTED = ("id", "project", "description", "permissions", "active", "created_at", "updated_at", "expires_at", "hint")
+EXPORTED = (
+    "id",
+    "project",
+    "description",
+    "permissions",
+    "active",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "allow",
+    "hint",
+)
 """The columns of an export: the members of a key in JSON."""
 
-IMPORTED = ("digest", "description", "permissions", "project", "active", "expires_at", "hint")
+IMPORTED = ("digest", "description", "permissions", "project", "active", "expires_at", "allow", "hint")
 """What an import may have. The first two it must."""
+
+NOWHERE = "nowhere"
+"""What stands in CSV for a list of networks that has none."""
 
 _NEEDED = IMPORTED[:2]
 _FORMULA = re.compile(r"[=+\-@\t\r']")
@@ -44,7 +58,7 @@ def key_writer(form: Format, out: TextIO) -> Callable[[APIKey], object]:
         return lambda key: out.write(orjson.dumps(key_json(key), option=options).decode())
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(EXPORTED)
-    return lambda key: rows.writerow([_cell(key_json(key)[head]) for head in EXPORTED])
+    return lambda key: rows.writerow([_cell(_in_csv(key_json(key))[head]) for head in EXPORTED])
 
 
 def read_keys(form: Format, lines: Iterable[bytes]) -> Iterator[tuple[int, ImportedKey]]:
@@ -115,6 +129,11 @@ def _check_heads(heads: list[str]) -> None:
             raise BadInputError(f"line 1: the column {head} is missing")
 
 
+def _in_csv(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A key's members for CSV, where an empty cell says nothing: a list without networks is a word."""
+    return {**told, "allow": NOWHERE} if told["allow"] == [] else told
+
+
 def _cell(value: Any) -> str:
     """A value in CSV. `None` is an empty cell."""
     if value is None:
@@ -130,6 +149,8 @@ def _cell(value: Any) -> str:
 def _of_cell(head: str, cell: str) -> Any:
     """The value that a cell stands for; one that stands for none as it is."""
     text = _QUOTED_FORMULA.sub("", cell, count=1) if _QUOTED_FORMULA.match(cell) else cell
+    if head == "allow":
+        return [] if text == NOWHERE else text.split()
     if head == "permissions":
         return text.split()
     return _BOOLEANS.get(text.lower(), text) if head == "active" else text
@@ -159,6 +180,7 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
         project=values.get("project"),
         active=active,
         expires_at=_moment(values.get("expires_at")),
+        allow=values.get("allow"),
         hint=hint,
     )
 

@@ -60,6 +60,15 @@ Expires = Annotated[
     str | None,
     Option("--expires", metavar="WHEN", help="90d, 12h, 2030-01-31, 2030-01-31T18:00Z; UTC where no zone is named."),
 ]
+Allow = Annotated[
+    list[str] | None,
+    Option(
+        "--allow",
+        metavar="NETWORK",
+        help="A network that it may be used from, 203.0.113.0/24 or 2001:db8::/32, or an address; repeat it, or put "
+        "commas between. --allow '' is nowhere.",
+    ),
+]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
 
 
@@ -67,6 +76,7 @@ Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
     epilog=examples(
         'gatepost keys create "nightly import" -p FILE_UPLOAD,OBJECTS_LIST',
         'gatepost keys create "CI" -p FILE_UPLOAD --expires 90d --quiet > secret',
+        'gatepost keys create "office" --allow 203.0.113.0/24,2001:db8::/32',
     )
 )
 @verb
@@ -77,6 +87,7 @@ async def create(
     permission: Permissions = None,
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Default: every project.")] = None,
     expires: Expires = None,
+    allow: Allow = None,
     inactive: Annotated[bool, Option("--inactive", help="Switched off, until it is activated.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -99,6 +110,7 @@ async def create(
             project=project,
             expires_at=expires_at,
             active=not inactive,
+            allow=split_names(allow) if allow else None,
             actor=options.who(),
         )
         print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet, made=made)
@@ -207,14 +219,20 @@ async def edit(
     ] = None,
     expires: Expires = None,
     never_expires: Annotated[bool, Option("--never-expires", help="Let it live for ever.")] = False,
+    allow: Allow = None,
+    anywhere: Annotated[bool, Option("--anywhere", help="Let it be used from anywhere.")] = False,
     no_wait: NoWait = False,
     timeout: Timeout = None,
 ) -> None:
     """Change a key. What is not named stays as it is."""
     if expires is not None and never_expires:
         raise BadInputError("--expires and --never-expires exclude each other")
-    if description is None and not permission and expires is None and not never_expires:
-        raise BadInputError("Nothing to change: name --description, --permission, --expires or --never-expires")
+    if allow and anywhere:
+        raise BadInputError("--allow and --anywhere exclude each other")
+    if description is None and not (permission or allow or anywhere or never_expires or expires):
+        raise BadInputError(
+            "Nothing to change: name --description, --permission, --expires, --never-expires, --allow or --anywhere"
+        )
     options.check_file()
     moment = (
         None if never_expires else UNSET if expires is None else parse_when("--expires", expires, datetime.now(UTC))
@@ -225,6 +243,7 @@ async def edit(
             description=description,
             permissions=split_names(permission) if permission else None,
             expires_at=moment,
+            allow=split_names(allow) if allow else None if anywhere else UNSET,
             actor=options.who(),
             wait=waiting(no_wait),
             timeout=timeout,

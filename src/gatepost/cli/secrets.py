@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typer import Context, Exit, Option, Typer
 
-from gatepost.base import BadInputError, Outcome, SecretNotStoredError, Verdict
+from gatepost.base import BadInputError, Outcome, Presented, SecretNotStoredError, Verdict, address_of
 from gatepost.cli.failures import ExitCode
 from gatepost.cli.help import examples
 from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, check_one_form, read_secret
@@ -47,6 +47,10 @@ async def whoami(
     foreign: Annotated[
         bool, Option("--foreign", help="As an app with foreign_secrets=True: look up imported ones, too.")
     ] = False,
+    address: Annotated[
+        str | None,
+        Option("--address", metavar="ADDRESS", help="As if from there: a key may be bound to networks."),
+    ] = None,
 ) -> None:
     """Tell which key a secret opens, and whether it may be used now.
 
@@ -57,10 +61,12 @@ async def whoami(
             "A secret is never an argument, since everybody on this machine can see those: "
             "type it when asked, or put it on standard input"
         )
+    if address is not None and address_of(address) is None:
+        raise BadInputError(f"--address {address!r:.60} must be an IP address, such as 203.0.113.9")
     options.check_file()
     secret = read_secret()
     async with options.keys(**{"foreign_secrets": True} if foreign else {}) as keys:
-        outcome, key = await keys.judge(secret, fresh=True)
+        outcome, key = await keys.judge_presented(Presented(secret, fresh=True, address=address))
         print_verdict(Verdict(outcome, key), keys.catalogue, as_json=options.as_json)
     if outcome is not Outcome.VALID:
         raise Exit(ExitCode.NOT_USABLE)

@@ -23,6 +23,7 @@ class LetIn:
         sha256: Callable[[bytes], Any],
         variable: ContextVar[Any],
         finish: Callable[..., Awaitable[None]],
+        bounded: type | None,
         task_of: Callable[[Any], Any] | None,
         send_watched: Callable[..., Awaitable[None]],
     ) -> None: ...

@@ -114,6 +114,7 @@ def let_in(
     user: str,
     variable: "ContextVar[Any]",
     finish: Callable[..., Awaitable[None]],
+    bounded: type | None,
     task_of: Callable[[Any], Any] | None,
     send_watched: Callable[..., Awaitable[None]],
     count: Callable[..., None],
@@ -123,13 +124,17 @@ def let_in(
     `app`: what is served to who is let in. `names`: of the headers that may carry a secret, in lower case; it is looked
     for nowhere else. `strip`: take that header out of the scope. `user`: where in a scope the user goes. `variable`:
     is set to the request being served. `finish(served, outer, raised)`: ends a request that failed, has a stream, or
-    was served within another. `task_of(loop)`: the task that runs there; `None` = responses are not watched.
+    was served within another. `bounded`: the class of keys that have bounds, of which one is let in that has judged the
+    peer of the connection before, and let it in; `None` = where a request is from is for Python to say.
+    `task_of(loop)`: the task that runs there; `None` = responses are not watched.
     `send_watched(served, message)`: passes on what may be of a stream. `count(tally, key, digest, scope, began)`:
     counts a request in the keys' `uses`, where no cell of it is there for that yet.
     """
     if _hit is None:
         return None
-    made: object = _hit.LetIn(app, tuple(names), strip, user, sha256, variable, finish, task_of, send_watched, count)
+    made: object = _hit.LetIn(
+        app, tuple(names), strip, user, sha256, variable, finish, bounded, task_of, send_watched, count
+    )
     return made
 
 

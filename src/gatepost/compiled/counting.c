@@ -48,14 +48,15 @@ count_here(Tally *tally, PyObject *digest, PyObject *scope, double began)
     return 1;
 }
 
-/* Count a request that was let in and is over. An error that is set stays set; one of counting is told of and no more:
+/* Count a request that was let in and is over; `here`: if that can be done without Python. An error that is set stays set; one of counting is told of and no more:
    it must not become the request's. */
 void
-count_request(PyObject *count, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope, double began)
+count_request(PyObject *count, int here, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope,
+              double began)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int counted = PyObject_TypeCheck(tally, &Tally_Type) ? count_here((Tally *)tally, digest, scope, began) : 0;
+    int counted = here && PyObject_TypeCheck(tally, &Tally_Type) ? count_here((Tally *)tally, digest, scope, began) : 0;
     if (counted == 0) {
         PyObject *moment = PyFloat_FromDouble(began), *done = NULL;
         if (moment != NULL) {

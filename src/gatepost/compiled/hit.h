@@ -15,7 +15,8 @@
 /* Names of ASGI's and of gatepost's own, made once: `word.headers` is the text "headers". */
 #define GATEPOST_WORDS(_) \
     _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) _(offset) \
-    _(usable_until) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) _(path_template) _(client)
+    _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
+    _(path_template)
 #define GATEPOST_FIELD(name) *name,
 extern struct words {
     PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname, *outcome;
@@ -23,7 +24,7 @@ extern struct words {
 
 /* memory.c */
 extern PyTypeObject MemoryHit_Type;
-PyObject *memory_hit_usable(PyObject *self, PyObject *digest, double *now);
+PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded, double *now);
 int memory_hit_is_empty(PyObject *self);
 
 /* served.c */
@@ -47,7 +48,8 @@ PyObject *digest_of(PyObject *sha256, const char *text, Py_ssize_t length);
 /* counting.c */
 extern PyTypeObject Cell_Type;
 extern PyTypeObject Tally_Type;
-void count_request(PyObject *count, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope, double began);
+void count_request(PyObject *count, int here, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope,
+                   double began);
 
 /* let_in.c */
 typedef struct {
@@ -59,6 +61,7 @@ typedef struct {
     PyObject *sha256;
     PyObject *variable; /* the context variable of the request being served */
     PyObject *finish;   /* Python's end of a request that more is to be done for than to forget it */
+    PyObject *bounded;  /* the class of records that have bounds; NULL: where a request is from only Python can tell */
     PyObject *task_of;  /* NULL: responses are not watched */
     PyObject *watched;  /* Python's send_watched; NULL likewise */
     PyObject *count;    /* Python's way to count a request */

@@ -83,6 +83,22 @@ strip(PyObject *scope, PyObject *headers, Py_ssize_t place)
     return failed ? -1 : 0;
 }
 
+/* Whether the peer is known to be within the bounds of a key, since Python said so before; also 0 where an error is
+   set. */
+static int
+is_within_bounds(PyObject *key, PyObject *scope)
+{
+    PyObject *client = PyDict_GetItemWithError(scope, word.client);
+    if (client == NULL || !PyTuple_CheckExact(client) || PyTuple_GET_SIZE(client) == 0) {
+        return 0;
+    }
+    PyObject *host = PyTuple_GET_ITEM(client, 0), *judged = PyObject_GetAttr(key, word.judged);
+    int is_within = judged != NULL && PyDict_CheckExact(judged) && PyUnicode_CheckExact(host)
+        && PyDict_GetItemWithError(judged, host) == Py_True;
+    Py_XDECREF(judged);
+    return is_within;
+}
+
 /* The key's entries of the scope: 0, or -1 with an error set. */
 static int
 tell(LetIn *self, PyObject *scope, PyObject *key)
@@ -166,8 +182,11 @@ let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObj
     }
     Py_ssize_t place = 0, length = 0;
     const char *secret = take(self, headers, &length, &place); /* nothing else runs before it is hashed */
-    if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL
-        || (key = memory_hit_usable(hit, digest, &use->began)) == NULL
+    if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL) {
+        goto done;
+    }
+    key = memory_hit_usable(hit, digest, self->bounded, &use->began);
+    if (key == NULL || ((PyObject *)Py_TYPE(key) == self->bounded && !is_within_bounds(key, scope))
         || (uses = PyObject_GetAttr(keys, word.uses)) == NULL) {
         goto done;
     }
@@ -191,12 +210,12 @@ done:
 static PyObject *
 let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    static char *names[] = {"app",      "names",  "strip",   "user",         "sha256",
-                            "variable", "finish", "task_of", "send_watched", "count", NULL};
-    PyObject *app, *headers, *user, *sha256, *variable, *finish, *task_of, *watched, *count;
+    static char *names[] = {"app",      "names",  "strip",   "user",    "sha256",
+                            "variable", "finish", "bounded", "task_of", "send_watched", "count", NULL};
+    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched, *count;
     int strip;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
-                                     &sha256, &PyContextVar_Type, &variable, &finish, &task_of, &watched,
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
+                                     &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of, &watched,
                                      &count)) {
         return NULL;
     }
@@ -215,6 +234,7 @@ let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
         self->sha256 = Py_NewRef(sha256);
         self->variable = Py_NewRef(variable);
         self->finish = Py_NewRef(finish);
+        self->bounded = bounded == Py_None ? NULL : Py_NewRef(bounded);
         self->task_of = task_of == Py_None ? NULL : Py_NewRef(task_of);
         self->watched = task_of == Py_None ? NULL : Py_NewRef(watched);
         self->count = Py_NewRef(count);
@@ -232,6 +252,7 @@ let_in_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->sha256);
     Py_VISIT(self->variable);
     Py_VISIT(self->finish);
+    Py_VISIT(self->bounded);
     Py_VISIT(self->task_of);
     Py_VISIT(self->watched);
     Py_VISIT(self->count);
@@ -249,6 +270,7 @@ let_in_dealloc(PyObject *object)
     Py_XDECREF(self->sha256);
     Py_XDECREF(self->variable);
     Py_XDECREF(self->finish);
+    Py_XDECREF(self->bounded);
     Py_XDECREF(self->task_of);
     Py_XDECREF(self->watched);
     Py_XDECREF(self->count);

@@ -51,15 +51,17 @@ is_before(double now, PyObject *object, PyObject *name)
 }
 
 /* The record of the digest, if it may be used now: a new reference; and the boot clock. Else NULL, also where an error
-   is set. */
+   is set. One of the class `bounded` never is unless that is given: then it is answered too, for the caller to hold the
+   request against its bounds. */
 PyObject *
-memory_hit_usable(PyObject *object, PyObject *digest, double *asked)
+memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded, double *asked)
 {
     MemoryHit *self = (MemoryHit *)object;
     PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
     if (record == NULL) {
         return NULL;
     }
+    PyObject *end = (PyObject *)Py_TYPE(record) == bounded ? word.ends_at : word.usable_until;
     double now = read_clock(self);
     if (now == -1.0 && PyErr_Occurred()) {
         goto no;
@@ -74,7 +76,7 @@ memory_hit_usable(PyObject *object, PyObject *digest, double *asked)
     }
     now += PyFloat_AsDouble(offset);
     Py_DECREF(offset);
-    if (PyErr_Occurred() || !is_before(now, record, word.usable_until)) {
+    if (PyErr_Occurred() || !is_before(now, record, end)) {
         goto no;
     }
     return record;
@@ -97,7 +99,7 @@ memory_hit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
         return NULL;
     }
     double now;
-    PyObject *record = memory_hit_usable(self, args[0], &now);
+    PyObject *record = memory_hit_usable(self, args[0], NULL, &now);
     if (record == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }

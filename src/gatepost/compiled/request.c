@@ -75,7 +75,7 @@ count(Request *self)
     if (tally != NULL) {
         PyObject *digest = Py_XNewRef(self->served->items[DIGEST]);
         if (digest != NULL) {
-            count_request(self->let_in->count, tally, self->use.key, digest, self->scope, self->use.began);
+            count_request(self->let_in->count, self->let_in->bounded != NULL, tally, self->use.key, digest, self->scope, self->use.began);
             Py_DECREF(digest);
         }
         Py_DECREF(tally);

@@ -19,12 +19,13 @@ def _ended(_outcome: Outcome) -> None:
 
 class Connection:
     """One open connection. `digest`: 32 bytes, of the secret that opened it. `usable_until`: seconds since the epoch by
-    the database's clock, as of the record that was judged last."""
+    the database's clock, as of the record that was judged last. `address`: where it is from; `None` = not known."""
 
-    __slots__ = ("digest", "end", "usable_until")
+    __slots__ = ("address", "digest", "end", "usable_until")
 
-    def __init__(self, digest: bytes, usable_until: float, end: End) -> None:
+    def __init__(self, digest: bytes, usable_until: float, end: End, address: str | None = None) -> None:
         self.digest = digest
+        self.address = address
         self.usable_until = usable_until
         self.end = end
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 
-from gatepost.base import Clock, Found, Outcome, Record, UnavailableError, boot_clock, decide
+from gatepost.base import Clock, Found, Outcome, Record, UnavailableError, boot_clock, decide, of_another_address
 from gatepost.connections.connections import Connection, Connections, End
 from gatepost.freshness import Freshness
 from gatepost.lookup import Lookup
@@ -43,14 +43,15 @@ class Guard:
         self._next_round = 0.0
         self._stopped = False
 
-    def attend(self, digest: bytes, key: Record, end: End) -> Callable[[], None]:
-        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key` must not go
-        on: because of a change, an expiry, or because nobody can vouch for the key any more (`Outcome.UNAVAILABLE`). It
-        must return at once. What is returned is to be called when the connection is over. No I/O.
+    def attend(self, digest: bytes, key: Record, end: End, address: str | None = None) -> Callable[[], None]:
+        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key`, from that
+        address (`None` = nobody knows), must not go on: because of a change, an expiry, or because nobody can vouch for
+        the key any more (`Outcome.UNAVAILABLE`). It must return at once. What is returned is to be called when the
+        connection is over. No I/O.
 
         A change that came after the key was judged and before this call is not missed: the key is judged again then.
         """
-        connection = Connection(digest, key.usable_until, end)
+        connection = Connection(digest, key.ends_at, end, address)
         self._connections.add(connection)
         if not self._freshness.not_below_floor(digest, key):
             self._connections.doubt(digest)
@@ -121,10 +122,12 @@ class Guard:
         outcome = decide(found, self._freshness.database_now())
         if outcome is not Outcome.VALID or not isinstance(found, Record):
             self._end_all(connections, outcome)
-        elif self._freshness.not_below_floor(digest, found):  # else it is in doubt again
+            return
+        self._end_all((each for each in connections if of_another_address(found, each.address)), Outcome.ADDRESS_DENIED)
+        if self._freshness.not_below_floor(digest, found):  # else it is in doubt again
             for connection in connections:
                 if connection in self._connections:
-                    self._connections.set_usable_until(connection, found.usable_until)
+                    self._connections.set_usable_until(connection, found.ends_at)
 
     def _end_all(self, connections: Iterable[Connection], outcome: Outcome) -> None:
         ended = 0

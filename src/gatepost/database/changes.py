@@ -1,37 +1,42 @@
-"""One transaction that changes keys: the counter, the change itself, and its events, or nothing at all.
+"""One change of keys, with its events: what it reads, adds, changes and removes within a transaction."""
 
-The counter's row is taken first and held to the commit, so changes happen one after another: seq has no gaps and is in
-commit order, a later change sees all that earlier ones did, and two changes cannot deadlock.
-
-Every row that a change makes or changes bears its nonce in `changed_nonce`, and is changed once: the triggers take all
-else for a change by hand (docs/decisions/0003).
-"""
-
-import secrets as randomness
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, literal, over, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    over,
+    select,
+    update,
+)
 
-from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, Timeout
-from gatepost.database.clock import database_now
+from gatepost.base import NEVER_USED, Actor, ActorKind, APIKey, KeyNotFoundError, allow_of
 from gatepost.database.rows import KEYS, as_key
-from gatepost.database.schema import batches, counter, events, keys, one_of, secrets, unused
-from gatepost.database.schema import search_terms as terms
+from gatepost.database.schema import batches, events, keys, last_used, one_of, secrets, term_rows, terms
+from gatepost.database.transaction import Rows, Transaction
 
 
 class Standing(NamedTuple):
-    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still."""
+    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still. `allow`:
+    as for `APIKey`."""
 
     id: str
     project: str | None
     permissions: frozenset[str]
     active: bool
     has_old_secret: bool = False
+    allow: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,62 +51,54 @@ class Creation:
 class Change:
     """What is being changed. Used by one task, inside `Database.change`.
 
-    `actor`: who, for the events; `None` = the app's own code, which did not say. `timeout`: seconds that each statement
-    may take. `seq`, `now`: the change's number and its moment by the database's clock, once it has begun. `nonce`: of
-    that seq, 63 random bits. `digests`: the secrets whose keys were changed.
+    `actor`: who, for the events; `None` = the app's own code, which did not say. `seq`, `now`: the change's number, if
+    it has any event, and its moment by the database's clock. `nonce`: of that seq, 63 random bits. `digests`: the
+    secrets whose keys were changed.
     """
 
-    def __init__(self, connection: AsyncConnection, actor: Actor | None, timeout: float) -> None:
-        self._connection = connection
-        self._timeout = timeout
+    def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
+        self._transaction = transaction
         self._actor = actor
-        self._events: list[dict[str, Any]] = []
+        self._rows: Rows = {}
         self._count = 0
+        self._has_written = False
         self.digests: set[bytes] = set()
-        self.nonce = randomness.randbits(63)
-        self.seq = 0
-        self.now = datetime.min.replace(tzinfo=UTC)
+        self.seq = transaction.seq + 1
+        self.nonce = transaction.nonce
+        self.now = transaction.tick()
 
-    async def begin(self) -> None:
-        """Take the next seq. Waits for a change that is under way elsewhere."""
-        await self._execute(update(counter).values(seq=counter.c.seq + 1, nonce=self.nonce))
-        position = (await self._execute(select(counter.c.seq, database_now().label("now")))).one()
-        self.seq = position.seq
-        self.now = datetime.fromtimestamp(float(position.now), UTC)
-
-    async def write_events(self) -> bool:
-        """Write the events that are not written yet; answers whether there are any: without, the counter must stay
-        where it was."""
-        await self._insert(events, self._events)
+    @property
+    def has_events(self) -> bool:
+        """Whether it has changed anything."""
         return self._count > 0
 
-    async def commit(self) -> None:
-        """Make it true. Raises what the driver raises, also where it was made and only the answer got lost."""
-        async with Timeout(self._timeout):
-            await self._connection.commit()
+    @property
+    def needs_rollback(self) -> bool:
+        """Whether only a rollback undoes it."""
+        return self._has_written or self._transaction.is_broken
+
+    def keep(self) -> None:
+        """It is to be committed with the others of its transaction."""
+        if self.has_events:
+            self._transaction.keep(self.seq, self.nonce, self._rows)
 
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
-        """Add keys. `rows`: columns of `gatepost_keys` that are the caller's to say, plus `digest`, `hint` and, where
-        the secret is kept, `sealed`."""
-        columns = ("id", "project", "description", "permissions", "active", "expires_at")
+        """Add keys, with the commit at the latest. `rows`: columns of `gatepost_keys` that are the caller's to say,
+        plus `digest`, `hint` and, where the secret is kept, `sealed`."""
+        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow")
         common = {
             "created_at": self.now,
             "updated_at": self.now,
             "created_seq": self.seq,
             "changed_nonce": self.nonce,
         }
-        await self._insert(keys, [{name: row[name] for name in columns} | common for row in rows])
-        await self._insert(
-            secrets, [self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows]
-        )
+        self._add(keys, ({name: row[name] for name in columns} | common for row in rows))
+        self._add(secrets, (self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows))
         for row in rows:
             self._note(kind, row["id"], row["project"], row["digest"], creation_detail(row))
-        names = (
-            (row["id"], row["project"], row["description"], row["permissions"].split(), [row["hint"]]) for row in rows
-        )
-        await self._write_terms((), [term for each in names for term in terms.rows_of(*each)])
-        async with Timeout(self._timeout):
-            await unused.add(self._connection, [row["id"] for row in rows])
+            names = row["permissions"].split()
+            self._add(terms, term_rows(row["id"], row["project"], row["description"], names, [row["hint"]]))
+        self._add(last_used, ({"key_id": row["id"], "last_at": NEVER_USED} for row in rows))
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of `digests` that a key has already."""
@@ -112,11 +109,17 @@ class Change:
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
         of_key = secrets.c.key_id == keys.c.id
         lives = exists().where(of_key, secrets.c.expires_at > self.now)
-        with_secret = select(keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, lives.label("old")).where(
-            exists().where(of_key)
-        )
+        columns = (keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, keys.c.allow)
+        with_secret = select(*columns, lives.label("old")).where(exists().where(of_key))
         return {
-            row.id: Standing(row.id, row.project, frozenset(row.permissions.split()), row.active, bool(row.old))
+            row.id: Standing(
+                row.id,
+                row.project,
+                frozenset(row.permissions.split()),
+                row.active,
+                bool(row.old),
+                allow_of(row.allow),
+            )
             async for row in self._select(with_secret, keys.c.id, ids)
         }
 
@@ -134,6 +137,7 @@ class Change:
 
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
+        await self._claim()
         for batch in batches(ids):
             await self._update_keys(self._one_of(keys.c.id, batch), {"active": active})
         detail = {"active": {"old": not active, "new": active}}
@@ -141,18 +145,19 @@ class Change:
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
         """Remove keys with their secrets. The events stay, and tell what the keys were."""
+        await self._claim()
         for batch in batches(ids):
             of_secrets = select(secrets.c.digest, keys).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
             for row in await self._execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
                 self._note("deleted", row.id, row.project, bytes(row.digest), creation_detail(row._asdict()))
             await self._write_terms(batch, ())
-            async with Timeout(self._timeout):
-                await unused.remove(self._connection, batch)
+            await self._execute(delete(last_used).where(self._one_of(last_used.c.key_id, batch)))
             await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
             await self._execute(delete(keys).where(self._one_of(keys.c.id, batch)))
 
     async def update_key(self, key: APIKey, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         """Set columns of one key. `key`: as it is to be."""
+        await self._claim()
         await self._update_keys(keys.c.id == key.id, values)
         await self._note_keys("updated", [key.id], detail)
         if {"description", "permissions"} & values.keys():
@@ -165,19 +170,21 @@ class Change:
 
         Without any grace the old secret's row goes, so that it is unknown at once.
         """
+        await self._claim()
         detail = {"hint": {"old": key.hint, "new": hint}, "grace_seconds": grace.total_seconds()}
         await self._note_keys("rotated", [key.id], detail)
         of_key = secrets.c.key_id == key.id
         await self._delete_secrets(and_(of_key, secrets.c.expires_at.is_not(None)) if grace else of_key)
         older = update(secrets).where(of_key)
         await self._execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
-        await self._insert(secrets, [self._secret(digest, key.id, hint, sealed)])
+        self._add(secrets, [self._secret(digest, key.id, hint, sealed)])
         await self._update_keys(keys.c.id == key.id, {})
         self._note("rotated", key.id, key.project, digest, detail)
         await self._write_terms([key.id], _terms_of(key, hint, key.hint if grace else None))
 
     async def end_grace(self, ids: Sequence[str]) -> None:
         """Take the older secrets of keys away, so that they are unknown at once."""
+        await self._claim()
         for batch in batches(ids):
             of_batch = self._one_of(secrets.c.key_id, batch)
             of_keys = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at.label("ends"), keys).join_from(
@@ -196,12 +203,13 @@ class Change:
                 [
                     term
                     for row in current
-                    for term in terms.rows_of(row.id, row.project, row.description, row.permissions.split(), [row.hint])
+                    for term in term_rows(row.id, row.project, row.description, row.permissions.split(), [row.hint])
                 ],
             )
 
     async def reveal_secret(self, key_id: str) -> tuple[bytes, str | None]:
         """The digest of a key's current secret, and the secret as it is sealed, where it is; noted as an event."""
+        await self._claim()
         await self._note_keys("revealed", [key_id])
         current = select(secrets.c.digest, secrets.c.sealed).where(
             secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)
@@ -212,8 +220,9 @@ class Change:
     async def invalidate(self) -> None:
         """Have every worker distrust all that was read before this change, whatever past of the database it is of: the
         counter goes on at the number of microseconds since the epoch, above every seq that any past can have had."""
+        await self._claim()
         self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
-        await self._execute(update(counter).values(seq=self.seq))
+        await self._transaction.place(self.seq, self.nonce)
         self._note("invalidated", None, None, None, None)
 
     async def read_key(self, key_id: str) -> APIKey:
@@ -243,19 +252,29 @@ class Change:
         await self._execute(update(secrets).where(which).values(changed_nonce=-1 - self.nonce))
         await self._execute(delete(secrets).where(which))
 
-    async def _write_terms(self, ids: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-        """Let keys have these terms; `ids`: those that may have some already."""
-        async with Timeout(self._timeout):
-            await terms.replace(self._connection, ids, rows)
+    async def _write_terms(self, ids: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+        """Let these keys have these terms and no others."""
+        for batch in batches(ids):
+            await self._execute(delete(terms).where(self._one_of(terms.c.key_id, batch)))
+        self._add(terms, rows)
 
     def _one_of(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
-        return one_of(column, values, self._connection.dialect.name)
+        return one_of(column, values, self._transaction.dialect)
 
-    async def _execute(self, statement: Any, rows: Any = None) -> CursorResult[Any]:
-        """One statement, which may take `timeout`, waiting for another's change included."""
-        async with Timeout(self._timeout):
-            result: CursorResult[Any] = await self._connection.execute(statement, rows)
-            return result
+    async def _claim(self) -> None:
+        """Get ready to write: before the first event that bears the nonce."""
+        self._has_written = True
+        self.nonce = await self._transaction.own_nonce(self.seq)
+
+    async def _execute(self, statement: Any) -> CursorResult[Any]:
+        """One statement, which sees all that was changed before."""
+        self._has_written |= bool(self._rows)
+        await self._transaction.add(self._rows)
+        return await self._transaction.execute(statement)
+
+    def _add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Rows to be added before the next statement."""
+        self._rows.setdefault(table, []).extend(rows)
 
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
         """Write an event for each secret that the keys have now: inside the database, since there may be very many."""
@@ -289,7 +308,7 @@ class Change:
     ) -> None:
         """An event to be written with the commit."""
         of_key = {"n": self._count, "digest": digest, "key_id": key_id, "project": project}
-        self._events.append(self._event(kind, detail) | of_key)
+        self._add(events, [self._event(kind, detail) | of_key])
         self._count += 1
         if digest is not None:
             self.digests.add(digest)
@@ -314,14 +333,10 @@ class Change:
             for row in await self._execute(statement.where(self._one_of(column, batch))):
                 yield row
 
-    async def _insert(self, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-        for batch in batches(rows):
-            await self._execute(insert(table), batch)
-
 
 def _terms_of(key: APIKey, *hints: str | None) -> list[dict[str, str]]:
     """The terms of a key that has these secrets."""
-    return terms.rows_of(key.id, key.project, key.description, key.permissions, filter(None, hints))
+    return term_rows(key.id, key.project, key.description, key.permissions, filter(None, hints))
 
 
 def _end_detail(row: Any) -> dict[str, Any]:
@@ -331,11 +346,12 @@ def _end_detail(row: Any) -> dict[str, Any]:
 
 def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
     """What an event tells of a key that is made or deleted."""
-    expires_at = row["expires_at"]
+    expires_at, allow = row["expires_at"], allow_of(row["allow"])
     return {
         "description": row["description"],
         "permissions": row["permissions"].split(),
         "project": row["project"],
         "active": row["active"],
         "expires_at": None if expires_at is None else expires_at.isoformat(),
+        **({} if allow is None else {"allow": [*allow]}),
     }

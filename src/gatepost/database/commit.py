@@ -2,23 +2,26 @@
 
 A task that is cancelled while COMMIT is under way waits for its answer. Where the answer is lost with the connection,
 the database is asked on another one: the counter's row stays locked until the lost transaction has ended, so who gets
-that lock sees either its event or that there never will be one.
+that lock sees either its last event or that there never will be one. Galera's nodes do not share locks, only what they
+have committed: there that event's number is taken and given back, so that the lost transaction cannot be committed
+after.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gatepost.base import Timeout, UnavailableError
-from gatepost.database.changes import Change
-from gatepost.database.connecting import changing, mapped_errors
+from gatepost.database.connecting import changing, is_cluster_node, mapped_errors
+from gatepost.database.group_commit import Group
 from gatepost.database.schema import counter, events
+from gatepost.database.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -66,16 +69,14 @@ async def begun_anew(attempt: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError
 
 
-async def commit(connection: AsyncConnection, change: Change) -> bool:
-    """Commit, or roll back what wrote no event; answers whether it was committed. Raises `CommitLostError`; the
-    connection is then closed.
-
-    A cancellation is passed on when the answer is there, with a note of what became of the change.
-    """
-    if not await change.write_events():
-        await connection.rollback()
-        return False
-    committing = asyncio.create_task(change.commit())
+async def commit(transaction: Transaction, group: Group[Any]) -> None:
+    """Commit, or roll back what wrote no event; the group is told. Raises `CommitLostError`; the connection is then
+    closed. A cancellation is passed on when the answer is there."""
+    if not await transaction.finish():
+        await transaction.rollback()
+        return
+    group.is_committed = None
+    committing = asyncio.create_task(transaction.commit())
     cancelled: asyncio.CancelledError | None = None
     while not committing.done():
         try:
@@ -83,34 +84,43 @@ async def commit(connection: AsyncConnection, change: Change) -> bool:
         except asyncio.CancelledError as ask:
             cancelled = ask
     failure = asyncio.CancelledError() if committing.cancelled() else committing.exception()
-    if failure is not None:
+    if failure is None:
+        group.is_committed = True
+    else:
         with suppress(SQLAlchemyError, OSError):
-            await connection.invalidate()
+            await transaction.invalidate()
     if cancelled is not None:
-        became = "is committed" if failure is None else "may be committed: its connection was lost"
-        cancelled.add_note(f"gatepost: change {change.seq} {became}")
         raise cancelled
     if failure is not None:
         raise CommitLostError from failure
-    return True
 
 
-async def was_committed(engine: AsyncEngine, change: Change, timeout: float) -> bool | None:
-    """Whether a change whose commit got no answer was made; `None` where `timeout` seconds did not suffice to tell."""
+async def was_committed(engine: AsyncEngine, transaction: Transaction, timeout: float) -> bool | None:
+    """Whether a transaction whose commit got no answer was made; `None` where that could not be told in `timeout`
+    seconds."""
     with suppress(TimeoutError):
         async with Timeout(timeout):
             while True:
                 with suppress(UnavailableError), mapped_errors("Asking for a change"):
-                    return await _holds(engine, change)
+                    return await _holds(engine, transaction)
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
     return None
 
 
-async def _holds(engine: AsyncEngine, change: Change) -> bool:
-    """Whether the log holds the change's event, once nobody can be about to write it any more."""
+async def _holds(engine: AsyncEngine, transaction: Transaction) -> bool:
+    """Whether the log holds the transaction's last event, once nobody can be about to write it any more."""
+    place = (events.c.seq == transaction.seq, events.c.n == 0)
     async with changing(engine) as connection:
         await connection.execute(update(counter).values(seq=counter.c.seq))
-        of_change = (events.c.seq == change.seq, events.c.n == 0)
-        nonce = await connection.scalar(select(events.c.nonce).where(*of_change))
-        await connection.rollback()
-        return bool(nonce == change.nonce)
+        nonce = await connection.scalar(select(events.c.nonce).where(*place))
+        if nonce is None and await is_cluster_node(connection):
+            nothing = {"seq": transaction.seq, "n": 0, "nonce": 0, "kind": "", "at": func.utc_timestamp()}
+            try:
+                await connection.execute(insert(events).values(nothing))
+            except IntegrityError as taken:
+                raise UnavailableError("Asking for a change: it was committed just now") from taken
+            await connection.execute(delete(events).where(*place))
+            await connection.commit()
+        else:
+            await connection.rollback()
+        return bool(nonce == transaction.last_nonce)

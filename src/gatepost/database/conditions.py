@@ -18,12 +18,13 @@ from sqlalchemy import (
 )
 
 from gatepost.base import State
-from gatepost.database.clock import moment_in, never_moment
 from gatepost.database.schema import (
     Range,
     hint_ranges,
     hint_terms,
     keys,
+    moment_in,
+    never_moment,
     permission_term,
     terms,
     word_range,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import event, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gatepost.base import (
@@ -27,7 +27,6 @@ from gatepost.base import (
     Timeout,
     Total,
     UnavailableError,
-    UncertainCommitError,
 )
 from gatepost.database.changes import Change
 from gatepost.database.commit import CommitLostError, ConflictError, begun_anew, commit, is_conflict, was_committed
@@ -47,12 +46,14 @@ from gatepost.database.connecting import (
 from gatepost.database.counting import count_keys, projects_statement
 from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.filter import Filter
+from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.listing import Listing
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.rows import KEYS, as_key, as_plain
 from gatepost.database.schema import events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
+from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
 from gatepost.database.workers import Workers
 
@@ -114,6 +115,7 @@ class Database:
         self._file: SqliteFile | None = None
         self._opened = 0
         self._opening_anew = asyncio.Lock()
+        self._changes = GroupCommit(self._commit)
         self.doorbell = Doorbell()
         # its own, for others may have the same engine: who closes takes away but that
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
@@ -175,6 +177,7 @@ class Database:
 
     def connect(self) -> None:
         """Make the engine; it opens connections when they are needed."""
+        self._changes = GroupCommit(self._commit)  # one may have been left by another event loop
         if isinstance(self._given, AsyncEngine):
             self._engine = self._given
         else:
@@ -346,54 +349,48 @@ class Database:
         return True
 
     async def change(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
-        """One transaction that changes keys: what `make` did with its `Change`, which has begun, and what it answered.
-        Rolled back where `make` raises or changes nothing. It is called anew, with another `Change`, where another node
-        of a cluster has changed keys at the same moment, so it keeps nothing from before.
+        """What `make` did with its `Change`, committed, and what it answered; nothing where it raises or changes
+        nothing. In one transaction with what others in this process change meanwhile. It may be called anew, with
+        another `Change`, so it keeps nothing from before: where another node of a cluster has changed keys at the same
+        moment, or another change of the transaction failed.
 
         Raises what `make` raises, `UnavailableError` where nothing was changed, also where a statement takes longer
         than `timeout`; `UncertainCommitError` where the database went away in the commit and does not tell within
         `timeout`.
         """
-        return await begun_anew(lambda: self._attempt(actor, make))
+        return await self._changes.ask(actor, make)
 
-    async def _attempt(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
-        """`change`, once. Raises `ConflictError` too."""
-        committed, engine = False, self.engine
+    async def _commit(self, group: Group[Change]) -> None:
+        """Make a group's changes, in one transaction."""
+        await begun_anew(lambda: self._attempt(group))
+
+    async def _attempt(self, group: Group[Change]) -> None:
+        """`_commit`, once. Raises `ConflictError` too."""
+        engine = self.engine
         try:
             with mapped_errors("Changing keys (nothing was changed)"):
                 async with AsyncExitStack() as stack:
                     async with Timeout(self._timeout):
                         await self._heed_file()
                         connection = await stack.enter_async_context(changing(engine))
-                    change = Change(connection, actor, self._timeout)
+                    transaction = Transaction(connection, self._timeout)
                     try:
-                        await change.begin()
-                        answer = await make(change)
-                        committed = await commit(connection, change)
+                        await transaction.begin()
+                        await group.make(partial(Change, transaction))
+                        await commit(transaction, group)
                     except DBAPIError as failure:
                         if is_conflict(failure):
                             raise ConflictError from failure
+                        group.is_spoilt |= isinstance(failure, IntegrityError | DataError)
                         raise
-        except asyncio.CancelledError as cancelled:
-            if committed:  # while the connection was being given back
-                cancelled.add_note(f"gatepost: change {change.seq} is committed")
-            raise
         except CommitLostError as lost:
             if is_conflict(lost.__cause__):
+                group.is_committed = False
                 raise ConflictError from lost
-            try:
-                made = await was_committed(engine, change, self._timeout)
-            except asyncio.CancelledError as cancelled:
-                cancelled.add_note(f"gatepost: change {change.seq} may be committed: its connection was lost")
-                raise
-            if made is None:
-                raise UncertainCommitError(
-                    f"The database went away while change {change.seq} was being committed, and cannot be asked "
-                    "whether it was made: do it again",
-                    change.seq,
-                ) from lost
-            if not made:
+            group.is_committed = await was_committed(engine, transaction, self._timeout)
+            if group.is_committed is None:
+                raise NobodyKnowsError from lost
+            if not group.is_committed:
                 raise UnavailableError(
                     "The database went away in the commit (nothing was changed): try again"
                 ) from lost
-        return change, answer

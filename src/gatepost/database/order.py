@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from gatepost.base import DESCRIPTION_MAX, YEAR_MIN, BadInputError, is_id, is_line
-from gatepost.database.clock import NEVER
+from gatepost.database.schema import NEVER
 
 ORDERS: Mapping[str, type] = {
     "created": int,

@@ -6,9 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row
-from gatepost.database.clock import database_now
-from gatepost.database.schema import keys, last_used, secrets
+from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of
+from gatepost.database.schema import database_now, keys, last_used, secrets
 
 
 def told_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
@@ -48,6 +47,7 @@ def as_key(row: Any) -> APIKey:
         created_at=row.created_at,
         updated_at=row.updated_at,
         expires_at=row.expires_at,
+        allow=allow_of(row.allow),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
         last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,
@@ -73,7 +73,8 @@ def as_event(row: Any) -> ChangeEvent:
 
 def as_plain(found: Any) -> Row:
     """The flat row of one result of the lookup's statement."""
-    _seq, _digest, key_id, project, description, names, active, created, updated, expires, secret_expires = found
+    _seq, _digest, key_id, project, description, names, active, created, updated, *rest = found
+    expires, secret_expires, allow = rest
     return (
         key_id,
         project,
@@ -84,4 +85,5 @@ def as_plain(found: Any) -> Row:
         updated.timestamp(),
         None if expires is None else expires.timestamp(),
         None if secret_expires is None else secret_expires.timestamp(),
+        allow,
     )

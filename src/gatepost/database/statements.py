@@ -16,9 +16,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from gatepost.database.clock import database_now
 from gatepost.database.connecting import is_primary
-from gatepost.database.schema import counter, elements, events, keys, secrets, workers
+from gatepost.database.schema import counter, database_now, elements, events, keys, secrets, workers
 
 
 def _records_statement(
@@ -37,6 +36,7 @@ def _records_statement(
         key.c.updated_at,
         key.c.expires_at,
         secret.c.expires_at,
+        key.c.allow,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
     return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))

@@ -4,7 +4,6 @@ of in full."""
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
 from gatepost.base import (
@@ -12,6 +11,7 @@ from gatepost.base import (
     DEFAULT_PREFIX,
     Actor,
     APIKey,
+    BoundedRecord,
     ChangeEvent,
     EditedKey,
     ImportedKey,
@@ -53,7 +53,17 @@ if TYPE_CHECKING:
     from gatepost.base import Pruned, Status, Usage, WorkerAnswers
     from gatepost.database import Database
     from gatepost.database.schema import SchemaStatus
-    from gatepost.keys.arguments import Edit, EventFilters, Filters, Kept, ListFilters, Options, UsageDays, UsageFilters
+    from gatepost.keys.arguments import (
+        Edit,
+        EventFilters,
+        Filters,
+        Kept,
+        ListFilters,
+        Making,
+        Options,
+        UsageDays,
+        UsageFilters,
+    )
     from gatepost.keys.parts import Opened
     from gatepost.usage import UsageCounter
 
@@ -114,6 +124,8 @@ class APIKeys:
         """The key of the secret with this digest (32 bytes), if this process remembers it and it may be used now;
         `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: while the keys are open
         `Lookup.hit`, or the same compiled."""
+        self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
+        """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
         self.uses: UsageCounter | None = None
@@ -187,6 +199,7 @@ class APIKeys:
                 return False
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
+            self.bounded_hit = opened.lookup.bounded_hit
             self.uses = None if opened.flushing is None else opened.flushing.counter
             forget_at_fork(self)
             return True
@@ -195,13 +208,17 @@ class APIKeys:
         """Close what `open` opened. Engines and clients that were handed in stay open. Raises `ConfigurationError` in
         another event loop than that they were opened in, unless that is closed."""
         async with self._parts.turn():
-            self.hit, self.loop, self.uses = know_nothing, None, None
+            self._know_nothing()
             await self._parts.close()
 
     def _forget_in_child(self) -> None:
         """In a process that was forked: nothing that was remembered counts until it opens the keys for itself."""
         self._parts.forget()
-        self.hit, self.loop, self.uses = know_nothing, None, None
+        self._know_nothing()
+
+    def _know_nothing(self) -> None:
+        self.hit = self.bounded_hit = know_nothing
+        self.loop = self.uses = None
 
     def _opened(self) -> "Opened":
         return self._parts.opened()
@@ -251,30 +268,9 @@ class APIKeys:
         that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
         return self._opened().derived_keys(purpose)
 
-    async def create(
-        self,
-        description: str,
-        permissions: Iterable[str] = (),
-        *,
-        project: str | Unset | None = UNSET,
-        expires_at: datetime | None = None,
-        active: bool = True,
-        idempotency_key: str | None = None,
-        actor: str | Actor = UNNAMED,
-    ) -> Issued:
-        """Make a key; its secret is told in the answer and never again. `project`: `None` = every project; left out =
-        the actor's. `expires_at`: aware; `None` = never. Raises `BadInputError`, `UnknownPermissionError`,
-        `AccessDeniedError`, `IdempotencyError`, `UnavailableError`. More: `making.create`."""
-        return await making.create(
-            self._parts,
-            description,
-            permissions,
-            project=project,
-            expires_at=expires_at,
-            active=active,
-            idempotency_key=idempotency_key,
-            actor=actor,
-        )
+    async def create(self, description: str, permissions: Iterable[str] = (), **making_of: Unpack["Making"]) -> Issued:
+        """Make a key; its secret is told in the answer and never again. More: `making.create`."""
+        return await making.create(self._parts, description, permissions, **making_of)
 
     async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
         """Make keys for secrets that there are, from their digests; all, or none. More: `importing.import_digests`."""
@@ -326,8 +322,8 @@ class APIKeys:
         return await using.prune(self._parts, **kept)
 
     async def update(self, key_id: str, **edit: Unpack["Edit"]) -> EditedKey:
-        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never); what is not named stays as it is.
-        Waits as `deactivate` does where it takes something away. More: `editing.update`."""
+        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`; what is not named stays as
+        it is. Waits as `deactivate` does where it takes something away. More: `editing.update`."""
         return await editing.update(self._parts, key_id, **edit)
 
     async def activate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
@@ -367,10 +363,12 @@ class APIKeys:
         """Have every worker forget all it remembers: once the database was put back. More: `spreading.invalidate`."""
         return await spreading.invalidate(self._parts, **how)
 
-    async def verify(self, secret: str, *, project: str | Unset | None = UNSET, fresh: bool = False) -> Verdict:
-        """What `secret` opens, as the middleware would judge it. `fresh`: on the database's word of now, whatever is
-        remembered. Raises `UnavailableError`. More, also of `project`: `judging.verify`."""
-        presented = judging.presented_text(secret, fresh=fresh)
+    async def verify(
+        self, secret: str, *, project: str | Unset | None = UNSET, address: str | None = None, fresh: bool = False
+    ) -> Verdict:
+        """What `secret` opens, as the middleware would judge it. `address`: the IP address that it was shown from;
+        without it a key that has an `allow` is refused. `fresh`: on the database's word. More: `judging.verify`."""
+        presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
         return await judging.verify(self._parts, presented, project)
 
@@ -393,8 +391,10 @@ class APIKeys:
         """How requests with the secrets of these digests would be answered now. More: `judging.testify`."""
         return await judging.testify(self._parts, digests)
 
-    def attend(self, digest: bytes, key: Record, end: Callable[[Outcome], None]) -> Callable[[], None]:
-        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key` must not go
-        on. Call what is returned when it is over. Keys that are closed end nothing. More: `Guard.attend`."""
+    def attend(
+        self, digest: bytes, key: Record, end: Callable[[Outcome], None], address: str | None = None
+    ) -> Callable[[], None]:
+        """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key`, from that
+        address, must not go on. Call what is returned when it is over. More: `Guard.attend`."""
         parts = self._parts
-        return parts.opened().guard.attend(digest, key, end) if parts.is_open else do_nothing
+        return parts.opened().guard.attend(digest, key, end, address) if parts.is_open else do_nothing

@@ -21,6 +21,17 @@ class Options(TypedDict, total=False):
     timeout: float | None
 
 
+class Making(TypedDict, total=False):
+    """What a new key is, beside its description and permissions, and who makes it (`making.create`)."""
+
+    project: str | Unset | None
+    expires_at: datetime | None
+    active: bool
+    allow: Iterable[str] | None
+    idempotency_key: str | None
+    actor: str | Actor
+
+
 class Edit(Options, total=False):
     """What becomes of a key, and how. What is left out stays as it is. `if_version`: only while the key's `version` is
     still that one. `force`: also where it weakens the key that the actor uses."""
@@ -28,6 +39,7 @@ class Edit(Options, total=False):
     description: str | None
     permissions: Iterable[str] | None
     expires_at: datetime | Unset | None
+    allow: Iterable[str] | Unset | None
     if_version: str | None
     force: bool
 

@@ -11,6 +11,7 @@ from gatepost.base import (
     BadInputError,
     ForceNeededError,
     KeyNotFoundError,
+    Networks,
     Receipt,
     StaleKeyError,
     is_id,
@@ -49,6 +50,7 @@ async def changed_by(
 
 async def _authority(change: "Change", actor: Actor) -> Authority:
     """What the actor of a change may do in it. Raises `AccessDeniedError`."""
+    allow: Sequence[str] | None = None
     if actor.key_id is not None:
         try:
             key = await change.read_key(actor.key_id)
@@ -59,8 +61,10 @@ async def _authority(change: "Change", actor: Actor) -> Authority:
         if actor.project is not None and key.project not in (None, actor.project):
             raise AccessDeniedError(f"Key {key.id}, which acts, is of another project")
         project = key.project if actor.project is None else actor.project
-        actor = replace(actor, project=project, permissions=key.permissions & actor.permissions)
-    authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor))
+        if key.allow is not None and actor.address is not None and actor.address not in Networks(key.allow):
+            raise AccessDeniedError(f"Key {key.id}, which acts, may not be used from where this was asked")
+        actor, allow = replace(actor, project=project, permissions=key.permissions & actor.permissions), key.allow
+    authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow)
     authority.check_manage()
     return authority
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gatepost.base import APIKey, BadInputError, Untold
+from gatepost.base import APIKey, BadInputError, Untold, allow_of, checked_networks, networks_text
 from gatepost.base import secret as secret_text
 from gatepost.keys.parts import Vault
 from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
@@ -18,6 +18,7 @@ def new_row(
     expires_at: datetime | None,
     *,
     active: bool,
+    allow: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """The columns of a new key, checked; all but its id and its secret's."""
     if not isinstance(active, bool):
@@ -28,6 +29,7 @@ def new_row(
         "permissions": joined(sorted(catalogue.check(permissions))),
         "active": active,
         "expires_at": checked_moment(expires_at),
+        "allow": networks_text(checked_networks("allow", allow)),
     }
 
 
@@ -51,6 +53,7 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         created_at=now,
         updated_at=now,
         expires_at=row["expires_at"],
+        allow=allow_of(row["allow"]),
         hint=row["hint"],
     )
 

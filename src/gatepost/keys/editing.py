@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gatepost.base import Actor, APIKey, BadInputError, EditedKey, Propagation
+from gatepost.base import Actor, APIKey, BadInputError, EditedKey, Propagation, checked_networks, covers, networks_text
 from gatepost.keys.arguments import Wait
 from gatepost.keys.change import changed_by, key_to_change
 from gatepost.keys.columns import joined
@@ -34,18 +34,19 @@ async def update(
     description: str | None = None,
     permissions: Iterable[str] | None = None,
     expires_at: datetime | Unset | None = UNSET,
+    allow: Iterable[str] | Unset | None = UNSET,
     if_version: str | None = None,
     force: bool = False,
     actor: str | Actor = UNNAMED,
     wait: Wait = "everywhere",
     timeout: float | None = None,
 ) -> EditedKey:
-    """Edit a key; what is not named stays as it is. `expires_at=None`: never. `if_version`: only while the key's
-    `version` is still that one. `force`: also where it weakens the key that the actor uses. That key's own life is
-    not made longer by it.
+    """Edit a key; what is not named stays as it is. `expires_at=None`: never. `allow`: the networks that it may be used
+    from; `None` = anywhere, empty = nowhere. `if_version`: only while the key's `version` is still that one. `force`:
+    also where it weakens the key that the actor uses. That key's own life is not made longer by it.
 
-    An edit that takes a permission away or lets the key expire earlier waits as `deactivate` does; `wait` and
-    `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `StaleKeyError`,
+    An edit that takes a permission or an address away or lets the key expire earlier waits as `deactivate` does; `wait`
+    and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `StaleKeyError`,
     `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
@@ -59,12 +60,15 @@ async def update(
         wanted["permissions"] = parts.settings.catalogue.check(permissions)
     if not isinstance(expires_at, Unset):
         wanted["expires_at"] = checked_moment(expires_at)
+    if not isinstance(allow, Unset):
+        wanted["allow"] = checked_networks("allow", allow)
     if not wanted:
-        raise BadInputError("nothing to update: name description, permissions or expires_at")
+        raise BadInputError("nothing to update: name description, permissions, expires_at or allow")
     change, (before, key, changed) = await changed_by(
         parts, actor, lambda change, authority: _edit(change, authority, key_id, wanted, if_version, force=force)
     )
-    may_have_taken = not changed and ("permissions" in wanted or wanted.get("expires_at") is not None)
+    takes = "permissions" in wanted or wanted.get("expires_at") is not None or wanted.get("allow") is not None
+    may_have_taken = takes and not changed
     if not (_takes_away(before, key) or may_have_taken):  # it may have been made by a call that nobody waited for
         patience = replace(patience, everywhere=False)
     return await settled(parts, change, patience, lambda spread: _edited(key, spread), changed=changed)
@@ -84,6 +88,8 @@ async def _edit(
     before = key = await key_to_change(change, authority, key_id, if_version)
     after = replace(before, **wanted)
     authority.check_grant(_given(before, after))
+    if _is_more(before, after):
+        authority.check_addresses(after.allow)
     if _is_longer(before, after):
         authority.check_longer_life(before)
     if _takes_away(before, after):
@@ -94,14 +100,25 @@ async def _edit(
         columns = dict(changed)
         if "permissions" in columns:
             columns["permissions"] = joined(sorted(columns["permissions"]))
+        if "allow" in columns:
+            columns["allow"] = networks_text(columns["allow"])
         await change.update_key(after, columns, detail)
         key = await change.read_key(key_id)
     return before, key, bool(changed)
 
 
 def _given(before: APIKey, after: APIKey) -> frozenset[str]:
-    """The permissions that an edit hands out: those added, and all where the key is to live longer."""
-    return after.permissions if _is_longer(before, after) else after.permissions - before.permissions
+    """The permissions that an edit hands out: those added, and all where the key is to live longer, or to be used from
+    more places."""
+    is_more = _is_longer(before, after) or not covers(before.allow, after.allow)
+    return after.permissions if is_more else after.permissions - before.permissions
+
+
+def _is_more(before: APIKey, after: APIKey) -> bool:
+    """Whether an edit lets a key do anything that it may not do now."""
+    return not (
+        after.permissions <= before.permissions and covers(before.allow, after.allow) and not _is_longer(before, after)
+    )
 
 
 def _is_longer(before: APIKey, after: APIKey) -> bool:
@@ -110,8 +127,8 @@ def _is_longer(before: APIKey, after: APIKey) -> bool:
 
 
 def _takes_away(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key do less, or for a shorter time."""
-    if not before.permissions <= after.permissions:
+    """Whether an edit lets a key do less, for a shorter time, or from fewer places."""
+    if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
         return True
     return after.expires_at is not None and (before.expires_at is None or after.expires_at < before.expires_at)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, new_id
+from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, new_id
 from gatepost.keys.change import changed_by
 from gatepost.keys.columns import key_of, new_row
 from gatepost.keys.parts import Parts
@@ -62,6 +62,7 @@ async def _insert(
     for number, row in enumerate(rows):
         authority.check_project(row["project"])
         authority.check_grant(frozenset(row["permissions"].split()))
+        authority.check_addresses(allow_of(row["allow"]))
         if row["expires_at"] is not None and row["expires_at"] <= change.now:
             raise BadInputError(f"keys[{number}]: expires_at has passed already", f"keys[{number}]")
     known = await change.known_digests(list(numbers))
@@ -82,5 +83,7 @@ def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any
         raise BadInputError(f"digest must be {DIGEST_BYTES} bytes: hashlib.sha256(secret).digest()")
     if not isinstance(key.hint, str) or len(key.hint) > _HINT_MAX or not key.hint.isprintable():
         raise BadInputError(f"hint must be at most {_HINT_MAX} printable characters")
-    row = new_row(catalogue, key.description, key.permissions, key.project, key.expires_at, active=key.active)
+    row = new_row(
+        catalogue, key.description, key.permissions, key.project, key.expires_at, active=key.active, allow=key.allow
+    )
     return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

@@ -12,7 +12,9 @@ from gatepost.base import (
     Record,
     UnavailableError,
     Verdict,
+    address_of,
     decide,
+    of_another_address,
     of_another_project,
 )
 from gatepost.keys.parts import Parts
@@ -22,18 +24,21 @@ if TYPE_CHECKING:
     from gatepost.base import WorkerAnswers
 
 
-def presented_text(secret: str, *, fresh: bool) -> Presented:
+def presented_text(secret: str, *, fresh: bool, address: str | None = None) -> Presented:
     """What is left of a secret that a verb was given as a text. Raises `BadInputError`."""
     if not isinstance(secret, str):
         raise BadInputError(f"secret must be a str, not {type(secret).__name__}")
-    return Presented(secret.encode("utf-8", "surrogatepass"), fresh=fresh)
+    if address is not None and address_of(address) is None:
+        raise BadInputError(f"address must be an IP address, such as '203.0.113.9', not {address!r:.60}", "address")
+    return Presented(secret.encode("utf-8", "surrogatepass"), fresh=fresh, address=address)
 
 
 async def verify(parts: Parts, presented: Presented, project: str | Unset | None = UNSET) -> Verdict:
     """What a secret opens, as the middleware would judge it. `project`: the one that the request belongs to; `None` =
     to none, so that only company-wide keys are good; left out = not asked. One that is `fresh` is judged on the
-    database's word of now, whatever is remembered; one round trip. Raises `UnavailableError` where the truth could not
-    be read. No I/O where memory knows it.
+    database's word of now, whatever is remembered; one round trip. A key that has an `allow` is refused
+    (`ADDRESS_DENIED`) where that address is not on it, and where none was given: nobody knows it then. Raises
+    `UnavailableError` where the truth could not be read. No I/O where memory knows it.
     """
     outcome, key = await judge(parts, presented)
     if outcome is Outcome.VALID and key is not None and not isinstance(project, Unset):
@@ -42,8 +47,8 @@ async def verify(parts: Parts, presented: Presented, project: str | Unset | None
 
 
 async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | None]:
-    """What a secret opens, with whatever I/O it takes: none for a text that was never made here. One that is `fresh`
-    is read from the database after this call, whatever is remembered.
+    """What a secret opens where it was shown, with whatever I/O it takes: none for a text that was never made here. One
+    that is `fresh` is read from the database after this call, whatever is remembered.
 
     Raises `UnavailableError`.
     """
@@ -58,7 +63,12 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
         found = await (lookup.find_fresh(digest) if presented.fresh else lookup.seek(digest))
     elif isinstance(found, Absent):
         presented.recall(opened.format, foreign=parts.settings.foreign_secrets)
-    return decide(found, opened.freshness.database_now()), None if isinstance(found, Absent) else found
+    outcome = decide(found, opened.freshness.database_now())
+    if isinstance(found, Absent):
+        return outcome, None
+    if outcome is Outcome.VALID and of_another_address(found, presented.address):
+        outcome = Outcome.ADDRESS_DENIED
+    return outcome, found
 
 
 async def testify(parts: Parts, digests: Sequence[bytes]) -> "WorkerAnswers":

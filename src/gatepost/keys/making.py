@@ -13,6 +13,7 @@ from gatepost.base import (
     Issued,
     SecretFormat,
     Untold,
+    allow_of,
     derived_seed,
     new_id,
 )
@@ -49,23 +50,24 @@ async def create(
     project: str | Unset | None = UNSET,
     expires_at: datetime | None = None,
     active: bool = True,
+    allow: Iterable[str] | None = None,
     idempotency_key: str | None = None,
     actor: str | Actor = UNNAMED,
 ) -> Issued:
     """Make a key; its secret is told in the answer and never again.
 
-    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters;
-    `None` = every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be
-    used from the start. `idempotency_key`: 16 to 200 random characters; the same call with it within 24 hours makes
-    no second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`,
-    `AccessDeniedError`, `IdempotencyError` where the idempotency key was used for something else,
-    `UnavailableError`. One transaction.
+    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters; `None` =
+    every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be used from
+    the start. `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere,
+    empty = nowhere. `idempotency_key`: 16 to 200 random characters; the same call with it within 24 hours makes no
+    second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`,
+    `IdempotencyError` where the idempotency key was used for something else, `UnavailableError`. One transaction.
     """
     actor = checked_actor(actor)
     Authority(actor).check_manage()
     if isinstance(project, Unset):
         project = actor.project
-    row = new_row(parts.settings.catalogue, description, permissions, project, expires_at, active=active)
+    row = new_row(parts.settings.catalogue, description, permissions, project, expires_at, active=active, allow=allow)
     seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
     if idempotency_key is not None:
         seeds = _seeds(parts.opened().format, _seed_label(actor, checked_idempotency_key(idempotency_key)))
@@ -76,6 +78,7 @@ async def create(
     async def make(change: "Change", authority: Authority) -> Issued | None:
         authority.check_project(row["project"])
         authority.check_grant(frozenset(row["permissions"].split()))
+        authority.check_addresses(allow_of(row["allow"]))
         made = None if idempotency_key is None else await change.creation_of([seed[0] for seed in seeds])
         if idempotency_key is not None and made is None:
             await _check_not_made_earlier(parts, change, actor, idempotency_key)
@@ -135,5 +138,5 @@ async def _made_before(
         raise IdempotencyError(f"Key {made.key_id}, made with the idempotency key, was deleted or rotated since")
     key = await change.read_key(made.key_id)
     authority.check_reach(key)
-    authority.check_grant(key.permissions)
+    authority.check_hand_out(key)
     return Issued(key, secret.text)

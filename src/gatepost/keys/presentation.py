@@ -20,6 +20,7 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "created_at": key.created_at,
         "updated_at": key.updated_at,
         "expires_at": key.expires_at,
+        "allow": None if key.allow is None else [*key.allow],
         "hint": key.hint,
         "old_secret": key.old_secret,
         "last_used_at": key.last_used_at,

@@ -25,7 +25,7 @@ async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> 
 
     async def make(change: "Change", authority: Authority) -> Untold:
         key = await key_to_change(change, authority, key_id)
-        authority.check_grant(key.permissions)
+        authority.check_hand_out(key)
         authority.check_current_secret(key)
         digest, sealed = await change.reveal_secret(key_id)
         if sealed is None:

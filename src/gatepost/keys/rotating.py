@@ -54,7 +54,7 @@ async def rotate(
 
     async def make(change: "Change", authority: Authority) -> APIKey:
         before = await key_to_change(change, authority, key_id, if_version)
-        authority.check_grant(before.permissions)
+        authority.check_hand_out(before)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
         await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))

@@ -67,7 +67,7 @@ async def settled(
     until = patience.until if waits else now
     try:
         opened = parts.opened()
-        await _announce(parts, change.digests)
+        await opened.announcements.announce(change.digests)
         own = opened.freshness.worker
         propagation = await opened.propagations.follow(spread, own, until=until)
     except (asyncio.CancelledError, ConfigurationError) as ended:  # the latter: the keys were closed meanwhile
@@ -83,22 +83,10 @@ async def announce(parts: Parts, change: "Change") -> None:
     """Let every worker know of a committed change that gives: nobody is waited for. A cancellation carries a note that
     it is committed."""
     try:
-        await _announce(parts, change.digests)
+        await parts.opened().announcements.announce(change.digests)
     except (asyncio.CancelledError, ConfigurationError) as ended:
         ended.add_note(f"gatepost: change {change.seq} is committed")
         raise
-
-
-async def _announce(parts: Parts, digests: set[bytes]) -> None:
-    """Let every worker know of a committed change. This one has applied it when the call returns, and also what
-    others had changed before: a key found deactivated already is refused here from now on too."""
-    opened = parts.opened()
-    if opened.redis is None:
-        await opened.database.doorbell.nudge()
-    else:
-        opened.redis.drop(digests)
-        await opened.redis.nudge()
-    await opened.freshness.catch_up()
 
 
 async def invalidate(

@@ -26,7 +26,7 @@ async def activate(
         ids,
         actor,
         patience,
-        check=lambda authority, key: authority.check_grant(key.permissions),
+        check=lambda authority, key: authority.check_hand_out(key),
         apply=lambda change, found: change.set_active(found, True),
         skip=lambda key: key.active,
     )

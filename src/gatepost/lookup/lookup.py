@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepost.base import (
+    BoundedRecord,
     Clock,
     Coalescer,
     Found,
@@ -92,13 +93,24 @@ class Lookup:
 
     def hit(self, digest: bytes) -> Record | None:
         """The key of the secret with this digest (32 bytes), if memory holds it, it may still be believed, and the key
-        may be used now; else `None`: ask on."""
+        may be used now, by any request; else `None`: ask on."""
         remembered, clock = self._remembered, self._clock  # as methods they would be looked up in the class first
         record = remembered(digest)
         if record is not None:
             now = clock()
             freshness = self._freshness
             if now < freshness.until and now < record.until and now + freshness.offset < record.usable_until:
+                return record
+        return None
+
+    def bounded_hit(self, digest: bytes) -> BoundedRecord | None:
+        """As `hit`, of the keys that have bounds, for which it answers `None`: the request is to be held against them
+        still."""
+        record = self._remembered(digest)
+        if type(record) is BoundedRecord:
+            now = self._clock()
+            freshness = self._freshness
+            if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
                 return record
         return None
 

@@ -26,7 +26,7 @@ from gatepost.redis.doorbell import Doorbell
 
 logger = logging.getLogger("gatepost.redis")
 
-FORMAT = b"gatepost rows 2"
+FORMAT = b"gatepost rows 3"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
 NAMESPACE_BYTES = 3

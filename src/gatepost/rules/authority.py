@@ -1,16 +1,16 @@
 """Who may do what to keys: the rules for actors that are not operators (docs/decisions/0006). Pure.
 
 An actor reaches only keys of its own project, and the others look as if there were none. It looks with `ACCESS_READ` or
-`ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, and weakens the key that it uses only
-with `force`. That key, or the secret that it came with, it never gives a longer life. None of this limits an actor that
-says `operator`.
+`ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, and to be used only from where its own
+key may be, and weakens the key that it uses only with `force`. That key, or the secret that it came with, it never
+gives a longer life. None of this limits an actor that says `operator`.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from gatepost.base import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError
+from gatepost.base import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError, covers
 
 ACCESS_READ = "ACCESS_READ"
 """The permission to look at keys and at the audit log."""
@@ -34,13 +34,19 @@ class Subject(Protocol):
     def permissions(self) -> Set[str]:
         """What it may do."""
 
+    @property
+    def allow(self) -> Sequence[str] | None:
+        """The networks that it may be used from, `None` = anywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What one actor may do. `has_old_secret`: it acts with a secret that was rotated out and still lives."""
+    """What one actor may do. `has_old_secret`: it acts with a secret that was rotated out and still lives. `allow`: the
+    networks that the key which acts may be used from; `None` = anywhere, or no key acts."""
 
     actor: Actor
     has_old_secret: bool = False
+    allow: Sequence[str] | None = None
 
     @property
     def is_limited(self) -> bool:
@@ -82,6 +88,20 @@ class Authority:
             raise AccessDeniedError(
                 f"Nobody grants what they do not hold: this needs {', '.join(sorted(missing))}", missing
             )
+
+    def check_addresses(self, allow: Sequence[str] | None) -> None:
+        """Raise `AccessDeniedError` where the actor would let a key be used from where its own may not be."""
+        if self.is_limited and not covers(self.allow, allow):
+            raise AccessDeniedError(
+                f"A key that may be used from {', '.join(self.allow or ()) or 'nowhere'} alone cannot let another, or "
+                "itself, be used from elsewhere"
+            )
+
+    def check_hand_out(self, subject: Subject) -> None:
+        """Raise `AccessDeniedError` where the actor would bring to life, or be told a secret of, a key that may do more
+        than it may itself."""
+        self.check_grant(subject.permissions)
+        self.check_addresses(subject.allow)
 
     def check_own(self, subject: Subject, *, force: bool) -> None:
         """Raise `ForceNeededError` where the actor would weaken the key that it uses, without saying `force`."""

@@ -17,7 +17,8 @@ from gatepost.admin.api.entrance import HEADERS
 from gatepost.admin.api.openapi import openapi_document
 from gatepost.admin.api.operations import OPERATIONS
 from gatepost.admin.api.problems import HTTP_CODES, LINES
-from gatepost.base.models import EVENT_KINDS, ActorKind
+from gatepost.base.actor import ActorKind
+from gatepost.base.models import EVENT_KINDS
 from tests.admin.api.site import ALL, Caller, Site, serving
 
 ROOT = Path(__file__).parents[3]

@@ -72,6 +72,7 @@ MEMBERS = [
     "permissions",
     "project",
     "expires_at",
+    "allow",
     "active",
     "grace",
     "ids",

@@ -20,6 +20,7 @@ KEY_MEMBERS = {
     "created_at",
     "updated_at",
     "expires_at",
+    "allow",
     "hint",
     "old_secret",
     "last_used_at",
@@ -59,6 +60,7 @@ async def test_all_that_can_be_said_of_a_key_is_stored_and_told(site: Site, boss
         "project": "acme",
         "expires_at": soon.isoformat(),
         "active": False,
+        "allow": ["2001:db8::/32", "203.0.113.9"],
     }
     made = await boss.post("/keys", wanted, 201)
     key = made["key"]
@@ -66,6 +68,7 @@ async def test_all_that_can_be_said_of_a_key_is_stored_and_told(site: Site, boss
     assert key["permissions"] == ["FILE_UPLOAD", "OBJECTS_LIST"]
     assert (key["project"], key["active"]) == ("acme", False)
     assert datetime.fromisoformat(key["expires_at"]) == soon
+    assert key["allow"] == ["203.0.113.9/32", "2001:db8::/32"]
     assert await boss.get(f"/keys/{key['id']}") == key
     assert not await site.let_in(made["secret"])
     assert key["hint"].startswith("gp_")
@@ -187,6 +190,23 @@ async def test_an_edit_changes_what_it_names_and_nothing_else(boss: Caller) -> N
     edited = await boss.call("PATCH", f"/keys/{made['id']}", {"expires_at": None, "description": "two"})
     assert (edited.json()["expires_at"], edited.json()["description"]) == (None, "two")
     assert edited.json()["permissions"] == ["OBJECTS_LIST"]
+
+
+async def test_where_a_key_may_be_used_from_is_edited_and_told_with_old_and_new(boss: Caller) -> None:
+    made = await boss.call("POST", "/keys", {"description": "bound"})
+    path, before = f"/keys/{made.json()['key']['id']}", made.headers["etag"]
+    for allow in (["10.0.0.0/8"], [], None):
+        edited = await boss.call("PATCH", path, {"allow": allow}, headers={"If-Match": before})
+        assert (edited.status_code, edited.json()["allow"]) == (200, allow)
+        assert (await boss.get(path))["allow"] == allow
+        assert (await boss.call("PATCH", path, {"allow": []}, headers={"If-Match": before})).status_code == 412
+        before = edited.headers["etag"]
+    events = (await boss.get(f"{path}/events"))["items"]
+    assert [event["detail"]["allow"] for event in events[:3]] == [
+        {"old": [], "new": None},
+        {"old": ["10.0.0.0/8"], "new": []},
+        {"old": None, "new": ["10.0.0.0/8"]},
+    ]
 
 
 async def test_rotation_gives_a_new_secret_and_grace_to_the_one_before(site: Site, boss: Caller) -> None:

@@ -38,6 +38,12 @@ FAULTS: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/keys", {**A_KEY, "expires_at": "9999-12-31T23:59:59-23:59"}, "bad_input", "expires_at"),
     ("POST", "/keys", {**A_KEY, "expires_at": "0001-01-01T00:00:00+23:59"}, "bad_input", "expires_at"),
     ("POST", "/keys", {**A_KEY, "expires_at": 33000000000}, "bad_input", "expires_at"),
+    ("POST", "/keys", {**A_KEY, "allow": "10.0.0.0/8"}, "bad_input", "allow"),
+    ("POST", "/keys", {**A_KEY, "allow": ["10.0.0.0/8", 5]}, "bad_input", "allow[1]"),
+    ("POST", "/keys", {**A_KEY, "allow": ["10.0.0.1/8"]}, "bad_input", "allow"),
+    ("POST", "/keys", {**A_KEY, "allow": ["fe80::1%1"]}, "bad_input", "allow"),
+    ("POST", "/keys", {**A_KEY, "allow": ["10.0.0.0/8"] * 101}, "bad_input", "allow"),
+    ("PATCH", "/keys/{own}", {"allow": ["10.0.0"]}, "bad_input", "allow"),
     ("POST", "/keys", {**A_KEY, "secret": "mine"}, "bad_input", "secret"),
     ("POST", "/keys", {**A_KEY, "id": NEVER}, "bad_input", "id"),
     ("POST", "/keys", {**A_KEY, "a` - at `$.b": 1}, "bad_input", "a` - at `$.b"),
@@ -126,7 +132,7 @@ async def test_a_body_that_is_no_json_object_is_refused(small_site: Site, small_
 async def test_an_edit_of_nothing_is_refused(small_boss: Caller) -> None:
     response = await small_boss.call("PATCH", f"/keys/{small_boss.key_id}", {})
     assert refusal(response) == (400, "bad_input")
-    assert "description, permissions or expires_at" in response.json()["detail"]
+    assert "description, permissions, expires_at or allow" in response.json()["detail"]
 
 
 async def test_only_json_is_read(small_boss: Caller) -> None:

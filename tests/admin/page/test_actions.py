@@ -8,8 +8,8 @@ from cryptography.fernet import Fernet
 from playwright.async_api import expect
 
 from gatepost.admin.page import key_change
+from gatepost.base.actor import Actor
 from gatepost.base.errors import UnavailableError
-from gatepost.base.models import Actor
 from tests.admin.page.conftest import Visit
 from tests.admin.page.served import EVERYTHING, Served, serving
 from tests.admin.page.stored import put

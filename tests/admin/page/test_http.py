@@ -16,8 +16,9 @@ from cryptography import fernet
 from gatepost.admin.entry import entrance
 from gatepost.admin.entry.throttle import Throttle
 from gatepost.admin.page import form, sign_in, visit
+from gatepost.base.actor import Actor
 from gatepost.base.errors import UnavailableError, UncertainCommitError
-from gatepost.base.models import Actor, ImportedKey
+from gatepost.base.models import ImportedKey
 from gatepost.base.secret import digest
 from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
 from tests.frameworks.hidden import watching

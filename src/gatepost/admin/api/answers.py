@@ -35,6 +35,10 @@ class Key(Struct):
     created_at: Moment
     updated_at: Moment
     expires_at: Annotated[Moment | None, Meta(description="null: never.")]
+    allow: Annotated[
+        Sequence[str] | None,
+        Meta(description="The networks that it may be used from, in CIDR notation; null: anywhere, empty: nowhere."),
+    ]
     hint: Annotated[str | None, Meta(description="Start and last four characters of the secret.")]
     old_secret: Annotated[
         OldSecret | None,

@@ -6,8 +6,11 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatepost.admin.api.parameters import PermissionName
-from gatepost.base import DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, PROJECT_MAX
 from gatepost.keys import GRACE_MAX
+
+NETWORK_CHARS_MAX = 50
+"""Characters of a network: IPv6 with an IPv4 address at its end has 45, and a length."""
 
 IDS_MAX = 10_000
 """Most keys in one call: one transaction, of some seconds."""
@@ -21,6 +24,21 @@ _Description = Annotated[
     ),
 ]
 _Permissions = Annotated[list[PermissionName], Meta(description="What the key may do.")]
+_Network = Annotated[
+    str,
+    Meta(
+        max_length=NETWORK_CHARS_MAX,
+        description="A network, IPv4 or IPv6, in CIDR notation with no bits set beyond its length; or an address.",
+        examples=["203.0.113.0/24", "2001:db8::/32", "203.0.113.9"],
+    ),
+]
+_Networks = Annotated[
+    list[_Network],
+    Meta(
+        max_length=NETWORKS_MAX,
+        description="The networks that the key may be used from; null: anywhere, empty: nowhere.",
+    ),
+]
 _Expiry = Annotated[datetime, Meta(tz=True, description="When the key ends, in the future (RFC 3339); null: never.")]
 
 
@@ -43,6 +61,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
     ) = UNSET
     expires_at: _Expiry | UnsetType | None = UNSET
     active: Annotated[bool, Meta(description="Whether it is switched on.")] = True
+    allow: _Networks | UnsetType | None = UNSET
 
 
 class KeyChanges(Struct, forbid_unknown_fields=True):
@@ -51,6 +70,7 @@ class KeyChanges(Struct, forbid_unknown_fields=True):
     description: _Description | UnsetType = UNSET
     permissions: _Permissions | UnsetType = UNSET
     expires_at: _Expiry | UnsetType | None = UNSET
+    allow: _Networks | UnsetType | None = UNSET
 
 
 class Rotation(Struct, forbid_unknown_fields=True):

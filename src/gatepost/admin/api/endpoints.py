@@ -110,7 +110,7 @@ async def read_caller(call: Call[Nothing, IfNoneMatch, Nothing]) -> Reply:
 
 
 async def update_key(call: Call[Forcing, IfMatch, KeyChanges]) -> Reply:
-    """Change a key's description, permissions or expiry.
+    """Change a key's description, permissions, expiry, or where it may be used from.
 
     Where that takes something away, the answer comes once every worker acts on it.
     """

@@ -25,6 +25,7 @@ ENDED = {
     Outcome.DEACTIVATED: "You were signed out: the key that you used has been deactivated.",
     Outcome.EXPIRED: "You were signed out: the key that you used, or its secret, has expired.",
     Outcome.INVALID: "You were signed out: the key that you used was deleted, or its secret was replaced.",
+    Outcome.ADDRESS_DENIED: "You were signed out: the key that you used may not be used from where you are.",
 }
 _OVER = "You were signed out, because the page was not used for a while. Sign in again."
 
@@ -80,10 +81,11 @@ class SessionEntrance:
         found = self._sessions.read(self._keys.derived_keys(SESSION_PURPOSE), cookie, time.time())
         if found is None:
             return Stranger(_OVER)
-        outcome, key = await self._keys.judge_presented(Presented(found.secret.encode()))
+        address = address_of(request)
+        outcome, key = await self._keys.judge_presented(Presented(found.secret.encode(), address=address))
         if outcome is not Outcome.VALID or key is None:
             return Stranger(ENDED[outcome])
-        return Guest.of(key, found, address_of(request))
+        return Guest.of(key, found, address)
 
 
 class AuthorizedEntrance:

@@ -34,7 +34,13 @@ ACTORS = {
 """Who may have done it, by the kind of actor."""
 
 _SWITCHES = frozenset(("activated", "deactivated"))
-_LABELS = {"expires_at": "Expires", "active": "Active", "hint": "Secret", "grace_seconds": "Old secret works for"}
+_LABELS = {
+    "expires_at": "Expires",
+    "active": "Active",
+    "allow": "Used from",
+    "hint": "Secret",
+    "grace_seconds": "Old secret works for",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Difference:
     removed: Sequence[str] = ()
 
 
-_NOTHING = {"expires_at": "never", "project": "every project"}
+_NOTHING = {"expires_at": "never", "project": "every project", "allow": "anywhere"}
 
 
 def title(event: ChangeEvent) -> str:
@@ -67,7 +73,8 @@ def _difference(name: str, value: Any) -> Difference:
     if not isinstance(value, Mapping) or not value.keys() <= {"old", "new"}:
         return Difference(label, new=_text(name, value))
     old, new = value.get("old"), value.get("new")
-    if isinstance(old, list) and isinstance(new, list):
+    is_emptied = name == "allow" and not (old and new)  # no network is no set to add to: it is nowhere
+    if isinstance(old, list) and isinstance(new, list) and not is_emptied:
         return Difference(
             label, added=[each for each in new if each not in old], removed=[each for each in old if each not in new]
         )
@@ -83,7 +90,7 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(str, value)) or ("nowhere" if name == "allow" else "none")
     if name.endswith("_at") and isinstance(value, str):
         return full(datetime.fromisoformat(value))
     return str(value)

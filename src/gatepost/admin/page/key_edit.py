@@ -9,7 +9,17 @@ from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner, spread_banner
 from gatepost.admin.page.failures import REFUSALS, refusal_status
-from gatepost.admin.page.key_form import KEEP, NEVER, ON_DATE, SPANS, KeyForm, new_idempotency_key
+from gatepost.admin.page.key_form import (
+    ANYWHERE,
+    KEEP,
+    LISTED,
+    NEVER,
+    NOWHERE,
+    ON_DATE,
+    SPANS,
+    KeyForm,
+    new_idempotency_key,
+)
 from gatepost.admin.page.key_secret import secret_response
 from gatepost.admin.page.key_view import show_back
 from gatepost.admin.page.moments import date, full
@@ -37,6 +47,7 @@ async def create(visit: Visit) -> Response:
             sorted(form.permissions),
             project=(form.project or None) if visit.actor.project is None else UNSET,
             expires_at=form.expires_at(visit.now),
+            allow=form.allow,
             idempotency_key=form.idempotency_key,
             actor=visit.actor,
         )
@@ -88,6 +99,8 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
     expires_at = form.expires_at(visit.now, key.expires_at)
     if expires_at != key.expires_at:
         changes["expires_at"] = expires_at
+    if form.places and form.allow != key.allow:  # an older form may not have asked
+        changes["allow"] = form.allow
     if not changes:
         return None
     return await visit.keys.update(
@@ -99,12 +112,19 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
     """What somebody else has made of the key, beside what was typed: label, now, typed."""
     expiry = "never" if key.expires_at is None else full(key.expires_at)
     typed_expiry = {NEVER: "never", KEEP: expiry, ON_DATE: form.date, **SPANS}.get(form.expires, "")
+    typed_networks = ANYWHERE if form.places != LISTED else " ".join(form.networks.split()) or NOWHERE
     told = [
         ("Description", key.description, form.description),
         ("Permissions", ", ".join(sorted(key.permissions)), ", ".join(sorted(form.permissions))),
         ("Expires", expiry, typed_expiry),
+        ("May be used from", _allow_text(key.allow), typed_networks),
     ]
     return [(label, now or "none", typed or "none") for label, now, typed in told if now != typed]
+
+
+def _allow_text(allow: Sequence[str] | None) -> str:
+    """The networks that a key may be used from."""
+    return ANYWHERE if allow is None else " ".join(allow) or NOWHERE
 
 
 def _presets(visit: Visit) -> Mapping[str, frozenset[str]]:

@@ -1,5 +1,6 @@
 """The form for a new key and for an edit: what was typed, and what is wrong with it."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from starlette.datastructures import FormData
 
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.permissions import Group
-from gatepost.base import APIKey, BadInputError, GatepostError
+from gatepost.base import APIKey, BadInputError, GatepostError, checked_networks
 
 NEVER, KEEP, ON_DATE = "never", "keep", "date"
 SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
@@ -19,19 +20,29 @@ SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 d
 DEFAULT_SPAN = "90"
 """What is chosen for a new key unless somebody chooses otherwise (docs/decisions/0028)."""
 
+ANYWHERE, LISTED = "anywhere", "listed"
+"""Choices of where a key may be used from."""
+
+NOWHERE = "nowhere"
+"""What a list without networks means."""
+
 ALL, NONE = "all", "none"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyForm:
     """What the fields hold. `project`: empty = every project. `expires`: one of the words above; `date`: as typed.
-    `version`: of the key as the form was filled in. `idempotency_key`: of a form for a new key."""
+    `places`: one of the two words above; `networks`: as typed, with blanks or commas between; `nowhere`: that there are
+    none is meant. `version`: of the key as the form was filled in. `idempotency_key`: of a form for a new key."""
 
     description: str = ""
     permissions: frozenset[str] = frozenset()
     project: str = ""
     expires: str = NEVER
     date: str = ""
+    places: str = ANYWHERE
+    networks: str = ""
+    nowhere: bool = False
     version: str = ""
     idempotency_key: str = ""
     force: bool = False
@@ -49,6 +60,9 @@ class KeyForm:
             description=key.description,
             permissions=key.permissions,
             expires=NEVER if key.expires_at is None else KEEP,
+            places=ANYWHERE if key.allow is None else LISTED,
+            networks="\n".join(key.allow or ()),
+            nowhere=key.allow == (),
             version=key.version,
         )
 
@@ -65,6 +79,9 @@ class KeyForm:
             project=text("project"),
             expires=text("expires"),
             date=text("date"),
+            places=text("places"),
+            networks=text("networks"),
+            nowhere="nowhere" in fields,
             version=text("version"),
             idempotency_key=text("idempotency_key"),
             force="force" in fields,
@@ -76,7 +93,9 @@ class KeyForm:
 
     def with_error(self, refusal: GatepostError) -> Self:
         """With what a verb said against it."""
-        return self.with_message(sentence(refusal), refusal.field if isinstance(refusal, BadInputError) else None)
+        text = sentence(refusal)
+        field_name = refusal.field if isinstance(refusal, BadInputError) else None
+        return self.with_message(_ENTRY.sub("", text) if field_name == "allow" else text, field_name)
 
     def chosen(self, choice: str, groups: Sequence[Group], presets: Mapping[str, frozenset[str]]) -> Self:
         """After a button of the picker was pressed: `all`, `none`, `preset:<title>`, `group:<slug>:all|none`. Only for
@@ -94,6 +113,17 @@ class KeyForm:
         members = {name for group in groups if group.slug == slug for name in group.permissions}
         picked = self.permissions | members if which == ALL else self.permissions - members
         return replace(self, permissions=frozenset(picked))
+
+    @property
+    def allow(self) -> tuple[str, ...] | None:
+        """The networks that were typed; `None` = anywhere. Raises `BadInputError`, also for none at all, until somebody
+        has said that this is meant."""
+        if self.places != LISTED:
+            return None
+        typed = [each for each in _BETWEEN.split(self.networks) if each]
+        if not typed and not self.nowhere:
+            raise BadInputError("No network is named, so the key could be used from nowhere", "allow")
+        return checked_networks("allow", typed)
 
     def expires_at(self, now: datetime, before: datetime | None = None) -> datetime | None:
         """The expiry that was picked, at the end of its day in UTC (so that a form that is sent again asks for the
@@ -113,6 +143,12 @@ class KeyForm:
 def new_idempotency_key() -> str:
     """A random one: 24 bytes."""
     return secrets.token_urlsafe(24)
+
+
+_ENTRY = re.compile(r"Allow\[\d+\] ")
+"""How a verb names an entry of a list. Here it is a line of a text, and told itself."""
+
+_BETWEEN = re.compile(r"[\s,;]+")
 
 
 def _end_of(day: date) -> datetime:

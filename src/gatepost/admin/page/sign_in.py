@@ -16,6 +16,7 @@ _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",
     Outcome.DEACTIVATED: "This key is deactivated.",
     Outcome.EXPIRED: "This key, or this secret of it, has expired.",
+    Outcome.ADDRESS_DENIED: "This key is right, but it may not be used from where you are.",
 }
 _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")
 
@@ -39,8 +40,8 @@ class SignInDesk:
         visit.check_token()
         now = time.time()
         session = Session(str(visit.fields.get(SIGN_IN_FIELD, "")).strip(), began=now, used=now)
-        presented = Presented(session.secret.encode("utf-8", "surrogatepass"))
         address = address_of(visit.request)
+        presented = Presented(session.secret.encode("utf-8", "surrogatepass"), address=address)
         guesser = None if visit.keys.is_genuine(session.secret.encode("utf-8", "surrogatepass")) else address
         wait = self._throttle.wait_seconds(guesser)
         if wait:

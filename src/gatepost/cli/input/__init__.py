@@ -1,5 +1,6 @@
 """What the shell is given: options, the app that they are read off, arguments, lines on standard input."""
 
+from gatepost.cli.input.application import load_addresses as load_addresses
 from gatepost.cli.input.arguments import format_span as format_span
 from gatepost.cli.input.arguments import parse_moment as parse_moment
 from gatepost.cli.input.arguments import parse_past as parse_past

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from gatepost.addresses import Addresses
 from gatepost.asgi import APIKeyMiddleware
 from gatepost.base import BadInputError
 from gatepost.keys import APIKeys, load
@@ -31,15 +32,35 @@ def load_keys(given: str, name: str) -> APIKeys:
     )
 
 
+def load_addresses(given: str, name: str) -> Addresses | None:
+    """What tells where requests are from, of the outermost middleware in or around the app that `MODULE:NAME` leads to;
+    `None` = none is found there. `name`: where the text comes from. Raises `BadInputError`."""
+    for layer in _layers(load(given, name, "main:app")):
+        if isinstance(layer, APIKeyMiddleware):
+            return layer.addresses
+        for listed in (*_list(layer, "user_middleware"), *_list(layer, "middleware")):
+            kwargs = getattr(listed, "kwargs", None) or {}
+            if any(isinstance(value, APIKeys) for value in (*(getattr(listed, "args", None) or ()), *kwargs.values())):
+                return Addresses(**{each: kwargs[each] for each in ("trusted_proxies", "header") if each in kwargs})
+    return None
+
+
 def _keys_around(found: Any) -> Iterator[APIKeys]:
-    """Those of each layer, from the outside in. Nothing is started and nothing built for it."""
+    """Those of each layer, from the outside in."""
+    for layer in _layers(found):
+        if isinstance(layer, APIKeys):
+            yield layer
+        elif isinstance(layer, APIKeyMiddleware):
+            yield layer.keys
+        yield from _keys_listed(layer)
+
+
+def _layers(found: Any) -> Iterator[Any]:
+    """An app and those within it, from the outside in. Nothing is started and nothing built for it."""
     for _ in range(DEPTH_MAX):
+        yield found
         if isinstance(found, APIKeys):
-            yield found
             return
-        if isinstance(found, APIKeyMiddleware):
-            yield found.keys
-        yield from _keys_listed(found)
         inner = next((found.__dict__[each] for each in _INNER if each in getattr(found, "__dict__", ())), None)
         if inner is None:
             return

@@ -21,6 +21,7 @@ _VERDICTS = {
     Outcome.VALID: "it may be used",
     Outcome.INVALID: "no key has this secret",
     Outcome.DEACTIVATED: "its key is deactivated",
+    Outcome.ADDRESS_DENIED: "its key may not be used from there; --address tells from where",
     Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
 }
 
@@ -70,6 +71,7 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("project", key.project or _EVERY_PROJECT),
         *_permission_pairs(key, catalogue),
         ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
+        ("allowed from", _allow_text(key)),
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
         ("last used", _moment(key.last_used_at) if key.last_used_at else _NEVER),
@@ -171,16 +173,18 @@ def event_row(event: ChangeEvent) -> Sequence[str]:
 
 def _detail_text(detail: Mapping[str, Any]) -> str:
     """What changed: `description: old -> new`, or of a key that was made or deleted what it is, or was."""
-    return "; ".join(f"{name}: {_change_text(value)}" for name, value in detail.items())
+    return "; ".join(f"{name}: {_change_text(name, value)}" for name, value in detail.items())
 
 
-def _change_text(value: Any) -> str:
+def _change_text(name: str, value: Any) -> str:
     if isinstance(value, Mapping) and value.keys() == {"old", "new"}:
-        return f"{_value_text(value['old'])} -> {_value_text(value['new'])}"
-    return _value_text(value)
+        return f"{_value_text(name, value['old'])} -> {_value_text(name, value['new'])}"
+    return _value_text(name, value)
 
 
-def _value_text(value: Any) -> str:
+def _value_text(name: str, value: Any) -> str:
+    if name == "allow" and not value:
+        return "anywhere" if value is None else "nowhere"
     if value is None or value == []:
         return "none"
     if isinstance(value, bool):
@@ -197,6 +201,12 @@ def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple
     width = max((len(name) for name in key.permissions), default=0)
     lines = [f"{name:<{width}}  {sentences.get(name, '')}".rstrip() for name in sorted(key.permissions)] or ["none"]
     return [("permissions", lines[0]), *(("", line) for line in lines[1:])]
+
+
+def _allow_text(key: APIKey) -> str:
+    if key.allow is None:
+        return "anywhere"
+    return (", " if is_terminal() else ",").join(key.allow) or "nowhere"
 
 
 def _old_secret_text(old: OldSecret) -> str:

@@ -8,6 +8,7 @@ from gatepost.database.connecting.file import SqliteFile as SqliteFile
 from gatepost.database.connecting.file import file_of as file_of
 from gatepost.database.connecting.pooler import Pooling as Pooling
 from gatepost.database.connecting.pooler import pooling_of as pooling_of
+from gatepost.database.connecting.primary import is_cluster_node as is_cluster_node
 from gatepost.database.connecting.primary import is_primary as is_primary
 from gatepost.database.connecting.primary import replica_text as replica_text
 from gatepost.database.connecting.primary import wait_for_other_nodes as wait_for_other_nodes

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
@@ -126,8 +126,8 @@ async def reading(engine: AsyncEngine, *, is_ours: bool) -> AsyncIterator[AsyncC
     Python's SQLite driver begins no transaction for a `SELECT`; one of the user's is told at each checkout, on the
     connection as in `changing`."""
     async with engine.connect() as connection:
-        if not is_ours and engine.dialect.name != "sqlite":
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not is_ours:
+            await _isolate(connection, "AUTOCOMMIT")
         yield connection
 
 
@@ -139,9 +139,20 @@ async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     leaves the connection checked out.
     """
     async with engine.connect() as connection:
-        if engine.dialect.name != "sqlite":
-            await connection.execution_options(isolation_level="READ COMMITTED")
+        await _isolate(connection, "READ COMMITTED")
         yield connection
+
+
+async def _isolate(connection: AsyncConnection, level: Literal["AUTOCOMMIT", "READ COMMITTED"]) -> None:
+    """Set the isolation, which is a statement on MariaDB and MySQL. SQLAlchemy does not take its failure for a lost
+    connection, and would hand the dead one out again to whoever comes next."""
+    if connection.dialect.name == "sqlite":
+        return
+    try:
+        await connection.execution_options(isolation_level=level)
+    except BaseException:
+        await connection.invalidate()
+        raise
 
 
 def _switch_to_wal(cursor: Any) -> None:

@@ -8,7 +8,8 @@ apply each other's changes a little later: there each session waits for what was
 
 from typing import Any
 
-from sqlalchemy import Boolean
+from sqlalchemy import Boolean, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -69,3 +70,10 @@ def wait_for_other_nodes(connection: Any, record: Any, _proxy: object) -> None:
     finally:
         cursor.close()
     record.info["gatepost"] = True
+
+
+async def is_cluster_node(connection: AsyncConnection) -> bool:
+    """Whether the server is a node of Galera. One statement on MariaDB and MySQL, none elsewhere."""
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        return False
+    return (await connection.execute(text("SHOW VARIABLES LIKE 'wsrep\\_on'"))).all() == [("wsrep_on", "ON")]

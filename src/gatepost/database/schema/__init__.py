@@ -3,6 +3,11 @@
 from gatepost.database.schema.batches import batches as batches
 from gatepost.database.schema.batches import elements as elements
 from gatepost.database.schema.batches import one_of as one_of
+from gatepost.database.schema.clock import NEVER as NEVER
+from gatepost.database.schema.clock import database_now as database_now
+from gatepost.database.schema.clock import moment_in as moment_in
+from gatepost.database.schema.clock import never_moment as never_moment
+from gatepost.database.schema.clock import unused_moment as unused_moment
 from gatepost.database.schema.schema import REVISIONS as REVISIONS
 from gatepost.database.schema.schema import SchemaStatus as SchemaStatus
 from gatepost.database.schema.schema import check as check
@@ -10,6 +15,7 @@ from gatepost.database.schema.search_terms import Range as Range
 from gatepost.database.schema.search_terms import hint_ranges as hint_ranges
 from gatepost.database.schema.search_terms import hint_terms as hint_terms
 from gatepost.database.schema.search_terms import permission_term as permission_term
+from gatepost.database.schema.search_terms import term_rows as term_rows
 from gatepost.database.schema.search_terms import word_range as word_range
 from gatepost.database.schema.search_terms import words as words
 from gatepost.database.schema.tables import counter as counter

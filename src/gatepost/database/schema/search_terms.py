@@ -81,7 +81,7 @@ def hint_ranges(text: str) -> list[Range]:
     return found
 
 
-def rows_of(
+def term_rows(
     key_id: str, project: str | None, description: str, permissions: Iterable[str], hints: Iterable[str]
 ) -> list[dict[str, str]]:
     """The rows of one key. `hints`: of its secrets."""
@@ -171,5 +171,5 @@ async def _rows_of(connection: AsyncConnection, found: Sequence[Any]) -> list[di
     return [
         each
         for row in found
-        for each in rows_of(row.id, row.project, row.description, row.permissions.split(), hints.get(row.id, ()))
+        for each in term_rows(row.id, row.project, row.description, row.permissions.split(), hints.get(row.id, ()))
     ]

@@ -25,7 +25,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from gatepost.base import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, PROJECT_MAX, ROUTE_MAX, SECRET_ID_BYTES
+from gatepost.base import (
+    ACTOR_ID_MAX,
+    ACTOR_MAX,
+    ADDRESS_MAX,
+    DESCRIPTION_MAX,
+    OWNER_MAX,
+    PROJECT_MAX,
+    ROUTE_MAX,
+    SECRET_ID_BYTES,
+)
 
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
@@ -103,6 +112,9 @@ keys = Table(
     Column("expires_at", UTCDateTime, comment="null = never"),
     Column("created_seq", BigInteger, nullable=False, comment="the seq that made the key: lists are ordered by it"),
     Column("changed_nonce", BigInteger, nullable=False, server_default="0", comment=_CHANGED_NONCE),
+    Column("allow", Text, comment="JSON array of networks that the key may be used from; null = anywhere"),
+    Column("limits", Text, comment="JSON array of bounds on how much it may be used; null = none"),
+    Column("owner", _exact(OWNER_MAX), comment="who answers for it; null = nobody is named"),
     Index(None, "active", "created_seq", "id"),
     Index(None, "active", "updated_at", "id"),
     Index(None, "active", "description", "id"),
@@ -111,6 +123,7 @@ keys = Table(
     Index(None, "project", "active", "updated_at", "id"),
     Index(None, "project", "active", "description", "id"),
     Index(None, "project", "active", "expires_at", "id"),
+    Index(None, "owner", "active", "created_seq", "id"),
     **_in_mysql,
 )
 

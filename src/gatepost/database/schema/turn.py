@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import SchemaError
+from gatepost.database.connecting import is_cluster_node
 
 WAIT_SECONDS = 60
 """How long to wait for another process."""
@@ -55,7 +56,7 @@ async def turn(connection: AsyncConnection) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _turn_of_node(connection: AsyncConnection) -> AsyncIterator[None]:
     """The turn among the nodes of a cluster; on a single server there is nothing to do."""
-    if (await connection.execute(text("SHOW VARIABLES LIKE 'wsrep\\_on'"))).all() != [("wsrep_on", "ON")]:
+    if not await is_cluster_node(connection):
         yield
         return
     await connection.execute(text(_MAKE))

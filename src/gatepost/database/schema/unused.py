@@ -2,24 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, exists, insert, literal, select
+from sqlalchemy import ColumnElement, exists, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import NEVER_USED
 from gatepost.database.schema.batches import batches, one_of
 from gatepost.database.schema.tables import keys, last_used
-
-
-async def add(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    """The rows of keys that have just been made."""
-    for batch in batches(ids):
-        await connection.execute(insert(last_used), [{"key_id": each, "last_at": NEVER_USED} for each in batch])
-
-
-async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    """Remove the rows of keys that are deleted."""
-    for batch in batches(ids):
-        await connection.execute(delete(last_used).where(one_of(last_used.c.key_id, batch, connection.dialect.name)))
 
 
 async def add_missing(connection: AsyncConnection, ids: Sequence[str] | None) -> None:

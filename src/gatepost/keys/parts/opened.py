@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.keys.parts.announcing import Announcements
 from gatepost.keys.parts.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Opened:
     lookup: "Lookup"
     guard: "Guard"
     propagations: "Propagations"
+    announcements: Announcements
     flushing: "Flushing | None"
 
     def check_loop(self) -> None:
@@ -71,6 +73,7 @@ class Opened:
             if self.flushing is not None:
                 stack.push_async_callback(self.flushing.close)
             stack.push_async_callback(self.propagations.close)
+            stack.push_async_callback(self.announcements.close)
             stack.push_async_callback(self.lookup.close)
             stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
@@ -114,11 +117,14 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     )
     guard = Guard(connections, lookup, freshness, clock=clock)
     propagations = Propagations(database, clock=clock)
+    announcements = Announcements(database.doorbell, redis, freshness)
     secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
     loop = asyncio.get_running_loop()
     thread = threading.current_thread().name
     flushing = _counted(database, freshness, clock) if settings.usage else None
-    return Opened(loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, flushing)
+    return Opened(
+        loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, announcements, flushing
+    )
 
 
 def _counted(database: "Database", freshness: "Freshness", clock: Clock) -> "Flushing":
