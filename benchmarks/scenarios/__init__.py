@@ -19,6 +19,7 @@ NAMES = (
     "budget",
     "budget_served",
     "permission_check",
+    "usage",
     "requests",
     "connections",
     "servers",

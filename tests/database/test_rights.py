@@ -120,6 +120,14 @@ async def users(url: str) -> AsyncIterator[Users]:
     await users.drop()
 
 
+async def use(keys: APIKeys, key_id: str) -> None:
+    """Have usage written, now and of long ago, in two batches."""
+    assert keys.uses is not None
+    for days in (0, 300):
+        keys.uses.count(Outcome.VALID, key_id, bytes(32), keys.uses.clock() - days * 86400, "", None)
+        await keys.flush_usage()
+
+
 async def serve(users: Users, **options: Any) -> None:
     """All that a worker does: join, decide, hear of others' change, acknowledge it, leave."""
     async with APIKeys(users.url("owner"), **QUICK) as others:
@@ -128,6 +136,7 @@ async def serve(users: Users, **options: Any) -> None:
             await keys.serve()
             assert (await keys.verify(issued.secret)).valid
             await keys.status()
+            await use(keys, issued.key.id)
             assert (await others.deactivate(issued.key.id)).propagation.acknowledged
             assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
         assert (await others.status()).workers == []
@@ -139,6 +148,9 @@ async def manage(users: Users, **options: Any) -> None:
         await keys.serve()
         issued = await keys.create("nightly import", ["FILE_UPLOAD"])
         assert (await keys.verify(issued.secret)).valid
+        await use(keys, issued.key.id)
+        assert (await keys.prune()).rolled_up
+        assert await keys.usage(issued.key.id)
         await keys.update(issued.key.id, description="weekly import")
         await keys.rotate(issued.key.id, grace=3600)
         await users.execute(f"UPDATE app.gatepost_keys SET description = 'daily' WHERE id = '{issued.key.id}'")

@@ -77,8 +77,8 @@ class APIKey(BaseUser):
     `permissions`: names of the catalogue. `active`: switched on. `created_at`, `updated_at`: aware, UTC, the database's
     clock. `expires_at`: aware, UTC, `None` = never. `allow`: the networks that it may be used from, in CIDR notation;
     `None` = anywhere, empty = nowhere. `hint`: start and last four characters of the current secret.
-    `old_secret`: the one before it, while it still works; `None` = there is none. Only reads for management tell these
-    two: both are `None` in the key that a request carries.
+    `old_secret`: the one before it, while it still works; `None` = there is none. `last_used_at`: aware, UTC, up to a
+    minute behind; `None` = never. Only reads for management tell these three: they are `None` in a request's key.
     """
 
     id: str
@@ -92,6 +92,7 @@ class APIKey(BaseUser):
     allow: tuple[str, ...] | None = None
     hint: str | None = None
     old_secret: OldSecret | None = None
+    last_used_at: datetime | None = field(default=None, compare=False)
 
     def state(self, now: datetime, expires_within: float = EXPIRING_SECONDS) -> State:
         """What the key is good for at the moment `now` (aware). `expires_within`: seconds before its expiry from which

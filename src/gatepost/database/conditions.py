@@ -18,12 +18,13 @@ from sqlalchemy import (
 )
 
 from gatepost.base import State
-from gatepost.database.clock import moment_in, never_moment
 from gatepost.database.schema import (
     Range,
     hint_ranges,
     hint_terms,
     keys,
+    moment_in,
+    never_moment,
     permission_term,
     terms,
     word_range,
@@ -130,9 +131,6 @@ def _moment(moment: datetime | float) -> ColumnElement[Any]:
 
 def ordered_expiry(of: FromClause) -> ColumnElement[Any]:
     return func.coalesce(of.c.expires_at, never_moment())
-
-
-Condition = HasPermission | HasWord | Ends
 
 
 def has_term(condition: HasTerm, key_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -16,9 +16,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from gatepost.database.clock import database_now
 from gatepost.database.connecting import is_primary
-from gatepost.database.schema import counter, elements, events, keys, secrets, workers
+from gatepost.database.schema import counter, database_now, elements, events, keys, secrets, workers
 
 
 def _records_statement(

@@ -23,6 +23,7 @@ KEY_MEMBERS = {
     "allow",
     "hint",
     "old_secret",
+    "last_used_at",
 }
 
 
