@@ -85,15 +85,16 @@ def drive(call: Awaitable[T]) -> T:
 async def memory_hits(
     *,
     compiled: bool = True,
+    usage: bool = True,
     allow: Sequence[str] | None = None,
     limits: Sequence[Limit] = (),
     address: str | None = None,
 ) -> AsyncIterator[Hits]:
     """A key on SQLite that memory holds. `allow`, `limits`: as for `create`; `address`: which it was used from.
     `compiled`: hits may run so; else they run in Python, also those of other keys that are opened, and middlewares that
-    are made, meanwhile."""
+    are made, meanwhile. `usage`: they are counted."""
     with tempfile.TemporaryDirectory() as folder, nullcontext() if compiled else in_python():
-        async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}", memory_ttl=MEMORY_TTL) as keys:
+        async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}", memory_ttl=MEMORY_TTL, usage=usage) as keys:
             issued = await keys.create("benchmark", ["OBJECTS_LIST", "OBJECTS_FETCH"], allow=allow, limits=limits)
             await keys.verify(issued.secret, address=address)
             yield Hits(keys, issued.secret)

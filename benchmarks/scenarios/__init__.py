@@ -20,6 +20,7 @@ NAMES = (
     "budget",
     "budget_served",
     "permission_check",
+    "usage",
     "requests",
     "connections",
     "servers",

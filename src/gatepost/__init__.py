@@ -42,6 +42,7 @@ from gatepost.base import Receipt as Receipt
 from gatepost.base import ReplicaError as ReplicaError
 from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
+from gatepost.base import SecretState as SecretState
 from gatepost.base import Slots as Slots
 from gatepost.base import StaleKeyError as StaleKeyError
 from gatepost.base import State as State
@@ -50,6 +51,7 @@ from gatepost.base import Total as Total
 from gatepost.base import UnavailableError as UnavailableError
 from gatepost.base import UncertainCommitError as UncertainCommitError
 from gatepost.base import UnknownPermissionError as UnknownPermissionError
+from gatepost.base import Usage as Usage
 from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern

@@ -94,7 +94,23 @@ async def fill(keys: APIKeys, count: int) -> None:
             await connection.execute(text(statement))
         await connection.commit()
     await keys.create_schema()
+    async with changing(keys._database.engine) as connection:
+        await connection.execute(text(f"UPDATE gatepost_last_used SET last_at = {to_utc(dialect)} WHERE {USED}"))
+        await connection.commit()
     assert (await keys._database.read_position()).seq == 0, "no change by hand was seen"
+
+
+USED = "key_id LIKE '%1' OR key_id LIKE '%5' OR key_id LIKE '%7'"
+
+
+def to_utc(dialect: str) -> str:
+    """The last use of those that were used: a moment a key."""
+    last = "CAST(SUBSTR(key_id, 7) AS {})"
+    return {
+        "sqlite": f"strftime('%Y-%m-%d %H:%M:%S.000000', '2024-02-01', {last.format('INTEGER')} || ' seconds')",
+        "postgresql": f"timestamptz '2024-02-01 00:00:00+00' + {last.format('integer')} * interval '1 second'",
+        "mysql": f"TIMESTAMP '2024-02-01 00:00:00' + INTERVAL {last.format('UNSIGNED')} SECOND",
+    }[dialect]
 
 
 LISTS: Mapping[str, Mapping[str, str]] = {
@@ -134,6 +150,15 @@ LISTS: Mapping[str, Mapping[str, str]] = {
     "that never end": {"never_expires": "true", "sort": "description"},
     "expired, with a common word": {"state": "expired", "search": "often"},
     "expiring, with a common word": {"state": "expiring", "search": "often", "expires_within": CENTURY},
+    "last used first": {"sort": "-last_used"},
+    "not used for longest": {"sort": "last_used"},
+    "last used, of a project": {"sort": "-last_used", "project": "acme"},
+    "last used, deactivated": {"sort": "-last_used", "active": "false"},
+    "last used, a permission that some have": {"sort": "-last_used", "permission": "FILE_MOVE"},
+    "not used for long": {"unused_for": "86400"},
+    "not used for long, not used for longest": {"unused_for": "86400", "sort": "last_used"},
+    "not used for very long": {"unused_for": CENTURY, "sort": "description"},
+    "never used": {"never_used": "true", "sort": "-updated"},
     "company-wide": {"company_wide": "true", "sort": "description"},
     "company-wide, with a common word": {"company_wide": "true", "search": "often"},
     "without permissions": {"no_permissions": "true"},
@@ -148,7 +173,9 @@ async def gather_statistics(urls: Sequence[str]) -> None:
     for url in urls:
         async with APIKeys(url) as keys, changing(keys._database.engine) as connection:
             if connection.dialect.name == "postgresql":
-                await connection.execute(text("ANALYZE gatepost_keys, gatepost_secrets, gatepost_terms"))
+                await connection.execute(
+                    text("ANALYZE gatepost_keys, gatepost_secrets, gatepost_terms, gatepost_last_used")
+                )
                 await connection.commit()
 
 

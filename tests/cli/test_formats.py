@@ -74,7 +74,7 @@ def test_json_lines_hold_texts_as_they_are(description: str) -> None:
 
 def test_the_columns_of_csv_are_the_members_of_json_that_a_cell_can_hold() -> None:
     one = key(permissions=frozenset({"B", "A"}), expires_at=NOW, active=False, project="acme", hint="gp_4fT0...abcd")
-    assert tuple(orjson.loads(written("jsonl", one))) == (*EXPORTED, "old_secret")
+    assert tuple(orjson.loads(written("jsonl", one))) == (*EXPORTED, "old_secret", "last_used_at")
     head, row = csv.reader(io.StringIO(written("csv", one)))
     assert tuple(head) == EXPORTED
     moment = "2030-01-01T00:00:00+00:00"

@@ -127,6 +127,14 @@ async def spend(keys: APIKeys, key_id: str) -> None:
     assert taken.let_in
 
 
+async def use(keys: APIKeys, key_id: str) -> None:
+    """Have usage written, now and of long ago, in two batches."""
+    assert keys.uses is not None
+    for days in (0, 300):
+        keys.uses.count(Outcome.VALID, key_id, bytes(32), keys.uses.clock() - days * 86400, "", None)
+        await keys.flush_usage()
+
+
 async def serve(users: Users, **options: Any) -> None:
     """All that a worker does: join, decide, hear of others' change, acknowledge it, leave."""
     async with APIKeys(users.url("owner"), **QUICK) as others:
@@ -136,6 +144,7 @@ async def serve(users: Users, **options: Any) -> None:
             assert (await keys.verify(issued.secret)).valid
             await spend(keys, issued.key.id)
             await keys.status()
+            await use(keys, issued.key.id)
             assert (await others.deactivate(issued.key.id)).propagation.acknowledged
             assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
         assert (await others.status()).workers == []
@@ -148,6 +157,9 @@ async def manage(users: Users, **options: Any) -> None:
         issued = await keys.create("nightly import", ["FILE_UPLOAD"])
         assert (await keys.verify(issued.secret)).valid
         await spend(keys, issued.key.id)
+        await use(keys, issued.key.id)
+        assert (await keys.prune()).rolled_up
+        assert await keys.usage(issued.key.id)
         await keys.update(issued.key.id, description="weekly import")
         await keys.rotate(issued.key.id, grace=3600)
         await users.execute(f"UPDATE app.gatepost_keys SET description = 'daily' WHERE id = '{issued.key.id}'")

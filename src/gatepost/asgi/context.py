@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gatepost.asgi.sources import Scope
+from gatepost.base import Outcome
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -44,6 +45,9 @@ Empty once the request is over: contexts are copied, and their copies may outliv
 compiled it is an object that does what is asked of this list.
 """
 
+OUTCOME = "gatepost.outcome"
+"""Where a scope tells that a request was refused after it had been let in: an `Outcome`, for who counts."""
+
 served_variable: ContextVar[Served | None] = ContextVar("gatepost_served", default=None)
 """Holds the request that is being served, for the two functions below and for compiled code."""
 
@@ -54,6 +58,14 @@ where there is none."""
 set_serving = served_variable.set
 """Let that be the request from now on. Not reset after it, which costs as much again: it is emptied, and only where one
 is served within another that one is put back. Bound once: Python looks a method of a global object up each time."""
+
+
+def note_refusal(outcome: Outcome) -> None:
+    """The request that is being served is refused after all."""
+    served = serving()
+    if served:
+        served[0][OUTCOME] = outcome
+
 
 if sys.version_info >= (3, 12):
     task_of = asyncio.current_task

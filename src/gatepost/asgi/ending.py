@@ -1,4 +1,4 @@
-"""What is done when a request is over that the middleware let in."""
+"""The end of a request that was let in, where there is more to do than to forget it."""
 
 from gatepost.asgi.context import Served, serving, set_serving
 from gatepost.asgi.streams import Stream

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gatepost.asgi.context import OUTCOME
 from gatepost.asgi.refusal_log import RefusalLog
 from gatepost.asgi.responses import Problem, unavailable
 from gatepost.base import Limit, LimitedRecord, Limits, Outcome, Quota, Rate, Record, UnavailableError
@@ -76,6 +77,7 @@ class Limiting:
         except UnavailableError as failure:
             refusal = _told(failure)
         if refusal is not None:
+            scope[OUTCOME] = refusal.outcome
             if isinstance(limits, RequestLimits):
                 limits.refuse()
             if refusal.outcome is Outcome.LIMIT_EXCEEDED:

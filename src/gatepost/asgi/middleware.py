@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import X_FORWARDED_FOR, Addresses, server_warning
 from gatepost.asgi.caller import Caller
-from gatepost.asgi.context import Served, served_variable, serving, set_serving, task_of
+from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
+from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import end, finish, unwind
 from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
@@ -26,6 +27,7 @@ from gatepost.asgi.responses import Problem, challenge, checked_realm, unavailab
 from gatepost.asgi.routing import Routing
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
 from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
+from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
@@ -43,7 +45,7 @@ from gatepost.base import (
     of_another_project,
 )
 from gatepost.compiled import hit_first, let_in
-from gatepost.keys import APIKeys
+from gatepost.keys import APIKeys, do_nothing
 from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
@@ -124,12 +126,14 @@ class APIKeyMiddleware:
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
         self._end_connections = end_connections
-        self._serve = EndUploads(app) if end_uploads else app
+        telling = telling_routes(app)
+        self._serve = EndUploads(telling) if end_uploads else telling
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
         self.addresses = Addresses(trusted_proxies, header)
+        self._counting = Counting(self.addresses)
         """Where requests are from."""
         self._address_of = self.addresses.of
         self._let_in: object = None
@@ -145,6 +149,7 @@ class APIKeyMiddleware:
                 bounded=None if self.addresses.believes_proxies else BoundedRecord,
                 task_of=task_of if end_connections else None,
                 send_watched=send_watched,
+                count=self._counting.let_in,
             )
         self._optional = optional
         self._project = project
@@ -158,20 +163,23 @@ class APIKeyMiddleware:
         """Made once: what a request can be refused for, except that nobody can tell."""
 
     @hit_first
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
             await self._serve_other(scope, receive, send)
             return
         take = self._take  # as methods these would be looked up in the class first
-        hit = self.keys.hit
+        keys = self.keys
+        hit = keys.hit
         app = self._serve
+        began = 0.0 if (uses := keys.uses) is None else uses.clock()
         taken: Any = take(scope)
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
         ):
-            entered = await self._enter(taken, scope, receive, send)
+            entered = await self._enter(taken, scope, receive, send, began=began)
+            uses = keys.uses  # they may have been opened meanwhile
             if entered is None:
                 return
             digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
@@ -180,14 +188,14 @@ class APIKeyMiddleware:
             scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
-            if not self._end_connections:
-                served: Served = [scope, self, digest, None]
-            elif kind == "http":
-                served = [scope, self, digest, None, send, key, task_of(self.keys.loop)]
-                send = MethodType(send_watched, served)
-            else:
+            if kind == "websocket":
                 await self._serve_socket(key, digest, scope, receive, send, app=app)
                 return
+            if self._end_connections:
+                served: Served = [scope, self, digest, None, send, key, task_of(keys.loop)]
+                send = MethodType(send_watched, served)
+            else:
+                served = [scope, self, digest, None]
         else:
             scope[self._user] = Caller(UnauthenticatedUser())
             scope["api_key"] = None
@@ -202,6 +210,9 @@ class APIKeyMiddleware:
             if served[3] is None or not served[3].absorbs(raised):
                 unwind(served, outer)
                 raise
+        finally:
+            if uses is not None and key is not None:
+                self._counting.let_in(uses, key, digest, scope, began)
         if outer or served[3]:
             await finish(served, outer)
         served.clear()  # the context and its copies live on, in a server's timers say: they must not hold it
@@ -222,10 +233,11 @@ class APIKeyMiddleware:
         """Judge a caller that was let in with the secret of `digest` (32 bytes) anew, on the database's word: the
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
         judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
+        if self._project is not None and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
+            judged = self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
         if isinstance(judged, Problem):
+            scopes[0][OUTCOME] = judged.outcome
             return judged
-        if self._project is not None and judged.project != scopes[0]["api_key"].project:
-            return self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
         for scope in scopes:
             scope["api_key"] = scope[self._user] = judged
             scope["permissions"] = judged.permissions
@@ -249,6 +261,7 @@ class APIKeyMiddleware:
 
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
+        scope[OUTCOME] = outcome
         await self._refuse(self._refusals[outcome], scope, receive, send)
 
     async def _serve_socket(
@@ -260,16 +273,21 @@ class APIKeyMiddleware:
         async def refuse(outcome: Outcome, receive: Receive) -> None:
             await self.refuse_with(outcome, scope, receive, send)
 
-        socket = Socket(receive, send, partial(self.attend, digest, key, scope), refuse)
+        attend = partial(self.attend, digest, key, scope) if self._end_connections else lambda _end: do_nothing
+        socket = Socket(receive, send, attend, refuse)
+        uses = self.keys.uses
+        count = do_nothing if uses is None else partial(self._counting.let_in, uses, key, digest, scope, uses.clock())
+        handshake = Handshake(socket.send, count)
         served: Served = [scope, self, digest, None]
         outer = serving()
         set_serving(served)
         try:
-            await app(scope, socket.receive, socket.send)
+            await app(scope, socket.receive, handshake.send)
         except ConnectionEndedError:
             if socket.outcome is None:  # of another connection
                 raise
         finally:
+            handshake.count()
             unwind(served, outer)
             await socket.leave()
 
@@ -287,10 +305,16 @@ class APIKeyMiddleware:
         return presented
 
     async def _enter(
-        self, shown: bytes | Presented | Outcome | None, scope: Scope, receive: Receive, send: Send
+        self,
+        shown: bytes | Presented | Outcome | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        began: float,
     ) -> tuple[bytes | None, Record | None, ASGIApp, Send] | None:
         """Who is let in, as `_admit` has it, with the app and the `send` to serve them with; `None` = nobody, and that
-        is answered."""
+        is answered and counted. `began`: as for `Counting.refused`."""
         app = self._serve
         if isinstance(shown, bytes):
             digest = sha256(shown).digest()
@@ -306,7 +330,10 @@ class APIKeyMiddleware:
             taken = await self._limiting.take(admitted[1], scope)
             if not isinstance(taken, Problem):
                 return *admitted, around(taken, app), announced(taken, send)
+            if isinstance(shown, Presented):
+                shown.key_id = admitted[1].id
             admitted = taken
+        self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
         await self._refuse(admitted, scope, receive, send)
         return None
 
@@ -331,6 +358,7 @@ class APIKeyMiddleware:
         if isinstance(admitted, Problem):
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
+            presented.key_id = admitted.id
             return self._told(Outcome.PROJECT_DENIED, admitted, scope)
         return presented.digest, admitted
 
@@ -361,7 +389,10 @@ class APIKeyMiddleware:
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
             return unavailable(failure.retry_after)
-        return key if outcome is Outcome.VALID and key is not None else self._told(outcome, key, scope)
+        if outcome is Outcome.VALID and key is not None:
+            return key
+        presented.key_id = presented.key_id if key is None else key.id
+        return self._told(outcome, key, scope)
 
     def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
         """The refusal for that outcome, once the log has it."""

@@ -8,11 +8,11 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from starlette.requests import HTTPConnection
 
-from gatepost.asgi.context import serving
+from gatepost.asgi.context import note_refusal, serving
 from gatepost.asgi.refusals import Call, Spending, scope_of
 from gatepost.asgi.responses import Problem, denied
 from gatepost.asgi.sources import Scope
-from gatepost.base import COST_MAX, BadInputError, ConfigurationError, PermissionDeniedError, Quota, Rate
+from gatepost.base import COST_MAX, BadInputError, ConfigurationError, Outcome, PermissionDeniedError, Quota, Rate
 from gatepost.rules import Catalogue, check_declared
 
 P = ParamSpec("P")
@@ -159,9 +159,11 @@ class PermissionCheck:
             raise ConfigurationError("requires() found no permissions: wrap the app in gatepost.APIKeyMiddleware")
         if not self.all_of <= permissions:
             self._check_possible(permissions)
+            note_refusal(Outcome.PERMISSION_DENIED)
             return denied(self.all_of, self.all_of - permissions, any_of=False)
         if self.any_of and not self.any_of & permissions:
             self._check_possible(permissions)
+            note_refusal(Outcome.PERMISSION_DENIED)
             return denied(self.any_of, self.any_of, any_of=True)
         return None
 

@@ -36,6 +36,12 @@ class Routing:
     def _chains(self) -> Sequence[Sequence[object]]:
         return list(_chains(self._app, (), set()))
 
+    @property
+    def frameworks(self) -> Sequence[tuple[str, Any]]:
+        """The whole apps of frameworks among what the requests are handed on to, each by its framework's name."""
+        found = {id(app): (_framework_of(app), app) for chain in self._chains for app in chain}
+        return [(name, app) for name, app in found.values() if name is not None]
+
     def paths(self, scope: Scope) -> frozenset[str]:
         """Each path that some part of the app may route `scope` by. Mostly one: `scope["path"]` below the root path."""
         found: set[str] = set()

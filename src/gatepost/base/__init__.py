@@ -122,6 +122,16 @@ from gatepost.base.text import checked_line as checked_line
 from gatepost.base.text import is_line as is_line
 from gatepost.base.text import tidy_line as tidy_line
 from gatepost.base.timeout import Timeout as Timeout
+from gatepost.base.usage import NEVER_USED as NEVER_USED
+from gatepost.base.usage import ROUTE_MAX as ROUTE_MAX
+from gatepost.base.usage import SECRET_ID_BYTES as SECRET_ID_BYTES
+from gatepost.base.usage import UNUSED as UNUSED
+from gatepost.base.usage import USAGE_GROUPS as USAGE_GROUPS
+from gatepost.base.usage import Pruned as Pruned
+from gatepost.base.usage import SecretState as SecretState
+from gatepost.base.usage import Usage as Usage
+from gatepost.base.usage import Use as Use
+from gatepost.base.usage import secret_id as secret_id
 
 if TYPE_CHECKING:
     from gatepost.base.health import UNSEEN_FACTOR as UNSEEN_FACTOR

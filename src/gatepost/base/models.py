@@ -81,7 +81,8 @@ class APIKey(BaseUser):
     clock. `expires_at`: aware, UTC, `None` = never. `allow`: the networks that it may be used from, in CIDR notation;
     `None` = anywhere, empty = nowhere. `limits`: how much it may be used; empty = as much as it likes. `hint`: start
     and last four characters of the current secret. `old_secret`: the one before it, while it still works; `None` =
-    there is none. Only reads for management tell these two: both are `None` in the key that a request carries.
+    there is none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell
+    these three: they are `None` in a request's key.
     """
 
     id: str
@@ -96,6 +97,7 @@ class APIKey(BaseUser):
     limits: Limits = NO_LIMITS
     hint: str | None = None
     old_secret: OldSecret | None = None
+    last_used_at: datetime | None = field(default=None, compare=False)
 
     def state(self, now: datetime, expires_within: float = EXPIRING_SECONDS) -> State:
         """What the key is good for at the moment `now` (aware). `expires_within`: seconds before its expiry from which

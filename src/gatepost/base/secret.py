@@ -183,12 +183,22 @@ class SecretFormat:
 
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 5 µs."""
+        return self.key_id(secret) is not None
+
+    def key_id(self, secret: bytes) -> str | None:
+        """The id of the key that `secret` was made for; `None` = it is not genuine."""
         body = self.body(secret)
         if body is None:
-            return False
+            return None
         start = len(self._head)
         key_id, random, mac = secret[start : start + ID_CHARS], body[:RANDOM_BYTES], body[RANDOM_BYTES:]
-        return any(hmac.compare_digest(mac, _ended(begun, key_id, random)) for begun in self._macs)
+        if any(hmac.compare_digest(mac, _ended(begun, key_id, random)) for begun in self._macs):
+            return key_id.decode()
+        return None
+
+    def id_in(self, genuine: bytes) -> str:
+        """The id of the key that a secret was made for which is known to be genuine."""
+        return genuine[len(self._head) :][:ID_CHARS].decode()
 
 
 def _sha256(data: bytes = b"") -> "hashlib._Hash":
@@ -218,11 +228,11 @@ class Presented:
 
     `digest`: 32 bytes; given in place of a text whose form and HMAC were checked before. `fresh`: to be judged on the
     database's word, whatever is remembered. `address`: where it was shown from, `None` = nobody knows: a key that may
-    be used from some networks alone is refused then. Spaces and tabs around the text are no part of it (RFC 9110,
-    section 5.5).
+    be used from some networks alone is refused then. `key_id`: of the key that it is of, or was made for, once that is
+    known for certain. Spaces and tabs around the text are no part of it (RFC 9110, section 5.5).
     """
 
-    __slots__ = ("_text", "address", "digest", "fresh")
+    __slots__ = ("_text", "address", "digest", "fresh", "key_id")
 
     def __init__(
         self, text: bytes = b"", *, digest: bytes | None = None, fresh: bool = False, address: str | None = None
@@ -232,6 +242,7 @@ class Presented:
         self.digest = hashlib.sha256(text).digest() if digest is None else digest
         self.fresh = fresh
         self.address = address
+        self.key_id: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -244,7 +255,17 @@ class Presented:
         text, self._text = self._text, None
         if text is None:
             return True
-        return 0 < len(text) <= SECRET_MAX and (foreign or secret_format.is_genuine(text))
+        if not 0 < len(text) <= SECRET_MAX:
+            return False
+        self.key_id = secret_format.key_id(text)
+        return foreign or self.key_id is not None
+
+    def recall(self, secret_format: SecretFormat, *, foreign: bool) -> None:
+        """It is remembered that no key has it: it was checked before, so its key's id is read off it. Only where
+        `foreign` texts are looked up too is it checked again."""
+        text, self._text = self._text, None
+        if text is not None:
+            self.key_id = secret_format.key_id(text) if foreign else secret_format.id_in(text)
 
 
 def check_prefix(prefix: str) -> str:

@@ -8,7 +8,7 @@ from gatepost.cli.help import examples
 from gatepost.cli.input import ChangeOptions, DatabaseOptions
 from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
 from gatepost.cli.verb import verb
-from gatepost.keys import propagation_json, propagation_text
+from gatepost.keys import USAGE_DAYS, USAGE_MONTHS, propagation_json, propagation_text
 
 app = Typer(help="Make, migrate and check the database's tables.")
 
@@ -76,3 +76,27 @@ async def invalidate(options: ChangeOptions) -> None:
         print_line("Nothing read before is believed any more")
         if told := propagation_text(propagation):
             print_note(told)
+
+
+@app.command(epilog=examples("gatepost db prune", "gatepost db prune --usage-days 31 --usage-months 13"))
+@verb
+async def prune(
+    options: ChangeOptions,
+    *,
+    usage_days: Annotated[
+        int, Option("--usage-days", metavar="N", help="Days for which usage is kept by day.")
+    ] = USAGE_DAYS,
+    usage_months: Annotated[
+        int, Option("--usage-months", metavar="N", help="Months for which it is then kept by month.")
+    ] = USAGE_MONTHS,
+) -> None:
+    """Make old days of usage parts of their months, and remove what is older still. Safe while workers run; once a day
+    is often enough."""
+    options.check_file()
+    async with options.keys() as keys:
+        done = await keys.prune(days=usage_days, months=usage_months, actor=options.who())
+    if options.as_json:
+        told = {"rolled_up": done.rolled_up, "removed": done.removed}
+        print_json({"database": options.database_name(), "usage": told})
+    else:
+        print_line(f"Usage: {done.rolled_up:,} rows of days became parts of months, {done.removed:,} rows were removed")

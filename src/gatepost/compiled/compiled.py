@@ -53,6 +53,40 @@ def _load() -> ModuleType | None:
 _hit = _load()
 
 
+class Cell:
+    """One count. `count`: requests. `last`: when the last of them began, on the boot clock. `client`: the `client` of
+    its scope, or an address; `None` = not known."""
+
+    __slots__ = ("client", "count", "last")
+
+    client: Any
+    count: int
+    last: float
+
+    def __init__(self, last: float, client: Any) -> None:
+        self.count = 0
+        self.last = last
+        self.client = client
+
+
+class Tally:
+    """What memory hits count in: those that were let in, in an app that tells of no route. `cells`: by the secret's
+    digest (32 bytes). `since`, `until`: the day that they are of, on the boot clock: from the one on, before the
+    other."""
+
+    cells: dict[bytes, Cell]
+    since: float
+    until: float
+
+    def __init__(self) -> None:
+        self.cells = {}
+        self.since = self.until = 0.0
+
+
+if not TYPE_CHECKING and _hit is not None:
+    Cell, Tally = _hit.Cell, _hit.Tally  # the same, for C to reach at once
+
+
 def is_built() -> bool:
     """Whether memory hits run compiled here."""
     return _hit is not None
@@ -83,6 +117,7 @@ def let_in(
     bounded: type | None,
     task_of: Callable[[Any], Any] | None,
     send_watched: Callable[..., Awaitable[None]],
+    count: Callable[..., None],
 ) -> object:
     """How a middleware lets requests in, which it keeps as `_let_in`; `None` = nothing was built.
 
@@ -92,11 +127,14 @@ def let_in(
     was served within another. `bounded`: the class of keys that have bounds, of which one is let in that has judged the
     peer of the connection before, and let it in; `None` = where a request is from is for Python to say.
     `task_of(loop)`: the task that runs there; `None` = responses are not watched.
-    `send_watched(served, message)`: passes on what may be of a stream.
+    `send_watched(served, message)`: passes on what may be of a stream. `count(tally, key, digest, scope, began)`:
+    counts a request in the keys' `uses`, where no cell of it is there for that yet.
     """
     if _hit is None:
         return None
-    made: object = _hit.LetIn(app, tuple(names), strip, user, sha256, variable, finish, bounded, task_of, send_watched)
+    made: object = _hit.LetIn(
+        app, tuple(names), strip, user, sha256, variable, finish, bounded, task_of, send_watched, count
+    )
     return made
 
 

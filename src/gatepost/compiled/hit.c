@@ -25,6 +25,7 @@ execute(PyObject *module)
         GATEPOST_WORDS(GATEPOST_TEXT)
         {&word.start, "http.response.start"},
         {&word.name, "__call__"},
+        {&word.outcome, "gatepost.outcome"},
         {&word.qualname, "APIKeyMiddleware.__call__"},
     };
     for (size_t at = 0; at < Py_ARRAY_LENGTH(words); at++) {
@@ -33,7 +34,8 @@ execute(PyObject *module)
             return -1;
         }
     }
-    PyTypeObject *types[] = {&MemoryHit_Type, &LetIn_Type, &HitFirst_Type, &Served_Type, &Request_Type};
+    PyTypeObject *types[] = {&MemoryHit_Type, &LetIn_Type, &HitFirst_Type, &Served_Type, &Request_Type,
+                             &Cell_Type, &Tally_Type};
     for (size_t at = 0; at < Py_ARRAY_LENGTH(types); at++) {
         if (PyModule_AddType(module, types[at]) != 0) {
             return -1;

@@ -15,15 +15,16 @@
 /* Names of ASGI's and of gatepost's own, made once: `word.headers` is the text "headers". */
 #define GATEPOST_WORDS(_) \
     _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) _(offset) \
-    _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close)
+    _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
+    _(path_template)
 #define GATEPOST_FIELD(name) *name,
 extern struct words {
-    PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname;
+    PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname, *outcome;
 } word;
 
 /* memory.c */
 extern PyTypeObject MemoryHit_Type;
-PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded);
+PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded, double *now);
 int memory_hit_is_empty(PyObject *self);
 
 /* served.c */
@@ -44,6 +45,12 @@ void served_empty(Served *self);
 PyObject *find_openssl(PyObject *module, PyObject *path);
 PyObject *digest_of(PyObject *sha256, const char *text, Py_ssize_t length);
 
+/* counting.c */
+extern PyTypeObject Cell_Type;
+extern PyTypeObject Tally_Type;
+void count_request(PyObject *count, int here, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope,
+                   double began);
+
 /* let_in.c */
 typedef struct {
     PyObject_HEAD
@@ -57,10 +64,18 @@ typedef struct {
     PyObject *bounded;  /* the class of records that have bounds; NULL: where a request is from only Python can tell */
     PyObject *task_of;  /* NULL: responses are not watched */
     PyObject *watched;  /* Python's send_watched; NULL likewise */
+    PyObject *count;    /* Python's way to count a request */
 } LetIn;
 
 extern PyTypeObject LetIn_Type;
-Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer);
+/* What a request that was let in is counted by, once it is over. */
+typedef struct {
+    PyObject *tally; /* NULL: it is not counted */
+    PyObject *key;
+    double began;    /* boot clock */
+} Use;
+
+Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer, Use *use);
 
 /* request.c */
 extern PyTypeObject Request_Type;

@@ -159,7 +159,7 @@ begin(LetIn *self, PyObject *scope, PyObject *middleware, PyObject *digest, PyOb
 
 /* The request, let in. NULL, with nothing touched, where that is for Python to decide; or an error is set. */
 Served *
-let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer)
+let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer, Use *use)
 {
     if (!PyDict_CheckExact(scope)) {
         return NULL;
@@ -171,7 +171,7 @@ let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObj
         || !(PyList_CheckExact(headers) || PyTuple_CheckExact(headers))) {
         return NULL;
     }
-    PyObject *digest = NULL, *key = NULL, *hit = NULL, *keys = PyObject_GetAttr(middleware, word.keys);
+    PyObject *digest = NULL, *key = NULL, *hit = NULL, *uses = NULL, *keys = PyObject_GetAttr(middleware, word.keys);
     Served *served = NULL;
     Py_INCREF(headers); /* a clock, or some other `keys`, may run code that takes them out of the scope */
     if (keys == NULL || (hit = PyObject_GetAttr(keys, word.hit)) == NULL) {
@@ -185,17 +185,23 @@ let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObj
     if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL) {
         goto done;
     }
-    key = memory_hit_usable(hit, digest, self->bounded);
-    if (key == NULL || ((PyObject *)Py_TYPE(key) == self->bounded && !is_within_bounds(key, scope))) {
+    key = memory_hit_usable(hit, digest, self->bounded, &use->began);
+    if (key == NULL || ((PyObject *)Py_TYPE(key) == self->bounded && !is_within_bounds(key, scope))
+        || (uses = PyObject_GetAttr(keys, word.uses)) == NULL) {
         goto done;
     }
     if ((!self->strip || strip(scope, headers, place) == 0) && tell(self, scope, key) == 0) {
         served = begin(self, scope, middleware, digest, send, key, keys, outer);
     }
+    if (served != NULL && uses != Py_None) {
+        use->tally = Py_NewRef(uses);
+        use->key = Py_NewRef(key);
+    }
 done:
     Py_DECREF(headers);
     Py_XDECREF(keys);
     Py_XDECREF(hit);
+    Py_XDECREF(uses);
     Py_XDECREF(digest);
     Py_XDECREF(key);
     return served;
@@ -205,11 +211,12 @@ static PyObject *
 let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
     static char *names[] = {"app",      "names",  "strip",   "user",    "sha256",
-                            "variable", "finish", "bounded", "task_of", "send_watched", NULL};
-    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched;
+                            "variable", "finish", "bounded", "task_of", "send_watched", "count", NULL};
+    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched, *count;
     int strip;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
-                                     &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of, &watched)) {
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
+                                     &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of, &watched,
+                                     &count)) {
         return NULL;
     }
     for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(headers); at++) {
@@ -230,6 +237,7 @@ let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
         self->bounded = bounded == Py_None ? NULL : Py_NewRef(bounded);
         self->task_of = task_of == Py_None ? NULL : Py_NewRef(task_of);
         self->watched = task_of == Py_None ? NULL : Py_NewRef(watched);
+        self->count = Py_NewRef(count);
     }
     return (PyObject *)self;
 }
@@ -247,6 +255,7 @@ let_in_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->bounded);
     Py_VISIT(self->task_of);
     Py_VISIT(self->watched);
+    Py_VISIT(self->count);
     return 0;
 }
 
@@ -264,6 +273,7 @@ let_in_dealloc(PyObject *object)
     Py_XDECREF(self->bounded);
     Py_XDECREF(self->task_of);
     Py_XDECREF(self->watched);
+    Py_XDECREF(self->count);
     Py_TYPE(self)->tp_free(object);
 }
 

@@ -50,11 +50,11 @@ is_before(double now, PyObject *object, PyObject *name)
     return now < moment;
 }
 
-/* The record of the digest, if it may be used now: a new reference. Else NULL, also where an error is set. One of the
-   class `bounded` never is unless that is given: then it is answered too, for the caller to hold the request against its
-   bounds. */
+/* The record of the digest, if it may be used now: a new reference; and the boot clock. Else NULL, also where an error
+   is set. One of the class `bounded` never is unless that is given: then it is answered too, for the caller to hold the
+   request against its bounds. */
 PyObject *
-memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded)
+memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded, double *asked)
 {
     MemoryHit *self = (MemoryHit *)object;
     PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
@@ -66,6 +66,7 @@ memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded)
     if (now == -1.0 && PyErr_Occurred()) {
         goto no;
     }
+    *asked = now;
     if (!is_before(now, self->freshness, word.until) || !is_before(now, record, word.until)) {
         goto no;
     }
@@ -97,7 +98,8 @@ memory_hit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
         PyErr_SetString(PyExc_TypeError, "MemoryHit takes one digest");
         return NULL;
     }
-    PyObject *record = memory_hit_usable(self, args[0], NULL);
+    double now;
+    PyObject *record = memory_hit_usable(self, args[0], NULL, &now);
     if (record == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }

@@ -17,12 +17,13 @@ typedef struct {
     PyObject *inner;    /* the iterator that is awaited: the app's, or Python's */
     Served *served;
     PyObject *outer;    /* the request that was being served where this one began */
+    Use use;            /* how it is counted, until it is */
     PyObject *weak;     /* references to this that do not keep it */
 } Request;
 
 #define ALL_OF(self, do) \
     do(self->let_in) do(self->function) do(self->middleware) do(self->scope) do(self->receive) do(self->send) \
-    do(self->inner) do(self->served) do(self->outer)
+    do(self->inner) do(self->served) do(self->outer) do(self->use.tally) do(self->use.key)
 #define CLEAR(held) Py_CLEAR(held);
 #define VISIT(held) Py_VISIT(held);
 
@@ -53,7 +54,8 @@ begin_other(Request *self)
 static int
 begin(Request *self)
 {
-    self->served = let_in(self->let_in, self->middleware, self->scope, self->send, &self->outer);
+    self->served = let_in(self->let_in, self->middleware, self->scope, self->send, &self->outer,
+                          &self->use);
     if (self->served == NULL) {
         return PyErr_Occurred() ? -1 : begin_other(self);
     }
@@ -64,11 +66,28 @@ begin(Request *self)
     return self->inner == NULL ? -1 : 0;
 }
 
+/* The app is done: count the request. */
+static void
+count(Request *self)
+{
+    PyObject *tally = self->use.tally;
+    self->use.tally = NULL;
+    if (tally != NULL) {
+        PyObject *digest = Py_XNewRef(self->served->items[DIGEST]);
+        if (digest != NULL) {
+            count_request(self->let_in->count, self->let_in->bounded != NULL, tally, self->use.key, digest, self->scope, self->use.began);
+            Py_DECREF(digest);
+        }
+        Py_DECREF(tally);
+    }
+}
+
 /* The app is done. Answers whether there is more to do, which Python does: then that is what runs now. -1: an error. */
 static int
 finish(Request *self)
 {
     PyObject *raised = NULL;
+    count(self);
     if (PyErr_Occurred()) {
         PyObject *type, *traceback;
         PyErr_Fetch(&type, &raised, &traceback);
@@ -315,6 +334,7 @@ request_new(PyObject *let_in, PyObject *function, PyObject *const *args)
     self->send = Py_NewRef(args[3]);
     self->inner = self->outer = self->weak = NULL;
     self->served = NULL;
+    self->use.tally = self->use.key = NULL;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }

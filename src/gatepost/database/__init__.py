@@ -1,5 +1,5 @@
-"""The database: reads, changes, lists, the log, the workers' rows. Only this room and its two know SQLAlchemy; of the
-others it knows `base`.
+"""The database: reads, changes, lists, the log, the rows of workers, usage. Only this room and those within it know
+SQLAlchemy; of the others it knows `base`.
 """
 
 from gatepost.database.changes import Change as Change
@@ -15,6 +15,7 @@ from gatepost.database.database import Position as Position
 from gatepost.database.database import Reading as Reading
 from gatepost.database.doorbell import Doorbell as Doorbell
 from gatepost.database.filter import Filter as Filter
+from gatepost.database.idle import Idle as Idle
 from gatepost.database.listing import Listing as Listing
 from gatepost.database.log import NEWEST as NEWEST
 from gatepost.database.log import LogPage as LogPage
@@ -22,5 +23,8 @@ from gatepost.database.log import MadePage as MadePage
 from gatepost.database.order import Place as Place
 from gatepost.database.order import Sort as Sort
 from gatepost.database.quotas import Leased as Leased
+from gatepost.database.usage import UsageBatch as UsageBatch
+from gatepost.database.usage import UsagePage as UsagePage
+from gatepost.database.usage import UsageTables as UsageTables
 from gatepost.database.workers import NEVER_ACKED as NEVER_ACKED
 from gatepost.database.workers import WorkerRow as WorkerRow

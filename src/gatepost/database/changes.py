@@ -21,9 +21,18 @@ from sqlalchemy import (
     update,
 )
 
-from gatepost.base import Actor, ActorKind, APIKey, KeyNotFoundError, allow_of, limit_as_json, limits_of
+from gatepost.base import (
+    NEVER_USED,
+    Actor,
+    ActorKind,
+    APIKey,
+    KeyNotFoundError,
+    allow_of,
+    limit_as_json,
+    limits_of,
+)
 from gatepost.database.rows import KEYS, as_key
-from gatepost.database.schema import batches, events, keys, one_of, secrets, term_rows, terms
+from gatepost.database.schema import batches, events, keys, last_used, one_of, secrets, term_rows, terms
 from gatepost.database.transaction import Rows, Transaction
 
 
@@ -98,6 +107,7 @@ class Change:
             self._note(kind, row["id"], row["project"], row["digest"], creation_detail(row))
             names = row["permissions"].split()
             self._add(terms, term_rows(row["id"], row["project"], row["description"], names, [row["hint"]]))
+        self._add(last_used, ({"key_id": row["id"], "last_at": NEVER_USED} for row in rows))
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of `digests` that a key has already."""
@@ -150,6 +160,7 @@ class Change:
             for row in await self._execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
                 self._note("deleted", row.id, row.project, bytes(row.digest), creation_detail(row._asdict()))
             await self._write_terms(batch, ())
+            await self._execute(delete(last_used).where(self._one_of(last_used.c.key_id, batch)))
             await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
             await self._execute(delete(keys).where(self._one_of(keys.c.id, batch)))
 

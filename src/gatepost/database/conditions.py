@@ -133,9 +133,6 @@ def ordered_expiry(of: FromClause) -> ColumnElement[Any]:
     return func.coalesce(of.c.expires_at, never_moment())
 
 
-Condition = HasPermission | HasWord | Ends
-
-
 def has_term(condition: HasTerm, key_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a key has a term. A subquery that no planner turns into a join over all keys with that term."""
     own = terms.alias()

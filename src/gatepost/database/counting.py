@@ -34,12 +34,12 @@ async def count_keys(wanted: Filter, connection: AsyncConnection, *, with_terms:
     if conditions and not with_terms:
         return await _count_scanned(wanted, connection, conditions)
     dialect = connection.dialect.name
-    if not conditions and len(wanted.ends) <= 1:
+    if not conditions and not wanted.idle and len(wanted.ends) <= 1:
         ranges = wanted.ends[0].each_in_index() if wanted.ends else [true()]
         fitting: Any = wanted.in_index(ranges, COUNTED + 1)
         found, looked_at = await _number(connection, fitting), 0
     else:
-        rarest, looked_at = await wanted.rarest(connection, [*conditions, *wanted.ends], COUNTED + 1)
+        rarest, looked_at = await wanted.rarest(connection, [*conditions, *wanted.ends, *wanted.idle], COUNTED + 1)
         some = wanted.candidates(rarest, COUNTED + 1).subquery()
         rows = read_first(select(some.c.key_id).distinct().subquery(), dialect, COUNTED + 1)
         others = [has_term(each, rows.c.id) for each in conditions if each != rarest]

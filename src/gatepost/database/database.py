@@ -13,10 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import (
-    event,
-    select,
-)
+from sqlalchemy import event, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -58,6 +55,7 @@ from gatepost.database.schema import events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.transaction import Transaction
+from gatepost.database.usage import UsageTables
 from gatepost.database.workers import Workers
 
 T = TypeVar("T")
@@ -124,6 +122,7 @@ class Database:
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
         self.quotas = Quotas(self._reading)
+        self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
     async def _reading(self, doing: str) -> AsyncIterator[AsyncConnection]:
@@ -133,6 +132,16 @@ class Database:
                 await self._heed_file()
                 async with reading(self.engine, is_ours=self.engine is not self._given) as connection:
                     yield connection
+
+    @asynccontextmanager
+    async def _writing(self, doing: str) -> AsyncIterator[AsyncConnection]:
+        """A connection for a transaction that changes no key. Raises `UnavailableError`."""
+        with mapped_errors(doing):
+            async with AsyncExitStack() as stack:
+                async with Timeout(self._timeout):
+                    await self._heed_file()
+                    connection = await stack.enter_async_context(changing(self.engine))
+                yield connection
 
     async def _heed_file(self) -> None:
         """Where another file has taken the place of SQLite's, go on with that one, and say so. Raises
@@ -303,7 +312,7 @@ class Database:
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
         """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,
         two by expiry, three or four by terms."""
-        with_terms = listing.filter.by_terms and await self._terms_are_current()
+        with_terms = listing.needs_terms and await self._terms_are_current()
         async with self._reading("Listing keys") as connection:
             return await listing.read(connection, with_terms=with_terms)
 

@@ -21,12 +21,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database.conditions import Condition, Ends, HasPermission, HasTerm, wanted_words
+from gatepost.database import idle
+from gatepost.database.conditions import Ends, HasPermission, HasTerm, HasWord, wanted_words
+from gatepost.database.idle import Idle, OfIndex
 from gatepost.database.schema import (
     elements,
     keys,
     terms,
 )
+
+Condition = HasPermission | HasWord | Ends | Idle | OfIndex
 
 ASKED = 4
 """Most terms that are asked how many keys they have."""
@@ -67,13 +71,14 @@ def together(parts: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
 class Filter:
     """Which keys: those that fit all that is said. `project`: keys of it; empty = that are of no project; `None` = of
     any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `ends`:
-    when they expire."""
+    when they expire. `idle`: how long nobody has used them."""
 
     project: str | None = None
     active: bool | None = None
     permission: str | None = None
     search: str | None = None
     ends: Sequence[Ends] = ()
+    idle: Sequence[Idle] = ()
 
     @property
     def by_terms(self) -> bool:
@@ -105,7 +110,11 @@ class Filter:
 
     def fits(self, of: FromClause) -> Sequence[ColumnElement[bool]]:
         """What is true of a key that fits, beside its state and its terms."""
-        return [self.of_project(of.c.project), *(each.fits(of) for each in self.ends)]
+        return [
+            self.of_project(of.c.project),
+            *(each.fits(of) for each in self.ends),
+            *(each.fits(of) for each in self.idle),
+        ]
 
     def in_index(self, ranges: Sequence[ColumnElement[bool]], most: int) -> Select[Any] | CompoundSelect[Any]:
         """The ids of keys in these ranges of an index, up to `most` of each."""
@@ -122,7 +131,9 @@ class Filter:
 
     def candidates(self, condition: Condition, most: int) -> Select[Any] | CompoundSelect[Any]:
         """The ids of keys that a condition is true of, up to `most` of each of its ranges."""
-        if isinstance(condition, Ends):
+        if isinstance(condition, Idle):
+            return idle.candidates(condition, most)
+        if isinstance(condition, Ends | OfIndex):
             return self.in_index(condition.each_in_index(), most)
         of_project = true() if self.project is None else terms.c.project == self.project
         column = select(terms.c.key_id).where(of_project)
@@ -133,8 +144,8 @@ class Filter:
     ) -> tuple[Condition, int]:
         """The condition that the fewest keys fit, and how many, up to `most`. Of many words only the longest are asked
         for. One round trip."""
-        told = [each for each in conditions if not isinstance(each, Ends)]
-        asked: list[Condition] = [each for each in conditions if isinstance(each, Ends)]
+        told = [each for each in conditions if isinstance(each, HasPermission | HasWord)]
+        asked: list[Condition] = [each for each in conditions if not isinstance(each, HasPermission | HasWord)]
         asked += sorted(told, key=lambda condition: len(condition.start), reverse=True)[:ASKED]
         counts = [
             select(func.count()).select_from(self.candidates(each, most).subquery()).scalar_subquery() for each in asked

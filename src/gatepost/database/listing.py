@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     FromClause,
     Select,
     false,
@@ -21,9 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import APIKey
 from gatepost.database.conditions import Ends, HasTerm, has_term, ordered_expiry
-from gatepost.database.filter import Filter, listed, read_first
+from gatepost.database.filter import Condition, Filter, listed, read_first
+from gatepost.database.idle import OfIndex, ordered_use, walked
 from gatepost.database.order import Place, Sort
-from gatepost.database.rows import as_key, old_secret_columns
+from gatepost.database.rows import as_key, told_columns
 from gatepost.database.schema import (
     NEVER,
     keys,
@@ -39,7 +41,8 @@ SOME = 4000
 SCANNED = 1000
 """Keys that are looked at per round trip where there are no terms to ask."""
 
-_COLUMNS = {"created": "created_seq", "updated": "updated_at", "description": "description", "expires": "expires_at"}
+_COLUMNS = {"created": "created_seq", "updated": "updated_at", "description": "description"}
+"""The columns that orders have; the others are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,11 @@ class Listing:
     place: Place | None
     limit: int
     backwards: bool = False
+
+    @property
+    def needs_terms(self) -> bool:
+        """Whether what is derived from the keys is asked: then changes by hand must be caught up with first."""
+        return self.filter.by_terms or self.sort.by == "last_used" or bool(self.filter.idle)
 
     async def read(
         self, connection: AsyncConnection, *, with_terms: bool
@@ -91,11 +99,11 @@ class Listing:
     async def _few(self, connection: AsyncConnection, conditions: Sequence[HasTerm]) -> FromClause | None:
         """The only keys that fit all conditions, where they are few and soon found by the rarest of them. None where
         the list is in the order of the only one."""
-        ends = () if self.sort.by == "expires" else self.filter.ends
-        if not conditions and not ends:
+        ranges = self._ranges()
+        if not conditions and not ranges:
             return None
-        most = SOME if conditions and len(conditions) + len(ends) > 1 else FEW  # more are asked only where one is left
-        rarest, count = await self.filter.rarest(connection, [*conditions, *ends], most + 1)
+        most = SOME if conditions and len(conditions) + len(ranges) > 1 else FEW  # more are asked only if one is left
+        rarest, count = await self.filter.rarest(connection, [*conditions, *ranges], most + 1)
         others_told = [each for each in conditions if each != rarest]
         if count > (SOME if others_told else FEW):
             return None
@@ -107,6 +115,15 @@ class Listing:
         ids = set(await connection.scalars(found.limit(FEW + 1)))
         return listed(ids, connection.dialect.name) if len(ids) <= FEW else None
 
+    def _ranges(self) -> Sequence[Condition]:
+        """What is asked of the keys beside their terms, and found by another index than the list is walked by."""
+        ends: Sequence[Condition] = () if self.sort.by == "expires" else self.filter.ends
+        if self.sort.by != "last_used":
+            return [*ends, *self.filter.idle]
+        if self.filter.project is None and self.filter.active is None:
+            return ends
+        return [*ends, OfIndex()]
+
     @property
     def _way(self) -> Sort:
         """The order in which the list is walked."""
@@ -115,6 +132,8 @@ class Listing:
     def statement(self, dialect: str, conditions: Sequence[HasTerm], few: FromClause | None) -> Select[Any]:
         """What reads the page, and one row more where there are more. `few`: the only keys that fit the conditions;
         `None` = not known."""
+        if few is None and self.sort.by == "last_used":
+            few = self._by_use(conditions)
         if few is not None:
             rows = read_first(few, dialect, SOME + 1)
             parts = [self._part(rows, dialect, (), self.filter.active)]
@@ -124,26 +143,40 @@ class Listing:
         page = union_all(*[select(part.subquery()) for part in parts]).subquery()
         hint = select(secrets.c.hint).where(secrets.c.key_id == page.c.id, secrets.c.expires_at.is_(None)).limit(1)
         return (  # a subquery: a planner without statistics would join all secrets
-            select(page, hint.scalar_subquery().label("hint"), *old_secret_columns(page.c.id))
+            select(page, hint.scalar_subquery().label("hint"), *told_columns(page.c.id))
             .order_by(*self._way.columns(page, "place", dialect))
             .limit(self.limit + 1)
         )
 
     def _part(self, of: FromClause, dialect: str, conditions: Sequence[HasTerm], active: bool | None) -> Select[Any]:
         """The first keys of a page that are in this state."""
-        name = _COLUMNS[self.sort.by]
-        place = ordered_expiry(of) if self.sort.by == "expires" else of.c[name]
-        rows = select(of, place.label("place"))
+        name = _COLUMNS.get(self.sort.by, "place")
+        rows = select(of, self._placed(of).label("place"))
         if active is not None:
             rows = rows.where(of.c.active == (true() if active else false()))
         fits = [has_term(each, of.c.id) for each in conditions]
         rows = rows.where(*self.filter.fits(of), *fits)
-        if self.sort.by == "expires":  # by what only the rows have
-            of, name = rows.subquery(), "place"
+        if name == "place":  # by what only the rows have
+            of = rows.subquery()
             rows = select(of)
         if self.place is not None:
             rows = rows.where(self.place.precedes(of, name, self._way, dialect))
         return rows.order_by(*self._way.columns(of, name, dialect)).limit(self.limit + 1)
+
+    def _placed(self, of: FromClause) -> ColumnElement[Any]:
+        """What the rows are ordered by."""
+        if self.sort.by == "last_used":
+            return ordered_use(of.c.id)
+        return ordered_expiry(of) if self.sort.by == "expires" else of.c[_COLUMNS[self.sort.by]]
+
+    def _by_use(self, conditions: Sequence[HasTerm]) -> FromClause:
+        """The ids of the first keys of a page in the order of their last use."""
+        active = self.filter.active
+        state = true() if active is None else keys.c.active == (true() if active else false())
+        others = replace(self.filter, idle=()).fits(keys)
+        old = [each.is_old(keys) for each in self.filter.idle]
+        fits = [state, *others, *old, *(has_term(each, keys.c.id) for each in conditions)]
+        return walked(fits, self.filter.idle, self._way, self.place, self.limit + 1)
 
     def _in_order(self, dialect: str, conditions: Sequence[HasTerm], active: bool) -> Sequence[Select[Any]]:
         """The first keys of a page that are in this state, by the index of the order."""

@@ -18,7 +18,13 @@ from sqlalchemy import (
 from gatepost.base import DESCRIPTION_MAX, YEAR_MIN, BadInputError, is_id, is_line
 from gatepost.database.schema import NEVER
 
-ORDERS: Mapping[str, type] = {"created": int, "updated": datetime, "description": str, "expires": datetime}
+ORDERS: Mapping[str, type] = {
+    "created": int,
+    "updated": datetime,
+    "description": str,
+    "expires": datetime,
+    "last_used": datetime,
+}
 """What lists can be ordered by, and what a place in such a list is told by."""
 
 _BIGINT_MAX = 2**63 - 1

@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
-from gatepost.database.schema import database_now, keys, secrets
+from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
+from gatepost.database.schema import database_now, keys, last_used, secrets
 
 
-def old_secret_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
-    """What tells the older secret of a key, `as_key` wants to know: its hint, its end, and what time it is. Subqueries:
-    a planner without statistics would join all secrets."""
+def told_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
+    """What `as_key` wants to know of a key beside its row: the hint and the end of its older secret, what time it is,
+    and when it was used last. Subqueries: a planner without statistics would join all secrets."""
     old = secrets.alias()
     latest = old.c.expires_at.desc(), old.c.digest  # somebody may have put more than one there by hand
     of_key = select(old).where(old.c.key_id == key_id, old.c.expires_at.is_not(None)).order_by(*latest).limit(1)
@@ -20,10 +20,16 @@ def old_secret_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any
         of_key.with_only_columns(old.c.hint).scalar_subquery().label("old_hint"),
         of_key.with_only_columns(old.c.expires_at).scalar_subquery().label("old_expires_at"),
         database_now().label("now"),
+        last_use(key_id).label("last_used_at"),
     ]
 
 
-KEYS = select(keys, secrets.c.hint, *old_secret_columns(keys.c.id)).join_from(
+def last_use(key_id: ColumnElement[str]) -> ColumnElement[Any]:
+    """When a key was used last; null where somebody made it by hand, and nobody has used it."""
+    return select(last_used.c.last_at).where(last_used.c.key_id == key_id).limit(1).scalar_subquery()
+
+
+KEYS = select(keys, secrets.c.hint, *told_columns(keys.c.id)).join_from(
     keys, secrets, and_(secrets.c.key_id == keys.c.id, secrets.c.expires_at.is_(None))
 )
 """Keys, each with the hint of its current secret, and its older one."""
@@ -45,6 +51,7 @@ def as_key(row: Any) -> APIKey:
         limits=limits_of(row.limits),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
+        last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,
     )
 
 

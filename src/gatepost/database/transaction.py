@@ -19,12 +19,12 @@ from sqlalchemy import CursorResult, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Timeout
-from gatepost.database.schema import batches, counter, database_now, events, keys, secrets, terms
+from gatepost.database.schema import batches, counter, database_now, events, keys, last_used, secrets, terms
 
 Rows = dict[Table, list[Mapping[str, Any]]]
 """New rows by table."""
 
-TABLES = (keys, secrets, terms, events)
+TABLES = (keys, secrets, terms, last_used, events)
 """What changes add rows to, in the order in which that is done."""
 
 TICK = timedelta(microseconds=1)

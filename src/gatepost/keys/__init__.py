@@ -9,8 +9,12 @@ from gatepost.keys.environment import load as load
 from gatepost.keys.parts import DEFAULT_DATABASE as DEFAULT_DATABASE
 from gatepost.keys.parts import GRACE_MAX as GRACE_MAX
 from gatepost.keys.parts import MAX_GRACE as MAX_GRACE
+from gatepost.keys.parts import do_nothing as do_nothing
 from gatepost.keys.presentation import actor_text as actor_text
 from gatepost.keys.presentation import event_json as event_json
 from gatepost.keys.presentation import key_json as key_json
 from gatepost.keys.presentation import propagation_json as propagation_json
 from gatepost.keys.presentation import propagation_text as propagation_text
+from gatepost.keys.presentation import usage_json as usage_json
+from gatepost.keys.usage import USAGE_DAYS as USAGE_DAYS
+from gatepost.keys.usage import USAGE_MONTHS as USAGE_MONTHS

@@ -3,7 +3,7 @@ of in full."""
 
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
 from gatepost.base import (
@@ -42,6 +42,7 @@ from gatepost.keys import (
     spreading,
     switching,
 )
+from gatepost.keys import usage as using
 from gatepost.keys.parts import DEFAULT_DATABASE, MAX_GRACE, Parts, Settings, do_nothing, forget_at_fork, know_nothing
 from gatepost.rules import DAM, UNNAMED, UNSET, Catalogue, Unset
 
@@ -51,12 +52,23 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from gatepost.base import Status, WorkerAnswers
+    from gatepost.base import Pruned, Status, Usage, WorkerAnswers
     from gatepost.database import Database
     from gatepost.database.schema import SchemaStatus
-    from gatepost.keys.arguments import Creation, Edit, EventFilters, Filters, ListFilters, Options
+    from gatepost.keys.arguments import (
+        Edit,
+        EventFilters,
+        Filters,
+        Kept,
+        ListFilters,
+        Making,
+        Options,
+        UsageDays,
+        UsageFilters,
+    )
     from gatepost.keys.parts import Opened
     from gatepost.limits import Limiter, LimitState
+    from gatepost.usage import UsageCounter
 
 
 class APIKeys:
@@ -89,6 +101,7 @@ class APIKeys:
         foreign_secrets: bool = False,
         vault_keys: Sequence[str | bytes] | None = None,
         max_grace: float = MAX_GRACE,
+        usage: bool = True,
     ) -> None:
         settings = Settings(
             database=database,
@@ -107,6 +120,7 @@ class APIKeys:
             foreign_secrets=foreign_secrets,
             vault_keys=vault_keys,
             max_grace=max_grace,
+            usage=usage,
         )
         self._parts = Parts(settings)
         self.hit: Callable[[bytes], Record | None] = know_nothing
@@ -119,6 +133,8 @@ class APIKeys:
         """As `bounded_hit`, for keys that have limits, of which that answers none: it is to be taken from them too."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
+        self.uses: UsageCounter | None = None
+        """What counts requests; `None` = nothing does, also while the keys are closed."""
 
     if not TYPE_CHECKING:  # a checker says that there is no such name
 
@@ -194,6 +210,7 @@ class APIKeys:
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
             self.bounded_hit, self.limited_hit = opened.lookup.bounded_hit, opened.lookup.limited_hit
+            self.uses = None if opened.flushing is None else opened.flushing.counter
             forget_at_fork(self)
             return True
 
@@ -211,7 +228,7 @@ class APIKeys:
 
     def _know_nothing(self) -> None:
         self.hit = self.bounded_hit = self.limited_hit = know_nothing
-        self.loop = None
+        self.loop = self.uses = None
 
     def _opened(self) -> "Opened":
         return self._parts.opened()
@@ -261,15 +278,12 @@ class APIKeys:
         that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
         return self._opened().derived_keys(purpose)
 
-    async def create(self, description: str, permissions: Iterable[str] = (), **what: Unpack["Creation"]) -> Issued:
-        """Make a key; its secret is told in the answer and never again. `what`: `project`, `expires_at`, `active`,
-        `allow`, `limits` and so on, as `Creation` has them. Raises `BadInputError`, `UnknownPermissionError`,
-        `AccessDeniedError`, `IdempotencyError`, `UnavailableError`. More: `making.create`."""
-        return await making.create(self._parts, description, permissions, **what)
+    async def create(self, description: str, permissions: Iterable[str] = (), **making_of: Unpack["Making"]) -> Issued:
+        """Make a key; its secret is told in the answer and never again. More: `making.create`."""
+        return await making.create(self._parts, description, permissions, **making_of)
 
     async def import_digests(self, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED) -> Sequence[APIKey]:
-        """Make keys for secrets that exist already, from their digests; all, or none. Needs `foreign_secrets=True`.
-        Raises `BadInputError`, which names the entry by its number. More: `importing.import_digests`."""
+        """Make keys for secrets that there are, from their digests; all, or none. More: `importing.import_digests`."""
         return await importing.import_digests(self._parts, keys, actor=actor)
 
     async def get(self, key_id: str, *, actor: str | Actor = UNNAMED) -> APIKey:
@@ -287,28 +301,39 @@ class APIKeys:
         return await listing.count_keys(self._parts, actor=actor, **which)
 
     async def projects(self, *, after: str | None = None, limit: int = 100, actor: str | Actor = UNNAMED) -> Page[str]:
-        """The names of the projects that have keys, of those that the actor reaches. `after`: a name. Raises
-        `BadInputError`, `AccessDeniedError`, `UnavailableError`. More: `listing.list_projects`."""
+        """The names of the projects that have keys, of those that the actor reaches. More: `listing.list_projects`."""
         return await listing.list_projects(self._parts, after=after, limit=limit, actor=actor)
 
     async def events(self, key_id: str | None = None, **which: Unpack["EventFilters"]) -> Page[ChangeEvent]:
-        """One page of the audit log, newest first: of one key, also a deleted one, or of all. Raises
-        `KeyNotFoundError` for a key that there has never been, `BadInputError`, `UnavailableError`. More:
-        `log.list_events`."""
+        """One page of the audit log, newest first: of one key, also a deleted one, or all. More: `log.list_events`."""
         return await log.list_events(self._parts, key_id, **which)
 
     async def made_by(
         self, key_id: str, *, after: str | None = None, limit: int = 50, actor: str | Actor = UNNAMED
     ) -> Page[APIKey]:
-        """One page of the keys that a key made, those that these made, and so on: what an intruder with it has left.
-        Raises `KeyNotFoundError`, `BadInputError`, `UnavailableError`. More: `log.list_made`."""
+        """One page of the keys that a key made, those that these made, and so on. More: `log.list_made`."""
         return await log.list_made(self._parts, key_id, after=after, limit=limit, actor=actor)
+
+    async def usage(self, key_id: str | None, **which: Unpack["UsageFilters"]) -> "Sequence[Usage]":
+        """How often a key was used, refusals included, and when last. More: `usage.read_usage`."""
+        return await using.read_usage(self._parts, key_id, **which)
+
+    async def usage_by_day(self, ids: Iterable[str], **days: Unpack["UsageDays"]) -> Mapping[str, Sequence[int]]:
+        """How often keys were used on each of the last days. More: `usage.read_days`."""
+        return await using.read_days(self._parts, ids, **days)
+
+    async def flush_usage(self) -> None:
+        """Write now what this process has counted, which else it does within a minute. Raises `UnavailableError`."""
+        if (flushing := self._opened().flushing) is not None:
+            await flushing.flush()
+
+    async def prune(self, **kept: Unpack["Kept"]) -> "Pruned":
+        """Roll up usage older than `days` into months, and remove months older than `months`. More: `usage.prune`."""
+        return await using.prune(self._parts, **kept)
 
     async def update(self, key_id: str, **edit: Unpack["Edit"]) -> EditedKey:
         """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`, `limits`; what is not named
-        stays as it is. Waits as `deactivate` does where it takes something away. Raises `KeyNotFoundError`,
-        `BadInputError`, `UnknownPermissionError`, `StaleKeyError`, `UnavailableError`, `StillSpreadingError`. More:
-        `editing.update`."""
+        stays as it is. Waits as `deactivate` does where it takes something away. More: `editing.update`."""
         return await editing.update(self._parts, key_id, **edit)
 
     async def limits(self, key_id: str, *, actor: str | Actor = UNNAMED) -> "Sequence[LimitState]":
@@ -326,9 +351,8 @@ class APIKeys:
 
     async def deactivate(self, ids: str | Iterable[str], *, force: bool = False, **how: Unpack["Options"]) -> Receipt:
         """Switch one key or many off, in one transaction. When the call returns, no worker anywhere lets a request in
-        with them that begins later. `wait="commit"`: do not wait for that. `timeout`: seconds after which to stop
-        waiting, with `StillSpreadingError`; the change is committed then. Raises `KeyNotFoundError` for a single id,
-        `UnavailableError`, `UncertainCommitError`. More: `switching.deactivate`."""
+        with them that begins later. Raises `KeyNotFoundError` for a single id, `UnavailableError`,
+        `UncertainCommitError`, and `StillSpreadingError` after a `timeout`. More: `switching.deactivate`."""
         return await switching.deactivate(self._parts, ids, force=force, **how)
 
     async def rotate(
@@ -351,21 +375,18 @@ class APIKeys:
         return await deleting.delete(self._parts, ids, if_version=if_version, force=force, **how)
 
     async def reveal(self, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
-        """The current secret of a key again, where a vault keeps it. Raises `SecretNotStoredError`, `KeyNotFoundError`,
-        `AccessDeniedError`, `UnavailableError`. More: `revealing.reveal`."""
+        """The current secret of a key again, where a vault keeps it. More: `revealing.reveal`."""
         return await revealing.reveal(self._parts, key_id, actor=actor)
 
     async def invalidate(self, **how: Unpack["Options"]) -> Propagation:
-        """Have every worker forget all that it remembers: to be called once the database was put back to an older
-        state. For operators only. Waits and raises as `deactivate` does. More: `spreading.invalidate`."""
+        """Have every worker forget all it remembers: once the database was put back. More: `spreading.invalidate`."""
         return await spreading.invalidate(self._parts, **how)
 
     async def verify(
         self, secret: str, *, project: str | Unset | None = UNSET, address: str | None = None, fresh: bool = False
     ) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `address`: the IP address that it was shown from;
-        without it a key that has an `allow` is refused. `fresh`: on the database's word of now, whatever is remembered.
-        Raises `BadInputError`, `UnavailableError`. More, also of `project`: `judging.verify`."""
+        without it a key that has an `allow` is refused. `fresh`: on the database's word. More: `judging.verify`."""
         presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
         return await judging.verify(self._parts, presented, project)
@@ -386,15 +407,13 @@ class APIKeys:
         return judging.judge(self._parts, presented)
 
     async def testify(self, digests: Sequence[bytes]) -> "WorkerAnswers":
-        """How requests with the secrets of these digests (32 bytes each) would be answered, had they begun now. For the
-        auditor, which has no secrets. Raises `UnavailableError`. More: `judging.testify`."""
+        """How requests with the secrets of these digests would be answered now. More: `judging.testify`."""
         return await judging.testify(self._parts, digests)
 
     def attend(
         self, digest: bytes, key: Record, end: Callable[[Outcome], None], address: str | None = None
     ) -> Callable[[], None]:
         """Have `end` called, once, when a connection that the secret of `digest` (32 bytes) opened as `key`, from that
-        address, must not go on. Call what is returned when it is over. Keys that are closed end nothing. Raises
-        `ConfigurationError` in another event loop than that of the keys. More: `Guard.attend`."""
+        address, must not go on. Call what is returned when it is over. More: `Guard.attend`."""
         parts = self._parts
         return parts.opened().guard.attend(digest, key, end, address) if parts.is_open else do_nothing

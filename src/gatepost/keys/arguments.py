@@ -1,7 +1,7 @@
 """Keyword arguments that several verbs share. Loads no SQLAlchemy; `Selection`, which checks the filters, does."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, TypedDict
 
 from gatepost.base import Actor, Limit, State
@@ -21,10 +21,8 @@ class Options(TypedDict, total=False):
     timeout: float | None
 
 
-class Creation(TypedDict, total=False):
-    """What a new key is beyond its description and permissions. `project`: `None` = every project; left out = the
-    actor's. `expires_at`: aware; `None` = never. `allow`: networks; `None` = from anywhere. `limits`: how much it may
-    be used. `idempotency_key`: 16 to 200 random characters."""
+class Making(TypedDict, total=False):
+    """What a new key is, beside its description and permissions, and who makes it (`making.create`)."""
 
     project: str | Unset | None
     expires_at: datetime | None
@@ -61,6 +59,8 @@ class Filters(TypedDict, total=False):
     expires_before: datetime | None
     never_expires: bool
     expires_within: float
+    unused_for: float | None
+    never_used: bool
 
 
 class ListFilters(Filters, total=False):
@@ -84,4 +84,28 @@ class EventFilters(TypedDict, total=False):
     until: datetime | None
     after: str | None
     limit: int
+    actor: str | Actor
+
+
+class UsageFilters(TypedDict, total=False):
+    """The arguments that say which usage of a key is meant, what it is told by, and who asks."""
+
+    since: date | None
+    until: date | None
+    by: str | Iterable[str]
+    actor: str | Actor
+
+
+class UsageDays(TypedDict, total=False):
+    """How many days are meant, the last one today, and who asks."""
+
+    days: int
+    actor: str | Actor
+
+
+class Kept(TypedDict, total=False):
+    """How long usage is kept by day, and then by month, and who prunes it."""
+
+    days: int
+    months: int
     actor: str | Actor

@@ -166,6 +166,7 @@ _PARSERS: Mapping[str, Callable[[str, str], Any]] = {
     "GATEPOST_READ_TIMEOUT": _seconds,
     "GATEPOST_REDIS_TIMEOUT": _seconds,
     "GATEPOST_MAX_GRACE": _seconds,
+    "GATEPOST_USAGE": _flag,
 }
 
 VARIABLES: Sequence[str] = tuple(_PARSERS)

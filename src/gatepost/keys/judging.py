@@ -61,6 +61,8 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
         if not opened.freshness.started:
             await opened.serve()
         found = await (lookup.find_fresh(digest) if presented.fresh else lookup.seek(digest))
+    elif isinstance(found, Absent):
+        presented.recall(opened.format, foreign=parts.settings.foreign_secrets)
     outcome = decide(found, opened.freshness.database_now())
     if isinstance(found, Absent):
         return outcome, None

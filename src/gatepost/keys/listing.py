@@ -41,13 +41,14 @@ async def list_keys(
     it. `no_permissions`: keys that have none. `expires_before`: aware; keys that expire earlier, or did.
     `never_expires`: keys without an expiry. `search`: words in any case, each of which begins a word of the
     description or is the beginning of the id; or a secret as `hint` tells it, its start, or its last four
-    characters, in their own case, of a key's secret now or of the one before.
+    characters, in their own case, of a key's secret now or of the one before. `unused_for`: keys that nobody has used
+    for so many seconds, and that are at least as old. `never_used`: keys that nobody has used, as far as was counted.
 
-    `sort`: `created`, `updated`, `description` or `expires` (never comes after every moment), with `-` in front for
-    descending. `after`: the `next` of the page before; `before`: the `previous` of the page behind. `limit`: 1 to
-    500. Raises `BadInputError`, `UnknownPermissionError`, `UnavailableError`. One round trip, two with a state or
-    an expiry, three or four with a permission or `search`; milliseconds, whatever the page and however many keys
-    there are (docs/decisions/0007).
+    `sort`: `created`, `updated`, `description`, `expires` (never comes after every moment) or `last_used` (never comes
+    before every moment), with `-` in front for descending. `after`: the `next` of the page before; `before`: the
+    `previous` of the page behind. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
+    `UnavailableError`. One round trip, two with a state, an expiry or a last use, three or four with a permission or
+    `search`; milliseconds, whatever the page and however many keys there are (docs/decisions/0007, 0051).
     """
     from gatepost.database import Listing, Place, Sort  # noqa: PLC0415 - SQLAlchemy, only where needed
 

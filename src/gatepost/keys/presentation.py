@@ -1,11 +1,11 @@
 """How keys, changes and events are told: to programs as plain values for JSON, to people in a sentence. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC
 from typing import Any
 
-from gatepost.base import ActorKind, APIKey, ChangeEvent, Propagation, limit_as_json
+from gatepost.base import ActorKind, APIKey, ChangeEvent, Propagation, Usage, limit_as_json
 
 
 def key_json(key: APIKey) -> Mapping[str, Any]:
@@ -24,7 +24,15 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "limits": [*map(limit_as_json, key.limits)],
         "hint": key.hint,
         "old_secret": key.old_secret,
+        "last_used_at": key.last_used_at,
     }
+
+
+def usage_json(line: Usage, by: Sequence[str]) -> Mapping[str, Any]:
+    """One line of usage, with what it was told by."""
+    told = {"day": ("day", "by_month"), "secret": ("secret", "secret_state", "secret_hint")}
+    names = [name for group in by for name in told.get(group, (group,))]
+    return {name: getattr(line, name) for name in (*names, "count", "last_at", "last_address")}
 
 
 def event_json(event: ChangeEvent) -> Mapping[str, Any]:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State
-from gatepost.database import Ends, Filter, ends_of
+from gatepost.database import Ends, Filter, Idle, ends_of
 from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
+
+UNUSED_FOR_MAX = EXPIRES_WITHIN_MAX
+"""Longest time for which nobody may be asked to have used a key, in seconds: a century."""
 
 _RESOLUTION = timedelta(microseconds=1)
 """What databases tell moments apart by."""
@@ -26,6 +29,8 @@ class Selection:
     expires_before: datetime | None = None
     never_expires: bool = False
     expires_within: float = EXPIRING_SECONDS
+    unused_for: float | None = None
+    never_used: bool = False
 
     def checked(self, catalogue: type[Catalogue]) -> Filter:
         """The filter. Raises `BadInputError`, `UnknownPermissionError`."""
@@ -41,7 +46,18 @@ class Selection:
             permission=self._checked_permission(catalogue),
             search=None if self.search is None else checked_description(self.search, "search"),
             ends=ends,
+            idle=self._checked_idle(),
         )
+
+    def _checked_idle(self) -> Sequence[Idle]:
+        seconds = self.unused_for
+        if seconds is None:
+            return [Idle()] if self.never_used else []
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= UNUSED_FOR_MAX:
+            raise BadInputError(
+                f"unused_for must be a number of seconds, 0 to {UNUSED_FOR_MAX:.0f}, not {seconds!r:.50}", "unused_for"
+            )
+        return [Idle(float(seconds)), *([Idle()] if self.never_used else [])]
 
     def _checked_project(self) -> str | None:
         project = checked_project(self.project)

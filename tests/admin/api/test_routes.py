@@ -24,6 +24,7 @@ KEY_MEMBERS = {
     "limits",
     "hint",
     "old_secret",
+    "last_used_at",
 }
 
 

@@ -1,13 +1,13 @@
 """What calls answer. The members are what `gatepost.presentation` tells: one too many or too few is an error here."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatepost.admin.api.limits import KeyLimit
-from gatepost.base import models
+from gatepost.base import models, usage
 from gatepost.keys import event_json, key_json, propagation_json
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -45,6 +45,13 @@ class Key(Struct):
     old_secret: Annotated[
         OldSecret | None,
         Meta(description="The secret from before the last rotation, while it still works; null: there is none."),
+    ]
+    last_used_at: Annotated[
+        Moment | None,
+        Meta(
+            description="When the last request came that showed it while it worked, up to a minute behind; null: "
+            "never, as far as was counted."
+        ),
     ]
 
     @classmethod
@@ -95,6 +102,34 @@ class Keys(Struct):
     items: Sequence[Key]
     next: str | None
     previous: str | None
+
+
+class UsageLine(Struct):
+    """How often a key was used, of what the line is about: members that were not asked by are null."""
+
+    count: Annotated[int, Meta(description="Requests, refusals included.")]
+    last_at: Annotated[Moment, Meta(description="When the last of them began.")]
+    last_address: Annotated[str | None, Meta(description="Where that came from; null: not known.")]
+    day: Annotated[date | None, Meta(description="In UTC; of a month that was rolled up, its first.")]
+    by_month: Annotated[bool, Meta(description="Whether it is of a whole month.")]
+    route: Annotated[str | None, Meta(description="The template of the app's router; empty: nobody knows it.")]
+    outcome: Annotated[str | None, Meta(description="`valid`, or the code of the refusal.")]
+    secret: Annotated[str | None, Meta(description="Tells the key's secrets apart; empty: not known.")]
+    secret_state: Annotated[
+        Literal["current", "old", "gone"] | None, Meta(description="What has become of that secret.")
+    ]
+    secret_hint: Annotated[str | None, Meta(description="Its start and last four characters, where it is known still.")]
+
+    @classmethod
+    def of(cls, line: usage.Usage) -> Self:
+        """The line, told."""
+        return cls(**{name: getattr(line, name) for name in cls.__struct_fields__})
+
+
+class Usage(Struct):
+    """How often a key was used: newest day first, then what was used most."""
+
+    items: Sequence[UsageLine]
 
 
 class Total(Struct):

@@ -22,6 +22,7 @@ from gatepost.admin.api.parameters import (
     Nothing,
     Paging,
     ProjectPaging,
+    UsageFilter,
     Waiting,
     given,
 )
@@ -75,6 +76,15 @@ async def list_projects(call: Call[ProjectPaging, Nothing, Nothing]) -> Reply:
     """
     page = await call.keys.projects(**given(call.query), actor=call.actor)
     return Reply(answers.Projects(page.items, page.next))
+
+
+async def read_usage(call: Call[UsageFilter, Nothing, Nothing]) -> Reply:
+    """Read how often a key was used.
+
+    Refusals are included. Up to a minute behind. Also of a key that was deleted, for callers of no project.
+    """
+    lines = await call.keys.usage(call.key_id, **call.query.choice, actor=call.actor)
+    return Reply(answers.Usage([answers.UsageLine.of(line) for line in lines]))
 
 
 async def create_key(call: Call[Nothing, Idempotency, NewKey]) -> Reply:

@@ -23,6 +23,7 @@ from gatepost.admin.api.parameters import (
     Nothing,
     Paging,
     ProjectPaging,
+    UsageFilter,
     Waiting,
 )
 from gatepost.admin.api.reply import Reply
@@ -222,6 +223,16 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         call=endpoints.list_made_keys,
         answer=answers.Keys,
         query=Paging,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_LOOKING, KeyNotFoundError),
+    ),
+    Operation(
+        method="GET",
+        path="/keys/{id}/usage",
+        call=endpoints.read_usage,
+        answer=answers.Usage,
+        query=UsageFilter,
         headers=Nothing,
         body=Nothing,
         errors=(*_LOOKING, KeyNotFoundError),

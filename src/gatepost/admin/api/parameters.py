@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -150,14 +150,40 @@ class KeyChoice(Struct, forbid_unknown_fields=True):
             description="Seconds before its expiry from which on a key is `expiring`.",
         ),
     ] = EXPIRING_SECONDS
+    unused_for: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                le=EXPIRES_WITHIN_MAX,
+                description="Keys that nobody has used for so many seconds, and that are at least as old.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    never_used: Annotated[bool, Meta(description="Keys that nobody has used, as far as was counted.")] = False
 
 
 class KeyFilter(KeyChoice, forbid_unknown_fields=True):
     """Which keys, in which order, and which page of them."""
 
     sort: Annotated[
-        Literal["created", "-created", "updated", "-updated", "description", "-description", "expires", "-expires"],
-        Meta(description="The order; `-`: descending. What never expires does so after everything else."),
+        Literal[
+            "created",
+            "-created",
+            "updated",
+            "-updated",
+            "description",
+            "-description",
+            "expires",
+            "-expires",
+            "last_used",
+            "-last_used",
+        ],
+        Meta(
+            description="The order; `-`: descending. What never expires does so after everything else; what was never "
+            "used was so before everything else."
+        ),
     ] = "-created"
     after: Annotated[str, Meta(description="The `next` of the page before.")] | UnsetType = UNSET
     before: (
@@ -201,6 +227,33 @@ class KeyEventFilter(Paging, forbid_unknown_fields=True):
     def choice(self) -> Mapping[str, Any]:
         """The arguments of the verb. Raises `BadInputError` for a moment that no calendar has."""
         return {name: _moment(name, value) if name in _MOMENTS else value for name, value in given(self).items()}
+
+
+class UsageFilter(Struct, forbid_unknown_fields=True):
+    """Which usage of a key."""
+
+    by: Annotated[
+        Literal[
+            "day",
+            "route",
+            "outcome",
+            "secret",
+            "day,outcome",
+            "day,route",
+            "day,secret",
+            "route,outcome",
+            "secret,outcome",
+            "day,route,outcome,secret",
+        ],
+        Meta(description="What to tell apart."),
+    ] = "day"
+    since: Annotated[date, Meta(description="From that day on, in UTC.")] | UnsetType = UNSET
+    until: Annotated[date, Meta(description="Before that day.")] | UnsetType = UNSET
+
+    @property
+    def choice(self) -> Mapping[str, Any]:
+        """The arguments of the verb."""
+        return {**given(self), "by": self.by.split(",")}
 
 
 class EventFilter(KeyEventFilter, forbid_unknown_fields=True):

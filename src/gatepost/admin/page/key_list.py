@@ -5,6 +5,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner
+from gatepost.admin.page.charts import DAYS, spark
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.list_filter import SORTS, STATE_LABELS, STATES, Listing
 from gatepost.admin.page.moments import full
@@ -63,6 +64,7 @@ async def list_response(visit: Visit, listing: Listing, banner: Banner | None = 
         wrong = f"There is no permission called {listing.permission[:100]}."
     except BadInputError as error:
         wrong = sentence(error)
+    used = await visit.keys.usage_by_day([key.id for key in page.items], days=DAYS, actor=visit.actor)
     return visit.render(
         "list.html",
         200 if wrong is None else 400,
@@ -78,4 +80,5 @@ async def list_response(visit: Visit, listing: Listing, banner: Banner | None = 
         states={state: STATE_LABELS.get(state, state.capitalize()) for state in STATES},
         change_max=CHANGE_MAX,
         sorts=SORTS,
+        sparks={key_id: (spark(counts), sum(counts)) for key_id, counts in used.items()},
     )

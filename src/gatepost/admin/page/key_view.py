@@ -1,9 +1,12 @@
 """A key to look at: what it is, what it may do, and what was done to it."""
 
+from datetime import timedelta
+
 from starlette.responses import Response
 
 from gatepost.admin.page.back import Back
 from gatepost.admin.page.banner import Banner, spread_banner
+from gatepost.admin.page.charts import DAYS, chart_of, still_calling
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.key_list import list_response, news_of
 from gatepost.admin.page.log import Line, lines_of
@@ -46,6 +49,9 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
     key = await visit.keys.get(key_id, actor=visit.actor)
     events = await visit.keys.events(key_id, limit=EVENTS, actor=visit.actor)
     maker = await _maker(visit, key_id)
+    since = visit.now.date() - timedelta(days=DAYS - 1)
+    used = await visit.keys.usage(key_id, since=since, by=("day", "outcome"), actor=visit.actor)
+    by_secret = await visit.keys.usage(key_id, since=since, by=("secret", "outcome"), actor=visit.actor)
     return visit.render(
         "key.html",
         key=key,
@@ -56,6 +62,8 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
         lines=await lines_of(visit, events.items),
         is_all=events.next is None,
         maker=maker,
+        chart=chart_of(used, visit.now),
+        calling=still_calling(by_secret),
         made=await visit.keys.made_by(key_id, limit=MADE, actor=visit.actor),
         at=here.path,
     )

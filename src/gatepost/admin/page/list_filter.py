@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, urlencode
 from gatepost.base import State
 from gatepost.keys import Filters
 
+UNUSED_SECONDS = 90 * 86400.0
+"""For how long nobody has used a key that is said to be unused: 90 days."""
+
 STATES: Mapping[str, Mapping[str, Any]] = {
     "all": {},
     "active": {"state": State.ACTIVE},
@@ -15,10 +18,15 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "expired": {"state": State.EXPIRED},
     "deactivated": {"state": State.DEACTIVATED},
     "unending": {"never_expires": True},
+    "unused": {"state": State.ACTIVE, "unused_for": UNUSED_SECONDS},
 }
 """The filter by state, and the verb's arguments."""
 
-STATE_LABELS: Mapping[str, str] = {"expiring": "Expiring soon", "unending": "Never expire"}
+STATE_LABELS: Mapping[str, str] = {
+    "expiring": "Expiring soon",
+    "unending": "Never expire",
+    "unused": "Unused for 90 days",
+}
 """What people call a state, where it is not its own word."""
 
 NO_PERMISSIONS = "-"
@@ -36,11 +44,19 @@ SORTS: Mapping[str, str] = {
     "-description": "Z to A",
     "expires": "Expires soonest",
     "-expires": "Expires last",
+    "-last_used": "Used last",
+    "last_used": "Unused longest",
 }
 """The orders, and what people call them."""
 
 DEFAULT_SORT = "-created"
-_FIRST_DIRECTION = {"created": "-created", "updated": "-updated", "description": "description", "expires": "expires"}
+_FIRST_DIRECTION = {
+    "created": "-created",
+    "updated": "-updated",
+    "description": "description",
+    "expires": "expires",
+    "last_used": "-last_used",
+}
 _PLACES = {"after": "", "before": ""}
 
 

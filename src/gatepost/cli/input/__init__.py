@@ -7,12 +7,13 @@ from gatepost.cli.input.arguments import parse_past as parse_past
 from gatepost.cli.input.arguments import parse_seconds as parse_seconds
 from gatepost.cli.input.arguments import parse_when as parse_when
 from gatepost.cli.input.arguments import split_names as split_names
+from gatepost.cli.input.choice import ChoiceOptions as ChoiceOptions
+from gatepost.cli.input.choice import WhichOptions as WhichOptions
 from gatepost.cli.input.options import After as After
 from gatepost.cli.input.options import AppOption as AppOption
 from gatepost.cli.input.options import Before as Before
 from gatepost.cli.input.options import CatalogueOption as CatalogueOption
 from gatepost.cli.input.options import ChangeOptions as ChangeOptions
-from gatepost.cli.input.options import ChoiceOptions as ChoiceOptions
 from gatepost.cli.input.options import DatabaseOptions as DatabaseOptions
 from gatepost.cli.input.options import EveryPage as EveryPage
 from gatepost.cli.input.options import KeyId as KeyId
@@ -23,7 +24,6 @@ from gatepost.cli.input.options import Options as Options
 from gatepost.cli.input.options import QuietIds as QuietIds
 from gatepost.cli.input.options import RedisOptions as RedisOptions
 from gatepost.cli.input.options import Timeout as Timeout
-from gatepost.cli.input.options import WhichOptions as WhichOptions
 from gatepost.cli.input.options import catalogue_of as catalogue_of
 from gatepost.cli.input.options import check_one_form as check_one_form
 from gatepost.cli.input.options import complete_permission as complete_permission

@@ -6,16 +6,15 @@ import shlex
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from typer import Argument, Context, Option
 
-from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, EXPIRING_SECONDS, Actor, BadInputError, SchemaError
+from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, Actor, BadInputError, SchemaError
 from gatepost.cli.input.application import load_keys
-from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
-from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Filters, Wait, environment
+from gatepost.cli.input.arguments import format_span, parse_seconds
+from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Wait, environment
 from gatepost.rules import DAM, PAGE_MAX, Catalogue
 
 REDIS_SECONDS = 1.0
@@ -23,7 +22,6 @@ REDIS_SECONDS = 1.0
 
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
-_SORT_HELP = "created, updated, description or expires; with - in front the last ones first."
 
 AppOption = Annotated[
     str | None,
@@ -268,86 +266,6 @@ class KeysOptions(RedisOptions):
             "vault_keys": environment.vault_keys(os.environ),
             "max_grace": parse_seconds("--max-grace", self.max_grace),
         }
-
-
-Sort = Literal["created", "-created", "updated", "-updated", "description", "-description", "expires", "-expires"]
-StateName = Literal["active", "expiring", "expired", "deactivated"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WhichOptions(KeysOptions):
-    """What every command takes that is about many keys: which ones."""
-
-    project: Annotated[str | None, Option("--project", metavar="NAME", help="Only keys of this project.")] = None
-    company_wide: Annotated[bool, Option("--company-wide", help="Only keys of no project.")] = False
-    state: Annotated[
-        StateName | None,
-        Option(
-            "--state",
-            metavar="STATE",
-            help="Only keys that are active (they work now), expiring (of these, those that end soon), expired, or "
-            "deactivated.",
-        ),
-    ] = None
-    active: Annotated[
-        bool | None,
-        Option("--active/--inactive", help="The same as --state active, or deactivated.", show_default=False),
-    ] = None
-    permission: Annotated[
-        str | None,
-        Option(
-            "--permission",
-            "-p",
-            metavar="NAME",
-            help="Only keys that have this permission.",
-            autocompletion=complete_permission,
-        ),
-    ] = None
-    no_permissions: Annotated[bool, Option("--no-permissions", help="Only keys that may do nothing.")] = False
-    search: Annotated[
-        str | None,
-        Option(
-            "--search",
-            metavar="WORDS",
-            help="Each of them begins a word of the key's description, or its id; or a secret as lists show it, its "
-            "start, or its last four characters.",
-        ),
-    ] = None
-    expires_before: Annotated[
-        str | None,
-        Option("--expires-before", metavar="WHEN", help="Only keys that end, or ended, before: 90d, 2030-01-31."),
-    ] = None
-    never_expires: Annotated[bool, Option("--never-expires", help="Only keys without an expiry.")] = False
-    expires_within: Annotated[
-        str, Option("--expires-within", metavar="SPAN", help="How soon a key must end to be expiring.")
-    ] = format_span(EXPIRING_SECONDS)
-
-    def which(self) -> "Filters":
-        """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
-        before = self.expires_before
-        return {
-            "project": self.project,
-            "company_wide": self.company_wide,
-            "active": self.active,
-            "state": self.state,
-            "permission": self.permission,
-            "no_permissions": self.no_permissions,
-            "search": self.search,
-            "expires_before": None if before is None else parse_when("--expires-before", before, datetime.now(UTC)),
-            "never_expires": self.never_expires,
-            "expires_within": parse_seconds("--expires-within", self.expires_within),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChoiceOptions(WhichOptions):
-    """What every command takes that tells of many keys: which ones, and in what order."""
-
-    sort: Annotated[Sort, Option("--sort", metavar="ORDER", help=_SORT_HELP)] = "-created"
-
-    def choice(self) -> dict[str, Any]:
-        """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
-        return {**self.which(), "sort": self.sort}
 
 
 @dataclass(frozen=True, kw_only=True)

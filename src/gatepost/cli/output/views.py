@@ -22,7 +22,7 @@ from gatepost.cli.output.console import STATUS, is_terminal, print_json, print_l
 from gatepost.keys import APIKeys, actor_text, key_json, propagation_json, propagation_text
 from gatepost.rules import Catalogue
 
-LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires")
+LIST_HEADS = ("id", STATUS, "project", "description", "perms", "expires", "last used")
 EVENT_HEADS = ("when", "who", "from", "what", "key", "change")
 
 _SHOWN_ONCE = "This secret is shown only now: put it where the program that uses it will find it."
@@ -47,7 +47,9 @@ def key_row(key: APIKey) -> Sequence[str]:
     """A key in a list. A pipe gets names and moments in full, and nothing for what there is none of."""
     if not is_terminal():
         expires = key.expires_at.isoformat() if key.expires_at else ""
-        return [key.id, status_of(key), key.project or "", key.description, ",".join(sorted(key.permissions)), expires]
+        used = key.last_used_at.isoformat() if key.last_used_at else ""
+        told = [key.id, status_of(key), key.project or "", key.description, ",".join(sorted(key.permissions))]
+        return [*told, expires, used]
     return [
         key.id,
         status_of(key),
@@ -55,6 +57,7 @@ def key_row(key: APIKey) -> Sequence[str]:
         key.description,
         str(len(key.permissions)),
         f"{key.expires_at:%Y-%m-%d}" if key.expires_at else _NEVER,
+        f"{key.last_used_at:%Y-%m-%d}" if key.last_used_at else _NEVER,
     ]
 
 
@@ -84,6 +87,7 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("limits", (", " if is_terminal() else ",").join(map(limit_text, key.limits)) or "none"),
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
+        ("last used", _moment(key.last_used_at) if key.last_used_at else _NEVER),
         *([("hint", key.hint)] if key.hint else []),
         *([("old secret", _old_secret_text(key.old_secret))] if key.old_secret else []),
     ]

@@ -7,6 +7,7 @@ from gatepost.database.schema.clock import NEVER as NEVER
 from gatepost.database.schema.clock import database_now as database_now
 from gatepost.database.schema.clock import moment_in as moment_in
 from gatepost.database.schema.clock import never_moment as never_moment
+from gatepost.database.schema.clock import unused_moment as unused_moment
 from gatepost.database.schema.schema import REVISIONS as REVISIONS
 from gatepost.database.schema.schema import SchemaStatus as SchemaStatus
 from gatepost.database.schema.schema import check as check
@@ -20,8 +21,11 @@ from gatepost.database.schema.search_terms import words as words
 from gatepost.database.schema.tables import counter as counter
 from gatepost.database.schema.tables import events as events
 from gatepost.database.schema.tables import keys as keys
+from gatepost.database.schema.tables import last_used as last_used
 from gatepost.database.schema.tables import quotas as quotas
 from gatepost.database.schema.tables import secrets as secrets
 from gatepost.database.schema.tables import settings as settings
 from gatepost.database.schema.tables import terms as terms
+from gatepost.database.schema.tables import usage as usage
+from gatepost.database.schema.tables import usage_batches as usage_batches
 from gatepost.database.schema.tables import workers as workers

@@ -86,3 +86,26 @@ def _never_in_sqlite(_element: Any, _compiler: Any, **_kwargs: Any) -> str:
 @compiles(never_moment, "mariadb")
 def _never_in_mysql(_element: Any, _compiler: Any, **_kwargs: Any) -> str:
     return "timestamp '9999-12-31 00:00:00.000000'"
+
+
+class unused_moment(GenericFunction[datetime]):  # noqa: N801 - written like the SQL functions beside it
+    """`NEVER_USED`, likewise."""
+
+    inherit_cache = True
+    name = "unused_moment"
+
+
+@compiles(unused_moment, "postgresql")
+def _unused_in_postgresql(_element: Any, _compiler: Any, **_kwargs: Any) -> str:
+    return "timestamp with time zone '1970-01-01 00:00:00+00'"
+
+
+@compiles(unused_moment, "sqlite")
+def _unused_in_sqlite(_element: Any, _compiler: Any, **_kwargs: Any) -> str:
+    return "'1970-01-01 00:00:00.000000'"
+
+
+@compiles(unused_moment, "mysql")
+@compiles(unused_moment, "mariadb")
+def _unused_in_mysql(_element: Any, _compiler: Any, **_kwargs: Any) -> str:
+    return "timestamp '1970-01-01 00:00:00.000000'"

@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import ID_CHARS
+from gatepost.database.schema import unused
 from gatepost.database.schema.batches import BATCH, batches, one_of
 from gatepost.database.schema.tables import BY_HAND, TERM_MAX, counter, events, keys, secrets, settings, terms
 
@@ -115,12 +116,14 @@ async def catch_up(connection: AsyncConnection, *, anew: bool = False) -> None:
         await connection.execute(insert(settings).values(name=SETTING, value=position))
     if written is None or anew:
         await _write_all(connection)
+        await unused.add_missing(connection, None)
     else:
         by_hand = select(events.c.key_id).where(text(BY_HAND), events.c.seq > int(written, 16)).distinct()
         ids = [key_id for key_id in await connection.scalars(by_hand) if key_id is not None]
         for batch in batches(ids):
             found = (await connection.execute(_KEYS.where(one_of(keys.c.id, batch, connection.dialect.name)))).all()
             await replace(connection, batch, await _rows_of(connection, found))
+        await unused.add_missing(connection, ids)
     await connection.execute(update(settings).where(settings.c.name == SETTING).values(value=position))
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -24,7 +25,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from gatepost.base import ACTOR_ID_MAX, ACTOR_MAX, ADDRESS_MAX, DESCRIPTION_MAX, OWNER_MAX, PROJECT_MAX
+from gatepost.base import (
+    ACTOR_ID_MAX,
+    ACTOR_MAX,
+    ADDRESS_MAX,
+    DESCRIPTION_MAX,
+    OWNER_MAX,
+    PROJECT_MAX,
+    ROUTE_MAX,
+    SECRET_ID_BYTES,
+)
 
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
@@ -216,3 +226,40 @@ quotas = Table(
     **_in_mysql,
 )
 """What of quotas is spent. Triggers and change log do not watch it: a use is no change of a key."""
+
+usage = Table(
+    "gatepost_usage",
+    metadata,
+    Column("key_id", _key_id, primary_key=True, comment="empty = no key is known by what was sent"),
+    Column("day", Date, primary_key=True, comment="UTC; of a month, its first"),
+    Column("by_month", Boolean, primary_key=True, comment="rolled up: the uses of a whole month"),
+    Column("secret", _exact(2 * SECRET_ID_BYTES), primary_key=True, comment="short identity; empty = not known"),
+    Column("route", _exact(ROUTE_MAX), primary_key=True, comment="template; empty = not known"),
+    Column("outcome", _exact(30), primary_key=True),
+    Column("uses", BigInteger, nullable=False),
+    Column("last_at", UTCDateTime, nullable=False),
+    Column("last_address", String(ADDRESS_MAX)),
+    Index(None, "by_month", "day"),
+    **_in_mysql,
+)
+"""How often keys were used. Of no interest to lookups, triggers or the change log: a use is no change."""
+
+last_used = Table(
+    "gatepost_last_used",
+    metadata,
+    Column("key_id", _key_id, primary_key=True),
+    Column("last_at", UTCDateTime, nullable=False, comment="1970-01-01 = never"),
+    Index(None, "last_at", "key_id"),
+    **_in_mysql,
+)
+"""A row for each key, whether it was used or not, so that lists by last use walk one index. No foreign key: what a
+worker writes of a key must not fail, or wait, because somebody deletes it."""
+
+usage_batches = Table(
+    "gatepost_usage_batches",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="random; the last that a worker has written"),
+    Column("at", UTCDateTime, nullable=False),
+    **_in_mysql,
+)
+"""Which batches are in the counts already: one that is sent again adds nothing."""

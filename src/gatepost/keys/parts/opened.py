@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from gatepost.limits import Limiter
     from gatepost.lookup import Lookup
     from gatepost.redis import RedisTier
+    from gatepost.usage import Flushing
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to. `thread`:
-    the name of the thread that it runs in."""
+    the name of the thread that it runs in. `flushing`: `None` = usage is not counted."""
 
     loop: asyncio.AbstractEventLoop
     thread: str
@@ -37,6 +39,7 @@ class Opened:
     propagations: "Propagations"
     announcements: Announcements
     limiter: "Limiter"
+    flushing: "Flushing | None"
 
     def check_loop(self) -> None:
         """Raises `ConfigurationError` in another event loop than its own."""
@@ -70,6 +73,8 @@ class Opened:
             if self.redis is not None:
                 stack.push_async_callback(self.redis.close)
             stack.push_async_callback(self.limiter.close)
+            if self.flushing is not None:
+                stack.push_async_callback(self.flushing.close)
             stack.push_async_callback(self.propagations.close)
             stack.push_async_callback(self.announcements.close)
             stack.push_async_callback(self.lookup.close)
@@ -126,6 +131,30 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
     loop = asyncio.get_running_loop()
     thread = threading.current_thread().name
+    flushing = _counted(database, freshness, clock) if settings.usage else None
     return Opened(
-        loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, announcements, limiter
+        loop=loop,
+        thread=thread,
+        database=database,
+        format=secret_format,
+        redis=redis,
+        freshness=freshness,
+        lookup=lookup,
+        guard=guard,
+        propagations=propagations,
+        announcements=announcements,
+        limiter=limiter,
+        flushing=flushing,
     )
+
+
+def _counted(database: "Database", freshness: "Freshness", clock: Clock) -> "Flushing":
+    """What counts requests, and writes the counts. Until the database's clock is known, the system's tells the day."""
+    from gatepost.usage import Flushing, UsageCounter  # noqa: PLC0415
+
+    def offset() -> float:
+        return freshness.offset or time.time() - clock()
+
+    flushing = Flushing(database.usage)
+    flushing.counter = UsageCounter(clock, offset, flushing.wake)
+    return flushing

@@ -52,7 +52,7 @@ class Settings:
     up texts that are not of gatepost's format; needed for keys imported by digest. `vault_keys`: Fernet keys (32 bytes
     in url-safe base64; the first seals, all open) with which secrets are stored encrypted too, so that `reveal` gives
     them back; `None` = nothing recoverable is stored. `max_grace`: seconds that a rotation may let the secret before
-    go on working, at most ten years.
+    go on working, at most ten years. `usage`: count requests by key, and write the counts into the database.
 
     Raises `BadInputError` for values that cannot be used, and `MissingExtraError` for a vault without `cryptography`.
     """
@@ -73,6 +73,7 @@ class Settings:
     foreign_secrets: bool
     vault_keys: Sequence[str | bytes] | None
     max_grace: float
+    usage: bool
     vault: Vault | None = field(init=False, compare=False)
     """What seals secrets, made of `vault_keys`; `None` = nothing does."""
 
@@ -90,6 +91,8 @@ class Settings:
             raise BadInputError(f"memory_entries must be a whole number, 0 or more, not {self.memory_entries!r}")
         if not isinstance(self.max_grace, int | float) or not 0 <= self.max_grace <= GRACE_MAX:
             raise BadInputError(f"max_grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {self.max_grace!r}")
+        if not isinstance(self.usage, bool):
+            raise BadInputError(f"usage must be True or False, not {self.usage!r:.50}", "usage")
         if self.server_keys is not None:
             SecretFormat(self.server_keys, self.prefix)
         check_prefix(self.prefix)

@@ -1,0 +1,113 @@
+"""Which keys a command is about, and in what order."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from typer import Option
+
+from gatepost.base import EXPIRING_SECONDS
+from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
+from gatepost.cli.input.options import KeysOptions, complete_permission
+
+if TYPE_CHECKING:
+    from gatepost.keys import Filters
+
+_SORT_HELP = "created, updated, description, expires or last_used; with - in front the last ones first."
+
+Sort = Literal[
+    "created",
+    "-created",
+    "updated",
+    "-updated",
+    "description",
+    "-description",
+    "expires",
+    "-expires",
+    "last_used",
+    "-last_used",
+]
+StateName = Literal["active", "expiring", "expired", "deactivated"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhichOptions(KeysOptions):
+    """What every command takes that is about many keys: which ones."""
+
+    project: Annotated[str | None, Option("--project", metavar="NAME", help="Only keys of this project.")] = None
+    company_wide: Annotated[bool, Option("--company-wide", help="Only keys of no project.")] = False
+    state: Annotated[
+        StateName | None,
+        Option(
+            "--state",
+            metavar="STATE",
+            help="Only keys that are active (they work now), expiring (of these, those that end soon), expired, or "
+            "deactivated.",
+        ),
+    ] = None
+    active: Annotated[
+        bool | None,
+        Option("--active/--inactive", help="The same as --state active, or deactivated.", show_default=False),
+    ] = None
+    permission: Annotated[
+        str | None,
+        Option(
+            "--permission",
+            "-p",
+            metavar="NAME",
+            help="Only keys that have this permission.",
+            autocompletion=complete_permission,
+        ),
+    ] = None
+    no_permissions: Annotated[bool, Option("--no-permissions", help="Only keys that may do nothing.")] = False
+    search: Annotated[
+        str | None,
+        Option(
+            "--search",
+            metavar="WORDS",
+            help="Each of them begins a word of the key's description, or its id; or a secret as lists show it, its "
+            "start, or its last four characters.",
+        ),
+    ] = None
+    expires_before: Annotated[
+        str | None,
+        Option("--expires-before", metavar="WHEN", help="Only keys that end, or ended, before: 90d, 2030-01-31."),
+    ] = None
+    never_expires: Annotated[bool, Option("--never-expires", help="Only keys without an expiry.")] = False
+    expires_within: Annotated[
+        str, Option("--expires-within", metavar="SPAN", help="How soon a key must end to be expiring.")
+    ] = format_span(EXPIRING_SECONDS)
+    unused_for: Annotated[
+        str | None,
+        Option("--unused-for", metavar="SPAN", help="Only keys that nobody has used for so long, and that are as old."),
+    ] = None
+    never_used: Annotated[bool, Option("--never-used", help="Only keys that nobody has used.")] = False
+
+    def which(self) -> "Filters":
+        """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
+        before = self.expires_before
+        return {
+            "project": self.project,
+            "company_wide": self.company_wide,
+            "active": self.active,
+            "state": self.state,
+            "permission": self.permission,
+            "no_permissions": self.no_permissions,
+            "search": self.search,
+            "expires_before": None if before is None else parse_when("--expires-before", before, datetime.now(UTC)),
+            "never_expires": self.never_expires,
+            "expires_within": parse_seconds("--expires-within", self.expires_within),
+            "unused_for": None if self.unused_for is None else parse_seconds("--unused-for", self.unused_for),
+            "never_used": self.never_used,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions(WhichOptions):
+    """What every command takes that tells of many keys: which ones, and in what order."""
+
+    sort: Annotated[Sort, Option("--sort", metavar="ORDER", help=_SORT_HELP)] = "-created"
+
+    def choice(self) -> dict[str, Any]:
+        """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
+        return {**self.which(), "sort": self.sort}

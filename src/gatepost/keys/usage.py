@@ -1,0 +1,136 @@
+"""Looking at usage, and pruning it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from gatepost.base import USAGE_GROUPS, AccessDeniedError, Actor, BadInputError, KeyNotFoundError, Pruned, Usage
+from gatepost.keys.listing import get_key
+from gatepost.keys.parts import Parts
+from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_ids
+
+USAGE_DAYS = 92
+"""Days that usage is kept by day, unless told otherwise: three months. Then it is kept by month."""
+
+USAGE_MONTHS = 25
+"""Months that usage is kept by month, unless told otherwise: two years, and the month that is not over."""
+
+DAYS_MIN, DAYS_MAX = 1, 3660
+MONTHS_MIN, MONTHS_MAX = 1, 1200
+
+SILENT = timedelta(days=30)
+"""After so long nobody sends a batch of counts again."""
+
+SPARK_DAYS_MAX = 366
+
+
+async def read_usage(
+    parts: Parts,
+    key_id: str | None,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    by: str | Iterable[str] = ("day",),
+    actor: str | Actor = UNNAMED,
+) -> Sequence[Usage]:
+    """How often a key was used, refusals included: a line for each group, newest day first, then the most used; at most
+    10,000. Up to a minute behind, by what workers have not written yet (`flush_usage`).
+
+    `key_id`: also of a key that was deleted; `None` = of no key: what came without a secret, or with one that nobody
+    has made. `since`, `until`: days in UTC; from the one on, before the other; a month that was rolled up counts as its
+    first day. `by`: what to tell apart, any of `day`, `route`, `outcome`, `secret`; none = one line for all. Raises
+    `KeyNotFoundError` for a key that there is not and that has no usage, `AccessDeniedError`, `BadInputError`,
+    `UnavailableError`. Two round trips, three by secret; as many rows are read as there are groups and days.
+    """
+    from gatepost.database import UsagePage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+    authority = Authority(checked_actor(actor))
+    authority.check_look(key_id)
+    page = UsagePage(
+        key_id="" if key_id is None else key_id,
+        since=_checked_day("since", since),
+        until=_checked_day("until", until),
+        by=_checked_groups(by),
+    )
+    found: KeyNotFoundError | None = None
+    if key_id is not None:
+        check_id(key_id)
+        try:
+            await get_key(parts, key_id, actor=authority.actor)
+        except KeyNotFoundError as missing:
+            found = missing
+    if authority.actor.project is not None and key_id is None:
+        return ()
+    if authority.actor.project is not None and found is not None:
+        raise found
+    lines = await parts.database.usage.read(page)
+    if found is not None and not lines:
+        raise found
+    return lines
+
+
+async def read_days(
+    parts: Parts, ids: Iterable[str], *, days: int = 30, actor: str | Actor = UNNAMED
+) -> Mapping[str, Sequence[int]]:
+    """How often each of these keys was used on each of the last `days` days (1 to 366), the last one today, in UTC; by
+    the key's id, of those that were used at all. For a small chart beside each key of a list, so `ids` are those of
+    keys that the actor was shown; others are left out. Raises `BadInputError`, `UnavailableError`. One round trip."""
+    authority = Authority(checked_actor(actor))
+    authority.check_look()
+    if type(days) is not int or not 1 <= days <= SPARK_DAYS_MAX:
+        raise BadInputError(f"days must be a whole number, 1 to {SPARK_DAYS_MAX}, not {days!r:.50}", "days")
+    first = datetime.now(UTC).date() - timedelta(days=days - 1)
+    found = await parts.database.usage.read_days(checked_ids(ids), first, authority.actor.project)
+    return {
+        key_id: [per_day.get(first + timedelta(days=number), 0) for number in range(days)]
+        for key_id, per_day in found.items()
+    }
+
+
+async def prune(
+    parts: Parts, *, days: int = USAGE_DAYS, months: int = USAGE_MONTHS, actor: str | Actor = UNNAMED
+) -> Pruned:
+    """Roll up usage by day that is older than `days` (1 to 3,660) into months, once the whole month is; and remove
+    months that ended more than `months` (1 to 1,200) ago. Totals change only by what is removed. Last uses are kept for
+    as long as the key is. Safe while workers write, and to be run again. For operators only.
+
+    Raises `AccessDeniedError`, `BadInputError`, `UnavailableError`; what was done until then stays done. Transactions
+    of 1,000 rows each.
+    """
+    if not checked_actor(actor).operator:
+        raise AccessDeniedError("Only an operator can prune usage")
+    if type(days) is not int or not DAYS_MIN <= days <= DAYS_MAX:
+        raise BadInputError(f"days must be a whole number, {DAYS_MIN} to {DAYS_MAX}, not {days!r:.50}", "days")
+    if type(months) is not int or not MONTHS_MIN <= months <= MONTHS_MAX:
+        raise BadInputError(
+            f"months must be a whole number, {MONTHS_MIN} to {MONTHS_MAX}, not {months!r:.50}", "months"
+        )
+    now = datetime.now(UTC)
+    oldest_day = now.date() - timedelta(days=days)
+    return await parts.database.usage.prune(
+        days_before=oldest_day.replace(day=1),
+        months_before=_months_before(now.date(), months),
+        silent_since=now - SILENT,
+    )
+
+
+def _months_before(day: date, months: int) -> date:
+    """The first day of the month so many months before that of `day`."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(max(year, 1), month + 1, 1)
+
+
+def _checked_day(name: str, day: date | None) -> date | None:
+    if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
+        raise BadInputError(f"{name} must be a datetime.date, a day in UTC, not {day!r:.50}", name)
+    return day
+
+
+def _checked_groups(by: str | Iterable[str]) -> Sequence[str]:
+    try:
+        groups = tuple(dict.fromkeys((by,) if isinstance(by, str) else by))
+    except TypeError:
+        groups = (repr(by),)
+    for each in groups:
+        if each not in USAGE_GROUPS:
+            raise BadInputError(f"by must be of {', '.join(USAGE_GROUPS)}, not {each!r:.50}", "by")
+    return groups

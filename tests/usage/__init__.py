@@ -1,0 +1,1 @@
+"""Usage: counted, written once, read, pruned."""
