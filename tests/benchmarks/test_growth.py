@@ -114,7 +114,7 @@ async def test_footprint_weighs_what_a_worker_remembers(ready_postgres_url: str,
     task = {"keys": KEYS, "database": ready_postgres_url, "redis": redis_url}
     found = await footprint._remember({"contestant": footprint.FROM_DATABASE, **task})
     assert 100 < found["redis_bytes"] < 1_000
-    assert {"record", "digest", "id", "description"} <= found["parts"].keys()
+    assert {"record", "digest", "content"} <= found["parts"].keys()
     await footprint._remember({"contestant": footprint.FROM_REDIS, **task})
     with pytest.raises(RuntimeError, match="asked for"):  # all of them are in Redis now
         await footprint._remember({"contestant": footprint.FROM_DATABASE, **task})

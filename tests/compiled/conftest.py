@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost import APIKeyMiddleware, APIKeys
 from gatepost.base import Record
 from gatepost.base.secret import digest
+from tests.deaf import deafen
 
 START: Message = {"type": "http.response.start", "status": 204, "headers": []}
 BODY: Message = {"type": "http.response.body", "body": b""}
@@ -84,6 +85,7 @@ class Gate:
 async def gate(either_way: str, ready_sqlite_url: str) -> AsyncIterator[Gate]:
     """With memory hits compiled, and in Python. Polls do not come before the test's end."""
     async with APIKeys(ready_sqlite_url, poll_interval=30, max_staleness=60) as keys:
+        deafen(keys)
         await keys.serve()
         issued = await keys.create("a key", ["OBJECTS_LIST", "OBJECTS_FETCH"])
         await keys.verify(issued.secret)

@@ -97,7 +97,7 @@ MUTANTS = [
         "compiled/let_in.c",
         " && !is_within_bounds(key, scope)",
         " && !is_within_bounds(key, scope) && 0",
-        f"{BOUNDS}elsewhere_it_is_refused[compiled-client1]",
+        f"{BOUNDS}elsewhere_it_is_refused[compiled-client0]",
     ),
     Mutant(
         "the proxy is judged in place of its client",

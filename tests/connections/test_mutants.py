@@ -103,14 +103,14 @@ MUTANTS = [
     Mutant(
         "where all hops are trusted proxies the leftmost is believed",
         "addresses/addresses.py",
-        'return Seen(None, f"every hop of {self._header} is a trusted proxy")',
-        "return Seen(address, self._header)",
+        'return Seen(None, f"every hop of {self.header} is a trusted proxy")',
+        "return Seen(address, self.header)",
         f"{RESOLVER}what_a_client_made_up_never_counts_in_x_forwarded_for",
     ),
     Mutant(
         "a hop that tells no address is passed over",
         "addresses/addresses.py",
-        'return Seen(None, f"the rightmost hop of {self._header} that is no trusted proxy tells no address")',
+        'return Seen(None, f"the rightmost hop of {self.header} that is no trusted proxy tells no address")',
         "continue",
         f"{RESOLVER}what_a_client_made_up_never_counts_in_x_forwarded_for",
     ),

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gatepost import APIKeys, Outcome, ReplicaError, UnavailableError
 from tests.conftest import started
+from tests.deaf import deafen
 from tests.freshness.conftest import counted_statements
 from tests.servers.postgres import PostgresServer, postgres_server, postgres_standby
 from tests.servers.proxy import Proxy, proxied
@@ -116,7 +117,7 @@ async def test_to_ask_whether_it_is_a_replica_costs_no_statement(postgres_url: s
     await APIKeys(postgres_url).create_schema()
     async with APIKeys(postgres_url, poll_interval=100, max_staleness=300) as keys:
         issued = await keys.create("a key")
-        keys._database.doorbell.listen = lambda: None  # type: ignore[method-assign]  # whose statements come when they like
+        deafen(keys)  # whose statements come when they like
         await keys.serve()
         with counted_statements(keys) as counts:
             assert (await keys.verify(issued.secret)).valid

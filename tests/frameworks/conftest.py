@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from gatepost import APIKeys, Issued
+from tests.deaf import deafen
 from tests.frameworks.contract import Contract, FreshContract, SocketContract, ran
 
 
@@ -73,6 +74,7 @@ async def blind(database: str) -> AsyncIterator[APIKeys]:
     """Open on the same file in the place of another worker, with a lease that outlasts the test, and polls that do
     not come before its end."""
     async with APIKeys(database, poll_interval=30, max_staleness=60) as keys:
+        deafen(keys)
         await keys.serve()
         yield keys
 

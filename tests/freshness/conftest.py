@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import event
 
 from gatepost import APIKeys
+from tests.deaf import deafen
 
 MakeWorker = Callable[..., Any]
 
@@ -24,7 +25,7 @@ async def worker(ready_sqlite_url: str) -> AsyncIterator[MakeWorker]:
         async def make(redis: str | None = None, *, database: str = ready_sqlite_url, **options: Any) -> APIKeys:
             options = {"poll_interval": 0.05, "max_staleness": 60.0, "redis_timeout": 10.0} | options
             keys = await stack.enter_async_context(APIKeys(database, redis, **options))
-            keys._database.doorbell.listen = lambda: None  # type: ignore[method-assign]  # what it hears it polls for
+            deafen(keys)  # what it hears it polls for
             await keys.serve()
             return keys
 

@@ -26,6 +26,7 @@ from gatepost.database.transaction import Transaction
 from gatepost.database.workers import WorkerRow
 from gatepost.freshness.membership import certainly_over
 from gatepost.freshness.propagation import Propagations, Spread
+from tests.deaf import deafen
 from tests.servers.proxy import proxied
 
 Start = Callable[..., Any]
@@ -41,16 +42,12 @@ async def start() -> AsyncIterator[Start]:
             options = {"poll_interval": 0.1, "max_staleness": 300.0, "redis_timeout": 10.0} | options
             keys = APIKeys(url, redis, **options)
             await stack.enter_async_context(keys)
-            keys._database.doorbell.listen = deaf  # type: ignore[method-assign]
+            deafen(keys)
             if serving:
                 await keys.serve()
             return keys
 
         yield make
-
-
-def deaf() -> None:
-    """Do not listen."""
 
 
 def name_of(keys: APIKeys) -> str:

@@ -219,9 +219,9 @@ async def test_a_change_that_fails_after_it_has_written_is_undone_alone(keys: AP
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Change, "set_active", then_fail)
         done = await asyncio.gather(
-            keys.create("good 1"), keys.deactivate(key.id), keys.create("good 2"), return_exceptions=True
+            keys.create("good 1"), keys.create("good 2"), keys.deactivate(key.id), return_exceptions=True
         )
-    assert [type(each) for each in done] == [Issued, SecretNotStoredError, Issued]
+    assert [type(each) for each in done] == [Issued, Issued, SecretNotStoredError]
     assert (await keys.get(key.id)).active
     assert await kinds(keys) == [(0, "installed"), *((n, "created") for n in (1, 2, 3))]
     assert await position_is_the_logs_end(keys)

@@ -97,13 +97,17 @@ def test_a_key_that_was_never_changed_tells_one_date_twice() -> None:
     assert changed.updated_at > changed.created_at
 
 
-def test_a_record_weighs_little() -> None:
-    expiring = record(updated=CREATED + 1, key_expires=CREATED + 2)
-    own = {id(value): value for name in Record.__slots__ if (value := getattr(expiring, name)) is not None}
-    for shared in (expiring.active, expiring.as_of, expiring.auth, expiring.permissions, expiring.project):
+@pytest.mark.parametrize(
+    ("changes", "moments"), [({}, 1), ({"updated": CREATED + 1}, 2), ({"key_expires": CREATED + 2}, 3)]
+)
+def test_a_record_weighs_little(changes: dict[str, Any], moments: int) -> None:
+    found = record(**changes)
+    own = {id(value): value for name in Record.__slots__ if (value := getattr(found, name)) is not None}
+    for shared in (found.as_of, found.auth, found.permissions, found.project, found.until, found.usable_until):
         own.pop(id(shared), None)
-    weight = sum(map(sys.getsizeof, [expiring, *own.values()]))
-    assert weight <= 144 + 61 + 63 + 32 + 2 * 24  # itself, id, description, dates, expiry and the boot clock's moment
+    weight = sum(map(sys.getsizeof, [found, *own.values()]))
+    text = len(found.id) + len(found.description)
+    assert weight <= 112 + 33 + 2 + 8 * moments + text, "itself, and one bytes object"
 
 
 def test_records_as_of_one_seq_share_it() -> None:

@@ -41,7 +41,7 @@ class Bounded(dict[bytes, V], Generic[V]):
 class MemoryTier:
     """Records by digest (32 bytes), and apart from them the digests known to be of no key.
 
-    `entries`: most keys remembered, about 460 bytes each; 0 = remember nothing.
+    `entries`: most keys remembered, about 340 bytes each; 0 = remember nothing.
     """
 
     def __init__(self, entries: int) -> None:

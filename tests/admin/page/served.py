@@ -22,6 +22,7 @@ from gatepost.admin.entry.session import Sessions
 from gatepost.admin.page import make_page
 from gatepost.base.models import Issued
 from gatepost.rules.catalogue import DAM
+from tests.deaf import deafen
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.ports import free_port
 
@@ -77,7 +78,7 @@ async def serving(
         database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, max_grace=max_grace, poll_interval=0.05
     )
     async with here as keys, APIKeys(database, poll_interval=poll_there) as there:
-        there._database.doorbell.listen = lambda: None  # type: ignore[method-assign]  # it looks when told to
+        deafen(there)
         await there.serve()
         app = Starlette(
             routes=[
