@@ -81,9 +81,9 @@ MUTANTS = [
     ),
     Mutant(
         "a path for a route",
-        "asgi/templates.py",
-        'return template or ""',
-        'return template or scope["path"]',
+        "asgi/counting.py",
+        'if ROUTE in scope or TEMPLATE in scope else ""',
+        'if ROUTE in scope or TEMPLATE in scope else scope["path"]',
         f"{ROUTES}::test_an_app_without_a_router_has_one_count_whatever_the_paths",
     ),
     Mutant(
