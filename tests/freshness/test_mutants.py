@@ -220,8 +220,8 @@ MUTANTS = [
     Mutant(
         "no MAC asked for",
         "base/secret.py",
-        "return any(hmac.compare_digest",
-        "return True or any(hmac.compare_digest",
+        "if any(hmac.compare_digest",
+        "if True or any(hmac.compare_digest",
         f"{TIERS}::test_invented_well_formed_secrets_cost_no_call_to_redis_or_the_database",
     ),
     Mutant(
