@@ -1,7 +1,12 @@
 """Usage over REST."""
 
-from gatepost import APIKeys, Outcome
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from gatepost import Admin, APIKeyMiddleware, APIKeys, Outcome
 from tests.admin.api.site import ALL, Site
+from tests.usage.requests import ask
 
 
 async def test_usage_is_told_of_keys_that_the_caller_reaches(site: Site, keys: APIKeys) -> None:
@@ -23,3 +28,16 @@ async def test_usage_is_told_of_keys_that_the_caller_reaches(site: Site, keys: A
     listed = await boss.get("/keys", sort="-last_used", limit=2)
     assert {key["id"] for key in listed["items"]} == {mine.key.id, other.key.id}
     assert (await boss.get("/keys", never_used="true", project="acme"))["items"][0]["id"] != mine.key.id
+
+
+@pytest.mark.parametrize("exempt", [True, False])
+async def test_a_call_of_the_api_is_counted_once_whatever_stands_around_it(keys: APIKeys, exempt: bool) -> None:
+    app = Starlette(routes=[Mount("/access", Admin(keys))])
+    around = APIKeyMiddleware(app, keys, exempt=Admin.paths("/access") if exempt else ())
+    issued = await keys.create("a key", ["ACCESS_READ"])
+    for _ in range(3):
+        sent = await ask(around, issued.secret, "/access/api/whoami")
+        assert sent[0]["status"] == 200
+    await keys.flush_usage()
+    [line] = await keys.usage(issued.key.id, by="outcome")
+    assert (line.count, line.outcome) == (3, Outcome.VALID)
