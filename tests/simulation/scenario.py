@@ -105,6 +105,7 @@ class SimulatedKeys(APIKeys):
             read_timeout=plan.read_timeout,
             memory_entries=entries,
             server_keys=[server.settings["server_key"]],
+            usage=False,  # another transaction, which this world does not have
         )
         self._parts = SimulatedParts(self._parts.settings, process, server, redis)
 

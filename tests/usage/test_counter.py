@@ -110,7 +110,7 @@ def test_memory_hits_find_the_cell_of_their_day_by_the_digest_and_of_no_other() 
     assert list(counts.cells.values()) == [cell], "a request of yesterday ended late"
     counts.count(Outcome.VALID, KEY, bytes(32), 3600.0, "/routed", None)
     counts.count(Outcome.EXPIRED, KEY, bytes(32), 3600.0, "", None)
-    assert list(counts.cells) == [DIGEST], "only what needs to be told nothing else of"
+    assert list(counts.cells) == [DIGEST, (bytes(32), "/routed")], "what was let in, and no refusal"
     counts.count(Outcome.VALID, KEY, bytes(32), 3600.0 + 86400, "", None)
     assert list(counts.cells) == [bytes(32)]
     assert counts.since == 3600.0 + 86400

@@ -3,10 +3,10 @@ of what they write."""
 
 import asyncio
 import random
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from itertools import count
 from pathlib import Path
 
 import httpx2
@@ -15,20 +15,22 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome
 from tests.servers.folder import server_folder
+from tests.servers.ports import free_port
 from tests.servers.process import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 4
 REQUESTS = 60
-"""Of each of the keys, to each of the workers."""
+"""Of each of the keys, to each of the workers, and more until enough was cut."""
+
+CUTS = 10
+"""Transactions that are ended while they are under way, at least."""
 
 
 @contextmanager
 def worker(database: str) -> Iterator[tuple[str, ServerProcess]]:
     """One worker over a database with the tables."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     origin = f"http://127.0.0.1:{port}"
     environment = [f"PYTHONPATH={ROOT}", f"GATEPOST_TEST_DATABASE={database}"]
     command = [sys.executable, "-m", "uvicorn", "tests.usage.app:app", "--port", str(port), "--log-level", "warning"]
@@ -86,7 +88,9 @@ async def test_four_workers_whose_writing_is_cut_again_and_again_count_every_req
                 limits = httpx2.Limits(max_connections=4)
                 async with httpx2.AsyncClient(timeout=120, limits=limits) as client:
                     good = 0
-                    for number in range(REQUESTS):
+                    for number in count():
+                        if number >= REQUESTS and sum(cut) > CUTS:
+                            break
                         headers = {"X-API-Key": secret}
                         answer = await client.get(f"{origin}/things/{number}", headers=headers)
                         good += answer.status_code == 200
@@ -97,7 +101,6 @@ async def test_four_workers_whose_writing_is_cut_again_and_again_count_every_req
                 loads = [load(origin, each.secret) for each in issued for origin in origins]
                 answered = await asyncio.gather(*loads)
         # each worker has been told to end, and has written what was left
-        assert sum(cut) > 10, "hardly anything was cut"
         for number, each in enumerate(issued):
             lines = await keys.usage(each.key.id, by=("route", "outcome"))
             found = {(line.route, line.outcome): line.count for line in lines}

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from gatepost import Actor, APIKeyMiddleware, APIKeys, BadInputError, KeyNotFoundError, Outcome, SecretState, requires
 from gatepost.base import AccessDeniedError, Usage
+from gatepost.compiled import Cell
 from tests.usage.requests import answering, ask
 
 TODAY: Callable[[], date] = lambda: datetime.now(UTC).date()  # noqa: E731
@@ -319,3 +320,19 @@ async def test_pruning_forgets_the_last_uses_of_keys_that_are_gone(keys: APIKeys
     assert sorted(await rows()) == sorted([here.key.id, gone.key.id])
     await keys.prune()
     assert await rows() == [here.key.id]
+
+
+async def test_a_memory_hit_is_not_counted_in_a_cell_of_another_day(sqlite_keys: APIKeys) -> None:
+    issued = await sqlite_keys.create("a key")
+    protected = APIKeyMiddleware(answering, sqlite_keys)
+    for _ in range(3):
+        await ask(protected, issued.secret)
+    uses = sqlite_keys.uses
+    assert uses is not None
+    uses.since, uses.until = uses.since - 86400, uses.until - 86400
+    [old] = uses.cells.values()
+    uses.cells = {digest: Cell(0.0, None) for digest in uses.cells}
+    [other] = uses.cells.values()
+    for _ in range(2):
+        await ask(protected, issued.secret)
+    assert (old.count, other.count) == (5, 0)

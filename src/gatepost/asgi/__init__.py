@@ -3,6 +3,7 @@ and `rules`.
 """
 
 from gatepost.asgi.context import serving as serving
+from gatepost.asgi.counting import Counting as Counting
 from gatepost.asgi.lifespan import Lifespan as Lifespan
 from gatepost.asgi.middleware import APIKeyMiddleware as APIKeyMiddleware
 from gatepost.asgi.precheck import PermissionsFirst as PermissionsFirst

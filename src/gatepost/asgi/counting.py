@@ -27,16 +27,16 @@ class Counting:
     def let_in(self, uses: "UsageCounter", key: Record, digest: bytes, scope: Scope, began: float) -> None:
         """A request was let in as `key` with the secret of `digest` (32 bytes), and is over. `began`: on the boot
         clock. What compiled code does first is what this does first."""
-        if ROUTE not in scope and TEMPLATE not in scope and OUTCOME not in scope and uses.since <= began < uses.until:
-            cell = uses.cells.get(digest)
+        route = self._templates.of(scope) if ROUTE in scope or TEMPLATE in scope else ""
+        if OUTCOME not in scope and uses.since <= began < uses.until:
+            cell = uses.cells.get((digest, route) if route else digest)
             if cell is not None:
                 cell.count += 1
                 if began >= cell.last:
                     cell.last = began
                     cell.client = self._address(scope)
                 return
-        route, outcome = self._templates.of(scope), scope.get(OUTCOME, VALID)
-        uses.count(outcome, key.id, digest, began or uses.clock(), route, self._address(scope))
+        uses.count(scope.get(OUTCOME, VALID), key.id, digest, began or uses.clock(), route, self._address(scope))
 
     def refused(
         self,

@@ -70,11 +70,11 @@ class Cell:
 
 
 class Tally:
-    """What memory hits count in: those that were let in, in an app that tells of no route. `cells`: by the secret's
-    digest (32 bytes). `since`, `until`: the day that they are of, on the boot clock: from the one on, before the
-    other."""
+    """What requests that were let in are counted in. `cells`: by the secret's digest (32 bytes), in an app that tells
+    of no route, else by that and the route. `since`, `until`: the day that they are of, on the boot clock: from the one
+    on, before the other."""
 
-    cells: dict[bytes, Cell]
+    cells: dict[bytes | tuple[bytes, str], Cell]
     since: float
     until: float
 

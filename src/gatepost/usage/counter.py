@@ -3,7 +3,8 @@
     (key, digest, day, route, outcome) -> cell, at most so many; what finds no room goes into one cell per day and
     outcome, of no key, so that no request is left out of the sum
 
-What memory hits of an app without routes count has a second way in, by the digest alone (`Tally`): one look at a dict.
+What is let in finds its cell with one look at a dict (`Tally`): by the digest, where the app has no routes, else by
+that and the route.
 """
 
 import math
@@ -69,17 +70,17 @@ class UsageCounter(Tally):
         cell.count += 1
         if began >= cell.last:
             cell.last, cell.client = began, client
-        if digest and not route and outcome is Outcome.VALID and place[1]:
-            self._remember(digest, day, cell, offset)
+        if place[1] and outcome is Outcome.VALID:
+            self._remember((digest, route) if route else digest, day, cell, offset)
 
-    def _remember(self, digest: bytes, day: int, cell: Cell, offset: float) -> None:
-        """Let memory hits of this day find the cell by the digest."""
+    def _remember(self, way: bytes | tuple[bytes, str], day: int, cell: Cell, offset: float) -> None:
+        """Let requests of this day that are let in find the cell with one look."""
         since = day * DAY_SECONDS - offset
         if since >= self.until:  # another day has begun
             self.cells = {}
             self.since, self.until = since, since + DAY_SECONDS
         if self.since <= cell.last < self.until:
-            self.cells[digest] = cell
+            self.cells[way] = cell
 
     def take(self) -> Sequence[Use]:
         """All that was counted since the last time; from now on it is counted anew."""

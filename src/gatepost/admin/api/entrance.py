@@ -7,7 +7,7 @@ from typing import Any
 from starlette.types import ASGIApp, Scope
 
 from gatepost.admin.api.reply import ALWAYS
-from gatepost.asgi import APIKeyMiddleware, Bearer, Header, Problem, Source, serving
+from gatepost.asgi import APIKeyMiddleware, Bearer, Counting, Header, Problem, Source, serving
 from gatepost.base import BadInputError, Outcome, Presented
 from gatepost.keys import APIKeys
 
@@ -18,6 +18,19 @@ NOT_FROM_URLS = (
     "The app around this API takes API keys from URLs or subprotocols too, so the key that it let in does not count "
     "here. Have its middleware leave this path alone (exempt=...), and send the key in a header."
 )
+
+
+_AROUND = "gatepost.around"
+"""Where a scope tells that a middleware with the same keys is around, which counts the request."""
+
+
+class _Counting(Counting):
+    """Counts what nobody around counts."""
+
+    def let_in(self, uses: Any, key: Any, digest: bytes, scope: Scope, began: float) -> None:
+        """As `Counting.let_in`."""
+        if not scope.pop(_AROUND, False):
+            super().let_in(uses, key, digest, scope, began)
 
 
 class Entrance(APIKeyMiddleware):
@@ -34,6 +47,7 @@ class Entrance(APIKeyMiddleware):
                 raise BadInputError(f"The REST API takes keys from headers only: Bearer() or Header(), not {source!r}")
         super().__init__(app, keys, sources=sources, realm=realm, on_error=self._answer)
         self._take = self._take_again
+        self._counting = _Counting(self.addresses)
 
     def _take_again(self, scope: Scope) -> Presented | Outcome | bytes:
         """What the request shows, or has shown to a middleware around the app. Another secret that was left in the
@@ -44,6 +58,7 @@ class Entrance(APIKeyMiddleware):
             return taken
         if taken is not Outcome.MISSING and (isinstance(taken, Outcome) or Presented(taken).digest != served):
             return Outcome.AMBIGUOUS
+        scope[_AROUND] = True
         return Presented(digest=served)
 
     def _answer(self, _scope: Scope, problem: Problem) -> Problem:

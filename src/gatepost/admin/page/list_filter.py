@@ -25,7 +25,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
 STATE_LABELS: Mapping[str, str] = {
     "expiring": "Expiring soon",
     "unending": "Never expire",
-    "unused": "Unused for 90 days",
+    "unused": "Unused",
 }
 """What people call a state, where it is not its own word."""
 
