@@ -65,8 +65,8 @@ from gatepost.rules import Permission as Permission
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin
-    from gatepost.base import Finding as Finding
-    from gatepost.base import Status as Status
+    from gatepost.health import Finding as Finding
+    from gatepost.health import Status as Status
 
     __version__: str
 else:  # a checker finds wrong names by itself, unless it sees this
@@ -83,9 +83,9 @@ else:  # a checker finds wrong names by itself, unless it sees this
                 raise MissingExtraError(str(missing.name), "admin") from missing
             return Admin
         if name in ("Finding", "Status"):
-            from gatepost import base  # noqa: PLC0415
+            from gatepost import health  # noqa: PLC0415
 
-            return getattr(base, name)
+            return getattr(health, name)
         if name == "__version__":
             from importlib.metadata import version  # noqa: PLC0415
 

@@ -19,12 +19,11 @@ from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import end, finish, unwind
-from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
 from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
 from gatepost.asgi.responses import Problem, challenge, checked_realm, unavailable
-from gatepost.asgi.routing import Routing
+from gatepost.asgi.routes import Exemption, Exemptions, FreshPaths, Routing
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
 from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
 from gatepost.asgi.templates import telling_routes

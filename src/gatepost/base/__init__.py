@@ -1,8 +1,5 @@
 """What everything else is made of: values, errors, clocks, the text of a secret. Knows no other room; does no I/O."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from gatepost.base.actor import Actor as Actor
 from gatepost.base.actor import ActorKind as ActorKind
 from gatepost.base.clock import Clock as Clock
@@ -132,24 +129,3 @@ from gatepost.base.usage import SecretState as SecretState
 from gatepost.base.usage import Usage as Usage
 from gatepost.base.usage import Use as Use
 from gatepost.base.usage import secret_id as secret_id
-
-if TYPE_CHECKING:
-    from gatepost.base.health import UNSEEN_FACTOR as UNSEEN_FACTOR
-    from gatepost.base.health import Answer as Answer
-    from gatepost.base.health import DatabaseStatus as DatabaseStatus
-    from gatepost.base.health import Finding as Finding
-    from gatepost.base.health import LookupCounts as LookupCounts
-    from gatepost.base.health import MemoryStatus as MemoryStatus
-    from gatepost.base.health import RedisStatus as RedisStatus
-    from gatepost.base.health import ServingStatus as ServingStatus
-    from gatepost.base.health import Status as Status
-    from gatepost.base.health import WorkerAnswers as WorkerAnswers
-    from gatepost.base.health import WorkerStatus as WorkerStatus
-else:  # a checker finds wrong names by itself, unless it sees this
-
-    def __getattr__(name: str) -> Any:
-        """The values of `health`, which only who asks how a worker does needs: to make them takes as long as all else
-        here."""
-        if name == "health" or name.startswith("_"):  # the module, while it is being imported; no name of it
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module("gatepost.base.health"), name)

@@ -31,8 +31,7 @@ from gatepost.base import (
     limit_as_json,
     limits_of,
 )
-from gatepost.database.rows import KEYS, as_key
-from gatepost.database.schema import batches, events, keys, last_used, one_of, secrets, term_rows, terms
+from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, term_rows, terms
 from gatepost.database.transaction import Rows, Transaction
 
 

@@ -50,8 +50,7 @@ from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.listing import Listing
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.quotas import Quotas
-from gatepost.database.rows import KEYS, as_key, as_plain
-from gatepost.database.schema import events, keys, schema, settings
+from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.transaction import Transaction

@@ -30,7 +30,6 @@ from gatepost.base import (
 from gatepost.keys import (
     deleting,
     editing,
-    environment,
     importing,
     judging,
     limiting,
@@ -43,7 +42,16 @@ from gatepost.keys import (
     switching,
 )
 from gatepost.keys import usage as using
-from gatepost.keys.parts import DEFAULT_DATABASE, MAX_GRACE, Parts, Settings, do_nothing, forget_at_fork, know_nothing
+from gatepost.keys.parts import (
+    DEFAULT_DATABASE,
+    MAX_GRACE,
+    Parts,
+    Settings,
+    do_nothing,
+    environment,
+    forget_at_fork,
+    know_nothing,
+)
 from gatepost.rules import DAM, UNNAMED, UNSET, Catalogue, Unset
 
 if TYPE_CHECKING:
@@ -52,9 +60,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from gatepost.base import Pruned, Status, Usage, WorkerAnswers
+    from gatepost.base import Pruned, Usage
     from gatepost.database import Database
     from gatepost.database.schema import SchemaStatus
+    from gatepost.health import Status, WorkerAnswers
     from gatepost.keys.arguments import (
         Edit,
         EventFilters,

@@ -11,20 +11,12 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from gatepost.base import (
-    DatabaseStatus,
-    RedisStatus,
-    ReplicaError,
-    ServingStatus,
-    Status,
-    UnavailableError,
-    Worker,
-    WorkerStatus,
-)
+from gatepost.base import ReplicaError, UnavailableError, Worker
 from gatepost.compiled import is_built
 from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
+from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, WorkerStatus
 from gatepost.keys.parts import Parts
 from gatepost.lookup import Lookup
 

@@ -24,8 +24,6 @@ from gatepost.base import (
     Coalescer,
     Found,
     LimitedRecord,
-    LookupCounts,
-    MemoryStatus,
     Record,
     UnavailableError,
     boot_clock,
@@ -36,6 +34,7 @@ from gatepost.base import (
 from gatepost.compiled import memory_hit
 from gatepost.database import READ_MAX, Database, Reading
 from gatepost.freshness import FLOORS_MAX, Freshness
+from gatepost.health import LookupCounts, MemoryStatus
 from gatepost.lookup.memory import MemoryTier
 
 if TYPE_CHECKING:

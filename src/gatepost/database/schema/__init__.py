@@ -8,6 +8,12 @@ from gatepost.database.schema.clock import database_now as database_now
 from gatepost.database.schema.clock import moment_in as moment_in
 from gatepost.database.schema.clock import never_moment as never_moment
 from gatepost.database.schema.clock import unused_moment as unused_moment
+from gatepost.database.schema.rows import KEYS as KEYS
+from gatepost.database.schema.rows import as_event as as_event
+from gatepost.database.schema.rows import as_key as as_key
+from gatepost.database.schema.rows import as_plain as as_plain
+from gatepost.database.schema.rows import last_use as last_use
+from gatepost.database.schema.rows import told_columns as told_columns
 from gatepost.database.schema.schema import REVISIONS as REVISIONS
 from gatepost.database.schema.schema import SchemaStatus as SchemaStatus
 from gatepost.database.schema.schema import check as check

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from gatepost.base.models import Outcome, Worker
+from gatepost.base import Outcome, Worker
 
 UNSEEN_FACTOR = 2.0
 """How often its `max_staleness` a worker may be silent: it shows a sign of life after half of one, and its row may be

@@ -7,7 +7,8 @@ import orjson
 from sqlalchemy import ColumnElement, and_, select
 
 from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
-from gatepost.database.schema import database_now, keys, last_used, secrets
+from gatepost.database.schema.clock import database_now
+from gatepost.database.schema.tables import keys, last_used, secrets
 
 
 def told_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
