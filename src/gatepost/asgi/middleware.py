@@ -1,13 +1,10 @@
 """`APIKeyMiddleware`: lets in only who holds a usable key, and tells the app what the key may do. Pure ASGI."""
 
-import inspect
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from http import HTTPStatus
 from types import MethodType
 from typing import Any
 
@@ -22,9 +19,10 @@ from gatepost.asgi.ending import end, finish, unwind
 from gatepost.asgi.lifespan import Lifespan
 from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
-from gatepost.asgi.responses import Problem, challenge, checked_realm, unavailable
+from gatepost.asgi.refusing import OnError, Refusing
+from gatepost.asgi.responses import Problem, unavailable
 from gatepost.asgi.routes import Exemption, Exemptions, FreshPaths, Routing
-from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
+from gatepost.asgi.sources import Bearer, Extractor, Header, Source
 from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
 from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
@@ -48,8 +46,6 @@ from gatepost.keys import APIKeys, do_nothing
 from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
-
-OnError = Callable[[Scope, Problem], Awaitable[ASGIApp | None] | ASGIApp | None]
 
 _NO_PERMISSIONS: frozenset[str] = frozenset()
 _NO_CREDENTIALS = Credentials()
@@ -132,9 +128,9 @@ class APIKeyMiddleware:
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
         self.addresses = Addresses(trusted_proxies, header)
-        self._counting = Counting(self.addresses)
         """Where requests are from."""
         self._address_of = self.addresses.of
+        self._counting = Counting(self.addresses)
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
         if not asks_first and extractor.headers is not None:
@@ -152,14 +148,7 @@ class APIKeyMiddleware:
             )
         self._optional = optional
         self._project = project
-        self._realm = checked_realm(realm)
-        self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
-        self._on_error = on_error
-        self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
-        self._refusals: dict[Outcome, Problem] = {
-            outcome: self._refusal(outcome) for outcome in Outcome if outcome is not Outcome.VALID
-        }
-        """Made once: what a request can be refused for, except that nobody can tell."""
+        self._refusing = Refusing(sources, realm, on_error, self.refusal_log, self.addresses)
 
     @hit_first
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
@@ -233,7 +222,9 @@ class APIKeyMiddleware:
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
         judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
         if self._project is not None and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
-            judged = self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
+            judged = self._refusing.told(
+                Outcome.PROJECT_DENIED, judged, scopes[0]
+            )  # the same secret, now of another project
         if isinstance(judged, Problem):
             scopes[0][OUTCOME] = judged.outcome
             return judged
@@ -261,7 +252,7 @@ class APIKeyMiddleware:
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
         scope[OUTCOME] = outcome
-        await self._refuse(self._refusals[outcome], scope, receive, send)
+        await self._refusing.answer(self._refusing.problems[outcome], scope, receive, send)
 
     async def _serve_socket(
         self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send, *, app: ASGIApp
@@ -333,7 +324,7 @@ class APIKeyMiddleware:
                 shown.key_id = admitted[1].id
             admitted = taken
         self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
-        await self._refuse(admitted, scope, receive, send)
+        await self._refusing.answer(admitted, scope, receive, send)
         return None
 
     async def _admit(
@@ -347,7 +338,9 @@ class APIKeyMiddleware:
             presented = Outcome.MISSING
         if isinstance(presented, Outcome):
             return (
-                (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
+                (None, None)
+                if self._optional and presented is Outcome.MISSING
+                else self._refusing.told(presented, None, scope)
             )
         digest = presented.digest
         remembered: Record | None = None
@@ -358,7 +351,7 @@ class APIKeyMiddleware:
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
             presented.key_id = admitted.id
-            return self._told(Outcome.PROJECT_DENIED, admitted, scope)
+            return self._refusing.told(Outcome.PROJECT_DENIED, admitted, scope)
         return presented.digest, admitted
 
     def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
@@ -391,28 +384,7 @@ class APIKeyMiddleware:
         if outcome is Outcome.VALID and key is not None:
             return key
         presented.key_id = presented.key_id if key is None else key.id
-        return self._told(outcome, key, scope)
-
-    def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
-        """The refusal for that outcome, once the log has it."""
-        seen = self.addresses.seen(scope) if outcome is Outcome.ADDRESS_DENIED else None
-        self.refusal_log.tell(outcome, key, scope, seen)
-        return self._refusals[outcome]
-
-    def _refusal(self, outcome: Outcome) -> Problem:
-        if outcome is Outcome.UNAVAILABLE:
-            return unavailable(1)
-        problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
-        if problem.status != HTTPStatus.UNAUTHORIZED:
-            return problem
-        return replace(problem, headers=(challenge(outcome, self._realm, self._scheme),))
-
-    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp | None = None
-        if self._on_error is not None:
-            answer = self._on_error(scope, problem)
-            app = await answer if inspect.isawaitable(answer) else answer
-        await (app or problem)(scope, receive, send)
+        return self._refusing.told(outcome, key, scope)
 
     def _is_of_another_project(self, key: Record, scope: Scope) -> bool:
         if not callable(self._project):

@@ -397,6 +397,4 @@ class Database:
             if group.is_committed is None:
                 raise NobodyKnowsError from lost
             if not group.is_committed:
-                raise UnavailableError(
-                    "The database went away in the commit (nothing was changed): try again"
-                ) from lost
+                raise UnavailableError("The database went away in COMMIT (nothing was changed): try again") from lost
