@@ -37,14 +37,16 @@ class RedisCommands:
 
 @contextmanager
 def counted_statements() -> Iterator[Counter[str]]:
-    """Counts the SQL statements of every SQLAlchemy engine in this process: `lookups`, and `other` (polls, say).
+    """Counts the SQL statements of every SQLAlchemy engine in this process: `lookups`, `leases` of quotas, and `other`
+    (polls, say).
 
     `BEGIN` and `ROLLBACK`, which a driver sends by itself, are not among them.
     """
     counts: Counter[str] = Counter()
 
     def count(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        counts["lookups" if any(table in statement for table in LOOKUPS) else "other"] += 1
+        is_lease = "gatepost_quotas" in statement
+        counts["leases" if is_lease else "lookups" if any(table in statement for table in LOOKUPS) else "other"] += 1
 
     event.listen(Engine, "before_cursor_execute", count)
     try:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import APIKeys
+from gatepost.base import Limit
 from gatepost.compiled import compiled as loaded
 
 T = TypeVar("T")
@@ -82,14 +83,19 @@ def drive(call: Awaitable[T]) -> T:
 
 @asynccontextmanager
 async def memory_hits(
-    *, compiled: bool = True, usage: bool = True, allow: Sequence[str] | None = None, address: str | None = None
+    *,
+    compiled: bool = True,
+    usage: bool = True,
+    allow: Sequence[str] | None = None,
+    limits: Sequence[Limit] = (),
+    address: str | None = None,
 ) -> AsyncIterator[Hits]:
-    """A key on SQLite that memory holds. `allow`: as for `create`; `address`: which it was used from. `compiled`: hits
-    may run so; else they run in Python, also those of other keys that are opened, and middlewares that are made,
-    meanwhile. `usage`: they are counted."""
+    """A key on SQLite that memory holds. `allow`, `limits`: as for `create`; `address`: which it was used from.
+    `compiled`: hits may run so; else they run in Python, also those of other keys that are opened, and middlewares that
+    are made, meanwhile. `usage`: they are counted."""
     with tempfile.TemporaryDirectory() as folder, nullcontext() if compiled else in_python():
         async with APIKeys(f"sqlite:///{Path(folder) / 'keys.db'}", memory_ttl=MEMORY_TTL, usage=usage) as keys:
-            issued = await keys.create("benchmark", ["OBJECTS_LIST", "OBJECTS_FETCH"], allow=allow)
+            issued = await keys.create("benchmark", ["OBJECTS_LIST", "OBJECTS_FETCH"], allow=allow, limits=limits)
             await keys.verify(issued.secret, address=address)
             yield Hits(keys, issued.secret)
 

@@ -21,9 +21,9 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_it_makes_nothing_that_only_a_few_need() -> None:
     """Its values take as long to make as the middleware: `Status` is there for whoever names it."""
-    code = "import gatepost, sys; print('gatepost.base.health' in sys.modules, gatepost.Status.__module__)"
+    code = "import gatepost, sys; print('gatepost.health' in sys.modules, gatepost.Status.__module__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "gatepost.base.health"]
+    assert done.stdout.split() == ["False", "gatepost.health.health"]
 
 
 def test_importing_gatepost_loads_no_database_no_redis_and_no_command_line_library() -> None:

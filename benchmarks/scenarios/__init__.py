@@ -16,6 +16,7 @@ Measure = Callable[[Plan], Awaitable[Sequence[Table]]]
 NAMES = (
     "memory_hit",
     "bounded_hit",
+    "limited",
     "budget",
     "budget_served",
     "permission_check",

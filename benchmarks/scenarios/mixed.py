@@ -25,7 +25,7 @@ from benchmarks.measured import Table
 from benchmarks.rounds import Plan, ratio, series, take_turns
 from benchmarks.stock import settled
 from gatepost import APIKeyMiddleware, APIKeys
-from gatepost.base.health import LookupCounts
+from gatepost.health import LookupCounts
 
 IN_FLIGHT = 64
 

@@ -36,11 +36,14 @@ from gatepost.base import OldSecret as OldSecret
 from gatepost.base import Outcome as Outcome
 from gatepost.base import Page as Page
 from gatepost.base import Propagation as Propagation
+from gatepost.base import Quota as Quota
+from gatepost.base import Rate as Rate
 from gatepost.base import Receipt as Receipt
 from gatepost.base import ReplicaError as ReplicaError
 from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
 from gatepost.base import SecretState as SecretState
+from gatepost.base import Slots as Slots
 from gatepost.base import StaleKeyError as StaleKeyError
 from gatepost.base import State as State
 from gatepost.base import StillSpreadingError as StillSpreadingError
@@ -53,6 +56,7 @@ from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.keys import APIKeys as APIKeys
+from gatepost.limits import LimitState as LimitState
 from gatepost.probes import AuditEndpoint as AuditEndpoint
 from gatepost.probes import Readiness as Readiness
 from gatepost.rules import DAM as DAM
@@ -61,8 +65,8 @@ from gatepost.rules import Permission as Permission
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin
-    from gatepost.base import Finding as Finding
-    from gatepost.base import Status as Status
+    from gatepost.health import Finding as Finding
+    from gatepost.health import Status as Status
 
     __version__: str
 else:  # a checker finds wrong names by itself, unless it sees this
@@ -79,9 +83,9 @@ else:  # a checker finds wrong names by itself, unless it sees this
                 raise MissingExtraError(str(missing.name), "admin") from missing
             return Admin
         if name in ("Finding", "Status"):
-            from gatepost import base  # noqa: PLC0415
+            from gatepost import health  # noqa: PLC0415
 
-            return getattr(base, name)
+            return getattr(health, name)
         if name == "__version__":
             from importlib.metadata import version  # noqa: PLC0415
 

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from gatepost import APIKeys, Outcome, Worker
 from gatepost.audit.auditor import Auditor
 from gatepost.audit.judgement import Judgement
-from gatepost.base.health import Answer, WorkerAnswers
 from gatepost.database.database import Reading
+from gatepost.health import Answer, WorkerAnswers
 
 
 class Claiming:

@@ -4,7 +4,7 @@ import pytest
 
 from gatepost import Outcome
 from gatepost.audit.judgement import Bound, Circumstances, Judgement, judge
-from gatepost.base.health import Answer
+from gatepost.health import Answer
 
 VALID, OFF, GONE = Outcome.VALID, Outcome.DEACTIVATED, Outcome.INVALID
 

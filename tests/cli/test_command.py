@@ -62,7 +62,18 @@ def run_without(blocked: set[str], *arguments: str) -> "subprocess.CompletedProc
 
 def test_the_verbs_are_all_there() -> None:
     one_or_many = {"create", "list", "show", "edit", "activate", "deactivate", "rotate", "end-grace", "delete"}
-    keys = one_or_many | {"events", "made-by", "reveal", "whoami", "import", "export", "count", "projects"}
+    keys = one_or_many | {
+        "events",
+        "made-by",
+        "reveal",
+        "whoami",
+        "import",
+        "export",
+        "count",
+        "projects",
+        "limits",
+        "reset-limits",
+    }
     assert {path.removeprefix("gatepost ") for path in VERBS} == {
         *(f"keys {verb}" for verb in keys),
         "db upgrade",

@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         "the list is lost on its way through Redis",
         "base/record.py",
-        "    return (*head, created, updated, key_expires, secret_expires, allow), as_of",
-        "    return (*head, created, updated, key_expires, secret_expires, None), as_of",
+        "    return (*head, created, updated, key_expires, secret_expires, allow, limits), as_of",
+        "    return (*head, created, updated, key_expires, secret_expires, None, limits), as_of",
         "tests/pure/test_record.py::test_a_row_that_went_through_redis_is_the_same_record",
     ),
     Mutant(

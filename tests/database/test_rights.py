@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import NullPool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gatepost import APIKeys, Outcome, UnavailableError
+from gatepost import APIKeys, Outcome, Quota, UnavailableError
+from gatepost.limits import Bucket
 from tests.readme import blocks
 
 BLOCKS = dict(zip(("postgresql", "mysql"), blocks("docs/connecting.md", "sql"), strict=True))
@@ -120,6 +121,12 @@ async def users(url: str) -> AsyncIterator[Users]:
     await users.drop()
 
 
+async def spend(keys: APIKeys, key_id: str) -> None:
+    """Have a request taken from a quota."""
+    taken = await keys.limiter.take([(Bucket(f"key/{key_id}/plan/0", Quota(10, per="month")), 1)])
+    assert taken.let_in
+
+
 async def use(keys: APIKeys, key_id: str) -> None:
     """Have usage written, now and of long ago, in two batches."""
     assert keys.uses is not None
@@ -135,6 +142,7 @@ async def serve(users: Users, **options: Any) -> None:
         async with APIKeys(users.url("worker"), **QUICK | options) as keys:
             await keys.serve()
             assert (await keys.verify(issued.secret)).valid
+            await spend(keys, issued.key.id)
             await keys.status()
             await use(keys, issued.key.id)
             assert (await others.deactivate(issued.key.id)).propagation.acknowledged
@@ -148,6 +156,7 @@ async def manage(users: Users, **options: Any) -> None:
         await keys.serve()
         issued = await keys.create("nightly import", ["FILE_UPLOAD"])
         assert (await keys.verify(issued.secret)).valid
+        await spend(keys, issued.key.id)
         await use(keys, issued.key.id)
         assert (await keys.prune()).rolled_up
         assert await keys.usage(issued.key.id)

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import DAM
-from gatepost.asgi.exempt import Exemptions
+from gatepost.asgi.routes.exempt import Exemptions
 from gatepost.demo import curation, sharing
 from gatepost.demo.app import EXEMPT, JSON_MAX_BYTES, ROUTES, asset_store
 from gatepost.demo.ledger import UPLOAD_MAX_BYTES, digest

@@ -32,8 +32,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gatepost import APIKeyMiddleware, APIKeys
-from gatepost.asgi.exempt import FreshPaths
-from gatepost.asgi.routing import Routing
+from gatepost.asgi.routes.exempt import FreshPaths
+from gatepost.asgi.routes.routing import Routing
 from gatepost.base.secret import Presented
 from tests.frameworks import test_django  # it configures Django
 from tests.frameworks.conftest import Issuance

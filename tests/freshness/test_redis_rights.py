@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gatepost import APIKeys, Outcome
+from gatepost import APIKeys, Outcome, Rate, Slots
+from gatepost.limits import Bucket
 from tests.readme import blocks
 from tests.servers.redis import RedisServer
 
@@ -34,6 +35,7 @@ class Guarded:
         """Let the user have these rights alone."""
         await self.acl("SETUSER", "gatepost", "reset", *rules)
         await self.acl("LOG", "RESET")
+        await self.admin.script_flush()
 
     async def refused(self) -> set[str]:
         """The commands, names and channels that were refused since."""
@@ -52,6 +54,12 @@ async def guarded(redis_server: RedisServer) -> AsyncIterator[Guarded]:
         await guarded.acl("DELUSER", "gatepost")
 
 
+async def spend(keys: APIKeys) -> None:
+    """Have a request taken from limits, and end it."""
+    asked = [(Bucket("key/a/rate/0", Rate(10**6, per=1)), 1), (Bucket("key/a/slots/0", Slots(10**6)), 1)]
+    keys.limiter.free(await keys.limiter.take(asked))
+
+
 async def work(database: str, guarded: Guarded) -> None:
     """One worker makes and switches off a key, which another looks up, twice, and hears of."""
     options: dict[str, Any] = {"poll_interval": 0.05, "max_staleness": 60.0, "redis_timeout": 10.0}
@@ -61,6 +69,7 @@ async def work(database: str, guarded: Guarded) -> None:
         issued = await one.create("a key")
         for keys in (one, other):
             assert (await keys.verify(issued.secret)).valid
+        await spend(one)
         await one.deactivate(issued.key.id)
         assert (await other.verify(issued.secret)).outcome is Outcome.DEACTIVATED
         for keys in (one, other):

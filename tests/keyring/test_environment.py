@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatepost import APIKeys, BadInputError, Catalogue
-from gatepost.keys.environment import APP, VARIABLES, argument_of, read
+from gatepost.keys.parts.environment import APP, VARIABLES, argument_of, read
 
 
 class Notes(Catalogue):

@@ -196,7 +196,7 @@ MUTANTS = [
     ),
     Mutant(
         "an older secret told for ever",
-        "database/rows.py",
+        "database/schema/rows.py",
         "row.old_expires_at is not None and row.old_expires_at.timestamp() > float(row.now)",
         "row.old_expires_at is not None",
         f"{GRACE}::test_an_older_secret_whose_grace_has_run_out_is_told_no_more[sqlite]",

@@ -21,6 +21,7 @@ def row(**changes: Any) -> Row:
         "key_expires": None,
         "secret_expires": None,
         "allow": None,
+        "limits": None,
     }
     assert changes.keys() <= columns.keys()
     return list((columns | changes).values())

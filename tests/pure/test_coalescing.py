@@ -48,7 +48,7 @@ class Source:
         return dict.fromkeys(digests, number)
 
 
-def coalescer_of(source: Source, *, size: int = 100, at_once: int = 4) -> Coalescer[int]:
+def coalescer_of(source: Source, *, size: int = 100, at_once: int = 4) -> Coalescer[bytes, int]:
     return Coalescer(source.fetch, size=size, at_once=at_once)
 
 
@@ -354,7 +354,7 @@ async def test_a_fetch_that_leaves_a_digest_out_is_a_failure_for_all_and_hangs_n
     async def forgetful(digests: Sequence[bytes]) -> Mapping[bytes, int]:
         return {digests[0]: 1}
 
-    coalescer: Coalescer[int] = Coalescer(forgetful, size=10, at_once=1)
+    coalescer: Coalescer[bytes, int] = Coalescer(forgetful, size=10, at_once=1)
     results = await asyncio.wait_for(
         asyncio.gather(coalescer.ask(A), coalescer.ask(B), return_exceptions=True), timeout=60
     )
@@ -382,7 +382,7 @@ async def test_close_of_an_idle_coalescer_returns_at_once() -> None:
     await asyncio.wait_for(coalescer_of(Source()).close(), timeout=60)
 
 
-async def ended_this_turn(coalescer: Coalescer[int], asked: "asyncio.Future[int]") -> None:
+async def ended_this_turn(coalescer: Coalescer[bytes, int], asked: "asyncio.Future[int]") -> None:
     """Wait until its fetch has ended, and the loop has not yet run the callbacks of the task."""
     await turns(2)  # in the first the fetch begins, in the second it ends
     assert asked.done()
@@ -427,7 +427,7 @@ async def test_askers_of_a_fetch_that_is_cancelled_are_told() -> None:
     async def cancelled(digests: Sequence[bytes]) -> Mapping[bytes, int]:
         raise asyncio.CancelledError
 
-    coalescer: Coalescer[int] = Coalescer(cancelled, size=10, at_once=1)
+    coalescer: Coalescer[bytes, int] = Coalescer(cancelled, size=10, at_once=1)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(coalescer.ask(A), timeout=60)
     await coalescer.close()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
 
-from gatepost.asgi.exempt import Exemptions
+from gatepost.asgi.routes.exempt import Exemptions
 from gatepost.base.errors import BadInputError
 
 PATTERNS = ["/health", "/public/*", "/public/deep/*", "/slash/", "/café"]

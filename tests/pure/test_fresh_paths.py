@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
 
-from gatepost.asgi.exempt import FreshPaths
+from gatepost.asgi.routes.exempt import FreshPaths
 
 PATTERNS = ["/refund", "/payments/*", "/slash/", "/café"]
 

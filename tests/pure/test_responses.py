@@ -21,13 +21,20 @@ TABLE = {
     "permission_denied": (403, 3003),
     "address_denied": (403, 3003),
     "project_denied": (403, 3003),
+    "limit_exceeded": (429, 1013),
     "unavailable": (503, 1013),
 }
 """Code to HTTP status and WebSocket close code: DESIGN section 3."""
 
 REFUSALS = [outcome for outcome in Outcome if outcome is not Outcome.VALID]
 UNAUTHENTICATED = [outcome for outcome in REFUSALS if TABLE[outcome.value][0] == 401]
-PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
+PHRASES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'

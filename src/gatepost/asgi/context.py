@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gatepost.asgi.refusal_log import RefusalLog
     from gatepost.asgi.responses import Problem
+    from gatepost.base import Quota, Rate
     from gatepost.rules import Catalogue
 
 
@@ -32,6 +33,9 @@ class Judge(Protocol):
     async def renew(self, digest: bytes, *scopes: Scope) -> "Problem | None":
         """Judge the caller anew on the database's word: the refusal, or `None` once the scopes tell of them as they are
         now. One round trip."""
+
+    async def spend(self, scope: Scope, limit: "Rate | Quota | None", cost: int) -> "Problem | None":
+        """Take what a route costs: the refusal, or `None`."""
 
 
 Served = list[Any]

@@ -1,13 +1,10 @@
 """`APIKeyMiddleware`: lets in only who holds a usable key, and tells the app what the key may do. Pure ASGI."""
 
-import inspect
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from http import HTTPStatus
 from types import MethodType
 from typing import Any
 
@@ -19,12 +16,13 @@ from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import end, finish, unwind
-from gatepost.asgi.exempt import Exemption, Exemptions, FreshPaths
 from gatepost.asgi.lifespan import Lifespan
+from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
-from gatepost.asgi.responses import Problem, challenge, checked_realm
-from gatepost.asgi.routing import Routing
-from gatepost.asgi.sources import Bearer, Extractor, Header, Source, shown
+from gatepost.asgi.refusing import OnError, Refusing
+from gatepost.asgi.responses import Problem, unavailable
+from gatepost.asgi.routes import Exemption, Exemptions, FreshPaths, Routing
+from gatepost.asgi.sources import Bearer, Extractor, Header, Source
 from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
 from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
@@ -33,8 +31,12 @@ from gatepost.base import (
     BoundedRecord,
     ConfigurationError,
     Credentials,
+    Limit,
+    LimitedRecord,
     Outcome,
     Presented,
+    Quota,
+    Rate,
     Record,
     UnavailableError,
     of_another_project,
@@ -44,8 +46,6 @@ from gatepost.keys import APIKeys, do_nothing
 from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
-
-OnError = Callable[[Scope, Problem], Awaitable[ASGIApp | None] | ASGIApp | None]
 
 _NO_PERMISSIONS: frozenset[str] = frozenset()
 _NO_CREDENTIALS = Credentials()
@@ -61,9 +61,11 @@ class APIKeyMiddleware:
     app routes, below its root path; functions are shown them so, as `path`, with an empty `root_path`. `realm`: for the
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
     response; may be async. `trusted_proxies`, `header`: whose word on where a request is from is believed, as for
-    `Addresses`; none = the connection's peer is the client. `refusal_log`: tells the log of what is refused; `None` =
-    `RefusalLog()`. `fresh`: paths, as for `exempt`, where the key is judged on the database's word (one round trip),
-    whatever is remembered of it; a path that an app might take for one of them is one.
+    `Addresses`; none = the connection's peer is the client. `limits`: how much may be used beside what keys' own limits
+    say, by whose requests count together: `{"project": [Rate(1000, per=60)], "all": [...], "key": [...]}`.
+    `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`, where the
+    key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app might take
+    for one of them is one.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -75,10 +77,11 @@ class APIKeyMiddleware:
     is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off, since it
     costs a request that reads its body some 10 µs.
 
-    Into the scope go `api_key` (the `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user`
-    and `auth` (Starlette's). What stood there under these names is replaced. `user=False` leaves `scope["user"]` to the
-    app: for what writes to it in requests, as Django Channels does. On a path that is exempt nothing else of the
-    request is touched. Raises `BadInputError` for options that cannot be used.
+    What is left of limits goes into the scope as `limits`, where the key has any. Into the scope go `api_key` (the
+    `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user` and `auth` (Starlette's). What
+    stood there under these names is replaced. `user=False` leaves `scope["user"]` to the app: for what writes to it in
+    requests, as Django Channels does. On a path that is exempt nothing else of the request is touched. Raises
+    `BadInputError` for options that cannot be used.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class APIKeyMiddleware:
         user: bool = True,
         trusted_proxies: Iterable[str] = (),
         header: str = X_FORWARDED_FOR,
+        limits: Mapping[str, Iterable[Limit]] | None = None,
         refusal_log: RefusalLog | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
@@ -110,7 +114,9 @@ class APIKeyMiddleware:
         self._routing = Routing(app)
         self._exempt = Exemptions(exempt, self._routing) if exempt else None
         self._fresh = FreshPaths(fresh, self._routing) if fresh else None
-        asks_first = bool(exempt or fresh) or project is not None
+        self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
+        self._limiting = Limiting(limits, keys, self.refusal_log)
+        asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
         self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
@@ -122,9 +128,9 @@ class APIKeyMiddleware:
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
         """Whether no secret can come in a URL."""
         self.addresses = Addresses(trusted_proxies, header)
-        self._counting = Counting(self.addresses)
         """Where requests are from."""
         self._address_of = self.addresses.of
+        self._counting = Counting(self.addresses)
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
         if not asks_first and extractor.headers is not None:
@@ -142,15 +148,7 @@ class APIKeyMiddleware:
             )
         self._optional = optional
         self._project = project
-        self._realm = checked_realm(realm)
-        self._scheme = "Bearer" if Bearer() in sources else "ApiKey"
-        self._on_error = on_error
-        self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
-        self._how = f"This needs an API key: send it as {' or '.join(shown(source) for source in sources)}."
-        self._refusals: dict[Outcome, Problem] = {
-            outcome: self._refusal(outcome) for outcome in Outcome if outcome is not Outcome.VALID
-        }
-        """Made once: what a request can be refused for, except that nobody can tell."""
+        self._refusing = Refusing(sources, realm, on_error, self.refusal_log, self.addresses)
 
     @hit_first
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
@@ -168,21 +166,18 @@ class APIKeyMiddleware:
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
         ):
-            taken = Presented(taken) if type(taken) is bytes else taken
-            admitted = await self._admit(taken, scope)
+            entered = await self._enter(taken, scope, receive, send, began=began)
             uses = keys.uses  # they may have been opened meanwhile
-            if isinstance(admitted, Problem):
-                self._counting.refused(uses, admitted.outcome, taken, scope, began)
-                await self._refuse(admitted, scope, receive, send)
+            if entered is None:
                 return
-            digest, key = admitted  # type: ignore[assignment]  # both are None for nobody, who is served apart
+            digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
 
         if key is not None:
             scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
             if kind == "websocket":
-                await self._serve_socket(key, digest, scope, receive, send)
+                await self._serve_socket(key, digest, scope, receive, send, app=app)
                 return
             if self._end_connections:
                 served: Served = [scope, self, digest, None, send, key, task_of(keys.loop)]
@@ -227,7 +222,9 @@ class APIKeyMiddleware:
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
         judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
         if self._project is not None and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
-            judged = self._told(Outcome.PROJECT_DENIED, judged, scopes[0])  # the same secret, now of another project
+            judged = self._refusing.told(
+                Outcome.PROJECT_DENIED, judged, scopes[0]
+            )  # the same secret, now of another project
         if isinstance(judged, Problem):
             scopes[0][OUTCOME] = judged.outcome
             return judged
@@ -255,9 +252,11 @@ class APIKeyMiddleware:
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
         scope[OUTCOME] = outcome
-        await self._refuse(self._refusals[outcome], scope, receive, send)
+        await self._refusing.answer(self._refusing.problems[outcome], scope, receive, send)
 
-    async def _serve_socket(self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_socket(
+        self, key: Record, digest: bytes, scope: Scope, receive: Receive, send: Send, *, app: ASGIApp
+    ) -> None:
         if self._user == "user":
             scope["user"] = Caller(key)
 
@@ -273,7 +272,7 @@ class APIKeyMiddleware:
         outer = serving()
         set_serving(served)
         try:
-            await self.app(scope, socket.receive, handshake.send)
+            await app(scope, socket.receive, handshake.send)
         except ConnectionEndedError:
             if socket.outcome is None:  # of another connection
                 raise
@@ -295,6 +294,39 @@ class APIKeyMiddleware:
         presented.fresh = self._fresh is not None and self._fresh.match(scope)
         return presented
 
+    async def _enter(
+        self,
+        shown: bytes | Presented | Outcome | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        began: float,
+    ) -> tuple[bytes | None, Record | None, ASGIApp, Send] | None:
+        """Who is let in, as `_admit` has it, with the app and the `send` to serve them with; `None` = nobody, and that
+        is answered and counted. `began`: as for `Counting.refused`."""
+        app = self._serve
+        if isinstance(shown, bytes):
+            digest = sha256(shown).digest()
+            key = self._limited_hit(digest, scope)
+            one = None if key is None else self._limiting.take_one(key, scope)
+            if one is not None:
+                return digest, key, around(one, app), announced(one, send)
+            shown = Presented(shown)
+        admitted = await self._admit(shown, scope)
+        if not isinstance(admitted, Problem):
+            if admitted[1] is None or not self._limiting.binds(admitted[1]):
+                return *admitted, app, send
+            taken = await self._limiting.take(admitted[1], scope)
+            if not isinstance(taken, Problem):
+                return *admitted, around(taken, app), announced(taken, send)
+            if isinstance(shown, Presented):
+                shown.key_id = admitted[1].id
+            admitted = taken
+        self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
+        await self._refusing.answer(admitted, scope, receive, send)
+        return None
+
     async def _admit(
         self, presented: Presented | Outcome | None, scope: Scope
     ) -> tuple[bytes | None, Record | None] | Problem:
@@ -306,16 +338,20 @@ class APIKeyMiddleware:
             presented = Outcome.MISSING
         if isinstance(presented, Outcome):
             return (
-                (None, None) if self._optional and presented is Outcome.MISSING else self._told(presented, None, scope)
+                (None, None)
+                if self._optional and presented is Outcome.MISSING
+                else self._refusing.told(presented, None, scope)
             )
         digest = presented.digest
-        remembered = None if presented.fresh else self.keys.hit(digest) or self._bounded_hit(digest, scope)
+        remembered: Record | None = None
+        if not presented.fresh:
+            remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope) or self._limited_hit(digest, scope)
         admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
         if self._project is not None and self._is_of_another_project(admitted, scope):
             presented.key_id = admitted.id
-            return self._told(Outcome.PROJECT_DENIED, admitted, scope)
+            return self._refusing.told(Outcome.PROJECT_DENIED, admitted, scope)
         return presented.digest, admitted
 
     def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
@@ -326,6 +362,15 @@ class APIKeyMiddleware:
         address = self._address_of(scope)
         return key if (key.judged is not None and key.judged.get(address)) or key.admits(address) else None
 
+    def _limited_hit(self, digest: bytes, scope: Scope) -> LimitedRecord | None:
+        """As `_bounded_hit`, for a key that has limits, which are still to be taken from."""
+        key = self.keys.limited_hit(digest)
+        return key if key is not None and (key.networks is None or key.admits(self._address_of(scope))) else None
+
+    async def spend(self, scope: Scope, limit: Rate | Quota | None, cost: int) -> Problem | None:
+        """Take what a route costs (`Limiting.spend`): the refusal, or `None`."""
+        return await self._limiting.spend(scope, limit, cost)
+
     async def _judge(self, presented: Presented, scope: Scope) -> Record | Problem:
         """The key of a secret that memory does not know as usable here, or is not to be asked for; or the refusal."""
         presented.address = self.addresses.of(scope)
@@ -335,32 +380,11 @@ class APIKeyMiddleware:
             outcome, key = await self.keys.judge_presented(presented)
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request
-            return _unavailable(failure.retry_after)
+            return unavailable(failure.retry_after)
         if outcome is Outcome.VALID and key is not None:
             return key
         presented.key_id = presented.key_id if key is None else key.id
-        return self._told(outcome, key, scope)
-
-    def _told(self, outcome: Outcome, key: Record | None, scope: Scope) -> Problem:
-        """The refusal for that outcome, once the log has it."""
-        seen = self.addresses.seen(scope) if outcome is Outcome.ADDRESS_DENIED else None
-        self.refusal_log.tell(outcome, key, scope, seen)
-        return self._refusals[outcome]
-
-    def _refusal(self, outcome: Outcome) -> Problem:
-        if outcome is Outcome.UNAVAILABLE:
-            return _unavailable(1)
-        problem = Problem(outcome, {"detail": self._how} if outcome is Outcome.MISSING else {})
-        if problem.status != HTTPStatus.UNAUTHORIZED:
-            return problem
-        return replace(problem, headers=(challenge(outcome, self._realm, self._scheme),))
-
-    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp | None = None
-        if self._on_error is not None:
-            answer = self._on_error(scope, problem)
-            app = await answer if inspect.isawaitable(answer) else answer
-        await (app or problem)(scope, receive, send)
+        return self._refusing.told(outcome, key, scope)
 
     def _is_of_another_project(self, key: Record, scope: Scope) -> bool:
         if not callable(self._project):
@@ -374,8 +398,3 @@ class APIKeyMiddleware:
         if warning is not None:
             logger.warning("%s", warning)
         await Lifespan(self.keys, self.app)(scope, receive, send)
-
-
-def _unavailable(retry_after: int) -> Problem:
-    """The refusal of a request that nobody can judge now. `retry_after`: seconds."""
-    return Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", str(retry_after).encode()),))

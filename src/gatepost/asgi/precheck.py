@@ -60,6 +60,8 @@ async def _handle(route: "Route", handle: ASGIApp, scope: Scope, receive: Receiv
         for check in (*checks_of(_endpoint(route, scope)), *_dependencies(route, scope)):
             problem = check.judge(scope)
             if problem is not None:
+                if "limits" in scope:
+                    scope["limits"].refuse()
                 await problem(scope, receive, send)
                 return
     await handle(scope, receive, send)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketState
 from gatepost.asgi.context import Served, serving
 from gatepost.asgi.responses import DENIAL_EXTENSION, Problem
 from gatepost.asgi.sources import Scope
-from gatepost.base import ConfigurationError, Outcome, PermissionDeniedError, UnavailableError
+from gatepost.base import ConfigurationError, Outcome, PermissionDeniedError, Quota, Rate, UnavailableError
 
 _FRAMEWORKS = ("starlette", "litestar", "django", "quart", "datasette")
 _BARE_ARGUMENTS = ("scope", "receive", "send")
@@ -28,6 +28,14 @@ class _Bare(NamedTuple):
     scope: Scope
     receive: Receive
     send: Send
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a request of one route costs. `limit`: the route's own; `cost`: units of it, and of the key's."""
+
+    limit: Rate | Quota | None
+    cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +73,35 @@ class Call:
         problem: Problem | None = await judge.renew(digest, scope, self.scope)
         return problem
 
+    async def spend(self, spending: Spending) -> Problem | None:
+        """Have taken what the route costs: the refusal, or `None`. Raises as `renew`."""
+        served = self._authenticated()
+        if served is None or self.scope is None:
+            return None
+        problem: Problem | None = await served[1].spend(self.scope, spending.limit, spending.cost)
+        return problem
+
     def renew_from_thread(self) -> Problem | None:
         """As `renew`, for a sync handler in a thread of its own, which it blocks meanwhile.
 
         Raises `ConfigurationError` in the thread of an event loop: that would wait for itself.
         """
+        return self._from_thread(self.renew, "fresh=True")
+
+    def spend_from_thread(self, spending: Spending) -> Problem | None:
+        """As `spend`, likewise."""
+        return self._from_thread(lambda: self.spend(spending), "limit=, cost=")
+
+    def _from_thread(self, ask: Callable[[], Coroutine[Any, Any, Problem | None]], option: str) -> Problem | None:
         served = self._authenticated()
         if served is None:
             return None
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run_coroutine_threadsafe(self.renew(), served[1].loop).result()
+            return asyncio.run_coroutine_threadsafe(ask(), served[1].loop).result()
         raise ConfigurationError(
-            f"requires(fresh=True) on the sync function {getattr(self.handler, '__qualname__', self.handler)} must "
+            f"requires({option}) on the sync function {getattr(self.handler, '__qualname__', self.handler)} must "
             "wait for the database, but it runs on the event loop: write 'async def', or have the framework run it in "
             "a thread (Litestar: sync_to_thread=True)"
         )
@@ -90,8 +113,9 @@ class Call:
         served = self.served
         if not served or served[2] is None or served[0].get("api_key") is not self.scope["api_key"]:
             raise ConfigurationError(
-                "requires(fresh=True) does not see the request that the middleware let in: it was called outside of "
-                "it, in another request's task, or in a thread without the request's context (contextvars)"
+                "requires(fresh=True), or with limit= or cost=, does not see the request that the middleware let in: "
+                "it was called outside of it, in another request's task, or in a thread without the request's context "
+                "(contextvars)"
             )
         return served
 
@@ -116,6 +140,8 @@ class Call:
 
     def _tell(self, problem: Problem) -> None:
         """Tell the log of a missing permission; of all else the middleware has told."""
+        if problem.outcome is Outcome.PERMISSION_DENIED and self.scope is not None and "limits" in self.scope:
+            self.scope["limits"].refuse()
         if problem.outcome is Outcome.PERMISSION_DENIED and self.served and self.scope is not None:
             self.served[1].refusal_log.tell(problem.outcome, self.scope.get("api_key"), self.scope)
 

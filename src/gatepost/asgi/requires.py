@@ -9,10 +9,10 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from starlette.requests import HTTPConnection
 
 from gatepost.asgi.context import note_refusal, serving
-from gatepost.asgi.refusals import Call, scope_of
+from gatepost.asgi.refusals import Call, Spending, scope_of
 from gatepost.asgi.responses import Problem, denied
 from gatepost.asgi.sources import Scope
-from gatepost.base import BadInputError, ConfigurationError, Outcome, PermissionDeniedError
+from gatepost.base import COST_MAX, BadInputError, ConfigurationError, Outcome, PermissionDeniedError, Quota, Rate
 from gatepost.rules import Catalogue, check_declared
 
 P = ParamSpec("P")
@@ -22,7 +22,13 @@ _CONNECTION = "connection"
 _CHECKS = "__gatepost_checks__"
 
 
-def requires(*permissions: str, any_of: Iterable[str] = (), fresh: bool = False) -> "Requirement":
+def requires(
+    *permissions: str,
+    any_of: Iterable[str] = (),
+    fresh: bool = False,
+    limit: Rate | Quota | None = None,
+    cost: int = 1,
+) -> "Requirement":
     """Let a route be used only with the permissions named: all of `permissions`, and one of `any_of` if any are.
 
     Goes directly on the handler, below the framework's own decorator. For sync and async functions, methods of
@@ -35,13 +41,29 @@ def requires(*permissions: str, any_of: Iterable[str] = (), fresh: bool = False)
     is not usable any more is answered 401, a database that does not answer 503. Sync handlers must run in a thread (all
     the frameworks above do that, Litestar with `sync_to_thread=True`), else `ConfigurationError` is raised.
 
+    `limit`: how much each key may use this route, beside its own limits; routes whose limits have one name share it.
+    `cost`: units that a request here takes from that, and from the limits of the key, in place of 1. Both are taken
+    once the permissions are there; a caller over a limit is answered 429. One round trip where Redis counts. Sync
+    handlers must run in a thread, as for `fresh`.
+
     Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name
     or on something that cannot be wrapped: at once, when the route is decorated.
     """
     check = PermissionCheck(check_declared(permissions), check_declared(any_of))
     if not check.all_of and not check.any_of:
         raise BadInputError('requires() names no permission: write @requires("NAME")')
-    return Requirement(check, fresh=fresh)
+    return Requirement(check, fresh=fresh, spending=_checked_spending(limit, cost))
+
+
+def _checked_spending(limit: Any, cost: Any) -> "Spending | None":
+    """What a route costs; `None` = as much as any. Raises `BadInputError`."""
+    if limit is not None and not isinstance(limit, Rate | Quota):
+        raise BadInputError(f"limit must be a Rate or a Quota, not {limit!r:.50}", "limit")
+    if not isinstance(cost, int) or isinstance(cost, bool) or not 1 <= cost <= COST_MAX:
+        raise BadInputError(f"cost must be a whole number, 1 to {COST_MAX}, not {cost!r:.50}", "cost")
+    if limit is not None and cost > (limit.burst if isinstance(limit, Rate) else limit.units):
+        raise BadInputError(f"cost must be at most what the limit has at once, or nobody is let in: {cost}", "cost")
+    return None if limit is None and cost == 1 else Spending(limit, cost)
 
 
 class Requirement:
@@ -52,9 +74,10 @@ class Requirement:
     )
     """What FastAPI hands to a dependency: the request or WebSocket."""
 
-    def __init__(self, check: "PermissionCheck", *, fresh: bool) -> None:
+    def __init__(self, check: "PermissionCheck", *, fresh: bool, spending: Spending | None = None) -> None:
         self.check = check
         self._fresh = fresh
+        self._spending = spending
 
     @overload
     def __call__(self, handler: Callable[P, R], /) -> Callable[P, R]: ...
@@ -70,6 +93,8 @@ class Requirement:
         if connection is not None:
             call = Call.of(self, (), {_CONNECTION: connection})
             problem = (call.renew_from_thread() if self._fresh else None) or self.check.judge(connection.scope)
+            if problem is None and self._spending is not None:
+                problem = call.spend_from_thread(self._spending)
             if problem is not None:
                 call.respond(problem)
                 raise PermissionDeniedError(problem.body.decode())  # there was no route to tell from its dependency
@@ -81,7 +106,7 @@ class Requirement:
         return self._guard(handler)
 
     def _guard(self, handler: Callable[P, R]) -> Callable[P, R]:
-        check, fresh = self.check, self._fresh
+        check, fresh, spending = self.check, self._fresh, self._spending
         checks = (*checks_of(handler), check)
         if not callable(handler) or inspect.isclass(handler) or isinstance(handler, staticmethod):
             raise BadInputError(f"requires() cannot wrap {handler!r}: put it directly on functions and methods")
@@ -94,6 +119,8 @@ class Requirement:
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 renewed = await Call.of(handler, args, kwargs).renew() if fresh else None
                 problem = renewed or check.judge(scope_of(args, kwargs))
+                if problem is None and spending is not None:
+                    problem = await Call.of(handler, args, kwargs).spend(spending)
                 if problem is not None:
                     return await Call.of(handler, args, kwargs).refuse(problem)
                 return await answer(*args, **kwargs)
@@ -104,6 +131,8 @@ class Requirement:
             def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 renewed = Call.of(handler, args, kwargs).renew_from_thread() if fresh else None
                 problem = renewed or check.judge(scope_of(args, kwargs))
+                if problem is None and spending is not None:
+                    problem = Call.of(handler, args, kwargs).spend_from_thread(spending)
                 if problem is not None:
                     return Call.of(handler, args, kwargs).respond(problem)
                 return handler(*args, **kwargs)

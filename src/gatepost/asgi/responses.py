@@ -50,6 +50,9 @@ _TABLE: Mapping[Outcome, _Line] = {
         HTTPStatus.FORBIDDEN, "The API key may not be used from this address.", WEBSOCKET_FORBIDDEN
     ),
     Outcome.PROJECT_DENIED: _Line(HTTPStatus.FORBIDDEN, "The API key belongs to another project.", WEBSOCKET_FORBIDDEN),
+    Outcome.LIMIT_EXCEEDED: _Line(
+        HTTPStatus.TOO_MANY_REQUESTS, "The API key has used up one of its limits.", WEBSOCKET_TRY_AGAIN_LATER
+    ),
     Outcome.UNAVAILABLE: _Line(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The API key could not be checked right now. Try again later.",
@@ -120,6 +123,11 @@ class Problem:
     async def _respond(self, send: Send, kind: str, *, with_body: bool) -> None:
         await send({"type": f"{kind}.response.start", "status": self.status, "headers": self.all_headers})
         await send({"type": f"{kind}.response.body", "body": self.body if with_body else b""})
+
+
+def unavailable(retry_after: int) -> Problem:
+    """The refusal of a request that nobody can judge now. `retry_after`: seconds."""
+    return Problem(Outcome.UNAVAILABLE, headers=((b"retry-after", str(retry_after).encode()),))
 
 
 def close_message(outcome: Outcome) -> Message:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp, Receive, Send
 
 from gatepost.asgi.context import serving
-from gatepost.asgi.routing import Routing
+from gatepost.asgi.routes import Routing
 from gatepost.asgi.sources import Scope
 
 if TYPE_CHECKING:

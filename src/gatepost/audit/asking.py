@@ -8,7 +8,8 @@ from typing import Any, Self
 import httpx2
 import orjson
 
-from gatepost.base import Answer, BadInputError, GatepostError, Outcome, Worker, WorkerAnswers, line_of
+from gatepost.base import BadInputError, GatepostError, Outcome, Worker, line_of
+from gatepost.health import Answer, WorkerAnswers
 from gatepost.probes import TOKEN_HEADER
 
 ANSWER_SECONDS = 5.0

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from gatepost.audit.asking import UnansweredError
 from gatepost.audit.judgement import VIOLATIONS, Bound, Circumstances, Judgement, judge
-from gatepost.base import UNSEEN_FACTOR, Absent, Clock, Outcome, Worker, WorkerAnswers, boot_clock, decide, decode
+from gatepost.base import Absent, Clock, Outcome, Worker, boot_clock, decide, decode
 from gatepost.database import Database, Position, Reading
 from gatepost.freshness import certainly_over
+from gatepost.health import UNSEEN_FACTOR, WorkerAnswers
 from gatepost.probes import DIGESTS_MAX
 
 if TYPE_CHECKING:

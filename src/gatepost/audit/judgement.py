@@ -7,8 +7,9 @@ not say so either (whoever made the change may have stopped to wait), and `max_s
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gatepost.base import Answer, Outcome
+from gatepost.base import Outcome
 from gatepost.freshness import certainly_over
+from gatepost.health import Answer
 
 
 class Judgement(StrEnum):

@@ -1,8 +1,5 @@
 """What everything else is made of: values, errors, clocks, the text of a secret. Knows no other room; does no I/O."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from gatepost.base.actor import Actor as Actor
 from gatepost.base.actor import ActorKind as ActorKind
 from gatepost.base.clock import Clock as Clock
@@ -29,6 +26,33 @@ from gatepost.base.errors import UnavailableError as UnavailableError
 from gatepost.base.errors import UncertainCommitError as UncertainCommitError
 from gatepost.base.errors import UnknownPermissionError as UnknownPermissionError
 from gatepost.base.errors import line_of as line_of
+from gatepost.base.limit_text import LIMIT_EXAMPLES as LIMIT_EXAMPLES
+from gatepost.base.limit_text import limit_of_text as limit_of_text
+from gatepost.base.limit_text import limit_text as limit_text
+from gatepost.base.limits import COST_MAX as COST_MAX
+from gatepost.base.limits import LIMITS_MAX as LIMITS_MAX
+from gatepost.base.limits import MICROSECONDS as MICROSECONDS
+from gatepost.base.limits import NO_LIMITS as NO_LIMITS
+from gatepost.base.limits import ON_OUTAGE as ON_OUTAGE
+from gatepost.base.limits import PER_MAX as PER_MAX
+from gatepost.base.limits import PERIOD_SECONDS as PERIOD_SECONDS
+from gatepost.base.limits import UNITS_MAX as UNITS_MAX
+from gatepost.base.limits import UNREADABLE as UNREADABLE
+from gatepost.base.limits import Limit as Limit
+from gatepost.base.limits import Limits as Limits
+from gatepost.base.limits import OnOutage as OnOutage
+from gatepost.base.limits import Quota as Quota
+from gatepost.base.limits import QuotaPeriod as QuotaPeriod
+from gatepost.base.limits import Rate as Rate
+from gatepost.base.limits import Slots as Slots
+from gatepost.base.limits import checked_limits as checked_limits
+from gatepost.base.limits import limit_as_json as limit_as_json
+from gatepost.base.limits import limit_of_json as limit_of_json
+from gatepost.base.limits import limits_of as limits_of
+from gatepost.base.limits import limits_of_json as limits_of_json
+from gatepost.base.limits import limits_of_stored as limits_of_stored
+from gatepost.base.limits import readable_limits as readable_limits
+from gatepost.base.limits import stored_limits as stored_limits
 from gatepost.base.models import ACTOR_ID_MAX as ACTOR_ID_MAX
 from gatepost.base.models import ACTOR_MAX as ACTOR_MAX
 from gatepost.base.models import ADDRESS_MAX as ADDRESS_MAX
@@ -69,6 +93,7 @@ from gatepost.base.record import Absent as Absent
 from gatepost.base.record import BoundedRecord as BoundedRecord
 from gatepost.base.record import Credentials as Credentials
 from gatepost.base.record import Found as Found
+from gatepost.base.record import LimitedRecord as LimitedRecord
 from gatepost.base.record import Record as Record
 from gatepost.base.record import Row as Row
 from gatepost.base.record import decode as decode
@@ -104,24 +129,3 @@ from gatepost.base.usage import SecretState as SecretState
 from gatepost.base.usage import Usage as Usage
 from gatepost.base.usage import Use as Use
 from gatepost.base.usage import secret_id as secret_id
-
-if TYPE_CHECKING:
-    from gatepost.base.health import UNSEEN_FACTOR as UNSEEN_FACTOR
-    from gatepost.base.health import Answer as Answer
-    from gatepost.base.health import DatabaseStatus as DatabaseStatus
-    from gatepost.base.health import Finding as Finding
-    from gatepost.base.health import LookupCounts as LookupCounts
-    from gatepost.base.health import MemoryStatus as MemoryStatus
-    from gatepost.base.health import RedisStatus as RedisStatus
-    from gatepost.base.health import ServingStatus as ServingStatus
-    from gatepost.base.health import Status as Status
-    from gatepost.base.health import WorkerAnswers as WorkerAnswers
-    from gatepost.base.health import WorkerStatus as WorkerStatus
-else:  # a checker finds wrong names by itself, unless it sees this
-
-    def __getattr__(name: str) -> Any:
-        """The values of `health`, which only who asks how a worker does needs: to make them takes as long as all else
-        here."""
-        if name == "health" or name.startswith("_"):  # the module, while it is being imported; no name of it
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module("gatepost.base.health"), name)

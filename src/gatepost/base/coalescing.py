@@ -8,51 +8,50 @@ freshness. One given by `join` stands for a read that had begun before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Coalescer(Generic[V]):
-    """Gathers the digests asked for in one turn of the event loop into one call of `fetch`.
+class Coalescer(Generic[K, V]):
+    """Gathers the digests, or whatever else is asked for, in one turn of the event loop into one call of `fetch`.
 
     `fetch(digests)`: answers a value for each digest, or raises for all; ends by itself. `size`: most digests per call.
     `at_once`: most calls at the same time. Every asker has a future of its own, so one that is cancelled takes nobody
     with it.
     """
 
-    def __init__(
-        self, fetch: Callable[[Sequence[bytes]], Awaitable[Mapping[bytes, V]]], *, size: int, at_once: int
-    ) -> None:
+    def __init__(self, fetch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, size: int, at_once: int) -> None:
         self._fetch = fetch
         self._size = size
         self._at_once = at_once
-        self._asked: dict[bytes, list[asyncio.Future[V]]] = {}
-        self._under_way: dict[bytes, list[asyncio.Future[V]]] = {}
+        self._asked: dict[K, list[asyncio.Future[V]]] = {}
+        self._under_way: dict[K, list[asyncio.Future[V]]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._coming: set[asyncio.Task[None]] = set()
         """Of those that run, the ones that have not begun."""
         self._creating = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def ask(self, digest: bytes) -> asyncio.Future[V]:
+    def ask(self, digest: K) -> asyncio.Future[V]:
         """The value, from a fetch that begins after this call. The future raises what the fetch raises."""
         waiters = self._asked.get(digest)
         return self._wait(self._begin(digest) if waiters is None else waiters)
 
-    def join(self, digest: bytes) -> asyncio.Future[V] | None:
+    def join(self, digest: K) -> asyncio.Future[V] | None:
         """The value from a fetch that began before this call; `None` where there is none."""
         waiters = self._under_way.get(digest)
         return None if waiters is None else self._wait(waiters)
 
-    def ask_or_join(self, digest: bytes) -> asyncio.Future[V]:
+    def ask_or_join(self, digest: K) -> asyncio.Future[V]:
         """The value, from a fetch under way if there is one: for values that are checked by `as_of` in any case."""
         waiters = self._under_way.get(digest, self._asked.get(digest))
         return self._wait(self._begin(digest) if waiters is None else waiters)
 
-    def expect(self, digest: bytes) -> None:
+    def expect(self, digest: K) -> None:
         """Have the value fetched, unless that is under way or about to begin: for those who will join it."""
         if digest not in self._under_way and digest not in self._asked:
             self._begin(digest)
@@ -73,7 +72,7 @@ class Coalescer(Generic[V]):
         waiters.append(future)
         return future
 
-    def _begin(self, digest: bytes) -> list[asyncio.Future[V]]:
+    def _begin(self, digest: K) -> list[asyncio.Future[V]]:
         waiters: list[asyncio.Future[V]] = []
         self._asked[digest] = waiters
         if not self._coming:
@@ -107,7 +106,7 @@ class Coalescer(Generic[V]):
             self._schedule()
         await self._answer(batch)
 
-    async def _answer(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
+    async def _answer(self, batch: Mapping[K, list[asyncio.Future[V]]]) -> None:
         self._under_way |= batch
         try:
             fetched = await self._fetch(list(batch))
@@ -127,12 +126,12 @@ class Coalescer(Generic[V]):
         finally:
             self._forget(batch)
 
-    def _forget(self, batch: Mapping[bytes, list[asyncio.Future[V]]]) -> None:
+    def _forget(self, batch: Mapping[K, list[asyncio.Future[V]]]) -> None:
         """It is under way no more; another fetch of the same digest may be."""
         for digest, waiters in batch.items():
             if self._under_way.get(digest) is waiters:
                 del self._under_way[digest]
 
 
-def _still_waiting(batch: Mapping[bytes, list[asyncio.Future[V]]]) -> list[asyncio.Future[V]]:
+def _still_waiting(batch: Mapping[K, list[asyncio.Future[V]]]) -> list[asyncio.Future[V]]:
     return [waiter for waiters in batch.values() for waiter in waiters if not waiter.done()]

@@ -10,6 +10,8 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 import orjson
 from starlette.authentication import BaseUser
 
+from gatepost.base.limits import NO_LIMITS, Limit, Limits, stored_limits
+
 T = TypeVar("T")
 
 YEAR_MIN, YEAR_MAX = 1, 9999
@@ -44,6 +46,7 @@ class Outcome(StrEnum):
     AMBIGUOUS = "key_ambiguous"
     PERMISSION_DENIED = "permission_denied"
     ADDRESS_DENIED = "address_denied"
+    LIMIT_EXCEEDED = "limit_exceeded"
     PROJECT_DENIED = "project_denied"
     UNAVAILABLE = "unavailable"
 
@@ -76,9 +79,10 @@ class APIKey(BaseUser):
     `id`: 12 base62 characters. `project`: the tenant, `None` = every project. `description`: 1 to 200 characters.
     `permissions`: names of the catalogue. `active`: switched on. `created_at`, `updated_at`: aware, UTC, the database's
     clock. `expires_at`: aware, UTC, `None` = never. `allow`: the networks that it may be used from, in CIDR notation;
-    `None` = anywhere, empty = nowhere. `hint`: start and last four characters of the current secret.
-    `old_secret`: the one before it, while it still works; `None` = there is none. `last_used_at`: aware, UTC, up to a
-    minute behind; `None` = never. Only reads for management tell these three: they are `None` in a request's key.
+    `None` = anywhere, empty = nowhere. `limits`: how much it may be used; empty = as much as it likes. `hint`: start
+    and last four characters of the current secret. `old_secret`: the one before it, while it still works; `None` =
+    there is none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell
+    these three: they are `None` in a request's key.
     """
 
     id: str
@@ -90,6 +94,7 @@ class APIKey(BaseUser):
     updated_at: datetime
     expires_at: datetime | None
     allow: tuple[str, ...] | None = None
+    limits: Limits = NO_LIMITS
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -110,8 +115,10 @@ class APIKey(BaseUser):
         """24 hex characters that change with every change of the key: what `if_version=` and HTTP's ETag compare."""
         content: list[Any] = [self.id, self.project, self.description, sorted(self.permissions), self.active]
         content += [self.created_at, self.updated_at, self.expires_at]
-        text = orjson.dumps(content if self.allow is None else [*content, self.allow])
-        return blake2b(text, digest_size=VERSION_BYTES).hexdigest()
+        bounds = [self.allow, stored_limits(self.limits)]
+        while bounds and bounds[-1] is None:
+            del bounds[-1]
+        return blake2b(orjson.dumps([*content, *bounds]), digest_size=VERSION_BYTES).hexdigest()
 
     @property
     def is_authenticated(self) -> bool:
@@ -292,8 +299,8 @@ class Receipt:
 class ImportedKey:
     """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
 
-    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`,
-    `expires_at`, `allow`: as for `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters.
+    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`, `expires_at`,
+    `allow`, `limits`: as for `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters.
     """
 
     digest: bytes = field(repr=False)
@@ -303,4 +310,5 @@ class ImportedKey:
     active: bool = True
     expires_at: datetime | None = None
     allow: Sequence[str] | None = None
+    limits: Sequence[Limit] = ()
     hint: str = ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.authentication import AuthCredentials
 
+from gatepost.base.limits import NO_LIMITS, Limits, readable_limits
 from gatepost.base.models import APIKey
 from gatepost.base.networks import Networks, networks_of
 
@@ -27,8 +28,8 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 Row = Sequence[Any]
 """(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires,
-allow): moments are float seconds since the epoch (UTC), `None` = never; `allow` is JSON of the networks that the key
-may be used from, `None` = anywhere."""
+allow, limits): moments are float seconds since the epoch (UTC), `None` = never; `allow` is JSON of the networks that
+the key may be used from, `None` = anywhere; `limits` is what `stored_limits` makes of its limits, `None` = none."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Record(APIKey):
         _content: bytes
 
     def __init__(self, row: Row, as_of: int, until: float) -> None:
-        key_id, project, description, names, active, created, updated, key_expires, secret_expires, _allow = row
+        key_id, project, description, names, active, created, updated, key_expires, secret_expires, *_bounds = row
         permissions, auth = _permission_set(names)
         _set_content(self, _packed(key_id, description, created, updated, key_expires))
         _set_project(self, None if project is None else intern(project))
@@ -162,8 +163,33 @@ class BoundedRecord(Record):
 
 _set_ends_at, _set_judged, _set_networks = (vars(BoundedRecord)[name].__set__ for name in BoundedRecord.__slots__)
 
+
+@dataclass(frozen=True, init=False, repr=False)
+class LimitedRecord(BoundedRecord):
+    """A key that has limits. `limits`: empty where they cannot be read, so it cannot be used. `asked`: what who counts
+    makes of them, the first time; `None` = nobody has asked yet."""
+
+    __slots__ = ("asked", "limits")
+
+    if TYPE_CHECKING:  # annotated for the dataclass too, they would be compared
+        asked: Any
+        limits: Limits
+
+    def __init__(self, row: Row, as_of: int, until: float) -> None:
+        super().__init__(row, as_of, until)
+        _set_limits(self, readable_limits(row[_LIMITS]))
+        _set_asked(self, None)
+
+    def remember_asked(self, asked: Any) -> None:
+        """Keep it for the next request."""
+        _set_asked(self, asked)
+
+
+_set_asked, _set_limits = (vars(LimitedRecord)[name].__set__ for name in LimitedRecord.__slots__)
+
 _ALLOW = 9
-"""The place of the networks in a row."""
+_LIMITS = 10
+"""The places of networks and limits in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +207,9 @@ def decode(row: Row | None, as_of: int, until: float) -> Found:
     """The record that a row from a tier or the database tells of; `None` = there is no such key."""
     if row is None:
         return Absent(as_of, until)
+    limits = NO_LIMITS if row[_LIMITS] is None else readable_limits(row[_LIMITS])
+    if limits or limits.resets < 0:
+        return LimitedRecord(row, as_of, until)
     return Record(row, as_of, until) if row[_ALLOW] is None else BoundedRecord(row, as_of, until)
 
 
@@ -189,8 +218,9 @@ def to_payload(row: Row | None, as_of: int) -> bytes:
     `updated` is null in it where the key is as it was created, and nulls at the end are left out."""
     if row is None:
         return orjson.dumps([as_of])
-    *told, created, updated, key_expires, secret_expires, allow = row
-    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires, allow]
+    *told, created, updated, key_expires, secret_expires, allow, limits = row
+    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires]
+    told += [allow, limits]
     while told[-1] is None:
         del told[-1]
     return orjson.dumps(told)
@@ -205,13 +235,13 @@ def from_payload(payload: bytes) -> tuple[Row | None, int]:
     if not _LEAST <= length <= _MOST:
         raise ValueError("this is not a payload: it tells too little, or too much")
     told += _NULLS[length:]
-    as_of, *head, created, updated, key_expires, secret_expires, allow = told
+    as_of, *head, created, updated, key_expires, secret_expires, allow, limits = told
     if updated is None:
         updated = created
-    return (*head, created, updated, key_expires, secret_expires, allow), as_of
+    return (*head, created, updated, key_expires, secret_expires, allow, limits), as_of
 
 
-_LEAST, _MOST = 7, 11
+_LEAST, _MOST = 7, 12
 """Values of a payload with a key: up to `created`, and all."""
 
 _NULLS = (None,) * _MOST

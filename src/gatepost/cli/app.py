@@ -8,7 +8,7 @@ from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
 from gatepost.base import MissingExtraError
-from gatepost.cli import bulk, database, events, exchange, keys, secrets, usage
+from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, usage
 from gatepost.cli.audit import audit
 from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import ExitCode, report
@@ -52,7 +52,7 @@ app = Typer(
     pretty_exceptions_enable=False,
 )
 of_keys = Typer(help="Make and manage API keys.")
-for part in (keys, bulk, events, usage, secrets, exchange):
+for part in (keys, bulk, limits, events, usage, secrets, exchange):
     of_keys.add_typer(part.app)
 app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)

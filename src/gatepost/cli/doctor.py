@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from typer import Exit, Option
 
 from gatepost.addresses import ANYBODY, REMEDY, UNIX, Addresses, Seen, environment_believes_anybody
-from gatepost.base import BadInputError, Finding, Status, WorkerStatus
+from gatepost.base import BadInputError
 from gatepost.cli.failures import ExitCode
 from gatepost.cli.input import RedisOptions, load_addresses
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_pairs, print_rows
 from gatepost.cli.verb import verb
+from gatepost.health import Finding, Status, WorkerStatus
 
 SAME_SECONDS = 1.0
 """Seconds that clocks may be apart and still be called the same."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from gatepost.base import BadInputError, StillSpreadingError
+from gatepost.base import LIMIT_EXAMPLES, BadInputError, StillSpreadingError, limit_of_text
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
@@ -69,6 +69,15 @@ Allow = Annotated[
         "commas between. --allow '' is nowhere.",
     ),
 ]
+Limits = Annotated[
+    list[str] | None,
+    Option(
+        "--limit",
+        metavar="LIMIT",
+        help=f"How much it may be used: {LIMIT_EXAMPLES}; repeat it, or put commas between. --limit '' is as much "
+        "as it likes.",
+    ),
+]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
 
 
@@ -88,6 +97,7 @@ async def create(
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Default: every project.")] = None,
     expires: Expires = None,
     allow: Allow = None,
+    limit: Limits = None,
     inactive: Annotated[bool, Option("--inactive", help="Switched off, until it is activated.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -111,6 +121,7 @@ async def create(
             expires_at=expires_at,
             active=not inactive,
             allow=split_names(allow) if allow else None,
+            limits=[limit_of_text(each) for each in split_names(limit or ())],
             actor=options.who(),
         )
         print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet, made=made)
@@ -221,6 +232,7 @@ async def edit(
     never_expires: Annotated[bool, Option("--never-expires", help="Let it live for ever.")] = False,
     allow: Allow = None,
     anywhere: Annotated[bool, Option("--anywhere", help="Let it be used from anywhere.")] = False,
+    limit: Limits = None,
     no_wait: NoWait = False,
     timeout: Timeout = None,
 ) -> None:
@@ -229,9 +241,10 @@ async def edit(
         raise BadInputError("--expires and --never-expires exclude each other")
     if allow and anywhere:
         raise BadInputError("--allow and --anywhere exclude each other")
-    if description is None and not (permission or allow or anywhere or never_expires or expires):
+    if description is None and not (permission or allow or anywhere or limit or never_expires or expires):
         raise BadInputError(
-            "Nothing to change: name --description, --permission, --expires, --never-expires, --allow or --anywhere"
+            "Nothing to change: name --description, --permission, --expires, --never-expires, --allow, --anywhere or "
+            "--limit"
         )
     options.check_file()
     moment = (
@@ -244,6 +257,7 @@ async def edit(
             permissions=split_names(permission) if permission else None,
             expires_at=moment,
             allow=split_names(allow) if allow else None if anywhere else UNSET,
+            limits=[limit_of_text(each) for each in split_names(limit)] if limit else UNSET,
             actor=options.who(),
             wait=waiting(no_wait),
             timeout=timeout,

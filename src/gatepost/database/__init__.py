@@ -22,6 +22,7 @@ from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.order import Place as Place
 from gatepost.database.order import Sort as Sort
+from gatepost.database.quotas import Leased as Leased
 from gatepost.database.usage import UsageBatch as UsageBatch
 from gatepost.database.usage import UsagePage as UsagePage
 from gatepost.database.usage import UsageTables as UsageTables

@@ -21,9 +21,17 @@ from sqlalchemy import (
     update,
 )
 
-from gatepost.base import NEVER_USED, Actor, ActorKind, APIKey, KeyNotFoundError, allow_of
-from gatepost.database.rows import KEYS, as_key
-from gatepost.database.schema import batches, events, keys, last_used, one_of, secrets, term_rows, terms
+from gatepost.base import (
+    NEVER_USED,
+    Actor,
+    ActorKind,
+    APIKey,
+    KeyNotFoundError,
+    allow_of,
+    limit_as_json,
+    limits_of,
+)
+from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, term_rows, terms
 from gatepost.database.transaction import Rows, Transaction
 
 
@@ -85,7 +93,7 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys, with the commit at the latest. `rows`: columns of `gatepost_keys` that are the caller's to say,
         plus `digest`, `hint` and, where the secret is kept, `sealed`."""
-        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow")
+        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow", "limits")
         common = {
             "created_at": self.now,
             "updated_at": self.now,
@@ -346,7 +354,7 @@ def _end_detail(row: Any) -> dict[str, Any]:
 
 def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
     """What an event tells of a key that is made or deleted."""
-    expires_at, allow = row["expires_at"], allow_of(row["allow"])
+    expires_at, allow, limits = row["expires_at"], allow_of(row["allow"]), limits_of(row["limits"])
     return {
         "description": row["description"],
         "permissions": row["permissions"].split(),
@@ -354,4 +362,5 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         "active": row["active"],
         "expires_at": None if expires_at is None else expires_at.isoformat(),
         **({} if allow is None else {"allow": [*allow]}),
+        **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
     }

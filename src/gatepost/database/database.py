@@ -49,8 +49,8 @@ from gatepost.database.filter import Filter
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.listing import Listing
 from gatepost.database.log import LogPage, MadePage
-from gatepost.database.rows import KEYS, as_key, as_plain
-from gatepost.database.schema import events, keys, schema, settings
+from gatepost.database.quotas import Quotas
+from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.transaction import Transaction
@@ -120,6 +120,7 @@ class Database:
         # its own, for others may have the same engine: who closes takes away but that
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
+        self.quotas = Quotas(self._reading)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -302,6 +303,11 @@ class Database:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
+    async def has_limits(self) -> bool:
+        """Whether any key has limits. One round trip, which may look at every key."""
+        async with self._reading("Looking for limits") as connection:
+            return await connection.scalar(select(keys.c.id).where(keys.c.limits.is_not(None)).limit(1)) is not None
+
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
         """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,
         two by expiry, three or four by terms."""
@@ -391,6 +397,4 @@ class Database:
             if group.is_committed is None:
                 raise NobodyKnowsError from lost
             if not group.is_committed:
-                raise UnavailableError(
-                    "The database went away in the commit (nothing was changed): try again"
-                ) from lost
+                raise UnavailableError("The database went away in COMMIT (nothing was changed): try again") from lost

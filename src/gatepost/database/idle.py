@@ -18,8 +18,7 @@ from sqlalchemy import (
     true,
 )
 
-from gatepost.database.rows import last_use
-from gatepost.database.schema import keys, last_used, moment_in, unused_moment
+from gatepost.database.schema import keys, last_use, last_used, moment_in, unused_moment
 
 if TYPE_CHECKING:
     from gatepost.database.order import Place, Sort

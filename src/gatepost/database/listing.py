@@ -25,11 +25,12 @@ from gatepost.database.conditions import Ends, HasTerm, has_term, ordered_expiry
 from gatepost.database.filter import Condition, Filter, listed, read_first
 from gatepost.database.idle import OfIndex, ordered_use, walked
 from gatepost.database.order import Place, Sort
-from gatepost.database.rows import as_key, told_columns
 from gatepost.database.schema import (
     NEVER,
+    as_key,
     keys,
     secrets,
+    told_columns,
 )
 
 FEW = 2000

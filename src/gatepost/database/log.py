@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
 from gatepost.database.order import Place, Sort
-from gatepost.database.rows import KEYS, as_event, as_key
-from gatepost.database.schema import events, keys
+from gatepost.database.schema import KEYS, as_event, as_key, events, keys
 
 CLOCK_STEP = timedelta(minutes=1)
 """How far the database's clock may have been put back between two changes without any being missed by their moments."""

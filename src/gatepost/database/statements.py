@@ -37,6 +37,7 @@ def _records_statement(
         key.c.expires_at,
         secret.c.expires_at,
         key.c.allow,
+        key.c.limits,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
     return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     literal_column,
     select,
@@ -65,6 +66,7 @@ def _following() -> Select[Any]:
 
 
 _FOLLOWING = _following()
+_COUNT = select(func.count()).select_from(workers)
 _ACKED = select(workers.c.id, workers.c.acked_seq)
 
 
@@ -114,6 +116,11 @@ class Workers:
         """Of each worker's id its `acked_seq`: a fifth of what `read_all` costs."""
         async with self._connection("Reading the workers") as connection:
             return dict((await connection.execute(_ACKED)).all())
+
+    async def count(self) -> int:
+        """How many rows there are."""
+        async with self._connection("Counting the workers") as connection:
+            return await connection.scalar(_COUNT) or 0
 
     async def read_after(self, worker_id: str, most: int) -> Sequence[WorkerRow]:
         """The rows that follow `worker_id` in a ring by id, without its own; at most `most`. Looks at twice as many

@@ -3,13 +3,13 @@
 from gatepost.keys.api_keys import APIKeys as APIKeys
 from gatepost.keys.arguments import Filters as Filters
 from gatepost.keys.arguments import Wait as Wait
-from gatepost.keys.environment import SERVER_KEYS as SERVER_KEYS
-from gatepost.keys.environment import VAULT_KEYS as VAULT_KEYS
-from gatepost.keys.environment import load as load
 from gatepost.keys.parts import DEFAULT_DATABASE as DEFAULT_DATABASE
 from gatepost.keys.parts import GRACE_MAX as GRACE_MAX
 from gatepost.keys.parts import MAX_GRACE as MAX_GRACE
+from gatepost.keys.parts import SERVER_KEYS as SERVER_KEYS
+from gatepost.keys.parts import VAULT_KEYS as VAULT_KEYS
 from gatepost.keys.parts import do_nothing as do_nothing
+from gatepost.keys.parts import load as load
 from gatepost.keys.presentation import actor_text as actor_text
 from gatepost.keys.presentation import event_json as event_json
 from gatepost.keys.presentation import key_json as key_json

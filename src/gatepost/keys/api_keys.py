@@ -2,7 +2,6 @@
 of in full."""
 
 import os
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
@@ -11,7 +10,6 @@ from gatepost.base import (
     DEFAULT_PREFIX,
     Actor,
     APIKey,
-    BoundedRecord,
     ChangeEvent,
     EditedKey,
     ImportedKey,
@@ -24,14 +22,13 @@ from gatepost.base import (
     Record,
     Total,
     Verdict,
-    Worker,
 )
 from gatepost.keys import (
     deleting,
     editing,
-    environment,
     importing,
     judging,
+    limiting,
     listing,
     log,
     making,
@@ -41,18 +38,23 @@ from gatepost.keys import (
     switching,
 )
 from gatepost.keys import usage as using
-from gatepost.keys.parts import DEFAULT_DATABASE, MAX_GRACE, Parts, Settings, do_nothing, forget_at_fork, know_nothing
+from gatepost.keys.lifecycle import Lifecycle
+from gatepost.keys.parts import (
+    DEFAULT_DATABASE,
+    MAX_GRACE,
+    Settings,
+    do_nothing,
+    environment,
+)
 from gatepost.rules import DAM, UNNAMED, UNSET, Catalogue, Unset
 
 if TYPE_CHECKING:
-    import asyncio
-
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from gatepost.base import Pruned, Status, Usage, WorkerAnswers
-    from gatepost.database import Database
+    from gatepost.base import Pruned, Usage
     from gatepost.database.schema import SchemaStatus
+    from gatepost.health import Status, WorkerAnswers
     from gatepost.keys.arguments import (
         Edit,
         EventFilters,
@@ -64,11 +66,10 @@ if TYPE_CHECKING:
         UsageDays,
         UsageFilters,
     )
-    from gatepost.keys.parts import Opened
-    from gatepost.usage import UsageCounter
+    from gatepost.limits import LimitState
 
 
-class APIKeys:
+class APIKeys(Lifecycle):
     """The keys behind one database, seen from one process. Opens nothing until `async with keys:` or `open`.
 
     `database`: a URL, or an `AsyncEngine` that you close. `redis`: a URL, or a `redis.asyncio` client that you close;
@@ -119,17 +120,7 @@ class APIKeys:
             max_grace=max_grace,
             usage=usage,
         )
-        self._parts = Parts(settings)
-        self.hit: Callable[[bytes], Record | None] = know_nothing
-        """The key of the secret with this digest (32 bytes), if this process remembers it and it may be used now;
-        `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: while the keys are open
-        `Lookup.hit`, or the same compiled."""
-        self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
-        """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
-        self.loop: asyncio.AbstractEventLoop | None = None
-        """The event loop that the keys were opened in; `None` while they are closed."""
-        self.uses: UsageCounter | None = None
-        """What counts requests; `None` = nothing does, also while the keys are closed."""
+        super().__init__(settings)
 
     if not TYPE_CHECKING:  # a checker says that there is no such name
 
@@ -174,64 +165,6 @@ class APIKeys:
         """Whether secrets are stored so that `reveal` can give them back."""
         return self._parts.settings.vault is not None
 
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        await self.close()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the keys can be used now: opened, in an event loop that is still there."""
-        return self._parts.is_open
-
-    async def open(self) -> bool:
-        """Connect to the database; answers whether this call did it (`False`: they were open already).
-
-        Raises `SchemaError` where the tables are missing or do not fit (an SQLite file gets them by itself),
-        `MissingExtraError`, `UnavailableError`, `ConfigurationError` where they are open in another event loop. A Redis
-        that does not answer is no error.
-        """
-        asked = time.monotonic()
-        async with self._parts.turn():
-            if not await self._parts.open(asked):
-                return False
-            opened = self._opened()
-            self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
-            self.bounded_hit = opened.lookup.bounded_hit
-            self.uses = None if opened.flushing is None else opened.flushing.counter
-            forget_at_fork(self)
-            return True
-
-    async def close(self) -> None:
-        """Close what `open` opened. Engines and clients that were handed in stay open. Raises `ConfigurationError` in
-        another event loop than that they were opened in, unless that is closed."""
-        async with self._parts.turn():
-            self._know_nothing()
-            await self._parts.close()
-
-    def _forget_in_child(self) -> None:
-        """In a process that was forked: nothing that was remembered counts until it opens the keys for itself."""
-        self._parts.forget()
-        self._know_nothing()
-
-    def _know_nothing(self) -> None:
-        self.hit = self.bounded_hit = know_nothing
-        self.loop = self.uses = None
-
-    def _opened(self) -> "Opened":
-        return self._parts.opened()
-
-    @property
-    def _database(self) -> "Database":
-        return self._parts.database
-
-    async def serve(self) -> None:
-        """Begin to follow the change log, so that lookups may be remembered. The middleware and `verify` do it
-        themselves. One to four round trips; nothing where it runs already. Raises `UnavailableError`."""
-        await self._opened().serve()
-
     async def create_schema(self, *, terms_anew: bool = False) -> None:
         """Make or migrate the tables; safe to call at every start and from several processes at once. `terms_anew`:
         also write anew what lists are searched by, which an older version of gatepost does not keep up to date."""
@@ -247,26 +180,6 @@ class APIKeys:
         from gatepost.keys import checkup  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
         return await checkup.status(self._parts)
-
-    @property
-    def lease_seconds(self) -> float:
-        """For how long what is remembered here may be believed without a word from the database; 0 = not at all."""
-        return 0.0 if self._parts.current is None else self._parts.current.freshness.lease_seconds()
-
-    @property
-    def worker(self) -> Worker | None:
-        """This process's place among the workers; `None` while it has none."""
-        return None if self._parts.current is None else self._parts.current.freshness.worker
-
-    async def ping(self) -> None:
-        """Return when the database has answered. One round trip. Raises `UnavailableError`, and `ConfigurationError`
-        where the keys are closed."""
-        await self._database.read_position()
-
-    def derived_keys(self, purpose: str) -> Sequence[bytes]:
-        """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
-        that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
-        return self._opened().derived_keys(purpose)
 
     async def create(self, description: str, permissions: Iterable[str] = (), **making_of: Unpack["Making"]) -> Issued:
         """Make a key; its secret is told in the answer and never again. More: `making.create`."""
@@ -322,9 +235,18 @@ class APIKeys:
         return await using.prune(self._parts, **kept)
 
     async def update(self, key_id: str, **edit: Unpack["Edit"]) -> EditedKey:
-        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`; what is not named stays as
-        it is. Waits as `deactivate` does where it takes something away. More: `editing.update`."""
+        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`, `limits`; what is not named
+        stays as it is. Waits as `deactivate` does where it takes something away. More: `editing.update`."""
         return await editing.update(self._parts, key_id, **edit)
+
+    async def limits(self, key_id: str, *, actor: str | Actor = UNNAMED) -> "Sequence[LimitState]":
+        """What is left of each limit of a key: of quotas what no worker has leased. Raises `KeyNotFoundError`,
+        `UnavailableError`. More: `limiting.limits`."""
+        return await limiting.limits(self._parts, key_id, actor=actor)
+
+    async def reset_limits(self, key_id: str, *, if_version: str | None = None, **how: Unpack["Options"]) -> EditedKey:
+        """Count anew for all limits of a key, everywhere when the call returns. More: `limiting.reset_limits`."""
+        return await limiting.reset_limits(self._parts, key_id, if_version=if_version, **how)
 
     async def activate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
         """Switch one key or many on, in one transaction. More: `switching.activate`."""

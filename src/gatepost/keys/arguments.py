@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal, TypedDict
 
-from gatepost.base import Actor, State
+from gatepost.base import Actor, Limit, State
 from gatepost.rules import Unset
 
 Wait = Literal["everywhere", "commit"]
@@ -28,6 +28,7 @@ class Making(TypedDict, total=False):
     expires_at: datetime | None
     active: bool
     allow: Iterable[str] | None
+    limits: Iterable[Limit]
     idempotency_key: str | None
     actor: str | Actor
 
@@ -40,6 +41,7 @@ class Edit(Options, total=False):
     permissions: Iterable[str] | None
     expires_at: datetime | Unset | None
     allow: Iterable[str] | Unset | None
+    limits: Iterable[Limit] | Unset
     if_version: str | None
     force: bool
 

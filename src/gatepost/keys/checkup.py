@@ -11,20 +11,12 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from gatepost.base import (
-    DatabaseStatus,
-    RedisStatus,
-    ReplicaError,
-    ServingStatus,
-    Status,
-    UnavailableError,
-    Worker,
-    WorkerStatus,
-)
+from gatepost.base import ReplicaError, UnavailableError, Worker
 from gatepost.compiled import is_built
 from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
+from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, WorkerStatus
 from gatepost.keys.parts import Parts
 from gatepost.lookup import Lookup
 
@@ -60,7 +52,9 @@ async def look(
     database, and one to Redis at the same time. Raises `BadInputError` for an option of a URL that
     cannot be used, and nothing else."""
     own = None if freshness is None else freshness.worker
-    (state, workers), redis_state = await asyncio.gather(_look_at_database(database, own), _look_at_redis(redis))
+    (state, workers), redis_state = await asyncio.gather(
+        _look_at_database(database, own, shares=redis is not None), _look_at_redis(redis)
+    )
     return Status(
         version=version("gatepost"),
         compiled=is_built(),
@@ -75,7 +69,7 @@ async def look(
 
 
 async def _look_at_database(
-    database: Database, own: Worker | None
+    database: Database, own: Worker | None, *, shares: bool
 ) -> tuple[DatabaseStatus, Sequence[WorkerStatus] | None]:
     found = DatabaseStatus(needed=REVISIONS[-1])
     try:
@@ -92,6 +86,8 @@ async def _look_at_database(
             clock_ahead=position.now - time.time(),
         )
         rows = await database.workers.read_all()
+        if not shares and len(rows) > 1:
+            found = replace(found, splits_limits=await database.has_limits())
         file = await database.file()
         if file is not None and file.is_open_to_others:
             found = replace(found, open_to_others=str(file.path))
@@ -114,7 +110,8 @@ async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:
     if fault is not None:
         return RedisStatus(state="unreachable", reason=fault)
     seconds = time.perf_counter() - begun
-    return RedisStatus(state="reachable", seconds=seconds, doorbell=await redis.check_doorbell())
+    doorbell = await redis.check_doorbell()
+    return RedisStatus(state="reachable", seconds=seconds, doorbell=doorbell, limits=redis.limits_refusal)
 
 
 def _serving(freshness: Freshness | None, database: DatabaseStatus, deaf: str | None) -> ServingStatus | None:

@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gatepost.base import APIKey, BadInputError, Untold, allow_of, checked_networks, networks_text
+from gatepost.base import (
+    APIKey,
+    BadInputError,
+    Limit,
+    Untold,
+    allow_of,
+    checked_limits,
+    checked_networks,
+    limits_of,
+    networks_text,
+    stored_limits,
+)
 from gatepost.base import secret as secret_text
 from gatepost.keys.parts import Vault
 from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
@@ -19,6 +30,7 @@ def new_row(
     *,
     active: bool,
     allow: Iterable[str] | None = None,
+    limits: Iterable[Limit] = (),
 ) -> dict[str, Any]:
     """The columns of a new key, checked; all but its id and its secret's."""
     if not isinstance(active, bool):
@@ -30,6 +42,7 @@ def new_row(
         "active": active,
         "expires_at": checked_moment(expires_at),
         "allow": networks_text(checked_networks("allow", allow)),
+        "limits": stored_limits(checked_limits(limits)),
     }
 
 
@@ -54,6 +67,7 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         updated_at=now,
         expires_at=row["expires_at"],
         allow=allow_of(row["allow"]),
+        limits=limits_of(row["limits"]),
         hint=row["hint"],
     )
 

@@ -5,7 +5,21 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gatepost.base import Actor, APIKey, BadInputError, EditedKey, Propagation, checked_networks, covers, networks_text
+from gatepost.base import (
+    Actor,
+    APIKey,
+    BadInputError,
+    EditedKey,
+    Limit,
+    Limits,
+    Propagation,
+    checked_limits,
+    checked_networks,
+    covers,
+    limit_as_json,
+    networks_text,
+    stored_limits,
+)
 from gatepost.keys.arguments import Wait
 from gatepost.keys.change import changed_by, key_to_change
 from gatepost.keys.columns import joined
@@ -35,6 +49,7 @@ async def update(
     permissions: Iterable[str] | None = None,
     expires_at: datetime | Unset | None = UNSET,
     allow: Iterable[str] | Unset | None = UNSET,
+    limits: Iterable[Limit] | Unset = UNSET,
     if_version: str | None = None,
     force: bool = False,
     actor: str | Actor = UNNAMED,
@@ -42,12 +57,15 @@ async def update(
     timeout: float | None = None,
 ) -> EditedKey:
     """Edit a key; what is not named stays as it is. `expires_at=None`: never. `allow`: the networks that it may be used
-    from; `None` = anywhere, empty = nowhere. `if_version`: only while the key's `version` is still that one. `force`:
-    also where it weakens the key that the actor uses. That key's own life is not made longer by it.
+    from; `None` = anywhere, empty = nowhere. `limits`: how much it may be used. A quota that keeps its name goes on
+    from what it has counted, a rate that is another begins anew. The key that the actor uses cannot change its own.
+    `if_version`: only while the key's `version` is still that one. `force`: also where it weakens the key that the
+    actor uses. That key's own life is not made longer by it.
 
-    An edit that takes a permission or an address away or lets the key expire earlier waits as `deactivate` does; `wait`
-    and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`, `UnknownPermissionError`, `StaleKeyError`,
-    `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
+    An edit of limits, and one that takes a permission or an address away or lets the key expire earlier, waits as
+    `deactivate` does; `wait` and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`,
+    `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`,
+    `StillSpreadingError`. One transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
@@ -62,16 +80,19 @@ async def update(
         wanted["expires_at"] = checked_moment(expires_at)
     if not isinstance(allow, Unset):
         wanted["allow"] = checked_networks("allow", allow)
+    if not isinstance(limits, Unset):
+        wanted["limits"] = checked_limits(limits)
     if not wanted:
-        raise BadInputError("nothing to update: name description, permissions, expires_at or allow")
+        raise BadInputError("nothing to update: name description, permissions, expires_at, allow or limits")
     change, (before, key, changed) = await changed_by(
         parts, actor, lambda change, authority: _edit(change, authority, key_id, wanted, if_version, force=force)
     )
-    takes = "permissions" in wanted or wanted.get("expires_at") is not None or wanted.get("allow") is not None
+    takes = bool({"permissions", "limits"} & wanted.keys()) or wanted.get("expires_at") is not None
+    takes = takes or wanted.get("allow") is not None
     may_have_taken = takes and not changed
     if not (_takes_away(before, key) or may_have_taken):  # it may have been made by a call that nobody waited for
         patience = replace(patience, everywhere=False)
-    return await settled(parts, change, patience, lambda spread: _edited(key, spread), changed=changed)
+    return await settled(parts, change, patience, lambda spread: edited(key, spread), changed=changed)
 
 
 async def _edit(
@@ -86,12 +107,16 @@ async def _edit(
     """The key before the edit and after it, and whether anything of it is new."""
     check_in_future(wanted.get("expires_at"), change.now)
     before = key = await key_to_change(change, authority, key_id, if_version)
+    if "limits" in wanted:
+        wanted = {**wanted, "limits": Limits(wanted["limits"], before.limits.resets)}
     after = replace(before, **wanted)
     authority.check_grant(_given(before, after))
     if _is_more(before, after):
         authority.check_addresses(after.allow)
     if _is_longer(before, after):
         authority.check_longer_life(before)
+    if before.limits != after.limits:
+        authority.check_limits(before)
     if _takes_away(before, after):
         authority.check_own(before, force=force)
     changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
@@ -102,6 +127,8 @@ async def _edit(
             columns["permissions"] = joined(sorted(columns["permissions"]))
         if "allow" in columns:
             columns["allow"] = networks_text(columns["allow"])
+        if "limits" in columns:
+            columns["limits"] = stored_limits(columns["limits"])
         await change.update_key(after, columns, detail)
         key = await change.read_key(key_id)
     return before, key, bool(changed)
@@ -127,7 +154,10 @@ def _is_longer(before: APIKey, after: APIKey) -> bool:
 
 
 def _takes_away(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key do less, for a shorter time, or from fewer places."""
+    """Whether an edit lets a key do less, for a shorter time, or from fewer places; or other limits hold for it, and
+    are to hold everywhere."""
+    if before.limits != after.limits:
+        return True
     if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
         return True
     return after.expires_at is not None and (before.expires_at is None or after.expires_at < before.expires_at)
@@ -137,8 +167,10 @@ def _plain(value: Any) -> Any:
     """A value of a key as JSON has it."""
     if isinstance(value, frozenset):
         return sorted(value)
+    if isinstance(value, Limits):
+        return [*map(limit_as_json, value)]
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _edited(key: APIKey, propagation: Propagation) -> EditedKey:
+def edited(key: APIKey, propagation: Propagation) -> EditedKey:
     return EditedKey(**{each.name: getattr(key, each.name) for each in fields(key)}, propagation=propagation)

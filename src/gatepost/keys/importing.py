@@ -84,6 +84,13 @@ def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any
     if not isinstance(key.hint, str) or len(key.hint) > _HINT_MAX or not key.hint.isprintable():
         raise BadInputError(f"hint must be at most {_HINT_MAX} printable characters")
     row = new_row(
-        catalogue, key.description, key.permissions, key.project, key.expires_at, active=key.active, allow=key.allow
+        catalogue,
+        key.description,
+        key.permissions,
+        key.project,
+        key.expires_at,
+        active=key.active,
+        allow=key.allow,
+        limits=key.limits,
     )
     return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

@@ -21,7 +21,7 @@ from gatepost.keys.parts import Parts
 from gatepost.rules import UNSET, Unset
 
 if TYPE_CHECKING:
-    from gatepost.base import WorkerAnswers
+    from gatepost.health import WorkerAnswers
 
 
 def presented_text(secret: str, *, fresh: bool, address: str | None = None) -> Presented:
@@ -76,7 +76,7 @@ async def testify(parts: Parts, digests: Sequence[bytes]) -> "WorkerAnswers":
     same memory, Redis and database, in the same order and under the same lease. For the auditor, which has no
     secrets. At most the I/O of a request each. Raises `UnavailableError` where this worker cannot begin to serve.
     """
-    from gatepost.base import Answer, WorkerAnswers  # noqa: PLC0415 - only where an auditor asks
+    from gatepost.health import Answer, WorkerAnswers  # noqa: PLC0415 - only where an auditor asks
 
     opened = parts.opened()
     await opened.serve()

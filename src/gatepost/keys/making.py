@@ -11,6 +11,7 @@ from gatepost.base import (
     ActorKind,
     IdempotencyError,
     Issued,
+    Limit,
     SecretFormat,
     Untold,
     allow_of,
@@ -51,6 +52,7 @@ async def create(
     expires_at: datetime | None = None,
     active: bool = True,
     allow: Iterable[str] | None = None,
+    limits: Iterable[Limit] = (),
     idempotency_key: str | None = None,
     actor: str | Actor = UNNAMED,
 ) -> Issued:
@@ -59,15 +61,25 @@ async def create(
     `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters; `None` =
     every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be used from
     the start. `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere,
-    empty = nowhere. `idempotency_key`: 16 to 200 random characters; the same call with it within 24 hours makes no
-    second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`,
-    `IdempotencyError` where the idempotency key was used for something else, `UnavailableError`. One transaction.
+    empty = nowhere. `limits`: how much it may be used, 8 at most, each of another name. `idempotency_key`: 16 to 200
+    random characters; the same call with it within 24 hours makes no second key, but answers as the first did. Raises
+    `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `IdempotencyError` where the idempotency key was
+    used for something else, `UnavailableError`. One transaction.
     """
     actor = checked_actor(actor)
     Authority(actor).check_manage()
     if isinstance(project, Unset):
         project = actor.project
-    row = new_row(parts.settings.catalogue, description, permissions, project, expires_at, active=active, allow=allow)
+    row = new_row(
+        parts.settings.catalogue,
+        description,
+        permissions,
+        project,
+        expires_at,
+        active=active,
+        allow=allow,
+        limits=limits,
+    )
     seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
     if idempotency_key is not None:
         seeds = _seeds(parts.opened().format, _seed_label(actor, checked_idempotency_key(idempotency_key)))

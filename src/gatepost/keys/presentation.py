@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import UTC
 from typing import Any
 
-from gatepost.base import ActorKind, APIKey, ChangeEvent, Propagation, Usage
+from gatepost.base import ActorKind, APIKey, ChangeEvent, Propagation, Usage, limit_as_json
 
 
 def key_json(key: APIKey) -> Mapping[str, Any]:
@@ -21,6 +21,7 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "updated_at": key.updated_at,
         "expires_at": key.expires_at,
         "allow": None if key.allow is None else [*key.allow],
+        "limits": [*map(limit_as_json, key.limits)],
         "hint": key.hint,
         "old_secret": key.old_secret,
         "last_used_at": key.last_used_at,

@@ -23,8 +23,7 @@ from gatepost.base import (
     Clock,
     Coalescer,
     Found,
-    LookupCounts,
-    MemoryStatus,
+    LimitedRecord,
     Record,
     UnavailableError,
     boot_clock,
@@ -35,6 +34,7 @@ from gatepost.base import (
 from gatepost.compiled import memory_hit
 from gatepost.database import READ_MAX, Database, Reading
 from gatepost.freshness import FLOORS_MAX, Freshness
+from gatepost.health import LookupCounts, MemoryStatus
 from gatepost.lookup.memory import MemoryTier
 
 if TYPE_CHECKING:
@@ -108,6 +108,16 @@ class Lookup:
         still."""
         record = self._remembered(digest)
         if type(record) is BoundedRecord:
+            now = self._clock()
+            freshness = self._freshness
+            if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
+                return record
+        return None
+
+    def limited_hit(self, digest: bytes) -> LimitedRecord | None:
+        """As `bounded_hit`, of the keys that have limits, for which it answers `None`."""
+        record = self._remembered(digest)
+        if type(record) is LimitedRecord:
             now = self._clock()
             freshness = self._freshness
             if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:

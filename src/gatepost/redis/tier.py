@@ -6,6 +6,7 @@ raises for a fault of Redis. Names and values:
 
     gatepost:<4 characters for installation and form>:<16 bytes: start of the digest>
     <16 bytes: BLAKE2b keyed with the installation's seal key, over digest and payload> <payload: `record.to_payload`>
+    gatepost:{<the 4 characters>}:<16 bytes: of a limit's bucket>    what limits count: all at one node of a cluster
 """
 
 import asyncio
@@ -23,10 +24,11 @@ from redis.exceptions import InvalidResponse, RedisClusterException, RedisError,
 from gatepost.base import Timeout, line_of
 from gatepost.redis.clients import RedisClient, server_of
 from gatepost.redis.doorbell import Doorbell
+from gatepost.redis.scripts import LIMITS
 
 logger = logging.getLogger("gatepost.redis")
 
-FORMAT = b"gatepost rows 3"
+FORMAT = b"gatepost rows 4"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
 NAMESPACE_BYTES = 3
@@ -72,6 +74,8 @@ class RedisTier:
         self._client = self._server.client
         self._sealing = blake2b()
         self._prefix = b""
+        self._limits_prefix = b""
+        self._limits_refusal: str | None = None
         self._doorbell = Doorbell(self._server, b"gatepost:", timeout=timeout)
         self._doorbell_refusal: str | None = None
         self._doorbell_tried = asyncio.Event()
@@ -91,6 +95,7 @@ class RedisTier:
         self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
+        self._limits_prefix = b"gatepost:{" + urlsafe_b64encode(namespace) + b"}:"
         self._doorbell = Doorbell(self._server, self._prefix, timeout=self._timeout)
         fault = await self._ping()
         self._healthy = fault is None
@@ -189,6 +194,38 @@ class RedisTier:
         if self._healthy:
             self._pending |= dict.fromkeys(digests)
             self._wake_writer.set()
+
+    async def count(self, buckets: Sequence[bytes], arguments: Sequence[bytes | int]) -> Sequence[int] | None:
+        """What `limits.lua` answers about buckets (16 bytes each); `None` where Redis fails or refuses. One exchange.
+
+        All names have one hash tag: what a request is limited by is taken as a whole, so it must lie at one node.
+        """
+        if not self._healthy:
+            return None
+        try:
+            async with Timeout(self._timeout):
+                names = [self._limits_prefix + bucket for bucket in buckets]
+                answers: Sequence[int] = await LIMITS.run(self._client, names, arguments)
+        except ResponseError as refusal:  # full, a read-only replica, or a user without the rights: lookups go on
+            if self._limits_refusal is None:
+                logger.warning(
+                    "Redis refuses to count for limits (%s): each falls back to its on_outage. Where rights are "
+                    "missing, give its user: ACL SETUSER NAME +eval +evalsha +time +get +set +zadd +zcard +zrem "
+                    "+zremrangebyscore +pexpire",
+                    line_of(refusal),
+                )
+            self._limits_refusal = line_of(refusal)
+            return None
+        except _FAULTS as fault:
+            self._trip(fault)
+            return None
+        self._limits_refusal = None
+        return answers
+
+    @property
+    def limits_refusal(self) -> str | None:
+        """Why Redis refused to count for limits the last time, in a line; `None` = it did not."""
+        return self._limits_refusal
 
     async def nudge(self) -> None:
         """Ring at every worker, so that it polls now. May be lost; nobody relies on it."""

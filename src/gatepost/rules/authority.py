@@ -97,6 +97,11 @@ class Authority:
                 "itself, be used from elsewhere"
             )
 
+    def check_limits(self, subject: Subject) -> None:
+        """Raise `AccessDeniedError` where a key would change how much it may be used itself."""
+        if self.is_limited and subject.id == self.actor.key_id:
+            raise AccessDeniedError("A key cannot change its own limits: ask somebody else who manages keys")
+
     def check_hand_out(self, subject: Subject) -> None:
         """Raise `AccessDeniedError` where the actor would bring to life, or be told a secret of, a key that may do more
         than it may itself."""

@@ -50,9 +50,23 @@ def _make_sensible(case: Any) -> None:
                     members[name] = LATE
             if isinstance(members.get("allow"), list):  # what is a network no schema tells
                 members["allow"] = [f"10.{number}.0.0/16" for number, _ in enumerate(members["allow"])]
+            if isinstance(members.get("limits"), list):
+                members["limits"] = [
+                    _sensible_limit(limit, f"n{number}")
+                    for number, limit in enumerate(members["limits"])
+                    if isinstance(limit, dict)
+                ]
     for name in {"If-Match", "If-None-Match"} & case.headers.keys():
         if not re.match(r'\*|(W/)?"', case.headers[name]):  # in its coverage phase it sends 0, and calls that valid
             case.headers[name] = "*"
+
+
+def _sensible_limit(limit: dict[str, Any], name: str) -> dict[str, Any]:
+    """No schema tells that a burst is at most all units, and that names differ; and 7.0 is an integer to schemas."""
+    limit = {**limit, "name": name, "units": 7} | ({"burst": 7} if "burst" in limit else {})
+    if isinstance(limit.get("per"), float):
+        limit["per"] = int(limit["per"])
+    return limit
 
 
 def _make_query_sensible(query: Any) -> None:

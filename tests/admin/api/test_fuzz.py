@@ -73,6 +73,7 @@ MEMBERS = [
     "project",
     "expires_at",
     "allow",
+    "limits",
     "active",
     "grace",
     "ids",

@@ -21,6 +21,7 @@ KEY_MEMBERS = {
     "updated_at",
     "expires_at",
     "allow",
+    "limits",
     "hint",
     "old_secret",
     "last_used_at",

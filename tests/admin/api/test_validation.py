@@ -44,6 +44,16 @@ FAULTS: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/keys", {**A_KEY, "allow": ["fe80::1%1"]}, "bad_input", "allow"),
     ("POST", "/keys", {**A_KEY, "allow": ["10.0.0.0/8"] * 101}, "bad_input", "allow"),
     ("PATCH", "/keys/{own}", {"allow": ["10.0.0"]}, "bad_input", "allow"),
+    ("POST", "/keys", {**A_KEY, "limits": {"type": "slots", "units": 1}}, "bad_input", "limits"),
+    ("POST", "/keys", {**A_KEY, "limits": ["60/min"]}, "bad_input", "limits[0]"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"units": 1}]}, "bad_input", "limits[0]"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"type": "bucket", "units": 1}]}, "bad_input", "limits[0].type"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"type": "slots", "units": 0}]}, "bad_input", "limits[0].units"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"type": "rate", "units": 1, "per": 0}]}, "bad_input", "limits[0].per"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"type": "slots", "units": 1, "per": 1}]}, "bad_input", "limits[0]"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"type": "rate", "units": 1, "per": 1, "burst": 2}]}, "bad_input", "limits"),
+    ("POST", "/keys", {**A_KEY, "limits": [{"type": "slots", "units": 1}] * 2}, "bad_input", "limits"),
+    ("PATCH", "/keys/{own}", {"limits": [{"type": "quota", "units": 1, "per": "year"}]}, "bad_input", "limits[0].per"),
     ("POST", "/keys", {**A_KEY, "secret": "mine"}, "bad_input", "secret"),
     ("POST", "/keys", {**A_KEY, "id": NEVER}, "bad_input", "id"),
     ("POST", "/keys", {**A_KEY, "a` - at `$.b": 1}, "bad_input", "a` - at `$.b"),
@@ -132,7 +142,7 @@ async def test_a_body_that_is_no_json_object_is_refused(small_site: Site, small_
 async def test_an_edit_of_nothing_is_refused(small_boss: Caller) -> None:
     response = await small_boss.call("PATCH", f"/keys/{small_boss.key_id}", {})
     assert refusal(response) == (400, "bad_input")
-    assert "description, permissions, expires_at or allow" in response.json()["detail"]
+    assert "description, permissions, expires_at, allow or limits" in response.json()["detail"]
 
 
 async def test_only_json_is_read(small_boss: Caller) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from gatepost.admin.api.limits import KeyLimit
 from gatepost.base import models, usage
 from gatepost.keys import event_json, key_json, propagation_json
 
@@ -39,6 +40,7 @@ class Key(Struct):
         Sequence[str] | None,
         Meta(description="The networks that it may be used from, in CIDR notation; null: anywhere, empty: nowhere."),
     ]
+    limits: Annotated[Sequence[KeyLimit], Meta(description="How much it may be used; empty: as much as it likes.")]
     hint: Annotated[str | None, Meta(description="Start and last four characters of the secret.")]
     old_secret: Annotated[
         OldSecret | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from gatepost.admin.api.limits import KeyLimits
 from gatepost.admin.api.parameters import PermissionName
 from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, PROJECT_MAX
 from gatepost.keys import GRACE_MAX
@@ -62,6 +63,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
     expires_at: _Expiry | UnsetType | None = UNSET
     active: Annotated[bool, Meta(description="Whether it is switched on.")] = True
     allow: _Networks | UnsetType | None = UNSET
+    limits: KeyLimits | UnsetType = UNSET
 
 
 class KeyChanges(Struct, forbid_unknown_fields=True):
@@ -71,6 +73,7 @@ class KeyChanges(Struct, forbid_unknown_fields=True):
     permissions: _Permissions | UnsetType = UNSET
     expires_at: _Expiry | UnsetType | None = UNSET
     allow: _Networks | UnsetType | None = UNSET
+    limits: KeyLimits | UnsetType = UNSET
 
 
 class Rotation(Struct, forbid_unknown_fields=True):

@@ -17,8 +17,10 @@ _FIELD_SHOWN_MAX = 100
 
 _NUMBER = re.compile(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*\Z", re.IGNORECASE)
 _MEMBER = re.compile(r"Object (contains unknown|missing required) field `(.*)`\Z", re.DOTALL)
+_NESTED = re.compile(r"Object .* - at `\$\.limits\[[0-9]+\]`\Z", re.DOTALL)
 _PLACED = re.compile(r"(.*) - at `\$\.(.*)`\Z", re.DOTALL)
-"""How msgspec says which member is wrong. None of the structs holds another, so one of the first kind is at the top."""
+"""How msgspec says which member is wrong. Of structs only limits are held by others: all else of the first kind is at
+the top, whatever a caller has called it."""
 
 
 def from_json(body: bytes, kind: type[S]) -> S:
@@ -71,7 +73,7 @@ def _is_moment(kind: Any) -> bool:
 def _bad_input(where: str, wrong: msgspec.ValidationError) -> BadInputError:
     """What msgspec found wrong, with the member's name as the field: `limit`, `ids[3]`."""
     text = str(wrong)
-    if found := _MEMBER.match(text):
+    if not _NESTED.match(text) and (found := _MEMBER.match(text)):
         field = _shortened(found[2])
         fault = "is unknown" if found[1] == "contains unknown" else "is missing"
         return BadInputError(f"{where}: {field!r} {fault}", field)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gatepost.admin.api import answers
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
+from gatepost.admin.api.limits import LimitsLeft, limits_given
 from gatepost.admin.api.parameters import (
     EventFilter,
     Forcing,
@@ -91,7 +92,7 @@ async def create_key(call: Call[Nothing, Idempotency, NewKey]) -> Reply:
 
     Nobody grants a permission that they do not hold. The secret is told in the answer, and never again.
     """
-    issued = await call.keys.create(**given(call.body), **given(call.headers), actor=call.actor)
+    issued = await call.keys.create(**limits_given(given(call.body)), **given(call.headers), actor=call.actor)
     location = f"{call.root}/keys/{issued.key.id}"
     return Reply(answers.NewSecret.of(issued), HTTPStatus.CREATED, {"Location": location, "ETag": etag(issued.key)})
 
@@ -110,14 +111,36 @@ async def read_caller(call: Call[Nothing, IfNoneMatch, Nothing]) -> Reply:
 
 
 async def update_key(call: Call[Forcing, IfMatch, KeyChanges]) -> Reply:
-    """Change a key's description, permissions, expiry, or where it may be used from.
+    """Change a key's description, permissions, expiry, where it may be used from, or how much.
 
     Where that takes something away, the answer comes once every worker acts on it.
     """
     edit = call.keys.update(
-        call.key_id, **given(call.body), **given(call.query), if_version=call.headers.version, actor=call.actor
+        call.key_id,
+        **limits_given(given(call.body)),
+        **given(call.query),
+        if_version=call.headers.version,
+        actor=call.actor,
     )
     key, status = await _settled(edit)
+    return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
+
+
+async def read_limits(call: Call[Nothing, Nothing, Nothing]) -> Reply:
+    """Read what is left of a key's limits.
+
+    Of quotas, what no worker has leased.
+    """
+    return Reply(LimitsLeft.of(await call.keys.limits(call.key_id, actor=call.actor)))
+
+
+async def reset_limits(call: Call[Waiting, IfMatch, Nothing]) -> Reply:
+    """Count anew for all limits of a key.
+
+    A key cannot do it for itself. The answer comes once every worker acts on it.
+    """
+    reset = call.keys.reset_limits(call.key_id, **given(call.query), if_version=call.headers.version, actor=call.actor)
+    key, status = await _settled(reset)
     return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gatepost.admin.api import answers, endpoints
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
 from gatepost.admin.api.endpoints import B, Call, H, Q
+from gatepost.admin.api.limits import LimitsLeft
 from gatepost.admin.api.parameters import (
     EventFilter,
     Forcing,
@@ -171,6 +172,28 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=Nothing,
         statuses=_OK_OR_SPREADING,
         errors=_CHANGING_ONE,
+    ),
+    Operation(
+        method="GET",
+        path="/keys/{id}/limits",
+        call=endpoints.read_limits,
+        answer=LimitsLeft,
+        query=Nothing,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_LOOKING, KeyNotFoundError),
+    ),
+    Operation(
+        method="POST",
+        path="/keys/{id}/reset-limits",
+        call=endpoints.reset_limits,
+        answer=answers.ChangedKey,
+        query=Waiting,
+        headers=IfMatch,
+        body=Nothing,
+        statuses=_OK_OR_SPREADING,
+        told=("ETag",),
+        errors=(*_CHANGING, KeyNotFoundError, StaleKeyError),
     ),
     Operation(
         method="POST",

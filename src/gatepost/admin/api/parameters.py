@@ -327,7 +327,7 @@ class IfNoneMatch(Struct, rename={"if_none_match": "If-None-Match"}):
         return self.if_none_match == "*" or tag in self.if_none_match
 
 
-def given(struct: Struct) -> Mapping[str, Any]:
+def given(struct: Struct) -> dict[str, Any]:
     """The members that the caller gave, or that have a default, as keyword arguments of a verb."""
     values = ((name, getattr(struct, name)) for name in struct.__struct_fields__)
     return {name: value for name, value in values if value is not UNSET}

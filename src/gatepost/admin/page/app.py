@@ -12,11 +12,13 @@ from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance,
 from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, moments, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
+from gatepost.admin.page.limits import LIMIT_PRESETS, limit_most
 from gatepost.admin.page.list_filter import project_name, project_value
 from gatepost.admin.page.permissions import default_presets, sentences
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site
 from gatepost.admin.page.trial import Trial
+from gatepost.base import limit_text
 from gatepost.keys import APIKeys
 
 
@@ -64,6 +66,7 @@ def make_page(
         Route("/keys/{key_id}/edit", page(key_edit.edit, holds=True), methods=["POST"]),
         Route("/keys/{key_id}/rotate", page(key_secret.show_rotate), methods=["GET"]),
         Route("/keys/{key_id}/rotate", page(key_secret.rotate, holds=True), methods=["POST"]),
+        Route("/keys/{key_id}/reset-limits", page(key_view.reset_limits, holds=True), methods=["POST"]),
         Route("/keys/{key_id}/reveal", page(key_secret.reveal), methods=["POST"]),
         Route("/keys/{key_id}/made", page(log.show_made), methods=["GET"]),
         Route("/keys/{key_id}/history", page(log.show_history), methods=["GET"]),
@@ -100,9 +103,11 @@ def _templates(keys: APIKeys) -> Environment:
         "date": moments.date,
         "date_time": moments.date_time,
         "full": moments.full,
+        "limit_most": limit_most,
+        "limit_word": limit_text,
         "relative": moments.relative,
         "project_name": project_name,
         "project_value": project_value,
     }
-    environment.globals |= {"sentences": sentences(keys.catalogue)}
+    environment.globals |= {"limit_presets": LIMIT_PRESETS, "sentences": sentences(keys.catalogue)}
     return environment

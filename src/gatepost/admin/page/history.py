@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gatepost.admin.page.limits import limit_word
 from gatepost.admin.page.moments import full, span
 from gatepost.base import ChangeEvent
 
@@ -38,6 +39,8 @@ _LABELS = {
     "expires_at": "Expires",
     "active": "Active",
     "allow": "Used from",
+    "limits": "Limits",
+    "limit_resets": "Limits counted anew",
     "hint": "Secret",
     "grace_seconds": "Old secret works for",
 }
@@ -72,6 +75,8 @@ def _difference(name: str, value: Any) -> Difference:
     label = _LABELS.get(name) or name.replace("_", " ").capitalize()
     if not isinstance(value, Mapping) or not value.keys() <= {"old", "new"}:
         return Difference(label, new=_text(name, value))
+    if name == "limits":
+        value = {which: [limit_word(each) for each in value[which]] for which in value}
     old, new = value.get("old"), value.get("new")
     is_emptied = name == "allow" and not (old and new)  # no network is no set to add to: it is nowhere
     if isinstance(old, list) and isinstance(new, list) and not is_emptied:
@@ -90,7 +95,8 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or ("nowhere" if name == "allow" else "none")
+        words = map(limit_word if name == "limits" else str, value)
+        return ", ".join(words) or ("nowhere" if name == "allow" else "none")
     if name.endswith("_at") and isinstance(value, str):
         return full(datetime.fromisoformat(value))
     return str(value)

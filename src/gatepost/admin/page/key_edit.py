@@ -26,7 +26,7 @@ from gatepost.admin.page.moments import date, full
 from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
 from gatepost.admin.page.projects import Projects, projects_of
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
-from gatepost.base import APIKey, EditedKey, IdempotencyError, StaleKeyError, StillSpreadingError
+from gatepost.base import APIKey, EditedKey, IdempotencyError, StaleKeyError, StillSpreadingError, limit_text
 from gatepost.rules import UNSET, Authority
 
 
@@ -48,6 +48,7 @@ async def create(visit: Visit) -> Response:
             project=(form.project or None) if visit.actor.project is None else UNSET,
             expires_at=form.expires_at(visit.now),
             allow=form.allow,
+            limits=form.limits or (),
             idempotency_key=form.idempotency_key,
             actor=visit.actor,
         )
@@ -101,6 +102,9 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
         changes["expires_at"] = expires_at
     if form.places and form.allow != key.allow:  # an older form may not have asked
         changes["allow"] = form.allow
+    limits = form.limits
+    if limits is not None and limits != key.limits:
+        changes["limits"] = limits
     if not changes:
         return None
     return await visit.keys.update(
@@ -118,6 +122,7 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
         ("Permissions", ", ".join(sorted(key.permissions)), ", ".join(sorted(form.permissions))),
         ("Expires", expiry, typed_expiry),
         ("May be used from", _allow_text(key.allow), typed_networks),
+        ("Limits", " ".join(map(limit_text, key.limits)), " ".join((form.limits_typed or "").split())),
     ]
     return [(label, now or "none", typed or "none") for label, now, typed in told if now != typed]
 

@@ -11,7 +11,16 @@ from starlette.datastructures import FormData
 
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.permissions import Group
-from gatepost.base import APIKey, BadInputError, GatepostError, checked_networks
+from gatepost.base import (
+    APIKey,
+    BadInputError,
+    GatepostError,
+    Limits,
+    checked_limits,
+    checked_networks,
+    limit_of_text,
+    limit_text,
+)
 
 NEVER, KEEP, ON_DATE = "never", "keep", "date"
 SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
@@ -43,6 +52,7 @@ class KeyForm:
     places: str = ANYWHERE
     networks: str = ""
     nowhere: bool = False
+    limits_typed: str | None = None
     version: str = ""
     idempotency_key: str = ""
     force: bool = False
@@ -63,6 +73,7 @@ class KeyForm:
             places=ANYWHERE if key.allow is None else LISTED,
             networks="\n".join(key.allow or ()),
             nowhere=key.allow == (),
+            limits_typed="\n".join(map(limit_text, key.limits)),
             version=key.version,
         )
 
@@ -82,6 +93,7 @@ class KeyForm:
             places=text("places"),
             networks=text("networks"),
             nowhere="nowhere" in fields,
+            limits_typed=text("limits") if "limits" in fields else None,
             version=text("version"),
             idempotency_key=text("idempotency_key"),
             force="force" in fields,
@@ -124,6 +136,13 @@ class KeyForm:
         if not typed and not self.nowhere:
             raise BadInputError("No network is named, so the key could be used from nowhere", "allow")
         return checked_networks("allow", typed)
+
+    @property
+    def limits(self) -> Limits | None:
+        """The limits that were typed; `None` = the form did not ask. Raises `BadInputError`."""
+        if self.limits_typed is None:
+            return None
+        return checked_limits([limit_of_text(each) for each in _BETWEEN.split(self.limits_typed) if each])
 
     def expires_at(self, now: datetime, before: datetime | None = None) -> datetime | None:
         """The expiry that was picked, at the end of its day in UTC (so that a form that is sent again asks for the

@@ -5,13 +5,14 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.admin.page.back import Back
-from gatepost.admin.page.banner import Banner
+from gatepost.admin.page.banner import Banner, spread_banner
 from gatepost.admin.page.charts import DAYS, chart_of, still_calling
+from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.key_list import list_response, news_of
 from gatepost.admin.page.log import Line, lines_of
 from gatepost.admin.page.permissions import grouped_names
-from gatepost.admin.page.visit import Visit
-from gatepost.base import MAKING_KINDS, KeyNotFoundError
+from gatepost.admin.page.visit import WAIT_SECONDS, Visit
+from gatepost.base import MAKING_KINDS, AccessDeniedError, KeyNotFoundError, StillSpreadingError
 
 EVENTS = 8
 """Changes that are shown; the rest is one click away."""
@@ -57,6 +58,7 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
         here=here,
         banner=banner,
         groups=grouped_names(visit.keys.catalogue, key.permissions),
+        states=await visit.keys.limits(key_id, actor=visit.actor) if key.limits else (),
         lines=await lines_of(visit, events.items),
         is_all=events.next is None,
         maker=maker,
@@ -64,6 +66,20 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
         calling=still_calling(by_secret),
         made=await visit.keys.made_by(key_id, limit=MADE, actor=visit.actor),
         at=here.path,
+    )
+
+
+async def reset_limits(visit: Visit) -> Response:
+    """Count anew for all limits of a key."""
+    key_id = visit.request.path_params["key_id"]
+    try:
+        key = await visit.keys.reset_limits(key_id, actor=visit.actor, timeout=WAIT_SECONDS)
+    except StillSpreadingError as spreading:
+        key = spreading.result
+    except AccessDeniedError as refusal:
+        return await show_back(visit, Banner("error", sentence(refusal)))
+    return await show_back(
+        visit, spread_banner(key.description, "Counting anew", key.propagation, "In force everywhere")
     )
 
 

@@ -14,7 +14,8 @@ from typer import Argument, Context, Option
 from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, Actor, BadInputError, SchemaError
 from gatepost.cli.input.application import load_keys
 from gatepost.cli.input.arguments import format_span, parse_seconds
-from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Wait, environment
+from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Wait
+from gatepost.keys.parts import environment
 from gatepost.rules import DAM, PAGE_MAX, Catalogue
 
 REDIS_SECONDS = 1.0

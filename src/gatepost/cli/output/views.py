@@ -5,7 +5,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gatepost.base import APIKey, ChangeEvent, Issued, OldSecret, Outcome, Page, Receipt, State, Verdict
+from gatepost.base import (
+    APIKey,
+    ChangeEvent,
+    Issued,
+    OldSecret,
+    Outcome,
+    Page,
+    Receipt,
+    State,
+    Verdict,
+    limit_of_json,
+    limit_text,
+)
 from gatepost.cli.output.console import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
 from gatepost.keys import APIKeys, actor_text, key_json, propagation_json, propagation_text
 from gatepost.rules import Catalogue
@@ -72,6 +84,7 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         *_permission_pairs(key, catalogue),
         ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
         ("allowed from", _allow_text(key)),
+        ("limits", (", " if is_terminal() else ",").join(map(limit_text, key.limits)) or "none"),
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
         ("last used", _moment(key.last_used_at) if key.last_used_at else _NEVER),
@@ -189,9 +202,11 @@ def _value_text(name: str, value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping) and "units" in value:
+        return limit_text(limit_of_json(value))
     if isinstance(value, float):
         return f"{value:g}"
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ",".join(_value_text("", each) for each in value) if isinstance(value, list) else str(value)
 
 
 def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:

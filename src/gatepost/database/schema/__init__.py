@@ -1,4 +1,4 @@
-"""The tables, their migrations and triggers, and the terms that lists are searched by."""
+"""The tables, their migrations and triggers, the terms that lists are searched by, and the database's clock."""
 
 from gatepost.database.schema.batches import batches as batches
 from gatepost.database.schema.batches import elements as elements
@@ -8,6 +8,12 @@ from gatepost.database.schema.clock import database_now as database_now
 from gatepost.database.schema.clock import moment_in as moment_in
 from gatepost.database.schema.clock import never_moment as never_moment
 from gatepost.database.schema.clock import unused_moment as unused_moment
+from gatepost.database.schema.rows import KEYS as KEYS
+from gatepost.database.schema.rows import as_event as as_event
+from gatepost.database.schema.rows import as_key as as_key
+from gatepost.database.schema.rows import as_plain as as_plain
+from gatepost.database.schema.rows import last_use as last_use
+from gatepost.database.schema.rows import told_columns as told_columns
 from gatepost.database.schema.schema import REVISIONS as REVISIONS
 from gatepost.database.schema.schema import SchemaStatus as SchemaStatus
 from gatepost.database.schema.schema import check as check
@@ -22,6 +28,7 @@ from gatepost.database.schema.tables import counter as counter
 from gatepost.database.schema.tables import events as events
 from gatepost.database.schema.tables import keys as keys
 from gatepost.database.schema.tables import last_used as last_used
+from gatepost.database.schema.tables import quotas as quotas
 from gatepost.database.schema.tables import secrets as secrets
 from gatepost.database.schema.tables import settings as settings
 from gatepost.database.schema.tables import terms as terms

@@ -77,6 +77,9 @@ def _ordered(length: int) -> String:
     return _exact(length).with_variant(String(length, collation="C"), "postgresql")
 
 
+BUCKET_MAX = 180
+"""Longest name of what a limit is counted in, in characters: an owner's, or a project's, with the limit's."""
+
 TERM_MAX = 65
 """Longest term, in characters: the longest permission, with its mark."""
 
@@ -211,6 +214,18 @@ settings = Table(
     Column("value", Text, nullable=False),
     **_in_mysql,
 )
+
+quotas = Table(
+    "gatepost_quotas",
+    metadata,
+    Column("bucket", _exact(BUCKET_MAX), primary_key=True, comment="who is limited, by which limit, since which reset"),
+    Column("period", BigInteger, primary_key=True, autoincrement=False, comment="its begin: seconds since the epoch"),
+    Column("ends", BigInteger, nullable=False, comment="seconds since the epoch"),
+    Column("used", BigInteger, nullable=False, comment="units spent, or leased to workers"),
+    Index(None, "ends"),
+    **_in_mysql,
+)
+"""What of quotas is spent. Triggers and change log do not watch it: a use is no change of a key."""
 
 usage = Table(
     "gatepost_usage",

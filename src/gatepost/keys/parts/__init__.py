@@ -2,6 +2,9 @@
 others it knows all from `connections` down.
 """
 
+from gatepost.keys.parts.environment import SERVER_KEYS as SERVER_KEYS
+from gatepost.keys.parts.environment import VAULT_KEYS as VAULT_KEYS
+from gatepost.keys.parts.environment import load as load
 from gatepost.keys.parts.forking import forget_at_fork as forget_at_fork
 from gatepost.keys.parts.opened import Opened as Opened
 from gatepost.keys.parts.parts import Parts as Parts

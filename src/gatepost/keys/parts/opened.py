@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gatepost.connections import Guard
     from gatepost.database import Database
     from gatepost.freshness import Freshness, Propagations
+    from gatepost.limits import Limiter
     from gatepost.lookup import Lookup
     from gatepost.redis import RedisTier
     from gatepost.usage import Flushing
@@ -37,6 +38,7 @@ class Opened:
     guard: "Guard"
     propagations: "Propagations"
     announcements: Announcements
+    limiter: "Limiter"
     flushing: "Flushing | None"
 
     def check_loop(self) -> None:
@@ -70,6 +72,7 @@ class Opened:
             stack.push_async_callback(self.database.close)
             if self.redis is not None:
                 stack.push_async_callback(self.redis.close)
+            stack.push_async_callback(self.limiter.close)
             if self.flushing is not None:
                 stack.push_async_callback(self.flushing.close)
             stack.push_async_callback(self.propagations.close)
@@ -85,6 +88,7 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     # SQLAlchemy, only where keys are opened
     from gatepost.connections import Connections, Guard  # noqa: PLC0415
     from gatepost.freshness import Freshness, Propagations  # noqa: PLC0415
+    from gatepost.limits import Leases, Limiter, Members, SharedCounts  # noqa: PLC0415
     from gatepost.lookup import Lookup, MemoryTier  # noqa: PLC0415
 
     await database.open()
@@ -118,12 +122,29 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
     guard = Guard(connections, lookup, freshness, clock=clock)
     propagations = Propagations(database, clock=clock)
     announcements = Announcements(database.doorbell, redis, freshness)
+    limiter = Limiter(
+        Leases(database.quotas, freshness.database_now, clock),
+        None if redis is None else SharedCounts(redis),
+        Members(database.workers.count, clock),
+        clock=clock,
+    )
     secret_format = SecretFormat(settings.server_keys or (stored["server_key"],), settings.prefix)
     loop = asyncio.get_running_loop()
     thread = threading.current_thread().name
     flushing = _counted(database, freshness, clock) if settings.usage else None
     return Opened(
-        loop, thread, database, secret_format, redis, freshness, lookup, guard, propagations, announcements, flushing
+        loop=loop,
+        thread=thread,
+        database=database,
+        format=secret_format,
+        redis=redis,
+        freshness=freshness,
+        lookup=lookup,
+        guard=guard,
+        propagations=propagations,
+        announcements=announcements,
+        limiter=limiter,
+        flushing=flushing,
     )
 
 

@@ -173,6 +173,7 @@ document.addEventListener("click", (event) => {
   const act = (what) => { event.preventDefault(); what(); };
   if ("copy" in data) act(() => copy(target));
   else if ("copyFrom" in data || "copyLink" in data) act(() => copy(target));
+  else if ("append" in data) act(() => append(document.getElementById(data.append), data.line));
   else if ("leave" in data) act(() => leave(true));
   else if ("close" in data && dialog.open) act(() => leave());
   else if ("fold" in data) act(() => fold(target));
@@ -262,6 +263,12 @@ async function toClipboard(text, beside) {
     beside.focus();
     return done;
   }
+}
+
+function append(area, line) {
+  area.value = [...area.value.split(/\s*\n\s*/).filter(Boolean), line].join("\n");
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+  area.focus();
 }
 
 // --- Selecting keys -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from gatepost.base.models import Outcome, Worker
+from gatepost.base import Outcome, Worker
 
 UNSEEN_FACTOR = 2.0
 """How often its `max_staleness` a worker may be silent: it shows a sign of life after half of one, and its row may be
@@ -49,7 +49,8 @@ class DatabaseStatus:
     `is_replica`: it follows another, so it decides nothing.
     `open_to_others`: the path of an SQLite file that other users of its machine may read or write.
     `pooler`: whether a connection pooler (pgbouncer, …) stands before a PostgreSQL, and in which mode: `transaction` is
-    certain; `session` = there is one, and it was not seen to change connections.
+    certain; `session` = there is one, and it was not seen to change connections. `splits_limits`: keys have limits,
+    there are several workers, and no Redis.
     """
 
     reachable: bool = False
@@ -63,6 +64,7 @@ class DatabaseStatus:
     is_replica: bool = False
     open_to_others: str | None = None
     pooler: Literal["none", "session", "transaction"] | None = None
+    splits_limits: bool = False
 
     @property
     def fits(self) -> bool:
@@ -75,12 +77,13 @@ class RedisStatus:
     """`state`: `none` = not used; `reachable`: it answered just now, after `seconds`; `unreachable`: it did not;
     `skipped`: it failed before, so this process does without it, and asks in the background whether it is back.
     `reason`: one line, why it is not used. `doorbell`: one line, why it refuses to pass on that keys have changed;
-    `None` where it does not."""
+    `None` where it does not. `limits`: likewise, why it refused to count for limits the last time."""
 
     state: Literal["none", "reachable", "unreachable", "skipped"]
     seconds: float | None = None
     reason: str | None = None
     doorbell: str | None = None
+    limits: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +265,20 @@ def _findings(status: Status) -> Iterator[Finding]:
             f"Redis refuses to pass on that keys have changed: {redis.doorbell}.",
             "Give its user the rights (ACL SETUSER NAME +subscribe +publish &gatepost:*). Until then a worker hears "
             "of changes at its next poll.",
+        )
+    if redis.limits is not None:
+        yield Finding(
+            "warning",
+            "redis_limits",
+            f"Redis refuses to count for limits: {redis.limits}.",
+            "Give its user the rights (docs/connecting.md), or it memory. Until then each limit's on_outage holds.",
+        )
+    if status.database.splits_limits:
+        yield Finding(
+            "note",
+            "limits_split",
+            "Keys have limits, and there is no Redis that counts for all workers.",
+            "Quotas hold as they are; of a rate or of slots each worker has its part. Name a Redis to share them.",
         )
     serving = status.serving
     if serving is not None and not serving.lease_holds:

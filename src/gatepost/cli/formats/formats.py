@@ -13,7 +13,16 @@ from typing import Any, Literal, TextIO
 
 import orjson
 
-from gatepost.base import APIKey, BadInputError, ImportedKey
+from gatepost.base import (
+    APIKey,
+    BadInputError,
+    ImportedKey,
+    limit_as_json,
+    limit_of_json,
+    limit_of_text,
+    limit_text,
+    limits_of_json,
+)
 from gatepost.cli.input import parse_moment
 from gatepost.keys import key_json
 
@@ -29,11 +38,12 @@ EXPORTED = (
     "updated_at",
     "expires_at",
     "allow",
+    "limits",
     "hint",
 )
 """The columns of an export: the members of a key in JSON."""
 
-IMPORTED = ("digest", "description", "permissions", "project", "active", "expires_at", "allow", "hint")
+IMPORTED = ("digest", "description", "permissions", "project", "active", "expires_at", "allow", "limits", "hint")
 """What an import may have. The first two it must."""
 
 NOWHERE = "nowhere"
@@ -130,8 +140,10 @@ def _check_heads(heads: list[str]) -> None:
 
 
 def _in_csv(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A key's members for CSV, where an empty cell says nothing: a list without networks is a word."""
-    return {**told, "allow": NOWHERE} if told["allow"] == [] else told
+    """A key's members for CSV, where an empty cell says nothing: a list without networks is a word, and so is each
+    limit."""
+    limits = [limit_text(limit_of_json(each)) for each in told["limits"]] or None
+    return {**told, "limits": limits, "allow": NOWHERE if told["allow"] == [] else told["allow"]}
 
 
 def _cell(value: Any) -> str:
@@ -151,6 +163,8 @@ def _of_cell(head: str, cell: str) -> Any:
     text = _QUOTED_FORMULA.sub("", cell, count=1) if _QUOTED_FORMULA.match(cell) else cell
     if head == "allow":
         return [] if text == NOWHERE else text.split()
+    if head == "limits":
+        return [limit_as_json(limit_of_text(word)) for word in text.split()]
     if head == "permissions":
         return text.split()
     return _BOOLEANS.get(text.lower(), text) if head == "active" else text
@@ -181,6 +195,7 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
         active=active,
         expires_at=_moment(values.get("expires_at")),
         allow=values.get("allow"),
+        limits=limits_of_json(values.get("limits") or []),
         hint=hint,
     )
 

@@ -5,8 +5,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from gatepost.asgi.routing import Routing
-from gatepost.asgi.sources import Scope
+from starlette.types import Scope
+
+from gatepost.asgi.routes.routing import Routing
 from gatepost.base import BadInputError
 
 Exemption = str | Callable[[Scope], bool]

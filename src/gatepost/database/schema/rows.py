@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of
-from gatepost.database.schema import database_now, keys, last_used, secrets
+from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
+from gatepost.database.schema.clock import database_now
+from gatepost.database.schema.tables import keys, last_used, secrets
 
 
 def told_columns(key_id: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
@@ -48,6 +49,7 @@ def as_key(row: Any) -> APIKey:
         updated_at=row.updated_at,
         expires_at=row.expires_at,
         allow=allow_of(row.allow),
+        limits=limits_of(row.limits),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
         last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,
@@ -74,7 +76,7 @@ def as_event(row: Any) -> ChangeEvent:
 def as_plain(found: Any) -> Row:
     """The flat row of one result of the lookup's statement."""
     _seq, _digest, key_id, project, description, names, active, created, updated, *rest = found
-    expires, secret_expires, allow = rest
+    expires, secret_expires, allow, limits = rest
     return (
         key_id,
         project,
@@ -86,4 +88,5 @@ def as_plain(found: Any) -> Row:
         None if expires is None else expires.timestamp(),
         None if secret_expires is None else secret_expires.timestamp(),
         allow,
+        limits,
     )

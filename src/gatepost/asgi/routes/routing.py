@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import CellType
 from typing import Any
 
-from gatepost.asgi.sources import Scope
+from starlette.types import Scope
 
 _EMPTY_CELL = CellType()
 _ASGI_PARAMETERS = 3

@@ -1,0 +1,146 @@
+"""What limits do to a request: taken as it is let in, told in its answer, given back if it is refused later.
+
+policies ──> demand ──> keys' limiter ──┬ refused: 429, with the fields of draft-ietf-httpapi-ratelimit-headers-11
+                                        └ let in: scope["limits"], the same fields in the answer; slots end with it
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from math import ceil
+from types import MethodType
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gatepost.asgi.context import OUTCOME
+from gatepost.asgi.refusal_log import RefusalLog
+from gatepost.asgi.responses import Problem, unavailable
+from gatepost.base import Limit, LimitedRecord, Limits, Outcome, Quota, Rate, Record, UnavailableError
+from gatepost.keys import APIKeys
+from gatepost.limits import Demand, Policies, RequestLimits, Taken, buckets_of, fields_of
+
+logger = logging.getLogger("gatepost.middleware")
+
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+"""The type of a problem, from the draft's entries in IANA's registry."""
+
+STARTS = ("http.response.start", "websocket.http.response.start")
+
+
+class Limiting:
+    """What a middleware does about limits. `limits`: as for `Policies`. `keys`: whose limiter takes. `refusal_log`: is
+    told of what is refused. Raises `BadInputError`."""
+
+    def __init__(self, limits: Mapping[str, Iterable[Limit]] | None, keys: APIKeys, refusal_log: RefusalLog) -> None:
+        self._policies = Policies(limits)
+        self._keys = keys
+        self._refusal_log = refusal_log
+        self.binds_all = bool(self._policies)
+        """Whether a key has limits that has none of its own."""
+
+    def binds(self, key: Record | None) -> bool:
+        """Whether a request with that key takes from any limit. `None` = nobody's."""
+        return key is not None and (self.binds_all or type(key) is LimitedRecord)
+
+    def take_one(self, key: LimitedRecord, scope: Scope) -> RequestLimits | None:
+        """As `take`, where one quota is all there is to take from and has units left here; else `None`. No I/O."""
+        demand: Demand | None = key.asked
+        if demand is None or demand.alone is None or self.binds_all:
+            return None
+        limiter = self._keys.limiter
+        taken = limiter.take_one(demand.alone)
+        if taken is None:
+            return None
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken)
+        return limits
+
+    async def take(self, key: Record, scope: Scope) -> RequestLimits | Problem:
+        """Take what one request costs from all its limits, and put into the scope what is left; or the refusal."""
+        try:
+            demand = self._policies.demand(key)
+            limiter = self._keys.limiter
+            taken = limiter.take_at_once(demand.asked) or await limiter.take(demand.asked)
+        except UnavailableError as failure:
+            return _told(failure)
+        if not taken.let_in:
+            self._refusal_log.tell(Outcome.LIMIT_EXCEEDED, key, scope)
+            return exceeded(demand, taken)
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken)
+        return limits
+
+    async def spend(self, scope: Scope, limit: Rate | Quota | None, cost: int) -> Problem | None:
+        """Take what a route costs beyond the one unit that every request does, and from the route's own limit, which
+        counts for each key apart: the refusal, or `None`."""
+        key, limits = scope["api_key"], scope.get("limits")
+        try:
+            refusal = await self._spend(key, limits, limit, cost)
+        except UnavailableError as failure:
+            refusal = _told(failure)
+        if refusal is not None:
+            scope[OUTCOME] = refusal.outcome
+            if isinstance(limits, RequestLimits):
+                limits.refuse()
+            if refusal.outcome is Outcome.LIMIT_EXCEEDED:
+                self._refusal_log.tell(Outcome.LIMIT_EXCEEDED, key, scope)
+        return refusal
+
+    async def _spend(self, key: Record, limits: object, limit: Rate | Quota | None, cost: int) -> Problem | None:
+        limiter = self._keys.limiter
+        of_route: Taken | None = None
+        if limit is not None:
+            demand = Demand(buckets_of("route", key.id, Limits([limit])))
+            of_route = await limiter.take([(bucket, cost) for bucket, _ in demand.asked])
+            if not of_route.let_in:
+                return exceeded(demand, of_route)
+        if not isinstance(limits, RequestLimits) or cost == 1:
+            return None
+        try:
+            more = await limits.take_more(cost - 1)
+        except UnavailableError:
+            if of_route is not None:
+                await limiter.give_back(of_route)
+            raise
+        if more.let_in:
+            return None
+        if of_route is not None:
+            await limiter.give_back(of_route)
+        return exceeded(limits.demand, more)
+
+
+def exceeded(demand: Demand, taken: Taken) -> Problem:
+    """The refusal of what limits do not let in."""
+    names = [state.limit.name for state in taken.violated]
+    wait = str(max(1, ceil(taken.retry_after))).encode()
+    extra = {"type": QUOTA_EXCEEDED, "violated-policies": names}
+    return Problem(Outcome.LIMIT_EXCEEDED, extra, [(b"retry-after", wait), *fields_of(demand, taken.states)])
+
+
+def around(limits: RequestLimits, app: ASGIApp) -> ASGIApp:
+    """The app, at whose end the request has ended for its limits too."""
+
+    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            await limits.end()
+
+    return limited
+
+
+def announced(limits: RequestLimits, send: Send) -> Send:
+    """`send`, which adds the draft's fields to the answer."""
+    return MethodType(_send_announced, (limits, send))
+
+
+def _send_announced(limits_and_send: tuple[RequestLimits, Send], message: Message) -> Any:
+    limits, send = limits_and_send
+    if message["type"] in STARTS:
+        message = {**message, "headers": [*message.get("headers", ()), *limits.fields]}
+    return send(message)
+
+
+def _told(failure: UnavailableError) -> Problem:
+    """The refusal where a limit could not be asked, once the log has it: an outage is no fault of ours, so there is no
+    traceback per request."""
+    logger.error("%s", failure)
+    return unavailable(failure.retry_after)

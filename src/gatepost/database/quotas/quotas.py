@@ -1,0 +1,114 @@
+"""What of quotas has been leased out: a row for each bucket and period, which triggers and change log do not watch.
+
+    used + wanted <= units, within the period by the database's clock?   one UPDATE gives a lease, or changes nothing
+
+A lease whose answer was lost may have been given: then its units are lost, and nobody is let in by them.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Float, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gatepost.database.schema import database_now, quotas
+
+KEPT_SECONDS = 100 * 86_400
+"""For so long after its period a row stays, for people: three months."""
+
+_BUCKET = (quotas.c.bucket == bindparam("of_bucket"), quotas.c.period == bindparam("of_period"))
+_WANTED = bindparam("wanted", type_=BigInteger)
+_IS_LEFT = (
+    quotas.c.used + _WANTED <= bindparam("units", type_=BigInteger),
+    database_now() >= quotas.c.period,
+    database_now() < quotas.c.ends,
+)
+_LEASE = update(quotas).where(*_BUCKET, *_IS_LEFT).values(used=quotas.c.used + _WANTED)
+_LEASE_AND_TELL = _LEASE.returning(quotas.c.used)
+_LEASE_IN_MYSQL = update(quotas).where(*_BUCKET, *_IS_LEFT).values(used=func.last_insert_id(quotas.c.used + _WANTED))
+"""MariaDB 10 and MySQL return no columns from an `UPDATE`, but one number that it names."""
+
+_LOOK = select(quotas.c.used, database_now()).where(*_BUCKET)
+_GIVE_BACK = update(quotas).where(*_BUCKET, quotas.c.used >= _WANTED).values(used=quotas.c.used - _WANTED)
+_PRUNE = delete(quotas).where(quotas.c.ends < database_now() - bindparam("kept", type_=Float))
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """`units` that are the caller's, 0 = none were given; `used`: of the whole quota, with these; by all workers.
+    `is_open`: whether the period runs by the database's clock."""
+
+    units: int
+    used: int
+    is_open: bool = True
+
+
+class Quotas:
+    """The table of quotas. A period is told by when it begins and ends, seconds since the epoch, or by the first.
+    Raises `UnavailableError`."""
+
+    def __init__(self, connection: Callable[[str], AbstractAsyncContextManager[AsyncConnection]]) -> None:
+        self._connection = connection
+
+    async def lease(self, bucket: str, period: tuple[int, int], *, units: int, wanted: int, least: int) -> Leased:
+        """`wanted` units of a quota of `units`; fewer where fewer are left, but none below `least`. One statement where
+        there are so many; up to four at the end, and at the beginning of a period."""
+        begins, ends = period
+        values = {"of_bucket": bucket, "of_period": begins, "units": units}
+        async with self._connection("Leasing units of a quota") as connection:
+            while True:
+                used = await self._try(connection, {**values, "wanted": wanted})
+                if used is not None:
+                    return Leased(wanted, used)
+                found = (await connection.execute(_LOOK, values)).one_or_none()
+                if found is None:
+                    await self._begin(connection, bucket, begins, ends)
+                    continue
+                used, now = found
+                is_open = begins <= now < ends
+                if not is_open or units - used < least:
+                    return Leased(0, used, is_open)
+                wanted = min(wanted, units - used)
+
+    async def give_back(self, bucket: str, period: int, units: int) -> None:
+        """Units of a lease that nobody spent. Not to be repeated where it fails: they may have been given back. One
+        statement."""
+        async with self._connection("Giving back units of a quota") as connection:
+            await connection.execute(_GIVE_BACK, {"of_bucket": bucket, "of_period": period, "wanted": units})
+            await _commit(connection)
+
+    async def read_used(self, buckets: Sequence[tuple[str, int]]) -> Sequence[int]:
+        """What is leased out or spent of buckets in a period each. One statement for each."""
+        async with self._connection("Reading quotas") as connection:
+            return [
+                await connection.scalar(_LOOK, {"of_bucket": bucket, "of_period": period}) or 0
+                for bucket, period in buckets
+            ]
+
+    async def _try(self, connection: AsyncConnection, values: dict[str, Any]) -> int | None:
+        if connection.dialect.name in {"mysql", "mariadb"}:
+            result = await connection.execute(_LEASE_IN_MYSQL, values)
+            return int(result.lastrowid) if result.rowcount else None
+        used: int | None = (await connection.execute(_LEASE_AND_TELL, values)).scalar_one_or_none()
+        await _commit(connection)
+        return used
+
+    async def _begin(self, connection: AsyncConnection, bucket: str, period: int, ends: int) -> None:
+        """Make the row of a new period, unless another worker has; old ones go."""
+        try:
+            await connection.execute(insert(quotas).values(bucket=bucket, period=period, ends=ends, used=0))
+        except IntegrityError:
+            if connection.dialect.name == "sqlite":
+                await connection.rollback()
+            return
+        await connection.execute(_PRUNE, {"kept": KEPT_SECONDS})
+        await _commit(connection)
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    """The other databases commit by themselves, see `reading`."""
+    if connection.dialect.name == "sqlite":
+        await connection.commit()

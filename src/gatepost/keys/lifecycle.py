@@ -1,0 +1,118 @@
+"""Keys that are opened, serve, and are closed: by a lifespan, around a block of code, in a forked process."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
+
+from gatepost.base import BoundedRecord, LimitedRecord, Record, Worker
+from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from gatepost.database import Database
+    from gatepost.keys.parts import Opened
+    from gatepost.limits import Limiter
+    from gatepost.usage import UsageCounter
+
+
+class Lifecycle:
+    """What `APIKeys` is beside its verbs: its parts, open or closed, and what a request asks of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._parts = Parts(settings)
+        self.hit: Callable[[bytes], Record | None] = know_nothing
+        """The key of the secret with this digest (32 bytes), if this process remembers it and it may be used now;
+        `None` = ask `judge`. No I/O. An attribute, so that a memory hit is one call: while the keys are open
+        `Lookup.hit`, or the same compiled."""
+        self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
+        """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
+        self.limited_hit: Callable[[bytes], LimitedRecord | None] = know_nothing
+        """As `bounded_hit`, for keys that have limits, of which that answers none: it is to be taken from them too."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that the keys were opened in; `None` while they are closed."""
+        self.uses: UsageCounter | None = None
+        """What counts requests; `None` = nothing does, also while the keys are closed."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the keys can be used now: opened, in an event loop that is still there."""
+        return self._parts.is_open
+
+    async def open(self) -> bool:
+        """Connect to the database; answers whether this call did it (`False`: they were open already).
+
+        Raises `SchemaError` where the tables are missing or do not fit (an SQLite file gets them by itself),
+        `MissingExtraError`, `UnavailableError`, `ConfigurationError` where they are open in another event loop. A Redis
+        that does not answer is no error.
+        """
+        asked = time.monotonic()
+        async with self._parts.turn():
+            if not await self._parts.open(asked):
+                return False
+            opened = self._opened()
+            self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
+            self.bounded_hit, self.limited_hit = opened.lookup.bounded_hit, opened.lookup.limited_hit
+            self.uses = None if opened.flushing is None else opened.flushing.counter
+            forget_at_fork(self)
+            return True
+
+    async def close(self) -> None:
+        """Close what `open` opened. Engines and clients that were handed in stay open. Raises `ConfigurationError` in
+        another event loop than that they were opened in, unless that is closed."""
+        async with self._parts.turn():
+            self._know_nothing()
+            await self._parts.close()
+
+    def _forget_in_child(self) -> None:
+        """In a process that was forked: nothing that was remembered counts until it opens the keys for itself."""
+        self._parts.forget()
+        self._know_nothing()
+
+    def _know_nothing(self) -> None:
+        self.hit = self.bounded_hit = self.limited_hit = know_nothing
+        self.loop = self.uses = None
+
+    def _opened(self) -> "Opened":
+        return self._parts.opened()
+
+    @property
+    def _database(self) -> "Database":
+        return self._parts.database
+
+    async def serve(self) -> None:
+        """Begin to follow the change log, so that lookups may be remembered. The middleware and `verify` do it
+        themselves. One to four round trips; nothing where it runs already. Raises `UnavailableError`."""
+        await self._opened().serve()
+
+    @property
+    def limiter(self) -> "Limiter":
+        """What takes from limits in this process. Raises `ConfigurationError` while the keys are closed."""
+        return self._opened().limiter
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long what is remembered here may be believed without a word from the database; 0 = not at all."""
+        return 0.0 if self._parts.current is None else self._parts.current.freshness.lease_seconds()
+
+    @property
+    def worker(self) -> Worker | None:
+        """This process's place among the workers; `None` while it has none."""
+        return None if self._parts.current is None else self._parts.current.freshness.worker
+
+    async def ping(self) -> None:
+        """Return when the database has answered. One round trip. Raises `UnavailableError`, and `ConfigurationError`
+        where the keys are closed."""
+        await self._database.read_position()
+
+    def derived_keys(self, purpose: str) -> Sequence[bytes]:
+        """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
+        that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
+        return self._opened().derived_keys(purpose)

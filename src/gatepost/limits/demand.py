@@ -1,0 +1,55 @@
+"""`Demand`: the buckets that a request takes from, and how their limits are announced."""
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+
+from gatepost.base import PERIOD_SECONDS, Limit, Limits, Quota, Rate
+from gatepost.limits.bucket import Bucket, LimitState
+
+
+class Demand:
+    """`asked`: buckets, each with what a request costs in it. `policy`: the field `RateLimit-Policy` of
+    draft-ietf-httpapi-ratelimit-headers-11, a list of structured fields (RFC 9651). `alone`: the one quota that is all
+    there is; `None` = there is more, or something else."""
+
+    __slots__ = ("alone", "asked", "policy")
+
+    def __init__(self, buckets: Iterable[Bucket]) -> None:
+        self.asked = [(bucket, 1) for bucket in buckets]
+        self.alone = self.asked[0][0] if len(self.asked) == 1 and self.asked[0][0].is_quota else None
+        self.policy = ", ".join(_policy(bucket) for bucket, _ in self.asked).encode()
+
+    def joined(self, other: "Demand") -> "Demand":
+        """What asks for both."""
+        return Demand(bucket for bucket, _ in (*self.asked, *other.asked))
+
+
+def buckets_of(kind: str, holder: str, limits: Limits) -> Sequence[Bucket]:
+    """Where the limits of a holder are counted. `kind`: what it is, `key` and so on; with `holder` it tells it from all
+    others. A rate that is edited begins anew: what it has counted is a time, which means another number of units
+    then."""
+    return [Bucket(f"{kind}/{holder}/{limit.name}/{limits.resets}{_terms(limit)}", limit) for limit in limits]
+
+
+def rate_limit(states: Iterable[LimitState]) -> bytes:
+    """The field `RateLimit` of the same draft: units left, and whole seconds until there are more: as many as were
+    asked for, or where there were, all."""
+    told = []
+    for limit, left, wait, whole in states:
+        if left is not None:
+            seconds = wait or whole
+            told.append(f'"{limit.name}";r={left}' if seconds is None else f'"{limit.name}";r={left};t={ceil(seconds)}')
+    return ", ".join(told).encode()
+
+
+def _terms(limit: Limit) -> str:
+    return f"/{limit.units}/{limit.per}/{limit.burst}" if isinstance(limit, Rate) else ""
+
+
+def _policy(bucket: Bucket) -> str:
+    limit = bucket.limit
+    if isinstance(limit, Rate):
+        return f'"{limit.name}";q={limit.units};w={limit.per}'
+    if isinstance(limit, Quota):
+        return f'"{limit.name}";q={limit.units};w={PERIOD_SECONDS[limit.per]}'
+    return f'"{limit.name}";q={limit.units};qu="concurrent-requests"'

@@ -1,0 +1,65 @@
+"""`Policies`: what beside keys' own limits holds for requests, and what one takes from in all."""
+
+from collections.abc import Iterable, Mapping
+
+from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Record, UnavailableError, checked_limits
+from gatepost.limits.demand import Demand, buckets_of
+
+KINDS = ("all", "project", "key")
+"""Whose requests count together: everybody's, those of a project's keys, those of one key."""
+
+DEMANDS_MAX = 10_000
+"""Most keys and projects whose demands are remembered."""
+
+_EXAMPLE = "write limits={'project': [Rate(1000, per=60)], 'all': [...], 'key': [...]}"
+
+
+class Policies:
+    """The limits that a middleware adds to those of keys. `limits`: lists by what they hold for: `all`, `project` (each
+    project apart; keys of no project together) or `key` (each key apart). Raises `BadInputError`."""
+
+    def __init__(self, limits: Mapping[str, Iterable[Limit]] | None) -> None:
+        if limits is not None and not isinstance(limits, Mapping):
+            raise BadInputError(f"limits must say for whom: {_EXAMPLE}; not {limits!r:.50}", "limits")
+        self._limits: dict[str, Limits] = {}
+        for kind, listed in (limits or {}).items():
+            if kind not in KINDS:
+                raise BadInputError(f"limits: there is no {kind!r:.50}, but {', '.join(KINDS)}: {_EXAMPLE}", "limits")
+            self._limits[kind] = checked_limits(listed)
+        Limits(limit for each in self._limits.values() for limit in each)  # no two of one name
+        self._demands: dict[tuple[str | None, str | None], Demand] = {}
+
+    def __bool__(self) -> bool:
+        return any(self._limits.values())
+
+    def demand(self, key: Record) -> Demand:
+        """What a request with that key takes from. Raises `UnavailableError` where its limits cannot be read."""
+        own = _own_demand(key) if isinstance(key, LimitedRecord) else None
+        if not self:
+            return own or Demand(())
+        added = self._added(key)
+        return added if own is None else own.joined(added)
+
+    def _added(self, key: Record) -> Demand:
+        place = (key.project, key.id if "key" in self._limits else None)
+        demand = self._demands.get(place)
+        if demand is None:
+            if len(self._demands) >= DEMANDS_MAX:
+                self._demands.clear()
+            holders = {"all": "", "project": key.project or "", "key": key.id}
+            demand = self._demands[place] = Demand(
+                bucket
+                for kind, limits in self._limits.items()
+                for bucket in buckets_of(f"app-{kind}", holders[kind], limits)
+            )
+        return demand
+
+
+def _own_demand(key: LimitedRecord) -> Demand:
+    demand: Demand | None = key.asked
+    if demand is None:
+        if not key.limits:
+            raise UnavailableError(f"The limits of key {key.id} cannot be read: set them anew")
+        demand = Demand(buckets_of("key", key.id, key.limits))
+        key.remember_asked(demand)
+    return demand

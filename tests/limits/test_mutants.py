@@ -1,0 +1,140 @@
+"""The safety tests can fail: each of these defects, put into a copy of the source, makes its test fail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import Mutant, assert_caught
+
+SCRIPT = "tests/limits/test_script.py"
+REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever_is_asked_and_however_its_clock_steps"
+ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
+MIDDLEWARE = "tests/limits/test_middleware.py"
+QUOTAS = "tests/limits/test_quotas.py"
+
+MUTANTS = [
+    Mutant(
+        "a rate is kept for ever",
+        "redis/limits.lua",
+        "redis.call('SET', key, back, 'PX', math.ceil((back - now) / 1000) + 1)",
+        "redis.call('SET', key, back)",
+        ENDS,
+    ),
+    Mutant(
+        "slots are kept for ever",
+        "redis/limits.lua",
+        "redis.call('PEXPIRE', key, math.ceil(lives / 1000) + 1)",
+        "",
+        ENDS,
+    ),
+    Mutant(
+        "microseconds are lost in a text",
+        "redis/limits.lua",
+        "redis.call('SET', key, back, 'PX'",
+        "redis.call('SET', key, '' .. back, 'PX'",
+        REFERENCE,
+    ),
+    Mutant(
+        "slots that are over count",
+        "redis/limits.lua",
+        "redis.call('ZREMRANGEBYSCORE', key, '-inf', now)",
+        "",
+        REFERENCE,
+    ),
+    Mutant(
+        "what one limit refuses another has taken",
+        "redis/limits.lua",
+        "if let_in == 1 and cost ~= 0 then",
+        "if cost ~= 0 then",
+        REFERENCE,
+    ),
+    Mutant(
+        "a clock that was set back locks out",
+        "redis/limits.lua",
+        "return math.max(now, math.min(back, now + 2 * full))",
+        "return math.max(now, back)",
+        REFERENCE,
+    ),
+    Mutant(
+        "names of a cluster's limits lie at many nodes",
+        "redis/tier.py",
+        'b"gatepost:{" + urlsafe_b64encode(namespace) + b"}:"',
+        'b"gatepost:" + urlsafe_b64encode(namespace) + b":"',
+        f"{SCRIPT}::test_in_a_cluster_all_limits_of_a_request_are_taken_or_none",
+    ),
+    Mutant(
+        "a quota is leased beyond its end",
+        "database/quotas/quotas.py",
+        'quotas.c.used + _WANTED <= bindparam("units", type_=BigInteger),',
+        'bindparam("units", type_=BigInteger) > 0,',
+        f"{QUOTAS}::test_three_workers_at_once_spend_a_quota_to_the_last_unit_and_none_more[sqlite]",
+    ),
+    Mutant(
+        "a period never ends",
+        "database/quotas/quotas.py",
+        "    database_now() < quotas.c.ends,\n",
+        "",
+        f"{QUOTAS}::test_a_period_that_is_over_by_the_databases_clock_gives_nothing[sqlite]",
+    ),
+    Mutant(
+        "a lease of before the edit goes on",
+        "limits/leases.py",
+        "or lease.units != quota.units:",
+        "or False:",
+        f"{QUOTAS}::test_an_edited_quota_is_leased_anew_and_a_lower_one_binds_at_once[sqlite]",
+    ),
+    Mutant(
+        "what limits refuse is let in",
+        "asgi/limits.py",
+        "        if not taken.let_in:\n            self._refusal_log",
+        "        if False:\n            self._refusal_log",
+        f"{MIDDLEWARE}::test_no_more_requests_are_let_in_than_the_limit_says[Python-plain]",
+    ),
+    Mutant(
+        "a key with limits is taken for one with networks alone",
+        "base/record.py",
+        "    if limits or limits.resets < 0:",
+        "    if False:",
+        f"{MIDDLEWARE}::test_no_more_requests_are_let_in_than_the_limit_says[Python-plain]",
+    ),
+    Mutant(
+        "a reset counts on",
+        "base/limits.py",
+        "return Limits(self, self.resets + 1)",
+        "return Limits(self, self.resets)",
+        f"{MIDDLEWARE}::test_a_reset_begins_anew_everywhere_when_the_call_returns[Python]",
+    ),
+    Mutant(
+        "what is refused for its permissions has spent",
+        "limits/request.py",
+        "        self._is_refused = True",
+        "        self._is_refused = False",
+        f"{MIDDLEWARE}::test_what_is_refused_earlier_spends_nothing[Python]",
+    ),
+    Mutant(
+        "slots are not free at the end",
+        "limits/request.py",
+        "        self._limiter.free(self._taken)",
+        "        pass",
+        f"{MIDDLEWARE}::test_slots_are_taken_for_as_long_as_a_request_lasts_however_it_ends[Python]",
+    ),
+    Mutant(
+        "an edit of limits is not waited for",
+        "keys/editing.py",
+        "    if before.limits != after.limits:\n        return True\n",
+        "",
+        f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
+    ),
+    Mutant(
+        "a unit for each lease",
+        "limits/leases.py",
+        "wanted = max(cost, min(quota.units // LEASE_PART, rest // REST_PART))",
+        "wanted = cost",
+        f"{QUOTAS}::test_a_lease_is_one_statement_and_a_request_none[sqlite]",
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_defect_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    assert_caught(mutant, tmp_path)
