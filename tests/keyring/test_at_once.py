@@ -88,7 +88,7 @@ def after_begin(keys: APIKeys, sent: Statements) -> Statements:
     return rest
 
 
-INSERTS = [f"INSERT INTO gatepost_{table}" for table in ("keys", "secrets", "terms", "events")]
+INSERTS = [f"INSERT INTO gatepost_{table}" for table in ("keys", "secrets", "terms", "last_used", "events")]
 
 
 async def test_a_change_that_is_alone_sends_what_it_always_did(keys: APIKeys) -> None:
@@ -112,7 +112,7 @@ async def test_keys_made_at_once_are_made_in_one_transaction_with_a_seq_and_an_e
     counts = Counter(sent)
     assert counts["COMMIT"] == 1
     assert counts["UPDATE gatepost_counter SET"] == 2
-    assert [counts[each] for each in INSERTS] == [1] * 4
+    assert [counts[each] for each in INSERTS] == [1] * len(INSERTS)
     assert await kinds(keys) == [(0, "installed"), *((n, "created") for n in range(1, MANY + 1))]
     assert await position_is_the_logs_end(keys)
     assert len({each.key.updated_at for each in made}) == MANY
