@@ -185,8 +185,8 @@ MUTANTS = [
     Mutant(
         "acknowledgements of another past count",
         "database/workers.py",
-        ".where(workers.c.id == worker_id, is_ours)",
-        ".where(workers.c.id == worker_id)",
+        'events.c.nonce == bindparam("applied_nonce")',
+        'events.c.nonce >= 0 * bindparam("applied_nonce")',
         f"{PROPAGATION}::test_an_acknowledgement_of_another_past_of_the_database_does_not_count[sqlite]",
     ),
     Mutant(

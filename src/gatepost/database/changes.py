@@ -287,8 +287,6 @@ class Change:
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
         """Write an event for each secret that the keys have now: inside the database, since there may be very many."""
         for batch in batches(ids):
-            found = await self._execute(select(secrets.c.digest).where(self._one_of(secrets.c.key_id, batch)))
-            digests = {bytes(digest) for digest in found.scalars()}
             n = over(func.row_number(), order_by=secrets.c.digest) + (self._count - 1)
             event = self._event(kind, detail) | {
                 "n": n,
@@ -302,7 +300,13 @@ class Change:
             ]
             of_batch = select(*values).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
             of_batch = of_batch.where(self._one_of(secrets.c.key_id, batch))
-            await self._execute(insert(events).from_select(list(event), of_batch))
+            add = insert(events).from_select(list(event), of_batch)
+            if self._transaction.returns_inserts:
+                found = await self._execute(add.returning(events.c.digest))
+            else:
+                await self._execute(add)
+                found = await self._execute(select(secrets.c.digest).where(self._one_of(secrets.c.key_id, batch)))
+            digests = {bytes(digest) for digest in found.scalars()}
             self.digests |= digests
             self._count += len(digests)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Table, insert, select, update
+from sqlalchemy import CursorResult, Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Timeout
@@ -31,11 +31,19 @@ TICK = timedelta(microseconds=1)
 """From one change to the next of a transaction, so that no two of a key have the same moment (`APIKey.version`)."""
 
 
+_PLACE = (counter.c.seq, database_now().label("now"))
+_TAKE = update(counter).values(seq=counter.c.seq + 1, nonce=bindparam("new_nonce"))
+_LOOK = select(*_PLACE)
+_TAKE_AND_LOOK = _TAKE.returning(*_PLACE)
+"""The clock goes on while the `UPDATE` waits for the lock: it is read once the row is taken."""
+
+
 class Transaction:
     """A transaction and its place in the log. `timeout`: seconds that each statement may take.
 
     `seq`: of the last change in it, or of the last one before it. `last_nonce`: of that change. `nonce`: what rows that
-    are written now bear, 63 random bits. `dialect`: SQLAlchemy's name. `is_broken`: a statement has failed.
+    are written now bear, 63 random bits. `dialect`: SQLAlchemy's name. `returns_inserts`: whether an `INSERT` can
+    answer with what it inserted, which spares a round trip. `is_broken`: a statement has failed.
     """
 
     def __init__(self, connection: AsyncConnection, timeout: float) -> None:
@@ -47,14 +55,19 @@ class Transaction:
         self._nonce_is_used = False
         self._now = datetime.min.replace(tzinfo=UTC)
         self.dialect = connection.dialect.name
+        self.returns_inserts = connection.dialect.insert_returning
         self.seq = 0
         self.nonce = self.last_nonce = randomness.randbits(63)
         self.is_broken = False
 
     async def begin(self) -> None:
         """Take the counter. Waits for a transaction that is under way elsewhere."""
-        await self._run(update(counter).values(seq=counter.c.seq + 1, nonce=self.nonce))
-        position = (await self._run(select(counter.c.seq, database_now().label("now")))).one()
+        nonce = {"new_nonce": self.nonce}
+        if self._connection.dialect.update_returning:
+            position = (await self._run(_TAKE_AND_LOOK, nonce)).one()
+        else:
+            await self._run(_TAKE, nonce)
+            position = (await self._run(_LOOK)).one()
         self._first, self._place = position.seq, (position.seq, self.nonce)
         self.seq = position.seq - 1
         self._now = datetime.fromtimestamp(float(position.now), UTC)
@@ -119,7 +132,9 @@ class Transaction:
         """Close the connection: nobody knows what is on its way there."""
         await self._connection.invalidate()
 
-    async def _run(self, statement: Any, rows: Sequence[Mapping[str, Any]] | None = None) -> CursorResult[Any]:
+    async def _run(
+        self, statement: Any, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
         """One statement, which may take `timeout`, waiting for another's change included."""
         try:
             async with Timeout(self._timeout):

@@ -67,7 +67,19 @@ def _following() -> Select[Any]:
 
 _FOLLOWING = _following()
 _COUNT = select(func.count()).select_from(workers)
+_ALL = select(workers).order_by(workers.c.id)
 _ACKED = select(workers.c.id, workers.c.acked_seq)
+_RENEW = (
+    update(workers)
+    .where(
+        workers.c.id == bindparam("worker"),
+        exists().where(
+            events.c.seq == bindparam("applied"), events.c.n == 0, events.c.nonce == bindparam("applied_nonce")
+        ),
+    )
+    .values(acked_seq=bindparam("applied"), beat=bindparam("new_beat"), seen_at=bindparam("now"))
+)
+"""Made once: every worker asks for it at every change."""
 
 
 class Workers:
@@ -91,13 +103,14 @@ class Workers:
     async def renew(self, worker_id: str, seq: int, nonce: int, seen_at: datetime) -> bool:
         """Say that the worker lives and has applied every change up to `seq`. Answers whether its row is there *and*
         the log holds that very change (its nonce): an answer of another timeline must not count for this one."""
-        is_ours = exists().where(events.c.seq == seq, events.c.n == 0, events.c.nonce == nonce)
-        statement = (
-            update(workers)
-            .where(workers.c.id == worker_id, is_ours)
-            .values(acked_seq=seq, beat=randomness.randbits(BEAT_BITS), seen_at=seen_at)
-        )
-        return await self._write("Acknowledging changes", statement) == 1
+        values = {
+            "worker": worker_id,
+            "applied": seq,
+            "applied_nonce": nonce,
+            "new_beat": randomness.randbits(BEAT_BITS),
+            "now": seen_at,
+        }
+        return await self._write("Acknowledging changes", _RENEW, values) == 1
 
     async def leave(self, worker_id: str) -> None:
         """Remove a row, whose worker's lease has ended."""
@@ -110,7 +123,7 @@ class Workers:
 
     async def read_all(self) -> Sequence[WorkerRow]:
         """Every row."""
-        return await self._read(select(workers).order_by(workers.c.id))
+        return await self._read(_ALL)
 
     async def read_acked(self) -> Mapping[str, int]:
         """Of each worker's id its `acked_seq`: a fifth of what `read_all` costs."""
@@ -135,10 +148,10 @@ class Workers:
                 for row in rows
             ]
 
-    async def _write(self, doing: str, statement: Any) -> int:
+    async def _write(self, doing: str, statement: Any, values: Mapping[str, Any] | None = None) -> int:
         """Run one statement in a transaction of its own; answers how many rows it changed."""
         async with self._connection(doing) as connection:
-            changed: int = (await connection.execute(statement)).rowcount
+            changed: int = (await connection.execute(statement, values)).rowcount
             if connection.dialect.name == "sqlite":  # the others commit by themselves, see `reading`
                 await connection.commit()
             return changed

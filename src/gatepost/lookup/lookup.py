@@ -228,8 +228,10 @@ class Lookup:
         for digest, payload in payloads.items():
             row, as_of = from_payload(payload)
             answers[digest] = self._remember(digest, decode(row, as_of, lives[row is None]))
+        freshness = self._freshness
+        holds = freshness.holds()  # once for all of them: whoever wakes up looks at it again (`seek`)
         for digest, found in answers.items():
-            if found is None or not self._freshness.covers(digest, found):
+            if not holds or found is None or not freshness.not_below_floor(digest, found):
                 self._sought.add(digest)  # in this very step: whoever comes before the askers wake up finds the read
                 self._from_database.expect(digest)
         return answers

@@ -24,7 +24,7 @@ class Single:
         self._kept: AbstractConnection | None = None
 
     async def mget(self, names: Sequence[bytes]) -> list[Any]:
-        """The values under `names`, `None` for what is not held. One `MGET`."""
+        """The values under `names`, which are all of one length; `None` for what is not held. One `MGET`."""
         connection, self._kept = self._kept, None
         if connection is not None and self._is_of_another_master(connection):
             try:
@@ -68,7 +68,7 @@ class Single:
 
     async def _ask(self, connection: AbstractConnection, names: Sequence[bytes]) -> list[Any]:
         try:
-            await connection.send_packed_command(connection.pack_command("MGET", *names))
+            await connection.send_packed_command(packed_mget(names))
             values: list[Any] = await connection.read_response(disable_decoding=True)
         except BaseException:
             await self._pool.release(connection)  # redis-py has closed it, unless Redis has refused the command
@@ -84,3 +84,10 @@ class Single:
         if not self._is_watched:
             return False
         return bool(self._pool.master_address != (connection.host, connection.port))  # type: ignore[attr-defined]
+
+
+def packed_mget(names: Sequence[bytes]) -> bytes:
+    """The command as Redis is sent it (RESP: how many parts, and each after its length). `names`: one at least, all of
+    one length, so that one join will do: redis-py writes name by name, which takes a tenth of a lookup's time."""
+    before_each = b"\r\n$%d\r\n" % len(names[0])
+    return b"*%d\r\n$4\r\nMGET%b%b\r\n" % (len(names) + 1, before_each, before_each.join(names))

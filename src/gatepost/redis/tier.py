@@ -162,7 +162,8 @@ class RedisTier:
         """The payloads held for `digests` whose seal is right. One `MGET`; empty where Redis fails."""
         if not self._healthy:
             return {}
-        names = [self._name(digest) for digest in digests]
+        prefix = self._prefix
+        names = [prefix + digest[:NAME_BYTES] for digest in digests]
         try:
             async with Timeout(self._timeout):
                 values = await self._server.mget(names)
