@@ -5,12 +5,13 @@ import asyncio
 import random
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 import httpx2
 from sqlalchemy import NullPool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome
@@ -62,8 +63,9 @@ async def cutting(database: str) -> AsyncIterator[list[int]]:
 
     async def keep_cutting() -> None:
         while True:
-            async with engine.connect() as connection:
-                cut.append(await connection.scalar(statement) or 0)
+            with suppress(DBAPIError):  # it may be among those that are ended, by the clock of another
+                async with engine.connect() as connection:
+                    cut.append(await connection.scalar(statement) or 0)
             await asyncio.sleep(random.uniform(0, 0.01))
 
     task = asyncio.create_task(keep_cutting())

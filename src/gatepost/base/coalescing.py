@@ -30,7 +30,7 @@ class Coalescer(Generic[K, V]):
         self._at_once = at_once
         self._asked: dict[K, list[asyncio.Future[V]]] = {}
         self._under_way: dict[K, list[asyncio.Future[V]]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], None] = {}  # in their order: a set has one of its own in each run
         self._coming: set[asyncio.Task[None]] = set()
         """Of those that run, the ones that have not begun."""
         self._creating = False
@@ -86,12 +86,12 @@ class Coalescer(Generic[K, V]):
             self._creating = True
             task = asyncio.get_running_loop().create_task(self._run())
             self._creating = False
-            self._running.add(task)
+            self._running[task] = None
             self._coming.add(task)
             task.add_done_callback(self._ran)
 
     def _ran(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._coming.discard(task)  # where it was cancelled before it began
         if self._asked:
             self._schedule()
