@@ -47,13 +47,14 @@ async def test_a_small_pool_is_left_to_those_who_need_it(redis_url: str) -> None
 
 
 @pytest.mark.parametrize("failing", ["refused", "given up"])
-async def test_what_fails_is_given_back(redis_url: str, failing: str) -> None:
+async def test_what_fails_is_given_back(redis_url: str, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Redis.from_url(redis_url) as client:
         single = Single(client)
         await single.mget([b"a"])
         if failing == "refused":
+            monkeypatch.setattr("gatepost.redis.single.packed_mget", lambda _names: b"*1\r\n$4\r\nMGET\r\n")
             with pytest.raises(Exception, match="wrong number"):
-                await single.mget([])
+                await single.mget([b"a"])
         else:
             asking = single.mget([b"a"])
             asking.send(None)  # it waits for the answer
