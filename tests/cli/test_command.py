@@ -73,12 +73,15 @@ def test_the_verbs_are_all_there() -> None:
         "projects",
         "limits",
         "reset-limits",
+        "usage",
+        "stale",
     }
     assert {path.removeprefix("gatepost ") for path in VERBS} == {
         *(f"keys {verb}" for verb in keys),
         "db upgrade",
         "db status",
         "db invalidate",
+        "db prune",
         "doctor",
         "audit",
         "permissions",

@@ -2,6 +2,7 @@
 
 from gatepost.keys.api_keys import APIKeys as APIKeys
 from gatepost.keys.arguments import Filters as Filters
+from gatepost.keys.arguments import Order as Order
 from gatepost.keys.arguments import Wait as Wait
 from gatepost.keys.parts import DEFAULT_DATABASE as DEFAULT_DATABASE
 from gatepost.keys.parts import GRACE_MAX as GRACE_MAX

@@ -10,6 +10,20 @@ from gatepost.rules import Unset
 Wait = Literal["everywhere", "commit"]
 """What a verb that takes something away waits for: that every worker acts on it, or only that it is committed."""
 
+Order = Literal[
+    "created",
+    "-created",
+    "updated",
+    "-updated",
+    "description",
+    "-description",
+    "expires",
+    "-expires",
+    "last_used",
+    "-last_used",
+]
+"""What lists are ordered by; `-`: descending."""
+
 
 class Options(TypedDict, total=False):
     """Who asks, and what the verb waits for. `actor`: a name for the audit log, or who may be limited; left out = the

@@ -17,6 +17,7 @@ from gatepost.base import (
     BadInputError,
     EventKind,
 )
+from gatepost.keys import Order
 from gatepost.rules import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX
 
 TIMEOUT_MAX = 300
@@ -168,18 +169,7 @@ class KeyFilter(KeyChoice, forbid_unknown_fields=True):
     """Which keys, in which order, and which page of them."""
 
     sort: Annotated[
-        Literal[
-            "created",
-            "-created",
-            "updated",
-            "-updated",
-            "description",
-            "-description",
-            "expires",
-            "-expires",
-            "last_used",
-            "-last_used",
-        ],
+        Order,
         Meta(
             description="The order; `-`: descending. What never expires does so after everything else; what was never "
             "used was so before everything else."

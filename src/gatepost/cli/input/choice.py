@@ -9,24 +9,13 @@ from typer import Option
 from gatepost.base import EXPIRING_SECONDS
 from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
 from gatepost.cli.input.options import KeysOptions, complete_permission
+from gatepost.keys import Order
 
 if TYPE_CHECKING:
     from gatepost.keys import Filters
 
 _SORT_HELP = "created, updated, description, expires or last_used; with - in front the last ones first."
 
-Sort = Literal[
-    "created",
-    "-created",
-    "updated",
-    "-updated",
-    "description",
-    "-description",
-    "expires",
-    "-expires",
-    "last_used",
-    "-last_used",
-]
 StateName = Literal["active", "expiring", "expired", "deactivated"]
 
 
@@ -106,7 +95,7 @@ class WhichOptions(KeysOptions):
 class ChoiceOptions(WhichOptions):
     """What every command takes that tells of many keys: which ones, and in what order."""
 
-    sort: Annotated[Sort, Option("--sort", metavar="ORDER", help=_SORT_HELP)] = "-created"
+    sort: Annotated[Order, Option("--sort", metavar="ORDER", help=_SORT_HELP)] = "-created"
 
     def choice(self) -> dict[str, Any]:
         """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
