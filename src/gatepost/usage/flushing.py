@@ -56,8 +56,9 @@ class Flushing:
         async with self._turn:
             self._stop_timer()
             try:
-                while self._next_batch() is not None:
-                    await self._write()
+                await self._write_waiting()
+                self._waiting.extend(self.counter.take())  # once: what is counted from here on has a timer of its own
+                await self._write_waiting()
             except BaseException:
                 if not self._closed:
                     self._write_later()
@@ -78,20 +79,15 @@ class Flushing:
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
 
-    def _next_batch(self) -> UsageBatch | None:
-        """What is to be written now: a batch of which it is not known whether it was; then what was counted next."""
-        if self._batch is None:
-            if not self._waiting:
-                self._waiting.extend(self.counter.take())
-            uses = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-            if uses:
+    async def _write_waiting(self) -> None:
+        """Write a batch of which it is not known whether it was written, and what waits behind it."""
+        while self._batch is not None or self._waiting:
+            if self._batch is None:
+                uses = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
                 self._batch = UsageBatch(uuid.uuid4().hex, self._before, datetime.now(UTC), uses)
-        return self._batch
+            await self._write(self._batch)
 
-    async def _write(self) -> None:
-        batch = self._batch
-        if batch is None:
-            raise AssertionError
+    async def _write(self, batch: UsageBatch) -> None:
         await self._tables.write(batch)
         self._before, self._batch = batch.id, None
         if self._failed:
@@ -109,8 +105,11 @@ class Flushing:
             self._timer = None
 
     def _begin(self) -> None:
+        self._stop_timer()
         if self._task is None or self._task.done():
             self._task = self._loop.create_task(self._flush_in_background())
+        else:  # it may have taken its counts already
+            self._write_later()
 
     async def _flush_in_background(self) -> None:
         try:
