@@ -10,12 +10,28 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost import APIKeyMiddleware, APIKeys, Outcome, UnavailableError
-from gatepost.usage import FLUSH_SECONDS
+from gatepost.database import UsageBatch
+from gatepost.usage import FLUSH_SECONDS, Flushing
 from tests.usage.requests import answering, ask
 
 
 async def total(keys: APIKeys, key_id: str) -> int:
     return sum(line.count for line in await keys.usage(key_id, by=()))
+
+
+def flushing_of(keys: APIKeys) -> Flushing:
+    flushing = keys._opened().flushing
+    assert flushing is not None
+    return flushing
+
+
+def next_batch(keys: APIKeys) -> UsageBatch:
+    """What has been counted, as it is about to be written."""
+    flushing = flushing_of(keys)
+    flushing._waiting.extend(flushing.counter.take())
+    batch = flushing._next_batch()
+    assert batch is not None
+    return batch
 
 
 @pytest.fixture
@@ -72,10 +88,7 @@ async def test_a_commit_without_an_answer_is_counted_once_whether_it_was_made_or
 async def test_the_same_batch_adds_nothing_the_second_time(keys: APIKeys) -> None:
     issued = await keys.create("a key")
     await ask(APIKeyMiddleware(answering, keys), issued.secret)
-    of_keys = keys._opened().flushing
-    assert of_keys is not None
-    batch = of_keys._next_batch()
-    assert batch is not None
+    batch = next_batch(keys)
     assert [await keys._database.usage.write(batch) for _ in range(3)] == [True, False, False]
     await keys.flush_usage()
     assert await total(keys, issued.key.id) == 1
@@ -110,10 +123,7 @@ async def test_a_batch_that_is_sent_again_while_its_first_transaction_lives_wait
             await goes_on.wait()
         await commit(connection)
 
-    of_keys = keys._opened().flushing
-    assert of_keys is not None
-    batch = of_keys._next_batch()
-    assert batch is not None
+    batch = next_batch(keys)
     monkeypatch.setattr(AsyncConnection, "commit", wait_once)
     first = asyncio.create_task(keys._database.usage.write(batch))
     await reached.wait()
@@ -180,6 +190,34 @@ async def test_counts_are_written_by_themselves_within_a_minute(
     assert asked.count(FLUSH_SECONDS) == 1
     assert FLUSH_SECONDS[1] <= 60
     while not await total(sqlite_keys, issued.key.id):  # noqa: ASYNC110 - another task is at work
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("begun", ["by a call", "by its timer"])
+async def test_what_is_counted_while_counts_are_written_is_written_by_a_timer_of_its_own(
+    sqlite_keys: APIKeys, monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    flushing, app = flushing_of(sqlite_keys), APIKeyMiddleware(answering, sqlite_keys)
+    issued = await sqlite_keys.create("a key")
+    write, written = sqlite_keys._database.usage.write, 0
+
+    async def count_meanwhile(batch: UsageBatch) -> bool:
+        nonlocal written
+        written += 1
+        if written <= 20:
+            await ask(app, issued.secret)
+            if begun == "by its timer":
+                flushing._begin()  # as a timer that fires now
+        return await write(batch)
+
+    monkeypatch.setattr(sqlite_keys._database.usage, "write", count_meanwhile)
+    await ask(app, issued.secret)
+    if begun == "by a call":
+        await sqlite_keys.flush_usage()
+        assert written == 1, "what came after the call is not its to write"
+    monkeypatch.setattr("gatepost.usage.flushing.FLUSH_SECONDS", (0.0, 0.01))
+    flushing._begin()
+    while await total(sqlite_keys, issued.key.id) < 21:  # noqa: ASYNC110 - another task is at work
         await asyncio.sleep(0.01)
 
 

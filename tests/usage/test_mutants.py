@@ -8,6 +8,7 @@ from gatepost.compiled import is_built
 from tests.mutants import Mutant, assert_caught
 
 FLUSHING = "tests/usage/test_flushing.py"
+MEANWHILE = "test_what_is_counted_while_counts_are_written_is_written_by_a_timer_of_its_own"
 COUNTER = "tests/usage/test_counter.py"
 USAGE = "tests/usage/test_usage.py"
 ROUTES = "tests/usage/test_routes.py"
@@ -16,6 +17,20 @@ TWICE = f"{FLUSHING}::test_the_same_batch_adds_nothing_the_second_time[sqlite]"
 INVENTED = f"{USAGE}::test_invented_secrets_share_one_count_and_cost_no_io"
 
 MUTANTS = [
+    Mutant(
+        "a flush goes on for as long as something is counted",
+        "usage/flushing.py",
+        "        while (batch := self._next_batch()) is not None:\n",
+        "        while [self._waiting.extend(self.counter.take())] and (batch := self._next_batch()) is not None:\n",
+        f"{FLUSHING}::{MEANWHILE}[by a call]",
+    ),
+    Mutant(
+        "a timer that fires while counts are written is lost",
+        "usage/flushing.py",
+        "        else:  # it may have taken its counts already\n            self._write_later()\n",
+        "",
+        f"{FLUSHING}::{MEANWHILE}[by its timer]",
+    ),
     Mutant(
         "a batch that is counted each time it is sent",
         "database/usage/batch.py",

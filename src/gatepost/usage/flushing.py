@@ -80,12 +80,15 @@ class Flushing:
                 await asyncio.gather(self._task, return_exceptions=True)
 
     async def _write_waiting(self) -> None:
-        """Write a batch of which it is not known whether it was written, and what waits behind it."""
-        while self._batch is not None or self._waiting:
-            if self._batch is None:
-                uses = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-                self._batch = UsageBatch(uuid.uuid4().hex, self._before, datetime.now(UTC), uses)
-            await self._write(self._batch)
+        while (batch := self._next_batch()) is not None:
+            await self._write(batch)
+
+    def _next_batch(self) -> UsageBatch | None:
+        """What is to be written now: a batch of which it is not known whether it was; then what waits behind it."""
+        if self._batch is None and self._waiting:
+            uses = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
+            self._batch = UsageBatch(uuid.uuid4().hex, self._before, datetime.now(UTC), uses)
+        return self._batch
 
     async def _write(self, batch: UsageBatch) -> None:
         await self._tables.write(batch)
