@@ -269,14 +269,17 @@ async def test_a_statement_that_fails_fails_its_change_alone(keys: APIKeys, monk
     assert await kinds(keys) == [(0, "installed"), *((n, "created") for n in (1, 2, 3))]
 
 
-async def test_a_database_that_fails_is_asked_once_for_all(keys: APIKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failing", ["the server", "statements"])
+async def test_a_database_that_fails_is_asked_once_for_all(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
     begun = 0
     real = Transaction.begin
 
     async def begin(transaction: Transaction) -> None:
         nonlocal begun
         begun += 1
-        if begun > 1:
+        if begun > 1 and failing == "the server":
             raise OSError("the server is gone")
         await real(transaction)
 
@@ -286,7 +289,9 @@ async def test_a_database_that_fails_is_asked_once_for_all(keys: APIKeys, monkey
 
     monkeypatch.setattr(Transaction, "begin", begin)
     monkeypatch.setattr(Change, "states", lose)
-    calls: list[Any] = [keys.deactivate("AAAAAAAAAAAA"), *(keys.create(f"key {n}") for n in range(9))]
+    ends = 1 if failing == "the server" else 5
+    calls: list[Any] = [keys.deactivate("AAAAAAAAAAAA") for _ in range(ends)]
+    calls += [keys.create(f"key {n}") for n in range(10 - ends)]
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(each) for each in done] == [UnavailableError] * 10
     assert begun == 2, "anew without the one that failed, and not again for that one"

@@ -190,9 +190,9 @@ MUTANTS = [
     Mutant(
         "a database that is down asked for each change",
         "database/group_commit.py",
-        "                    if not group.is_spoilt:  # the",
-        "                    if False:  # the",
-        f"{AT_ONCE}::test_a_database_that_fails_is_asked_once_for_all[sqlite]",
+        "is_outage = not group.is_spoilt or outages > 1",
+        "is_outage = not group.is_spoilt",
+        f"{AT_ONCE}::test_a_database_that_fails_is_asked_once_for_all[sqlite-statements]",
     ),
     Mutant(
         "an older secret told for ever",

@@ -43,7 +43,7 @@ BREAKS: dict[str, Sequence[Edit | Swap]] = {
     "a slot has no end of its own": [Swap(shared, "SLOT_SECONDS", 1e6)],
     "slots are not kept alive": [Edit(shared.SharedCounts, "_keep_all", "held = dict(self._held)", "held = {}")],
     "the local part is not divided": [
-        Edit(rates.LocalRates, "_part", "members = max(1, self._members())", "members = 1")
+        Edit(rates.LocalRates, "_part", "interval = rate.interval * members", "members, interval = 1, rate.interval")
     ],
     "the local burst is not divided": [
         Edit(rates.LocalRates, "_part", "max(rate.burst // members,", "max(rate.burst,")

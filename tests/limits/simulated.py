@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gatepost.base import Limit, Quota, Rate, Slots, UnavailableError
+from gatepost.database.quotas.quotas import REST_PART
 from gatepost.limits import Bucket, Leases, Limiter, Members, SharedCounts, Taken
 from gatepost.limits.leases import LEASE_PART
 from gatepost.limits.periods import period_at
@@ -94,8 +95,9 @@ class Table:
         """At one moment."""
         begins, ends = period
         is_open = begins <= self.now() < ends
-        rest = min(wanted, units - self.used[bucket, begins])
-        if not is_open or rest < least:
+        left = units - self.used[bucket, begins]
+        rest = wanted if wanted <= least else max(least, min(wanted, left // REST_PART))
+        if not is_open or left < rest:
             return Leased(0, self.used[bucket, begins], is_open)
         self.used[bucket, begins] += rest
         return Leased(rest, self.used[bucket, begins], True)

@@ -20,6 +20,7 @@ from gatepost import (
     APIKeys,
     BadInputError,
     Bearer,
+    Header,
     Query,
     Quota,
     Rate,
@@ -195,7 +196,11 @@ async def test_a_route_may_cost_more_and_have_a_limit_of_its_own(here: APIKeys) 
     plain = await here.create("a key", ["FILE_UPLOAD"])
     response = await asked(app, issued.secret, "/dear")
     assert fields(response)[1]["hour"]["r"] == 7
-    assert await statuses(app, issued.secret, 2, "/dear") == [200, 429]
+    assert await statuses(app, issued.secret, 1, "/dear") == [200]
+    refused = await asked(app, issued.secret, "/dear")
+    assert refused.status_code == 429
+    assert [len(refused.headers.get_list(name)) for name in ("ratelimit", "ratelimit-policy")] == [1, 1]
+    assert fields(refused)[1]["hour"]["r"] == 1, "what it took before it was refused is told"
     assert await statuses(app, issued.secret, 3, "/cheap") == [200, 200, 429], "the refused one has cost nothing"
     assert await statuses(app, plain.secret, 1, "/rare") == [200]
     assert await statuses(app, plain.secret, 2, "/rare2") == [200, 429], "one name, one limit, also in a thread"
@@ -354,6 +359,62 @@ async def test_a_reset_begins_anew_everywhere_when_the_call_returns(worker: Make
     assert events[0].detail == {"limit_resets": {"old": 0, "new": 1}}
 
 
+async def test_a_reset_frees_no_slot_that_a_request_holds(worker: MakeWorker, redis_url: str) -> None:
+    here = await worker(redis_url)
+    issued = await here.create("a key", limits=[Slots(1)])
+    entered, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def stay(scope: Any, receive: Any, send: Any) -> None:
+        entered.set()
+        await goes_on.wait()
+        await well(scope, receive, send)
+
+    staying = asyncio.create_task(asked(APIKeyMiddleware(stay, here), issued.secret))
+    await entered.wait()
+    await here.reset_limits(issued.key.id)
+    app = APIKeyMiddleware(well, here)
+    assert (await asked(app, issued.secret)).status_code == 429
+    goes_on.set()
+    assert (await staying).status_code == 204
+
+
+async def test_where_redis_counts_nobody_asks_how_many_workers_there_are(
+    worker: MakeWorker, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, _there = await worker(redis_url), await worker(redis_url)
+    issued = await here.create("a key", limits=[Rate(9, per=HOUR), Slots(3)])
+    assert await statuses(APIKeyMiddleware(well, here), issued.secret, 3) == [204] * 3
+    assert [state.left for state in await here.limits(issued.key.id)] == [6, 3]
+    assert here.limiter._members.number == 0
+    assert "a part of each limit" not in caplog.text
+
+
+async def test_what_several_checks_took_is_given_back_when_one_refuses(here: APIKeys) -> None:
+    @requires("FILE_UPLOAD", cost=5, limit=Rate(9, per=HOUR, name="uploads"))
+    @requires("FILE_DELETE")
+    async def dear(_request: Any) -> PlainTextResponse:
+        raise AssertionError
+
+    issued = await here.create("a key", ["FILE_UPLOAD"], limits=[Quota(9, per="month", name="plan")])
+    app = APIKeyMiddleware(Starlette(routes=[Route("/dear", dear)]), here)
+    assert await statuses(app, issued.secret, 4, "/dear") == [403] * 4
+
+
+async def test_limits_of_an_outer_caller_are_not_those_of_an_inner_one(here: APIKeys) -> None:
+    @requires("FILE_UPLOAD", cost=3)
+    async def dear(_request: Any) -> PlainTextResponse:
+        return PlainTextResponse("done")
+
+    outer = await here.create("outer", limits=[Rate(2, per=HOUR)])
+    inner = await here.create("inner", ["FILE_UPLOAD"])
+    app = APIKeyMiddleware(Starlette(routes=[Route("/dear", dear)]), here, sources=[Header("X-Inner")])
+    app = APIKeyMiddleware(app, here)
+    headers = bearer(outer.secret) | {"X-Inner": inner.secret}
+    response = await ask(app, http_scope("/dear", headers))
+    assert response.status_code == 200
+    assert fields(response)[1]["rate"]["r"] == 1
+
+
 async def test_while_redis_is_away_each_limit_says_what_holds(
     worker: MakeWorker, redis_url: str, redis_server: RedisServer
 ) -> None:
@@ -385,7 +446,9 @@ async def test_limits_that_cannot_be_read_let_nobody_in(here: APIKeys, caplog: p
     with caplog.at_level(logging.ERROR):
         assert (await asked(app, issued.secret)).status_code == 503
     assert f"The limits of key {issued.key.id} cannot be read" in caplog.text
-    assert (await here.get(issued.key.id)).limits == ()
+    assert not (await here.get(issued.key.id)).limits
+    await here.update(issued.key.id, limits=[])
+    assert (await asked(app, issued.secret)).status_code == 204, "they were set anew"
 
 
 async def test_a_key_cannot_change_its_own_limits(here: APIKeys) -> None:

@@ -14,6 +14,41 @@ QUOTAS = "tests/limits/test_quotas.py"
 
 MUTANTS = [
     Mutant(
+        "a reset empties slots",
+        "limits/demand.py",
+        "return 0 if isinstance(limit, Slots) else limits.resets",
+        "return limits.resets",
+        f"{MIDDLEWARE}::test_a_reset_frees_no_slot_that_a_request_holds",
+    ),
+    Mutant(
+        "how many workers there are is asked though Redis counts",
+        "limits/rates.py",
+        "self._part(rate, cost, self._members.known)",
+        "self._part(rate, cost, self._members())",
+        f"{MIDDLEWARE}::test_where_redis_counts_nobody_asks_how_many_workers_there_are",
+    ),
+    Mutant(
+        "what a check took stays taken where another refuses",
+        "limits/request.py",
+        "        self._taken.append(taken)",
+        "        pass",
+        f"{MIDDLEWARE}::test_what_several_checks_took_is_given_back_when_one_refuses[Python]",
+    ),
+    Mutant(
+        "limits of anybody are those of the caller",
+        "asgi/limits.py",
+        " and limits.key_id == key.id else None",
+        " else None",
+        f"{MIDDLEWARE}::test_limits_of_an_outer_caller_are_not_those_of_an_inner_one[Python]",
+    ),
+    Mutant(
+        "one worker leases all that is left",
+        "database/quotas/quotas.py",
+        "wanted = max(least, min(wanted, (units - used) // REST_PART))",
+        "wanted = min(wanted, units - used)",
+        f"{QUOTAS}::test_who_comes_near_the_end_leases_a_part_of_what_is_left[sqlite]",
+    ),
+    Mutant(
         "a rate is kept for ever",
         "redis/limits.lua",
         "redis.call('SET', key, back, 'PX', math.ceil((back - now) / 1000) + 1)",
@@ -65,9 +100,9 @@ MUTANTS = [
     Mutant(
         "a quota is leased beyond its end",
         "database/quotas/quotas.py",
-        'quotas.c.used + _WANTED <= bindparam("units", type_=BigInteger),',
-        'bindparam("units", type_=BigInteger) > 0,',
-        f"{QUOTAS}::test_three_workers_at_once_spend_a_quota_to_the_last_unit_and_none_more[sqlite]",
+        "quotas.c.used + _WANTED <= _UNITS,",
+        "_UNITS > 0,",
+        f"{QUOTAS}::test_who_comes_near_the_end_leases_a_part_of_what_is_left[sqlite]",
     ),
     Mutant(
         "a period never ends",
@@ -114,8 +149,8 @@ MUTANTS = [
     Mutant(
         "slots are not free at the end",
         "limits/request.py",
-        "        self._limiter.free(self._taken)",
-        "        pass",
+        "            self._limiter.free(taken)",
+        "            pass",
         f"{MIDDLEWARE}::test_slots_are_taken_for_as_long_as_a_request_lasts_however_it_ends[Python]",
     ),
     Mutant(
@@ -128,7 +163,7 @@ MUTANTS = [
     Mutant(
         "a unit for each lease",
         "limits/leases.py",
-        "wanted = max(cost, min(quota.units // LEASE_PART, rest // REST_PART))",
+        "wanted = max(cost, quota.units // LEASE_PART)",
         "wanted = cost",
         f"{QUOTAS}::test_a_lease_is_one_statement_and_a_request_none[sqlite]",
     ),

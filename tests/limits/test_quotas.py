@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import event
 
 from gatepost.base import Quota, Rate, Slots
 from gatepost.database import Database
+from gatepost.database.quotas.quotas import REST_PART
 from gatepost.limits import Bucket, Leases, Limiter, Members
 from gatepost.limits.leases import LEASE_PART
 from gatepost.limits.periods import period_at
@@ -66,9 +68,8 @@ async def test_three_workers_at_once_spend_a_quota_to_the_last_unit_and_none_mor
 
     async def spend(limiter: Limiter) -> int:
         let_in = 0
-        for _ in range(500):
-            taken = limiter.take_at_once([(BUCKET, 1)]) or await limiter.take([(BUCKET, 1)])
-            let_in += taken.let_in
+        while (limiter.take_at_once([(BUCKET, 1)]) or await limiter.take([(BUCKET, 1)])).let_in:
+            let_in += 1
         return let_in
 
     assert sum(await asyncio.gather(*map(spend, limiters))) == 1_000
@@ -85,6 +86,18 @@ async def test_a_lease_is_one_statement_and_a_request_none(connect: Connect) -> 
     assert told == ["UPDATE"] * 9
     assert taken.states[0].left == 900
     assert await used_of(database) == 100
+
+
+async def test_who_comes_near_the_end_leases_a_part_of_what_is_left(connect: Connect) -> None:
+    database = await connect()
+    period = period_at(time.time(), PLAN.per)
+    lease = partial(database.quotas.lease, BUCKET.name, period, units=1_000)
+    assert (await lease(wanted=900, least=900)).units == 900
+    assert (await lease(wanted=10, least=1)).units == 100 // REST_PART
+    assert (await lease(wanted=50, least=50)).units == 50, "what one request costs"
+    used = [(await lease(wanted=10, least=1)).used for _ in range(40)]
+    assert used[-1] == 1_000, "to the last unit"
+    assert (await lease(wanted=1, least=1)).units == 0, "and none more"
 
 
 async def test_a_worker_that_leaves_gives_back_what_it_did_not_spend(connect: Connect) -> None:

@@ -116,9 +116,17 @@ limits = st.lists(each_limit, max_size=8, unique_by=lambda limit: limit.name)
 @given(limits, st.integers(0, 100))
 def test_limits_come_back_from_json_and_from_what_is_stored_as_they_were(listed: list[Limit], resets: int) -> None:
     told = Limits(listed, resets)
-    assert limits_of_json([limit_as_json(limit) for limit in told]) == told
+    assert limits_of_json([limit_as_json(limit) for limit in told]) == Limits(told)
     stored = limits_of_stored(stored_limits(told))
     assert (stored, stored.resets) == (told, resets)
+
+
+def test_limits_that_were_reset_are_others() -> None:
+    limits = Limits([Slots(3)])
+    assert limits == Limits([Slots(3)]) == (Slots(3),)
+    assert limits != limits.reset()
+    assert checked_limits(limits.reset()) == limits, "what is handed in was never reset"
+    assert len({limits, Limits([Slots(3)])}) == 1
 
 
 def test_no_limits_are_stored_as_nothing() -> None:
@@ -126,7 +134,7 @@ def test_no_limits_are_stored_as_nothing() -> None:
     assert limits_of_stored(None) == ()
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "3", "[]", '["0"]', '[0, {"type": "rate"}]'])
+@pytest.mark.parametrize("text", ["", "{", "{}", "3", "[]", '["0"]', "[-1]", "[true]", '[0, {"type": "rate"}]'])
 def test_what_was_stored_by_hand_and_wrongly_is_an_error_and_not_no_limit(text: str) -> None:
     with pytest.raises(BadInputError):
         limits_of_stored(text)

@@ -5,7 +5,7 @@ policies ──> demand ──> keys' limiter ──┬ refused: 429, with the f
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from types import MethodType
 from typing import Any
@@ -51,7 +51,7 @@ class Limiting:
         taken = limiter.take_one(demand.alone)
         if taken is None:
             return None
-        limits = scope["limits"] = RequestLimits(limiter, demand, taken)
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken, key.id)
         return limits
 
     async def take(self, key: Record, scope: Scope) -> RequestLimits | Problem:
@@ -64,55 +64,55 @@ class Limiting:
             return _told(failure)
         if not taken.let_in:
             self._refusal_log.tell(Outcome.LIMIT_EXCEEDED, key, scope)
-            return exceeded(demand, taken)
-        limits = scope["limits"] = RequestLimits(limiter, demand, taken)
+            return exceeded(taken, fields_of(demand, taken.states))
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken, key.id)
         return limits
 
     async def spend(self, scope: Scope, limit: Rate | Quota | None, cost: int) -> Problem | None:
         """Take what a route costs beyond the one unit that every request does, and from the route's own limit, which
         counts for each key apart: the refusal, or `None`."""
-        key, limits = scope["api_key"], scope.get("limits")
+        key, limits = scope["api_key"], limits_in(scope)
         try:
             refusal = await self._spend(key, limits, limit, cost)
         except UnavailableError as failure:
             refusal = _told(failure)
         if refusal is not None:
             scope[OUTCOME] = refusal.outcome
-            if isinstance(limits, RequestLimits):
+            if limits is not None:
                 limits.refuse()
             if refusal.outcome is Outcome.LIMIT_EXCEEDED:
                 self._refusal_log.tell(Outcome.LIMIT_EXCEEDED, key, scope)
         return refusal
 
-    async def _spend(self, key: Record, limits: object, limit: Rate | Quota | None, cost: int) -> Problem | None:
-        limiter = self._keys.limiter
-        of_route: Taken | None = None
+    async def _spend(
+        self, key: Record, limits: RequestLimits | None, limit: Rate | Quota | None, cost: int
+    ) -> Problem | None:
         if limit is not None:
             demand = Demand(buckets_of("route", key.id, Limits([limit])))
-            of_route = await limiter.take([(bucket, cost) for bucket, _ in demand.asked])
+            of_route = await self._keys.limiter.take([(bucket, cost) for bucket, _ in demand.asked])
             if not of_route.let_in:
-                return exceeded(demand, of_route)
-        if not isinstance(limits, RequestLimits) or cost == 1:
+                return exceeded(of_route, fields_of(demand, of_route.states))
+            if limits is not None:
+                limits.keep(of_route)
+        if limits is None or cost == 1:
             return None
-        try:
-            more = await limits.take_more(cost - 1)
-        except UnavailableError:
-            if of_route is not None:
-                await limiter.give_back(of_route)
-            raise
-        if more.let_in:
-            return None
-        if of_route is not None:
-            await limiter.give_back(of_route)
-        return exceeded(limits.demand, more)
+        more = await limits.take_more(cost - 1)
+        return None if more.let_in else exceeded(more)  # the answer tells of these limits in any case: `announced`
 
 
-def exceeded(demand: Demand, taken: Taken) -> Problem:
-    """The refusal of what limits do not let in."""
+def limits_in(scope: Scope) -> RequestLimits | None:
+    """What is left of the limits of the caller that the scope tells of; `None` = there are none. Of another caller are
+    those of a middleware outside, or the app's own value of that name."""
+    limits, key = scope.get("limits"), scope.get("api_key")
+    return limits if isinstance(limits, RequestLimits) and key is not None and limits.key_id == key.id else None
+
+
+def exceeded(taken: Taken, fields: Sequence[tuple[bytes, bytes]] = ()) -> Problem:
+    """The refusal of what limits do not let in. `fields`: of the draft, where the answer does not get them anyway."""
     names = [state.limit.name for state in taken.violated]
     wait = str(max(1, ceil(taken.retry_after))).encode()
     extra = {"type": QUOTA_EXCEEDED, "violated-policies": names}
-    return Problem(Outcome.LIMIT_EXCEEDED, extra, [(b"retry-after", wait), *fields_of(demand, taken.states)])
+    return Problem(Outcome.LIMIT_EXCEEDED, extra, [(b"retry-after", wait), *fields])
 
 
 def around(limits: RequestLimits, app: ASGIApp) -> ASGIApp:

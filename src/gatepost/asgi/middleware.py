@@ -307,12 +307,11 @@ class APIKeyMiddleware:
         is answered and counted. `began`: as for `Counting.refused`."""
         app = self._serve
         if isinstance(shown, bytes):
-            digest = sha256(shown).digest()
-            key = self._limited_hit(digest, scope)
+            shown = Presented(shown)
+            key = self._limited_hit(shown.digest, scope)
             one = None if key is None else self._limiting.take_one(key, scope)
             if one is not None:
-                return digest, key, around(one, app), announced(one, send)
-            shown = Presented(shown)
+                return shown.digest, key, around(one, app), announced(one, send)
         admitted = await self._admit(shown, scope)
         if not isinstance(admitted, Problem):
             if admitted[1] is None or not self._limiting.binds(admitted[1]):

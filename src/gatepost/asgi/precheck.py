@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.asgi.limits import limits_in
 from gatepost.asgi.requires import PermissionCheck, Requirement, checks_of
 from gatepost.base import ConfigurationError
 
@@ -60,8 +61,9 @@ async def _handle(route: "Route", handle: ASGIApp, scope: Scope, receive: Receiv
         for check in (*checks_of(_endpoint(route, scope)), *_dependencies(route, scope)):
             problem = check.judge(scope)
             if problem is not None:
-                if "limits" in scope:
-                    scope["limits"].refuse()
+                limits = limits_in(scope)
+                if limits is not None:
+                    limits.refuse()
                 await problem(scope, receive, send)
                 return
     await handle(scope, receive, send)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Send
 from starlette.websockets import WebSocketState
 
 from gatepost.asgi.context import Served, serving
+from gatepost.asgi.limits import limits_in
 from gatepost.asgi.responses import DENIAL_EXTENSION, Problem
 from gatepost.asgi.sources import Scope
 from gatepost.base import ConfigurationError, Outcome, PermissionDeniedError, Quota, Rate, UnavailableError
@@ -140,8 +141,10 @@ class Call:
 
     def _tell(self, problem: Problem) -> None:
         """Tell the log of a missing permission; of all else the middleware has told."""
-        if problem.outcome is Outcome.PERMISSION_DENIED and self.scope is not None and "limits" in self.scope:
-            self.scope["limits"].refuse()
+        if problem.outcome is Outcome.PERMISSION_DENIED and self.scope is not None:
+            limits = limits_in(self.scope)
+            if limits is not None:
+                limits.refuse()
         if problem.outcome is Outcome.PERMISSION_DENIED and self.served and self.scope is not None:
             self.served[1].refusal_log.tell(problem.outcome, self.scope.get("api_key"), self.scope)
 

@@ -131,6 +131,18 @@ class Limits(tuple[Limit, ...]):  # noqa: SLOT001 - a tuple cannot have slots wi
             raise BadInputError(f"limits: at most {LIMITS_MAX}, not {len(made)}", "limits")
         return made
 
+    def __eq__(self, other: object) -> bool:
+        """Others that were reset, or cannot be read, are not these."""
+        return super().__eq__(other) and (not isinstance(other, Limits) or self.resets == other.resets)
+
+    def __ne__(self, other: object) -> bool:
+        """A tuple has one of its own."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """As that of a tuple."""
+        return super().__hash__()
+
     def __getnewargs__(self) -> tuple[tuple[Limit, ...], int]:
         """For copy and pickle."""
         return tuple(self), self.resets
@@ -143,12 +155,11 @@ class Limits(tuple[Limit, ...]):  # noqa: SLOT001 - a tuple cannot have slots wi
 NO_LIMITS = Limits()
 
 UNREADABLE = Limits((), -1)
+"""What nobody can read: the key is let in by nobody until its limits are set anew, to none say."""
 
 
 def checked_limits(limits: Iterable[Limit], field: str = "limits") -> Limits:
     """Limits as an argument gives them. Raises `BadInputError`, which names the field and the value."""
-    if isinstance(limits, Limits):
-        return limits
     if isinstance(limits, str | bytes | Mapping | Rate | Quota | Slots) or not isinstance(limits, Iterable):
         raise BadInputError(f"{field} must be a list: [Rate(100, per=60)] for one, not {limits!r:.50}", field)
     listed = list(limits)
@@ -204,7 +215,7 @@ def limits_of_stored(text: str | None) -> Limits:
         resets, *limits = orjson.loads(text)
     except (ValueError, TypeError):
         raise BadInputError(f"limits: what is stored is no list in JSON: {text!r:.50}", "limits") from None
-    if not isinstance(resets, int):
+    if type(resets) is not int or resets < 0:
         raise BadInputError(f"limits: what is stored does not begin with a number: {text!r:.50}", "limits")
     return Limits(limits_of_json(limits), resets)
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from gatepost.base import Actor, UncertainCommitError
+from gatepost.base import Actor, UnavailableError, UncertainCommitError
 
 T = TypeVar("T")
 
@@ -181,17 +181,21 @@ class GroupCommit(Generic[C]):
     async def _run(self, asked: Sequence[Asked[C]]) -> None:
         """Until each has ended."""
         groups = deque([asked])
+        outages = 0
         try:
             while groups:
                 group = Group(groups.popleft())
                 try:
                     await self._commit(group)
                 except Exception as failure:  # noqa: BLE001 - goes to every asker
-                    if group.is_spoilt and len(group.asked) > 1:
+                    # what one of them did may take too long; where the others do too, it is the database
+                    outages += group.spoiler is not None and isinstance(failure, UnavailableError)
+                    is_outage = not group.is_spoilt or outages > 1
+                    if not is_outage and len(group.asked) > 1:
                         groups.extend(group.apart())
                         continue
-                    failed = [each for left in (group.asked, *(() if group.is_spoilt else groups)) for each in left]
-                    if not group.is_spoilt:  # the database does not work: no other group would fare better
+                    failed = [each for left in (group.asked, *(groups if is_outage else ())) for each in left]
+                    if is_outage:  # no other group would fare better
                         groups.clear()
                     for each in failed:
                         each.end(failure)

@@ -108,7 +108,7 @@ async def _edit(
     check_in_future(wanted.get("expires_at"), change.now)
     before = key = await key_to_change(change, authority, key_id, if_version)
     if "limits" in wanted:
-        wanted = {**wanted, "limits": Limits(wanted["limits"], before.limits.resets)}
+        wanted = {**wanted, "limits": Limits(wanted["limits"], max(0, before.limits.resets))}
     after = replace(before, **wanted)
     authority.check_grant(_given(before, after))
     if _is_more(before, after):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from gatepost.base import PERIOD_SECONDS, Limit, Limits, Quota, Rate
+from gatepost.base import PERIOD_SECONDS, Limit, Limits, Quota, Rate, Slots
 from gatepost.limits.bucket import Bucket, LimitState
 
 
@@ -27,8 +27,8 @@ class Demand:
 def buckets_of(kind: str, holder: str, limits: Limits) -> Sequence[Bucket]:
     """Where the limits of a holder are counted. `kind`: what it is, `key` and so on; with `holder` it tells it from all
     others. A rate that is edited begins anew: what it has counted is a time, which means another number of units
-    then."""
-    return [Bucket(f"{kind}/{holder}/{limit.name}/{limits.resets}{_terms(limit)}", limit) for limit in limits]
+    then. Slots have no resets: what is in flight holds them still."""
+    return [Bucket(f"{kind}/{holder}/{limit.name}/{_resets(limit, limits)}{_terms(limit)}", limit) for limit in limits]
 
 
 def rate_limit(states: Iterable[LimitState]) -> bytes:
@@ -40,6 +40,10 @@ def rate_limit(states: Iterable[LimitState]) -> bytes:
             seconds = wait or whole
             told.append(f'"{limit.name}";r={left}' if seconds is None else f'"{limit.name}";r={left};t={ceil(seconds)}')
     return ", ".join(told).encode()
+
+
+def _resets(limit: Limit, limits: Limits) -> int:
+    return 0 if isinstance(limit, Slots) else limits.resets
 
 
 def _terms(limit: Limit) -> str:

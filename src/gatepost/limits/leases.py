@@ -22,9 +22,6 @@ logger = logging.getLogger("gatepost.limits")
 LEASE_PART = 100
 """A lease is a hundredth of a quota: a hundred statements in a month, and so little is lost with a worker."""
 
-REST_PART = 16
-"""Nor is it more than a sixteenth of what is left: towards the end workers must not hold what others need."""
-
 USED_UP_SECONDS = 1.0
 """For so long nobody asks again after the database has said that too little is left: others may give back."""
 
@@ -158,8 +155,7 @@ class Leases:
         for _ in range(BOUNDARY_TRIES):
             period = period_at(self._now(), quota.per)
             lease = await self._current(name, period, quota.units)
-            rest = max(0, quota.units - lease.used)
-            wanted = max(cost, min(quota.units // LEASE_PART, rest // REST_PART))
+            wanted = max(cost, quota.units // LEASE_PART)
             least = max(1, cost - lease.left)
             granted = await self._lessor.lease(name, period, units=quota.units, wanted=wanted, least=least)
             lease.used = granted.used

@@ -27,6 +27,11 @@ class Members:
         """The number. Where it is old it is read anew, for the next one to ask."""
         if self._clock() >= self._due_at:
             self._begin()
+        return self.known
+
+    @property
+    def known(self) -> int:
+        """The number as it was last read, this one at least. Nothing is read for it."""
         return max(1, self.number)
 
     async def learn(self) -> None:

@@ -6,10 +6,9 @@
 as many times longer as there are processes, its burst a part of the whole, and at least what one request costs.
 """
 
-from collections.abc import Callable
-
 from gatepost.base import MICROSECONDS, Clock, Rate
 from gatepost.limits.bucket import LimitState
+from gatepost.limits.members import Members
 
 PRUNE_FROM = 1_000
 """Buckets from which on those that are full again are forgotten now and then."""
@@ -19,7 +18,7 @@ class LocalRates:
     """What this process has let in by each rate, also while others count for it. `members`: how many processes share
     the limits, as far as is known."""
 
-    def __init__(self, members: Callable[[], int], clock: Clock) -> None:
+    def __init__(self, members: Members, clock: Clock) -> None:
         self._members = members
         self._clock = clock
         self._back: dict[str, int] = {}
@@ -31,23 +30,23 @@ class LocalRates:
 
     def look(self, name: str, rate: Rate, cost: int) -> LimitState:
         """How the bucket called `name` stands, for a request of that cost. Takes nothing."""
-        now, interval, full = self.now(), *self._part(rate, cost)
+        now, interval, full = self.now(), *self._part(rate, cost, self._members())
         back = self._back_at(name, now, full)
         wait = max(0, back + cost * interval - now - full) if cost else 0
         left = max(0, now + full - back) // interval
         return LimitState(rate, left, wait / MICROSECONDS, (back - now) / MICROSECONDS)
 
     def take(self, name: str, rate: Rate, cost: int) -> None:
-        """Count what is let in, whether or not there was so much; a cost below 0 is given back."""
-        now, interval, full = self.now(), *self._part(rate, cost)
+        """Count what is let in, whether or not there was so much; a cost below 0 is given back. Where Redis counts for
+        all this is for the day that it does not: so nobody is asked how many there are."""
+        now, interval, full = self.now(), *self._part(rate, cost, self._members.known)
         self._back[name] = max(now, min(self._back_at(name, now, full) + cost * interval, now + 2 * full))
         if len(self._back) > self._prune_at:
             self._back = {name: back for name, back in self._back.items() if back > now}
             self._prune_at = max(PRUNE_FROM, 2 * len(self._back))
 
-    def _part(self, rate: Rate, cost: int) -> tuple[int, int]:
+    def _part(self, rate: Rate, cost: int, members: int) -> tuple[int, int]:
         """Microseconds in which a unit of this process's part comes back, and in which all of it does."""
-        members = max(1, self._members())
         interval = rate.interval * members
         return interval, interval * max(rate.burst // members, min(max(cost, 1), rate.burst))
 

@@ -12,15 +12,16 @@ class RequestLimits:
     """What is left of the limits of one request: `scope["limits"]`.
 
     `states`: of each limit when the request was let in: the limit, units left (`None` = not known), seconds to wait,
-    seconds until all is there.
+    seconds until all is there. `key_id`: whose request it is.
     """
 
-    __slots__ = ("_is_refused", "_limiter", "_taken", "demand", "states")
+    __slots__ = ("_is_refused", "_limiter", "_taken", "demand", "key_id", "states")
 
-    def __init__(self, limiter: Limiter, demand: Demand, taken: Taken) -> None:
+    def __init__(self, limiter: Limiter, demand: Demand, taken: Taken, key_id: str) -> None:
         self._limiter = limiter
         self.demand = demand
-        self._taken = taken
+        self._taken = [taken]
+        self.key_id = key_id
         self._is_refused = False
         self.states: Sequence[LimitState] = taken.states
 
@@ -47,15 +48,23 @@ class RequestLimits:
     async def take_more(self, cost: int) -> Taken:
         """Take `cost` units more of rates and quotas, or none. Raises `UnavailableError`."""
         taken = await self._limiter.take([(b, cost) for b, _ in self.demand.asked if b.limit.type != "slots"])
+        told = {state.limit.name: state for state in taken.states}
+        self.states = [told.get(state.limit.name, state) for state in self.states]
         if taken.let_in:
-            self.states = [*taken.states, *(state for state in self.states if state.limit.type == "slots")]
+            self.keep(taken)
         return taken
+
+    def keep(self, taken: Taken) -> None:
+        """It was taken for this request too."""
+        self._taken.append(taken)
 
     async def end(self) -> None:
         """The request is over: its slots are free."""
-        self._limiter.free(self._taken)
+        for taken in self._taken:
+            self._limiter.free(taken)
         if self._is_refused:
-            await self._limiter.give_back(self._taken)
+            for taken in self._taken:
+                await self._limiter.give_back(taken)
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:

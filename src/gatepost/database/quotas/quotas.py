@@ -10,19 +10,25 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Float, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.schema import database_now, quotas
+
+REST_PART = 16
+"""No lease is more than a sixteenth of what is left, unless one request needs it: towards the end workers must not hold
+what others need."""
 
 KEPT_SECONDS = 100 * 86_400
 """For so long after its period a row stays, for people: three months."""
 
 _BUCKET = (quotas.c.bucket == bindparam("of_bucket"), quotas.c.period == bindparam("of_period"))
 _WANTED = bindparam("wanted", type_=BigInteger)
+_UNITS = bindparam("units", type_=BigInteger)
 _IS_LEFT = (
-    quotas.c.used + _WANTED <= bindparam("units", type_=BigInteger),
+    quotas.c.used + _WANTED <= _UNITS,
+    or_(bindparam("least", type_=BigInteger) >= _WANTED, _UNITS - quotas.c.used >= REST_PART * _WANTED),
     database_now() >= quotas.c.period,
     database_now() < quotas.c.ends,
 )
@@ -54,10 +60,11 @@ class Quotas:
         self._connection = connection
 
     async def lease(self, bucket: str, period: tuple[int, int], *, units: int, wanted: int, least: int) -> Leased:
-        """`wanted` units of a quota of `units`; fewer where fewer are left, but none below `least`. One statement where
+        """`wanted` units of a quota of `units`; fewer where that is more than a part of what is left, but none below
+        `least`. One statement where
         there are so many; up to four at the end, and at the beginning of a period."""
         begins, ends = period
-        values = {"of_bucket": bucket, "of_period": begins, "units": units}
+        values = {"of_bucket": bucket, "of_period": begins, "units": units, "least": least}
         async with self._connection("Leasing units of a quota") as connection:
             while True:
                 used = await self._try(connection, {**values, "wanted": wanted})
@@ -71,7 +78,7 @@ class Quotas:
                 is_open = begins <= now < ends
                 if not is_open or units - used < least:
                     return Leased(0, used, is_open)
-                wanted = min(wanted, units - used)
+                wanted = max(least, min(wanted, (units - used) // REST_PART))
 
     async def give_back(self, bucket: str, period: int, units: int) -> None:
         """Units of a lease that nobody spent. Not to be repeated where it fails: they may have been given back. One
