@@ -284,7 +284,7 @@ def test_a_pipe_gets_a_line_per_key_in_full(run: Run, answer: Answer) -> None:
     description, project = "d" * 200, "p" * 100
     made = answer("keys", "create", description, "--project", project, "-p", "DIR_MOVE,FILE_MOVE", "--expires", "1d")
     expires = datetime.fromisoformat(made["expires_at"]).isoformat()
-    line = "\t".join([made["id"], "expiring", project, description, "DIR_MOVE,FILE_MOVE", expires, ""])  # nobody has used it
+    line = "\t".join([made["id"], "expiring", project, description, "DIR_MOVE,FILE_MOVE", expires, ""])  # never used
     assert run("keys", "list").stdout == f"{line}\n"
 
 
