@@ -154,7 +154,7 @@ def test_the_table_keeps_to_80_columns_and_one_line_per_key(run: Run, terminal: 
     assert head.split() == ["ID", "STATUS", "PROJECT", "DESCRIPTION", "PERMS", "EXPIRES", "LAST", "USED"]
     assert len(lines) == 3
     assert all(re.match(r"[0-9A-Za-z]{12}  (active|expiring|deactivated) +", line) for line in lines)
-    assert all(re.search(r"\d +(never|\d{4}-\d\d-\d\d) +never *$", line) for line in lines)
+    assert all(re.search(r"\d      (never|\d{4}-\d\d-\d\d) +never *$", line) for line in lines)
     assert all(len(line) <= 80 for line in (head, *lines))
     assert "[red]long" in lines[2]
 
