@@ -129,8 +129,8 @@ DEFECTS = [
     Defect(
         "the lease not heeded",
         "lookup/lookup.py",
-        "if now < freshness.until and now < record.until",
-        "if now < record.until",
+        "if now < freshness.until and now < record.until and now + freshness.offset < record.usable_until",
+        "if now < record.until and now + freshness.offset < record.usable_until",
         "database: cut off from one worker",
         rounds=3,  # it shows only after a verb has waited a lease out, and for a key still in that worker's memory
     ),

@@ -116,12 +116,12 @@ class APIKeyMiddleware:
         self._fresh = FreshPaths(fresh, self._routing) if fresh else None
         self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
         self._limiting = Limiting(limits, keys, self.refusal_log)
-        asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
-        self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
+        self._asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
+        self._take: Callable[[Scope], Any] = self._take_if_asked if self._asks_first else self._extract
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
         self._end_connections = end_connections
-        telling = telling_routes(app)
+        telling = telling_routes(app) if keys.counts_usage else app
         self._serve = EndUploads(telling) if end_uploads else telling
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
@@ -133,7 +133,7 @@ class APIKeyMiddleware:
         self._counting = Counting(self.addresses)
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
-        if not asks_first and extractor.headers is not None:
+        if not self._asks_first and extractor.headers is not None:
             self._let_in = let_in(
                 self._serve,
                 extractor.headers,
@@ -166,6 +166,8 @@ class APIKeyMiddleware:
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
         ):
+            if type(taken) is bytes:  # no variable holds a secret while anything is awaited
+                taken = Presented(taken)
             entered = await self._enter(taken, scope, receive, send, began=began)
             uses = keys.uses  # they may have been opened meanwhile
             if entered is None:
@@ -173,7 +175,7 @@ class APIKeyMiddleware:
             digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
 
         if key is not None:
-            scope["api_key"] = scope[self._user] = taken = key  # no variable holds a secret while the app runs
+            scope["api_key"] = scope[self._user] = taken = key  # nor while the app runs
             scope["permissions"] = key.permissions
             scope["auth"] = key.auth
             if kind == "websocket":
@@ -296,7 +298,7 @@ class APIKeyMiddleware:
 
     async def _enter(
         self,
-        shown: bytes | Presented | Outcome | None,
+        shown: Presented | Outcome | None,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -306,8 +308,7 @@ class APIKeyMiddleware:
         """Who is let in, as `_admit` has it, with the app and the `send` to serve them with; `None` = nobody, and that
         is answered and counted. `began`: as for `Counting.refused`."""
         app = self._serve
-        if isinstance(shown, bytes):
-            shown = Presented(shown)
+        if not self._asks_first and isinstance(shown, Presented):
             key = self._limited_hit(shown.digest, scope)
             one = None if key is None else self._limiting.take_one(key, scope)
             if one is not None:

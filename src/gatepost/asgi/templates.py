@@ -82,7 +82,7 @@ class DjangoRoutes:
         try:
             await self.app(scope, receive, send)
         finally:
-            template = self._template(scope)
+            template = None if scope.get("api_key") is None else self._template(scope)  # nobody's is not counted
             if template is not None:
                 scope[TEMPLATE] = template
 

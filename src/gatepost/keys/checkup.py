@@ -7,6 +7,7 @@ revision, triggers (3 round trips) ──fits?──> counter ──> workers �
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -86,12 +87,13 @@ async def _look_at_database(
             clock_ahead=position.now - time.time(),
         )
         rows = await database.workers.read_all()
-        if not shares and len(rows) > 1:
-            found = replace(found, splits_limits=await database.has_limits())
         file = await database.file()
         if file is not None and file.is_open_to_others:
             found = replace(found, open_to_others=str(file.path))
         found = replace(found, pooler=(await database.pooling()).value)
+        if not shares and len(rows) > 1:
+            with suppress(UnavailableError):  # it may look at every key: a note is worth that, but no error
+                found = replace(found, splits_limits=await database.has_limits())
     except ReplicaError as refusal:
         return replace(found, error=_line(refusal), is_replica=True), None
     except UnavailableError as failure:

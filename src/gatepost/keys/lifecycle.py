@@ -34,6 +34,11 @@ class Lifecycle:
         self.uses: UsageCounter | None = None
         """What counts requests; `None` = nothing does, also while the keys are closed."""
 
+    @property
+    def counts_usage(self) -> bool:
+        """Whether requests are counted while the keys are open."""
+        return self._parts.settings.usage
+
     async def __aenter__(self) -> Self:
         await self.open()
         return self

@@ -41,14 +41,16 @@ async def remove_months(connection: AsyncConnection, before: date) -> int:
     return len(rows)
 
 
-async def remove_left(connection: AsyncConnection, before: datetime) -> None:
-    """Remove what is left of keys that are gone, and of workers that have written nothing since `before`."""
-    await connection.execute(delete(usage_batches).where(usage_batches.c.at < before))
+async def remove_orphans(connection: AsyncConnection, silent_since: datetime) -> int:
+    """Remove some of the last uses of keys that are gone, likewise; and the batches of workers that have written
+    nothing since `silent_since`: one for each, so these are few."""
+    await connection.execute(delete(usage_batches).where(usage_batches.c.at < silent_since))
     has_key = exists().where(keys.c.id == last_used.c.key_id)
-    gone = list(await connection.scalars(select(last_used.c.key_id).where(~has_key)))
+    gone = list(await connection.scalars(select(last_used.c.key_id).where(~has_key).limit(ROWS)))
     for batch in batches(gone):
         of_gone = one_of(last_used.c.key_id, batch, connection.dialect.name)
         await connection.execute(delete(last_used).where(of_gone, ~has_key))
+    return len(gone)
 
 
 async def _some_rows(connection: AsyncConnection, *which: Any) -> Sequence[Any]:

@@ -3,13 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Pruned, Timeout, Usage
 from gatepost.database.usage.batch import UsageBatch
 from gatepost.database.usage.page import UsagePage, read_days
-from gatepost.database.usage.pruning import remove_left, remove_months, roll_up
+from gatepost.database.usage.pruning import remove_months, remove_orphans, roll_up
+
+Moment = TypeVar("Moment", date, datetime)
 
 Connecting = Callable[[str], AbstractAsyncContextManager[AsyncConnection]]
 
@@ -45,12 +48,10 @@ class UsageTables:
         Many transactions, 1,000 rows each."""
         rolled_up = await self._all_of(roll_up, days_before)
         removed = await self._all_of(remove_months, months_before)
-        async with self._writing("Pruning usage") as connection, Timeout(self._timeout):
-            await remove_left(connection, silent_since)
-            await connection.commit()
+        await self._all_of(remove_orphans, silent_since)
         return Pruned(rolled_up, removed)
 
-    async def _all_of(self, some: Callable[[AsyncConnection, date], Awaitable[int]], before: date) -> int:
+    async def _all_of(self, some: Callable[[AsyncConnection, Moment], Awaitable[int]], before: Moment) -> int:
         total = 0
         while True:
             async with self._writing("Pruning usage") as connection, Timeout(self._timeout):
