@@ -14,20 +14,22 @@ class Counts:
     slots: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
 
     def count(self, buckets: Sequence[bytes], words: Sequence[bytes | int]) -> list[int]:
-        """The answers to one call."""
+        """The answers to one call. What is asked several times is asked so here."""
         answers: list[int] = []
         left_buckets, left = list(buckets), list(words)
         while left:
-            number = int(left.pop(0))
+            number, times = int(left.pop(0)), int(left.pop(0))
             asked = []
             for _ in range(number):
                 kind, one, two, what = left[:4]
                 del left[:4]
                 asked.append((left_buckets.pop(0), kind, int(one), int(two), what))
-            let_in = all(self._has_room(*each) for each in asked)
-            answers.append(int(let_in))
-            for each in asked:
-                answers += self._take(*each, let_in=let_in)
+            lets_in = 0
+            for _ in range(times):
+                let_in = all(self._has_room(*each) for each in asked)
+                told = [number for each in asked for number in self._take(*each, let_in=let_in)]
+                lets_in += let_in
+            answers += [lets_in, *told]
         return answers
 
     def held(self, bucket: bytes) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gatepost.base import Limit, Quota, Rate, Slots, UnavailableError
 from gatepost.database.quotas.quotas import REST_PART
-from gatepost.limits import Bucket, Leases, Limiter, Members, SharedCounts, Taken
+from gatepost.limits import Bucket, Call, Leases, Limiter, Members, SharedCounts
 from gatepost.limits.leases import LEASE_PART
 from gatepost.limits.periods import period_at
 from tests.limits.reference import Counts
@@ -167,20 +167,6 @@ class Tier:
             return None
 
 
-class Watched(SharedCounts):
-    """Tells by whom a request was let in."""
-
-    last: Taken | None = None
-
-    async def take(self, asked: Sequence[tuple[Bucket, int]], slot: bytes | None) -> Taken | None:
-        """As ever; remembered by task."""
-        taken = await super().take(asked, slot)
-        task = asyncio.current_task()
-        assert task is not None
-        task.set_name("shared" if taken is not None else "local")
-        return taken
-
-
 @dataclass(frozen=True, slots=True)
 class Admission:
     """One request that was let in. `by`: `shared`, or the worker's name. Times are the world's: when it was asked for,
@@ -205,6 +191,13 @@ class Worker:
     members: Members
     held: Counter[str] = field(default_factory=Counter)
     """Requests in flight, by bucket."""
+    calls: dict[tuple[tuple[Bucket, int], ...], Call] = field(default_factory=dict)
+
+    def call(self, asked: Sequence[tuple[Bucket, int]]) -> Call | None:
+        """What requests that ask the same for rates alone have in common, as those of one key have."""
+        if not all(isinstance(bucket.limit, Rate) for bucket, _ in asked):
+            return None
+        return self.calls.setdefault(tuple(asked), Call(asked))
 
 
 LIMITS: Sequence[Limit] = (
@@ -256,7 +249,7 @@ class Site:
             return WORKERS
 
         members = Members(count, process.clock)
-        shared = Watched(Tier(self.redis, process)) if self.plan.redis else None
+        shared = SharedCounts(Tier(self.redis, process)) if self.plan.redis else None
         worker = Worker(process, Limiter(leases, shared, members, clock=process.clock), leases, members)
         self.workers.append(worker)
         process.start(self._serve(worker))
@@ -298,11 +291,9 @@ class Site:
         asked = [(BUCKETS[name], cost) for name in names]
         begun = world.time()
         day = period_at(self.table.now(), "day").begins
-        task = asyncio.current_task()
-        assert task is not None
-        task.set_name("local")
+        call = worker.call(asked)
         try:
-            taken = worker.limiter.take_at_once(asked) or await worker.limiter.take(asked)
+            taken = worker.limiter.take_at_once(asked) or await worker.limiter.take(asked, call)
         except UnavailableError:
             world.counts["unavailable"] += 1
             return
@@ -311,7 +302,7 @@ class Site:
             if not taken.violated:
                 self.violation = self.violation or f"{names} were refused by nothing"
             return
-        by = task.get_name() if task.get_name() == "shared" else worker.process.name
+        by = "shared" if taken.shared else worker.process.name
         world.counts[f"let in {'by all' if by == 'shared' else 'here'}"] += 1
         if rng.random() < 0.1:
             await asyncio.sleep(rng.expovariate(20))

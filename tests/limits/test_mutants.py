@@ -37,7 +37,7 @@ MUTANTS = [
     Mutant(
         "limits of anybody are those of the caller",
         "asgi/limits.py",
-        " and limits.key_id == key.id else None",
+        " and limits.key.id == key.id else None",
         " else None",
         f"{MIDDLEWARE}::test_limits_of_an_outer_caller_are_not_those_of_an_inner_one[Python]",
     ),
@@ -79,7 +79,7 @@ MUTANTS = [
     Mutant(
         "what one limit refuses another has taken",
         "redis/limits.lua",
-        "if let_in == 1 and cost ~= 0 then",
+        "if let_in > 0 and cost ~= 0 then",
         "if cost ~= 0 then",
         REFERENCE,
     ),

@@ -52,7 +52,18 @@ asked = st.one_of(
         ),
     ),
 )
-requests = st.lists(asked, min_size=1, max_size=3, unique_by=lambda each: each[0])
+slot_kinds = {b"slots", b"keep", b"free"}
+
+
+@st.composite
+def whole_requests(draw: st.DrawFn) -> tuple[int, list[tuple[bytes, tuple[Any, ...]]]]:
+    """How often it is made, and what it asks."""
+    listed = draw(st.lists(asked, min_size=1, max_size=3, unique_by=lambda each: each[0]))
+    once = any(four[0] in slot_kinds for _, four in listed)
+    return 1 if once else draw(st.sampled_from([1, 1, 2, 3, 30])), listed
+
+
+requests = whole_requests()
 calls = st.lists(
     st.tuples(st.integers(-5_000_000, 100_000_000), st.lists(requests, min_size=1, max_size=4)), min_size=1, max_size=8
 )
@@ -72,16 +83,16 @@ def client(redis_url: str) -> Iterator[Redis]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_the_script_answers_what_the_reference_does_whatever_is_asked_and_however_its_clock_steps(
-    client: Redis, calls: list[tuple[int, list[list[tuple[bytes, tuple[Any, ...]]]]]]
+    client: Redis, calls: list[tuple[int, list[tuple[int, list[tuple[bytes, tuple[Any, ...]]]]]]]
 ) -> None:
     client.flushdb()
     reference = Counts(BEGIN)
     for step, together in calls:
         reference.now += step
-        buckets = [bucket for request in together for bucket, _ in request]
+        buckets = [bucket for _, request in together for bucket, _ in request]
         words: list[Any] = []
-        for request in together:
-            words.append(len(request))
+        for times, request in together:
+            words += [len(request), times]
             for _, four in request:
                 words += four
         clock = divmod(reference.now, 1_000_000)
@@ -95,7 +106,7 @@ def test_the_script_answers_what_the_reference_does_whatever_is_asked_and_howeve
 def test_all_that_is_kept_has_an_end(client: Redis) -> None:
     client.eval(
         LIMITS.text.decode(), 3, b"r", b"s", b"c",
-        1, b"rate", 600_000, 20, 3, 1, b"slots", 5, 30_000_000, b"name", 1, b"charge", 600_000, 20, 100,
+        1, 1, b"rate", 600_000, 20, 3, 1, 1, b"slots", 5, 30_000_000, b"name", 1, 1, b"charge", 600_000, 20, 100,
     )  # fmt: skip
     assert 1_000 <= client.pttl(b"r") <= 1_802
     assert 29_000 <= client.pttl(b"s") <= 30_002

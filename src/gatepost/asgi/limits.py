@@ -42,16 +42,18 @@ class Limiting:
         """Whether a request with that key takes from any limit. `None` = nobody's."""
         return key is not None and (self.binds_all or type(key) is LimitedRecord)
 
-    def take_one(self, key: LimitedRecord, scope: Scope) -> RequestLimits | None:
+    def take_one(self, key: Record, scope: Scope) -> RequestLimits | None:
         """As `take`, where one quota is all there is to take from and has units left here; else `None`. No I/O."""
+        if self.binds_all or not isinstance(key, LimitedRecord):
+            return None
         demand: Demand | None = key.asked
-        if demand is None or demand.alone is None or self.binds_all:
+        if demand is None or demand.alone is None:
             return None
         limiter = self._keys.limiter
         taken = limiter.take_one(demand.alone)
         if taken is None:
             return None
-        limits = scope["limits"] = RequestLimits(limiter, demand, taken, key.id)
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken, key)
         return limits
 
     async def take(self, key: Record, scope: Scope) -> RequestLimits | Problem:
@@ -59,13 +61,13 @@ class Limiting:
         try:
             demand = self._policies.demand(key)
             limiter = self._keys.limiter
-            taken = limiter.take_at_once(demand.asked) or await limiter.take(demand.asked)
+            taken = limiter.take_at_once(demand.asked) or await limiter.take(demand.asked, demand.call)
         except UnavailableError as failure:
             return _told(failure)
         if not taken.let_in:
             self._refusal_log.tell(Outcome.LIMIT_EXCEEDED, key, scope)
             return exceeded(taken, fields_of(demand, taken.states))
-        limits = scope["limits"] = RequestLimits(limiter, demand, taken, key.id)
+        limits = scope["limits"] = RequestLimits(limiter, demand, taken, key)
         return limits
 
     async def spend(self, scope: Scope, limit: Rate | Quota | None, cost: int) -> Problem | None:
@@ -104,7 +106,7 @@ def limits_in(scope: Scope) -> RequestLimits | None:
     """What is left of the limits of the caller that the scope tells of; `None` = there are none. Of another caller are
     those of a middleware outside, or the app's own value of that name."""
     limits, key = scope.get("limits"), scope.get("api_key")
-    return limits if isinstance(limits, RequestLimits) and key is not None and limits.key_id == key.id else None
+    return limits if isinstance(limits, RequestLimits) and key is not None and limits.key.id == key.id else None
 
 
 def exceeded(taken: Taken, fields: Sequence[tuple[bytes, bytes]] = ()) -> Problem:
@@ -122,7 +124,8 @@ def around(limits: RequestLimits, app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         finally:
-            await limits.end()
+            if limits.has_end:
+                await limits.end()
 
     return limited
 

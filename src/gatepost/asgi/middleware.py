@@ -116,8 +116,8 @@ class APIKeyMiddleware:
         self._fresh = FreshPaths(fresh, self._routing) if fresh else None
         self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
         self._limiting = Limiting(limits, keys, self.refusal_log)
-        self._asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
-        self._take: Callable[[Scope], Any] = self._take_if_asked if self._asks_first else self._extract
+        asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
+        self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
         self._end_connections = end_connections
@@ -133,7 +133,7 @@ class APIKeyMiddleware:
         self._counting = Counting(self.addresses)
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
-        if not self._asks_first and extractor.headers is not None:
+        if not asks_first and extractor.headers is not None:
             self._let_in = let_in(
                 self._serve,
                 extractor.headers,
@@ -164,11 +164,13 @@ class APIKeyMiddleware:
         began = 0.0 if (uses := keys.uses) is None else uses.clock()
         taken: Any = take(scope)
         if type(taken) is not bytes or (
-            (key := hit(digest := sha256(taken).digest())) is None and (key := self._bounded_hit(digest, scope)) is None
+            (key := hit(digest := sha256(taken).digest())) is None
+            and ((key := self._bounded_hit(digest, scope)) is None or type(key) is LimitedRecord)
         ):
+            remembered = None if type(taken) is not bytes else key
             if type(taken) is bytes:  # no variable holds a secret while anything is awaited
-                taken = Presented(taken)
-            entered = await self._enter(taken, scope, receive, send, began=began)
+                taken = Presented(taken) if remembered is None else Presented(digest=digest)
+            entered = await self._enter(taken, remembered, scope, receive, send, began=began)
             uses = keys.uses  # they may have been opened meanwhile
             if entered is None:
                 return
@@ -299,6 +301,7 @@ class APIKeyMiddleware:
     async def _enter(
         self,
         shown: Presented | Outcome | None,
+        remembered: Record | None,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -306,23 +309,23 @@ class APIKeyMiddleware:
         began: float,
     ) -> tuple[bytes | None, Record | None, ASGIApp, Send] | None:
         """Who is let in, as `_admit` has it, with the app and the `send` to serve them with; `None` = nobody, and that
-        is answered and counted. `began`: as for `Counting.refused`."""
+        is answered and counted. `remembered`: the key, where memory has let it in but for its limits. `began`: as for
+        `Counting.refused`."""
         app = self._serve
-        if not self._asks_first and isinstance(shown, Presented):
-            key = self._limited_hit(shown.digest, scope)
-            one = None if key is None else self._limiting.take_one(key, scope)
-            if one is not None:
-                return shown.digest, key, around(one, app), announced(one, send)
-        admitted = await self._admit(shown, scope)
+        if isinstance(shown, Presented) and remembered is not None:
+            admitted: tuple[bytes | None, Record | None] | Problem = (shown.digest, remembered)
+        else:
+            admitted = await self._admit(shown, scope)
         if not isinstance(admitted, Problem):
-            if admitted[1] is None or not self._limiting.binds(admitted[1]):
-                return *admitted, app, send
-            taken = await self._limiting.take(admitted[1], scope)
-            if not isinstance(taken, Problem):
-                return *admitted, around(taken, app), announced(taken, send)
+            digest, key = admitted
+            if key is None or not self._limiting.binds(key):
+                return digest, key, app, send
+            limits = self._limiting.take_one(key, scope) or await self._limiting.take(key, scope)
+            if not isinstance(limits, Problem):
+                return digest, key, around(limits, app), announced(limits, send)
             if isinstance(shown, Presented):
-                shown.key_id = admitted[1].id
-            admitted = taken
+                shown.key_id = key.id
+            admitted = limits
         self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
         await self._refusing.answer(admitted, scope, receive, send)
         return None
@@ -345,7 +348,7 @@ class APIKeyMiddleware:
         digest = presented.digest
         remembered: Record | None = None
         if not presented.fresh:
-            remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope) or self._limited_hit(digest, scope)
+            remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope)
         admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
@@ -355,17 +358,13 @@ class APIKeyMiddleware:
         return presented.digest, admitted
 
     def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
-        """As `APIKeys.hit`, for a key that has bounds, if the request is within them."""
+        """As `APIKeys.hit`, for a key that has networks or limits, if the request is within the networks. From the
+        limits it is still to be taken."""
         key = self.keys.bounded_hit(digest)
-        if key is None:
-            return None
+        if key is None or key.networks is None:
+            return key
         address = self._address_of(scope)
         return key if (key.judged is not None and key.judged.get(address)) or key.admits(address) else None
-
-    def _limited_hit(self, digest: bytes, scope: Scope) -> LimitedRecord | None:
-        """As `_bounded_hit`, for a key that has limits, which are still to be taken from."""
-        key = self.keys.limited_hit(digest)
-        return key if key is not None and (key.networks is None or key.admits(self._address_of(scope))) else None
 
     async def spend(self, scope: Scope, limit: Rate | Quota | None, cost: int) -> Problem | None:
         """Take what a route costs (`Limiting.spend`): the refusal, or `None`."""

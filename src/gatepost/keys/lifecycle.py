@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from gatepost.base import BoundedRecord, LimitedRecord, Record, Worker
+from gatepost.base import BoundedRecord, Record, Worker
 from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ class Lifecycle:
         `Lookup.hit`, or the same compiled."""
         self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
         """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
-        self.limited_hit: Callable[[bytes], LimitedRecord | None] = know_nothing
-        """As `bounded_hit`, for keys that have limits, of which that answers none: it is to be taken from them too."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
         self.uses: UsageCounter | None = None
@@ -64,7 +62,7 @@ class Lifecycle:
                 return False
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
-            self.bounded_hit, self.limited_hit = opened.lookup.bounded_hit, opened.lookup.limited_hit
+            self.bounded_hit = opened.lookup.bounded_hit
             self.uses = None if opened.flushing is None else opened.flushing.counter
             forget_at_fork(self)
             return True
@@ -82,7 +80,7 @@ class Lifecycle:
         self._know_nothing()
 
     def _know_nothing(self) -> None:
-        self.hit = self.bounded_hit = self.limited_hit = know_nothing
+        self.hit = self.bounded_hit = know_nothing
         self.loop = self.uses = None
 
     def _opened(self) -> "Opened":

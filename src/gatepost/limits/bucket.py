@@ -28,6 +28,10 @@ class Bucket:
         object.__setattr__(self, "digest", blake2b(self.name.encode(), digest_size=BUCKET_BYTES).digest())
 
 
+Asked = Sequence[tuple[Bucket, int]]
+"""Buckets, and what a request costs in each: 0 = only look. Slots cost one, however much a request costs."""
+
+
 @dataclass(slots=True)
 class Lease:
     """Units of one bucket in one period, of a quota of `units`. `left`: here; `used`: of the whole, when the database

@@ -5,18 +5,22 @@ from math import ceil
 
 from gatepost.base import PERIOD_SECONDS, Limit, Limits, Quota, Rate, Slots
 from gatepost.limits.bucket import Bucket, LimitState
+from gatepost.limits.shared import Call
 
 
 class Demand:
     """`asked`: buckets, each with what a request costs in it. `policy`: the field `RateLimit-Policy` of
     draft-ietf-httpapi-ratelimit-headers-11, a list of structured fields (RFC 9651). `alone`: the one quota that is all
-    there is; `None` = there is more, or something else."""
+    there is; `None` = there is more, or something else. `call`: where all are rates, what is asked of Redis; likewise
+    `None`."""
 
-    __slots__ = ("alone", "asked", "policy")
+    __slots__ = ("alone", "asked", "call", "policy")
 
     def __init__(self, buckets: Iterable[Bucket]) -> None:
         self.asked = [(bucket, 1) for bucket in buckets]
         self.alone = self.asked[0][0] if len(self.asked) == 1 and self.asked[0][0].is_quota else None
+        are_rates = self.asked and all(isinstance(bucket.limit, Rate) for bucket, _ in self.asked)
+        self.call = Call(self.asked) if are_rates else None
         self.policy = ", ".join(_policy(bucket) for bucket, _ in self.asked).encode()
 
     def joined(self, other: "Demand") -> "Demand":

@@ -28,6 +28,7 @@ class Policies:
             self._limits[kind] = checked_limits(listed)
         Limits(limit for each in self._limits.values() for limit in each)  # no two of one name
         self._demands: dict[tuple[str | None, str | None], Demand] = {}
+        self._joint: dict[str, tuple[Demand, Demand, Demand]] = {}
 
     def __bool__(self) -> bool:
         return any(self._limits.values())
@@ -35,10 +36,10 @@ class Policies:
     def demand(self, key: Record) -> Demand:
         """What a request with that key takes from. Raises `UnavailableError` where its limits cannot be read."""
         own = _own_demand(key) if isinstance(key, LimitedRecord) else None
-        if not self:
-            return own or Demand(())
+        if own is not None and not self._limits:
+            return own
         added = self._added(key)
-        return added if own is None else own.joined(added)
+        return added if own is None else self._joined(key.id, own, added)
 
     def _added(self, key: Record) -> Demand:
         place = (key.project, key.id if "key" in self._limits else None)
@@ -53,6 +54,15 @@ class Policies:
                 for bucket in buckets_of(f"app-{kind}", holders[kind], limits)
             )
         return demand
+
+    def _joined(self, key_id: str, own: Demand, added: Demand) -> Demand:
+        """Both, made once for as long as neither changes."""
+        known = self._joint.get(key_id)
+        if known is None or known[0] is not own or known[1] is not added:
+            if len(self._joint) >= DEMANDS_MAX:
+                self._joint.clear()
+            known = self._joint[key_id] = (own, added, own.joined(added))
+        return known[2]
 
 
 def _own_demand(key: LimitedRecord) -> Demand:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gatepost.base import BadInputError
+from gatepost.base import BadInputError, Record
 from gatepost.limits.bucket import LimitState, Taken
 from gatepost.limits.demand import Demand, rate_limit
 from gatepost.limits.limiter import Limiter
@@ -12,17 +12,19 @@ class RequestLimits:
     """What is left of the limits of one request: `scope["limits"]`.
 
     `states`: of each limit when the request was let in: the limit, units left (`None` = not known), seconds to wait,
-    seconds until all is there. `key_id`: whose request it is.
+    seconds until all is there. `key`: whose request it is.
     """
 
-    __slots__ = ("_is_refused", "_limiter", "_taken", "demand", "key_id", "states")
+    __slots__ = ("_is_refused", "_limiter", "_taken", "demand", "has_end", "key", "states")
 
-    def __init__(self, limiter: Limiter, demand: Demand, taken: Taken, key_id: str) -> None:
+    def __init__(self, limiter: Limiter, demand: Demand, taken: Taken, key: Record) -> None:
         self._limiter = limiter
         self.demand = demand
         self._taken = [taken]
-        self.key_id = key_id
+        self.key = key
         self._is_refused = False
+        self.has_end = taken.slot is not None or bool(taken.held)
+        """Whether there is anything for `end` to do."""
         self.states: Sequence[LimitState] = taken.states
 
     def left(self, name: str) -> int | None:
@@ -42,8 +44,8 @@ class RequestLimits:
         await self._limiter.charge(asked)
 
     def refuse(self) -> None:
-        """The request is refused after all: what it took is given back when it is over."""
-        self._is_refused = True
+        """The request is refused after all: what it took is given back when it is over. From any thread."""
+        self.has_end = self._is_refused = True
 
     async def take_more(self, cost: int) -> Taken:
         """Take `cost` units more of rates and quotas, or none. Raises `UnavailableError`."""
@@ -57,6 +59,7 @@ class RequestLimits:
     def keep(self, taken: Taken) -> None:
         """It was taken for this request too."""
         self._taken.append(taken)
+        self.has_end = True
 
     async def end(self) -> None:
         """The request is over: its slots are free."""

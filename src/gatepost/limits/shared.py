@@ -1,6 +1,6 @@
 """Rates and slots that Redis counts for all workers: the requests of one turn of the event loop go out together.
 
-    take(a) take(b) free(c) ... end of the loop's turn -> one script, one round trip -> each gets its answer
+    take(a) take(b) free(c) take(a) ... end of the loop's turn -> one script: twice a, b, c -> each gets its answer
 
 A slot in Redis ends by itself, and is kept alive from here while its request is in flight: a worker that dies, or
 cannot reach Redis, leaks nothing for longer than `SLOT_SECONDS`.
@@ -10,10 +10,10 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from gatepost.base import MICROSECONDS, Coalescer, Rate, Slots
-from gatepost.limits.bucket import Bucket, LimitState, Taken
+from gatepost.limits.bucket import Asked, Bucket, LimitState, Taken
 from gatepost.limits.slots import SLOT_WAIT_SECONDS
 
 logger = logging.getLogger("gatepost.limits")
@@ -33,25 +33,65 @@ AT_ONCE = 4
 NUMBERS = 3
 """What is answered of each bucket: units left, and two times in microseconds."""
 
-Words = tuple[bytes | int, ...]
-
 
 class Counts(Protocol):
     """Who counts: the Redis tier."""
 
-    def count(self, buckets: Sequence[bytes], arguments: Sequence[bytes | int]) -> Awaitable[Sequence[int] | None]:
+    def count(self, buckets: Sequence[bytes], words: Sequence[bytes]) -> Awaitable[Sequence[int] | None]:
         """What `limits.lua` answers; `None` where Redis fails."""
 
 
-class _Request:
-    """What one request asks of its buckets. `words`: four for each, as the script wants them. Compared by identity: two
-    that ask the same are two."""
+class Call:
+    """What a request asks of its buckets, as the script wants it. `words`: four for each. Requests that ask the same
+    may have one, which is made once; each that takes a slot has a name of its own for it, so it has one of its own."""
 
     __slots__ = ("buckets", "words")
 
-    def __init__(self, buckets: Sequence[Bucket], words: Words) -> None:
-        self.buckets = buckets
-        self.words = words
+    def __init__(self, asked: Asked, slot: bytes | None = None) -> None:
+        self.buckets = [bucket for bucket, _ in asked]
+        self.words = [word for bucket, cost in asked for word in _words_of(bucket, cost, slot)]
+
+
+class Answer:
+    """What the script told of all that made one call in one turn, who are let in as they come for it."""
+
+    __slots__ = ("_come", "_numbers", "let_in", "uncounted")
+
+    def __init__(self, let_in: int, numbers: Sequence[int]) -> None:
+        self.let_in = let_in
+        """How often the call was let in."""
+        self.uncounted = let_in
+        """How many of these this process has not counted for itself."""
+        self._numbers = numbers
+        self._come = 0
+
+    def taken(self, asked: Asked) -> Taken:
+        """What the next of them gets. To be called once by each."""
+        self._come += 1
+        later = self.let_in - self._come
+        numbers, states, at = self._numbers, [], 0
+        for bucket, cost in asked:
+            limit: Any = bucket.limit
+            left, wait, whole = numbers[at : at + NUMBERS]
+            at += NUMBERS
+            if isinstance(limit, Slots):
+                states.append(LimitState(limit, left, SLOT_WAIT_SECONDS if wait else 0.0, None))
+            elif later < 0:
+                states.append(LimitState(limit, left, wait / MICROSECONDS, whole / MICROSECONDS))
+            else:  # as it was before those that came later
+                back = whole - later * cost * limit.interval
+                states.append(LimitState(limit, left + later * cost, 0.0, back / MICROSECONDS))
+        return Taken(later >= 0, states)
+
+
+class _Request:
+    """A call on its way, and how often it was made. Compared by identity."""
+
+    __slots__ = ("call", "times")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.times = 1
 
 
 class SharedCounts:
@@ -59,9 +99,9 @@ class SharedCounts:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._calls: Coalescer[_Request, Sequence[int] | None] = Coalescer(
-            self._call, size=REQUESTS_MAX, at_once=AT_ONCE
-        )
+        self._calls: Coalescer[_Request, Answer | None] = Coalescer(self._count, size=REQUESTS_MAX, at_once=AT_ONCE)
+        self._asked: dict[Call, _Request] = {}
+        """What goes out with the next call."""
         self._worker = secrets.token_bytes(8)
         self._number = 0
         self._held: dict[bytes, Sequence[Bucket]] = {}
@@ -69,31 +109,27 @@ class SharedCounts:
         self._keeping: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def take(self, asked: Sequence[tuple[Bucket, int]], slot: bytes | None) -> Taken | None:
-        """Take from all buckets, or from none; `None` = Redis could not be asked, and may have counted. `slot`: the
-        name of slots that are taken, from `new_slot`. A cost of 0 only looks. One round trip, shared."""
-        words: list[bytes | int] = []
-        for bucket, cost in asked:
-            words += _words_of(bucket, cost, slot)
-        request = _Request([bucket for bucket, _ in asked], tuple(words))
-        if slot is None:
-            answer = await self._calls.ask(request)
+    def ask(self, call: Call) -> "asyncio.Future[Answer | None]":
+        """Take from all its buckets, or from none; `None` = Redis could not be asked, and may have counted. One round
+        trip, shared. For calls that take no slot."""
+        request = self._asked.get(call)
+        if request is None:
+            request = self._asked[call] = _Request(call)
         else:
-            answer = await self._take_slots(request, slot)
-        if answer is None:
-            return None
-        states = [
-            LimitState(bucket.limit, *_told(bucket, answer[1 + NUMBERS * at : 1 + NUMBERS * (at + 1)]))
-            for at, (bucket, _) in enumerate(asked)
-        ]
-        return Taken(bool(answer[0]), states)
+            request.times += 1
+        return self._calls.ask(request)
 
-    async def charge(self, asked: Sequence[tuple[Bucket, int]]) -> bool:
+    async def take(self, asked: Asked, slot: bytes | None) -> Taken | None:
+        """As `ask`. `slot`: the name of slots that are taken, from `new_slot`. A cost of 0 only looks."""
+        call = Call(asked, slot)
+        answer = await (self.ask(call) if slot is None else self._take_slots(call, slot))
+        return None if answer is None else answer.taken(asked)
+
+    async def charge(self, asked: Asked) -> bool:
         """Take from rates whether or not there is so much; answers whether Redis did."""
-        words: list[bytes | int] = []
-        for bucket, cost in asked:
-            words += [b"charge", *_words_of(bucket, cost, None)[1:]]
-        return await self._calls.ask(_Request([bucket for bucket, _ in asked], tuple(words))) is not None
+        call = Call(asked)
+        call.words[::4] = [b"charge"] * len(call.buckets)
+        return await self.ask(call) is not None
 
     def new_slot(self) -> bytes:
         """A name that no other request has: 16 bytes."""
@@ -104,8 +140,7 @@ class SharedCounts:
         """The request is over: its slots are free, once Redis has been told. No wait."""
         buckets = self._held.pop(slot, None)
         if buckets is not None and not self._is_closed:
-            freeing = self._calls.ask(_Request(buckets, (b"free", 0, 0, slot) * len(buckets)))
-            freeing.add_done_callback(_forget)
+            self.ask(_of_slot(b"free", buckets, 0, slot)).add_done_callback(_forget)
 
     async def close(self) -> None:
         """Wait for what is under way. Slots that are still held end by themselves."""
@@ -115,25 +150,25 @@ class SharedCounts:
             await asyncio.gather(self._keeping, return_exceptions=True)
         await self._calls.close()
 
-    async def _take_slots(self, request: _Request, slot: bytes) -> Sequence[int] | None:
+    async def _take_slots(self, call: Call, slot: bytes) -> Answer | None:
         """As ever, for a request that takes slots: if nobody waits for the answer any more, they are free again."""
-        answering = self._calls.ask(request)
+        answering = self.ask(call)
         try:
             answer = await asyncio.shield(answering)
         except asyncio.CancelledError:
-            answering.add_done_callback(lambda _: self._free_unheld(request, slot))
+            answering.add_done_callback(lambda _: self._free_unheld(call, slot))
             raise
-        if answer is not None and answer[0]:
-            self._hold(request, slot)
+        if answer is not None and answer.let_in:
+            self._hold(call, slot)
         return answer
 
-    def _hold(self, request: _Request, slot: bytes) -> None:
-        self._held[slot] = [bucket for bucket in request.buckets if isinstance(bucket.limit, Slots)]
+    def _hold(self, call: Call, slot: bytes) -> None:
+        self._held[slot] = [bucket for bucket in call.buckets if isinstance(bucket.limit, Slots)]
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep())
 
-    def _free_unheld(self, request: _Request, slot: bytes) -> None:
-        self._hold(request, slot)
+    def _free_unheld(self, call: Call, slot: bytes) -> None:
+        self._hold(call, slot)
         self.free(slot)
 
     async def _keep(self) -> None:
@@ -148,51 +183,48 @@ class SharedCounts:
     async def _keep_all(self) -> None:
         held = dict(self._held)
         lives = int(SLOT_SECONDS * MICROSECONDS)
-        await asyncio.gather(
-            *(
-                self._calls.ask(_Request(buckets, (b"keep", 0, lives, slot) * len(buckets)))
-                for slot, buckets in held.items()
-            )
-        )
+        await asyncio.gather(*(self.ask(_of_slot(b"keep", buckets, lives, slot)) for slot, buckets in held.items()))
         for slot, buckets in held.items():
             if slot not in self._held:  # freed meanwhile, perhaps before it was kept
                 self._held[slot] = buckets
                 self.free(slot)
 
-    async def _call(self, requests: Sequence[_Request]) -> Mapping[_Request, Sequence[int] | None]:
+    async def _count(self, requests: Sequence[_Request]) -> Mapping[_Request, Answer | None]:
         names: list[bytes] = []
-        words: list[bytes | int] = []
+        words: list[bytes] = []
         for request in requests:
-            names += [bucket.digest for bucket in request.buckets]
-            words.append(len(request.buckets))
-            words += request.words
+            call = request.call
+            del self._asked[call]  # who asks the same from now on is another request
+            names += [bucket.digest for bucket in call.buckets]
+            words += (b"%d" % len(call.buckets), b"%d" % request.times, *call.words)
         told = await self._counts.count(names, words)
         if told is None:
             return dict.fromkeys(requests)
-        answers, at = {}, 0
+        answers: dict[_Request, Answer | None] = {}
+        at = 0
         for request in requests:
-            length = 1 + NUMBERS * len(request.buckets)
-            answers[request] = told[at : at + length]
-            at += length
+            end = at + 1 + NUMBERS * len(request.call.buckets)
+            answers[request] = Answer(told[at], told[at + 1 : end])
+            at = end
         return answers
 
 
-def _words_of(bucket: Bucket, cost: int, slot: bytes | None) -> Words:
+def _words_of(bucket: Bucket, cost: int, slot: bytes | None) -> Sequence[bytes]:
     limit = bucket.limit
     if isinstance(limit, Rate):
-        return (b"rate", limit.interval, limit.burst, cost)
+        return b"rate", b"%d" % limit.interval, b"%d" % limit.burst, b"%d" % cost
     if cost and slot is not None:
-        return (b"slots", limit.units, int(SLOT_SECONDS * MICROSECONDS), slot)
-    return (b"slots", limit.units, 0, b"")
+        return b"slots", b"%d" % limit.units, b"%d" % int(SLOT_SECONDS * MICROSECONDS), slot
+    return b"slots", b"%d" % limit.units, b"0", b""
 
 
-def _told(bucket: Bucket, numbers: Sequence[int]) -> tuple[int, float, float | None]:
-    left, wait, whole = numbers
-    if isinstance(bucket.limit, Slots):
-        return left, SLOT_WAIT_SECONDS if wait else 0.0, None
-    return left, wait / MICROSECONDS, whole / MICROSECONDS
+def _of_slot(word: bytes, buckets: Sequence[Bucket], lives: int, slot: bytes) -> Call:
+    """A call about slots that are held."""
+    call = Call([(bucket, 0) for bucket in buckets])
+    call.words = [word, b"0", b"%d" % lives, slot] * len(buckets)
+    return call
 
 
-def _forget(answering: "asyncio.Future[Sequence[int] | None]") -> None:
+def _forget(answering: "asyncio.Future[Answer | None]") -> None:
     if not answering.cancelled():
         answering.exception()

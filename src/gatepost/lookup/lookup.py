@@ -23,7 +23,6 @@ from gatepost.base import (
     Clock,
     Coalescer,
     Found,
-    LimitedRecord,
     Record,
     UnavailableError,
     boot_clock,
@@ -104,20 +103,10 @@ class Lookup:
         return None
 
     def bounded_hit(self, digest: bytes) -> BoundedRecord | None:
-        """As `hit`, of the keys that have bounds, for which it answers `None`: the request is to be held against them
-        still."""
+        """As `hit`, of the keys that have networks or limits, for which it answers `None`: the request is to be held
+        against these still."""
         record = self._remembered(digest)
-        if type(record) is BoundedRecord:
-            now = self._clock()
-            freshness = self._freshness
-            if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
-                return record
-        return None
-
-    def limited_hit(self, digest: bytes) -> LimitedRecord | None:
-        """As `bounded_hit`, of the keys that have limits, for which it answers `None`."""
-        record = self._remembered(digest)
-        if type(record) is LimitedRecord:
+        if isinstance(record, BoundedRecord):
             now = self._clock()
             freshness = self._freshness
             if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:

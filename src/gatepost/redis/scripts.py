@@ -1,11 +1,10 @@
 """A script that Redis runs, sent by its hash: its text goes out only to a Redis that does not know it yet."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError
 
 
@@ -14,15 +13,16 @@ class Script:
 
     def __init__(self, name: str) -> None:
         self.text = (Path(__file__).parent / name).read_bytes()
-        self._hash = sha1(self.text, usedforsecurity=False).hexdigest()  # as Redis names scripts
+        self._hash = sha1(self.text, usedforsecurity=False).hexdigest().encode()  # as Redis names scripts
 
-    async def run(self, client: Redis | RedisCluster, names: Sequence[bytes], arguments: Sequence[bytes | int]) -> Any:
-        """What it answers. One exchange; two at the first time, and after a restart. Raises what redis-py raises."""
-        told = (len(names), *names, *arguments)
+    async def run(self, execute: Callable[..., Awaitable[Any]], names: Sequence[bytes], words: Sequence[bytes]) -> Any:
+        """What it answers. `execute`: sends a command, and waits for its answer. One exchange; two at the first time,
+        and after a restart. Raises what redis-py raises."""
+        told = (b"%d" % len(names), *names, *words)
         try:
-            return await client.execute_command("EVALSHA", self._hash, *told)
+            return await execute(b"EVALSHA", self._hash, *told)
         except NoScriptError:  # nothing of it has run
-            return await client.execute_command("EVAL", self.text, *told)
+            return await execute(b"EVAL", self.text, *told)
 
 
 LIMITS = Script("limits.lua")

@@ -25,6 +25,14 @@ class Single:
 
     async def mget(self, names: Sequence[bytes]) -> list[Any]:
         """The values under `names`, which are all of one length; `None` for what is not held. One `MGET`."""
+        values: list[Any] = await self._exchange(packed_mget(names))
+        return values
+
+    async def execute(self, *words: bytes) -> Any:
+        """What a command answers: its name, and the rest of it. One exchange."""
+        return await self._exchange(packed(words))
+
+    async def _exchange(self, command: bytes) -> Any:
         connection, self._kept = self._kept, None
         if connection is not None and self._is_of_another_master(connection):
             try:
@@ -34,10 +42,10 @@ class Single:
             connection = None
         if connection is not None:
             try:
-                return await self._ask(connection, names)
+                return await self._ask(connection, command)
             except LostError:  # closed meanwhile, as idle ones are: another one tells whether Redis is there
                 pass
-        return await self._ask(await self._pool.get_connection(), names)  # type: ignore[no-untyped-call]
+        return await self._ask(await self._pool.get_connection(), command)  # type: ignore[no-untyped-call]
 
     async def probe(self, name: bytes) -> None:
         """Raise unless it answers as it does to a lookup. One exchange."""
@@ -66,10 +74,10 @@ class Single:
             for sentinel in self._pool.sentinel_manager.sentinels:
                 await sentinel.aclose()
 
-    async def _ask(self, connection: AbstractConnection, names: Sequence[bytes]) -> list[Any]:
+    async def _ask(self, connection: AbstractConnection, command: bytes) -> Any:
         try:
-            await connection.send_packed_command(packed_mget(names))
-            values: list[Any] = await connection.read_response(disable_decoding=True)
+            await connection.send_packed_command(command)
+            answer = await connection.read_response(disable_decoding=True)
         except BaseException:
             await self._pool.release(connection)  # redis-py has closed it, unless Redis has refused the command
             raise
@@ -77,7 +85,7 @@ class Single:
             self._kept = connection
         else:
             await self._pool.release(connection)
-        return values
+        return answer
 
     def _is_of_another_master(self, connection: AbstractConnection) -> bool:
         """Whether the Sentinel has named another since it was made."""
@@ -91,3 +99,8 @@ def packed_mget(names: Sequence[bytes]) -> bytes:
     one length, so that one join will do: redis-py writes name by name, which takes a tenth of a lookup's time."""
     before_each = b"\r\n$%d\r\n" % len(names[0])
     return b"*%d\r\n$4\r\nMGET%b%b\r\n" % (len(names) + 1, before_each, before_each.join(names))
+
+
+def packed(words: Sequence[bytes]) -> bytes:
+    """Any command, likewise."""
+    return b"".join([b"*%d\r\n" % len(words), *[b"$%d\r\n%b\r\n" % (len(word), word) for word in words]])

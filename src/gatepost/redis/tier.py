@@ -196,7 +196,7 @@ class RedisTier:
             self._pending |= dict.fromkeys(digests)
             self._wake_writer.set()
 
-    async def count(self, buckets: Sequence[bytes], arguments: Sequence[bytes | int]) -> Sequence[int] | None:
+    async def count(self, buckets: Sequence[bytes], words: Sequence[bytes]) -> Sequence[int] | None:
         """What `limits.lua` answers about buckets (16 bytes each); `None` where Redis fails or refuses. One exchange.
 
         All names have one hash tag: what a request is limited by is taken as a whole, so it must lie at one node.
@@ -206,7 +206,7 @@ class RedisTier:
         try:
             async with Timeout(self._timeout):
                 names = [self._limits_prefix + bucket for bucket in buckets]
-                answers: Sequence[int] = await LIMITS.run(self._client, names, arguments)
+                answers: Sequence[int] = await LIMITS.run(self._server.execute, names, words)
         except ResponseError as refusal:  # full, a read-only replica, or a user without the rights: lookups go on
             if self._limits_refusal is None:
                 logger.warning(
