@@ -27,6 +27,7 @@ from gatepost import (
     Slots,
     requires,
 )
+from gatepost.redis.tier import RedisTier
 from tests.frameworks.connection import Connection, ask, bearer, http_scope, websocket_scope
 from tests.limits.conftest import MakeWorker
 from tests.servers.redis import RedisServer
@@ -357,6 +358,34 @@ async def test_a_reset_begins_anew_everywhere_when_the_call_returns(worker: Make
     assert await statuses(app, issued.secret, 3) == [204, 204, 429]
     events = (await here.events(issued.key.id)).items
     assert events[0].detail == {"limit_resets": {"old": 0, "new": 1}}
+
+
+async def test_who_waited_for_limits_while_the_key_was_switched_off_is_refused_and_has_spent_nothing(
+    worker: MakeWorker, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await worker(redis_url)
+    issued = await here.create("a key", limits=[Rate(2, per=HOUR), Slots(1)])
+    edited = await here.create("another", limits=[Rate(2, per=HOUR)])
+    app = APIKeyMiddleware(well, here)
+    counting, goes_on = asyncio.Event(), asyncio.Event()
+    count = RedisTier.count
+
+    async def count_late(*asked: Any) -> Any:
+        counting.set()
+        await goes_on.wait()
+        return await count(*asked)
+
+    monkeypatch.setattr(RedisTier, "count", count_late)
+    waiting = [asyncio.create_task(asked(app, each.secret)) for each in (issued, edited)]
+    await counting.wait()
+    await here.deactivate(issued.key.id)
+    await here.update(edited.key.id, description="as good as before")
+    goes_on.set()
+    refused, let_in = await asyncio.gather(*waiting)
+    assert refused.json()["code"] == "key_deactivated"
+    assert let_in.status_code == 204, "an edit that takes nothing away refuses nobody"
+    assert [state.left for state in await here.limits(issued.key.id)] == [2, 1]
+    assert [state.left for state in await here.limits(edited.key.id)] == [1]
 
 
 async def test_a_reset_frees_no_slot_that_a_request_holds(worker: MakeWorker, redis_url: str) -> None:

@@ -14,6 +14,20 @@ QUOTAS = "tests/limits/test_quotas.py"
 
 MUTANTS = [
     Mutant(
+        "who waited for limits is let in with what was known before",
+        "asgi/second_look.py",
+        "or keys.stands(digest, key):",
+        "or True:",
+        f"{MIDDLEWARE}::test_who_waited_for_limits_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[Python]",
+    ),
+    Mutant(
+        "what is refused at the second look has spent",
+        "asgi/second_look.py",
+        "            taken.refuse()\n            await taken.end()",
+        "            pass",
+        f"{MIDDLEWARE}::test_who_waited_for_limits_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[Python]",
+    ),
+    Mutant(
         "a reset empties slots",
         "limits/demand.py",
         "return 0 if isinstance(limit, Slots) else limits.resets",

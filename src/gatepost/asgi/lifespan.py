@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gatepost.base import GatepostError, UnavailableError
+from gatepost.addresses import server_warning
+from gatepost.base import ConfigurationError, GatepostError, UnavailableError
 from gatepost.keys import APIKeys
 
 logger = logging.getLogger("gatepost.lifespan")
@@ -85,6 +86,16 @@ class Lifespan:
                 exc_info=failure,
             )
         return asked
+
+
+async def serve_other(keys: APIKeys, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve what is no request: a lifespan. Raises `ConfigurationError` for anything else that a server may send."""
+    if scope["type"] != "lifespan":
+        raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
+    warning = server_warning(receive)
+    if warning is not None:
+        logging.getLogger("gatepost.middleware").warning("%s", warning)
+    await Lifespan(keys, app)(scope, receive, send)
 
 
 def _is_demanded(receive: Receive) -> bool:

@@ -11,17 +11,18 @@ from typing import Any
 from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.addresses import X_FORWARDED_FOR, Addresses, server_warning
+from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import end, finish, unwind
-from gatepost.asgi.lifespan import Lifespan
+from gatepost.asgi.lifespan import serve_other
 from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
 from gatepost.asgi.refusing import OnError, Refusing
 from gatepost.asgi.responses import Problem, unavailable
 from gatepost.asgi.routes import Exemption, Exemptions, FreshPaths, Routing
+from gatepost.asgi.second_look import Admitted, still
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source
 from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
 from gatepost.asgi.templates import telling_routes
@@ -155,7 +156,7 @@ class APIKeyMiddleware:
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
-            await self._serve_other(scope, receive, send)
+            await serve_other(self.keys, self.app, scope, receive, send)
             return
         take = self._take  # as methods these would be looked up in the class first
         keys = self.keys
@@ -167,7 +168,7 @@ class APIKeyMiddleware:
             (key := hit(digest := sha256(taken).digest())) is None
             and ((key := self._bounded_hit(digest, scope)) is None or type(key) is LimitedRecord)
         ):
-            remembered = None if type(taken) is not bytes else key
+            remembered = None if type(taken) is not bytes or key is None else (digest, key)
             if type(taken) is bytes:  # no variable holds a secret while anything is awaited
                 taken = Presented(taken) if remembered is None else Presented(digest=digest)
             entered = await self._enter(taken, remembered, scope, receive, send, began=began)
@@ -301,7 +302,7 @@ class APIKeyMiddleware:
     async def _enter(
         self,
         shown: Presented | Outcome | None,
-        remembered: Record | None,
+        remembered: Admitted | None,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -312,27 +313,25 @@ class APIKeyMiddleware:
         is answered and counted. `remembered`: the key, where memory has let it in but for its limits. `began`: as for
         `Counting.refused`."""
         app = self._serve
-        if isinstance(shown, Presented) and remembered is not None:
-            admitted: tuple[bytes | None, Record | None] | Problem = (shown.digest, remembered)
-        else:
-            admitted = await self._admit(shown, scope)
+        admitted = remembered or await self._admit(shown, scope)
         if not isinstance(admitted, Problem):
-            digest, key = admitted
+            key = admitted[1]
             if key is None or not self._limiting.binds(key):
-                return digest, key, app, send
+                return *admitted, app, send
             limits = self._limiting.take_one(key, scope) or await self._limiting.take(key, scope)
-            if not isinstance(limits, Problem):
-                return digest, key, around(limits, app), announced(limits, send)
-            if isinstance(shown, Presented):
-                shown.key_id = key.id
-            admitted = limits
+            if isinstance(limits, Problem):
+                if isinstance(shown, Presented):
+                    shown.key_id = key.id
+                admitted = limits
+            else:
+                admitted = await still(self.keys, admitted, limits, partial(self._admit, shown, scope))
+                if not isinstance(admitted, Problem):
+                    return *admitted, around(limits, app), announced(limits, send)
         self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
         await self._refusing.answer(admitted, scope, receive, send)
         return None
 
-    async def _admit(
-        self, presented: Presented | Outcome | None, scope: Scope
-    ) -> tuple[bytes | None, Record | None] | Problem:
+    async def _admit(self, presented: Presented | Outcome | None, scope: Scope) -> Admitted | Problem:
         """Who is let in with what a request shows, with the digest (32 bytes) that lets them in; or the refusal. `None`
         twice where no key is needed and none is presented."""
         if presented is None:
@@ -389,11 +388,3 @@ class APIKeyMiddleware:
         if not callable(self._project):
             return of_another_project(key.project, self._project)
         return any(of_another_project(key.project, self._project(view)) for view in self._routing.views(scope))
-
-    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
-        warning = server_warning(receive)
-        if warning is not None:
-            logger.warning("%s", warning)
-        await Lifespan(self.keys, self.app)(scope, receive, send)

@@ -309,6 +309,10 @@ class APIKeys(Lifecycle):
         """As `judge`, for a secret whose text is to be seen no more. Raises `UnavailableError`."""
         return judging.judge(self._parts, presented)
 
+    def stands(self, digest: bytes, key: Record) -> bool:
+        """Whether a request that was let in as `key` may still be, after it has waited: as `Lookup.stands`. No I/O."""
+        return self._opened().lookup.stands(digest, key)
+
     async def testify(self, digests: Sequence[bytes]) -> "WorkerAnswers":
         """How requests with the secrets of these digests would be answered now. More: `judging.testify`."""
         return await judging.testify(self._parts, digests)

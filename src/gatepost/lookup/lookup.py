@@ -113,6 +113,12 @@ class Lookup:
                 return record
         return None
 
+    def stands(self, digest: bytes, key: Record) -> bool:
+        """Whether a key that was found by its secret's digest is usable still, with nothing known of a later change. No
+        I/O. `False` = ask anew."""
+        freshness = self._freshness
+        return freshness.covers(digest, key) and freshness.database_now() < key.ends_at
+
     def fastest_hit(self) -> Callable[[bytes], Record | None]:
         """`hit`, compiled where that was built."""
         return memory_hit(self._memory.records, self._freshness, self._clock) or self.hit
