@@ -2,6 +2,7 @@
 
 from gatepost.asgi.context import Served, serving, set_serving
 from gatepost.asgi.streams import Stream
+from gatepost.limits import RequestLimits
 
 
 def unwind(served: Served, outer: Served | None) -> Stream | None:
@@ -32,3 +33,13 @@ async def end(served: Served, outer: Served | None, raised: BaseException | None
         finally:
             del raised  # or the error holds this frame, which holds the error
     await finish(served, outer)
+
+
+async def end_limited(
+    served: Served, outer: Served | None, raised: BaseException | None, limits: RequestLimits
+) -> None:
+    """As `end`, where the request's limits have an end too."""
+    try:
+        await limits.end()
+    finally:
+        await end(served, outer, raised)

@@ -5,7 +5,7 @@ policies ──> demand ──> keys' limiter ──┬ refused: 429, with the f
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from math import ceil
 from types import MethodType
 from typing import Any
@@ -55,6 +55,10 @@ class Limiting:
             return None
         limits = scope["limits"] = RequestLimits(limiter, demand, taken, key)
         return limits
+
+    def ask(self, key: LimitedRecord, scope: Scope) -> "RequestLimits | Coroutine[Any, Any, RequestLimits | Problem]":
+        """As `take`: what is left at once, where that needs no I/O, else what to await."""
+        return self.take_one(key, scope) or self.take(key, scope)
 
     async def take(self, key: Record, scope: Scope) -> RequestLimits | Problem:
         """Take what one request costs from all its limits, and put into the scope what is left; or the refusal."""

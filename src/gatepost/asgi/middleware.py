@@ -15,7 +15,7 @@ from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
-from gatepost.asgi.ending import end, finish, unwind
+from gatepost.asgi.ending import end, end_limited, finish, unwind
 from gatepost.asgi.lifespan import serve_other
 from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
@@ -44,6 +44,7 @@ from gatepost.base import (
 )
 from gatepost.compiled import hit_first, let_in
 from gatepost.keys import APIKeys, do_nothing
+from gatepost.limits import RequestLimits
 from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
@@ -146,6 +147,7 @@ class APIKeyMiddleware:
                 task_of=task_of if end_connections else None,
                 send_watched=send_watched,
                 count=self._counting.let_in,
+                limiting=(LimitedRecord, RequestLimits, self._limiting.ask, announced, self._deny, end_limited),
             )
         self._optional = optional
         self._project = project
@@ -330,6 +332,28 @@ class APIKeyMiddleware:
         self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
         await self._refusing.answer(admitted, scope, receive, send)
         return None
+
+    async def _deny(
+        self,
+        answer: RequestLimits | Problem,
+        key: Record,
+        digest: bytes,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        began: float,
+    ) -> None:
+        """Go on with a request that compiled code did not let in: its limits refuse it, or they do not, but the key has
+        changed meanwhile."""
+        if isinstance(answer, RequestLimits):
+            answer.refuse()
+            await answer.end()
+            await APIKeyMiddleware.__call__(self, scope, receive, send)
+            return
+        presented = Presented(digest=digest)
+        presented.key_id = key.id
+        self._counting.refused(self.keys.uses, answer.outcome, presented, scope, began)
+        await self._refusing.answer(answer, scope, receive, send)
 
     async def _admit(self, presented: Presented | Outcome | None, scope: Scope) -> Admitted | Problem:
         """Who is let in with what a request shows, with the digest (32 bytes) that lets them in; or the refusal. `None`

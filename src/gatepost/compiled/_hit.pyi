@@ -26,6 +26,8 @@ class LetIn:
         bounded: type | None,
         task_of: Callable[[Any], Any] | None,
         send_watched: Callable[..., Awaitable[None]],
+        count: Callable[..., None],
+        limiting: tuple[Any, ...],
     ) -> None: ...
 
 @final

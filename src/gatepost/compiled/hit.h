@@ -16,7 +16,7 @@
 #define GATEPOST_WORDS(_) \
     _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) _(offset) \
     _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
-    _(path_template)
+    _(path_template) _(has_end) _(value)
 #define GATEPOST_FIELD(name) *name,
 extern struct words {
     PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname, *outcome;
@@ -24,7 +24,7 @@ extern struct words {
 
 /* memory.c */
 extern PyTypeObject MemoryHit_Type;
-PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded, double *now);
+PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded, PyObject *limited, double *now);
 int memory_hit_is_empty(PyObject *self);
 
 /* served.c */
@@ -32,6 +32,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *items[7];  /* as of the list that `gatepost.asgi.context.Served` is; all NULL once it was cleared */
     PyObject *watched;   /* Python's send_watched; NULL: the response is not watched, and there are four items */
+    PyObject *limits;    /* what is left of the key's limits; NULL: it has none */
     vectorcallfunc call;
 } Served;
 
@@ -65,6 +66,12 @@ typedef struct {
     PyObject *task_of;  /* NULL: responses are not watched */
     PyObject *watched;  /* Python's send_watched; NULL likewise */
     PyObject *count;    /* Python's way to count a request */
+    PyObject *limited;  /* the class of records that have limits; NULL: those are for Python, and the next five too */
+    PyObject *limits;   /* the class of what is left of them */
+    PyObject *ask;      /* takes from them: answers what is left, or a coroutine that does */
+    PyObject *announce; /* the `send` that tells of them */
+    PyObject *deny;     /* what Python does where they do not let a request in */
+    PyObject *ended;    /* as `finish`, where the limits have an end too */
 } LetIn;
 
 extern PyTypeObject LetIn_Type;
@@ -75,7 +82,18 @@ typedef struct {
     double began;    /* boot clock */
 } Use;
 
-Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer, Use *use);
+/* What memory lets in, but for its limits. All NULL where there is nothing. */
+typedef struct {
+    PyObject *keys, *headers, *digest, *key;
+    Py_ssize_t place; /* of the header with the secret */
+    double now;       /* boot clock */
+} Found;
+
+int find_key(LetIn *self, PyObject *middleware, PyObject *scope, Found *found);
+void found_empty(Found *found);
+int is_limited(LetIn *self, PyObject *key);
+Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, Found *found, PyObject *limits,
+               PyObject **outer, Use *use);
 
 /* request.c */
 extern PyTypeObject Request_Type;

@@ -83,18 +83,30 @@ strip(PyObject *scope, PyObject *headers, Py_ssize_t place)
     return failed ? -1 : 0;
 }
 
-/* Whether the peer is known to be within the bounds of a key, since Python said so before; also 0 where an error is
+/* Whether a key has limits, which are for the caller to take from. */
+int
+is_limited(LetIn *self, PyObject *key)
+{
+    return (PyObject *)Py_TYPE(key) == self->limited;
+}
+
+/* Whether a key may be used from anywhere, or from the peer, since Python said so before; also 0 where an error is
    set. */
 static int
-is_within_bounds(PyObject *key, PyObject *scope)
+is_within_bounds(LetIn *self, PyObject *key, PyObject *scope)
 {
-    PyObject *client = PyDict_GetItemWithError(scope, word.client);
-    if (client == NULL || !PyTuple_CheckExact(client) || PyTuple_GET_SIZE(client) == 0) {
-        return 0;
+    if ((PyObject *)Py_TYPE(key) != self->bounded && !is_limited(self, key)) {
+        return 1;
     }
-    PyObject *host = PyTuple_GET_ITEM(client, 0), *judged = PyObject_GetAttr(key, word.judged);
-    int is_within = judged != NULL && PyDict_CheckExact(judged) && PyUnicode_CheckExact(host)
-        && PyDict_GetItemWithError(judged, host) == Py_True;
+    PyObject *judged = PyObject_GetAttr(key, word.judged);
+    int is_within = judged == Py_None;
+    if (judged != NULL && PyDict_CheckExact(judged) && self->bounded != NULL) {
+        PyObject *client = PyDict_GetItemWithError(scope, word.client);
+        if (client != NULL && PyTuple_CheckExact(client) && PyTuple_GET_SIZE(client) != 0) {
+            PyObject *host = PyTuple_GET_ITEM(client, 0);
+            is_within = PyUnicode_CheckExact(host) && PyDict_GetItemWithError(judged, host) == Py_True;
+        }
+    }
     Py_XDECREF(judged);
     return is_within;
 }
@@ -157,66 +169,100 @@ begin(LetIn *self, PyObject *scope, PyObject *middleware, PyObject *digest, PyOb
     return served;
 }
 
-/* The request, let in. NULL, with nothing touched, where that is for Python to decide; or an error is set. */
-Served *
-let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, PyObject **outer, Use *use)
+void
+found_empty(Found *found)
+{
+    Py_CLEAR(found->keys);
+    Py_CLEAR(found->headers);
+    Py_CLEAR(found->digest);
+    Py_CLEAR(found->key);
+}
+
+/* The key that memory lets in: 1; or 0, where that is for Python to decide, or -1 with an error set: then nothing is
+   found. Nothing is touched. */
+int
+find_key(LetIn *self, PyObject *middleware, PyObject *scope, Found *found)
 {
     if (!PyDict_CheckExact(scope)) {
-        return NULL;
+        return 0;
     }
     PyObject *type = PyDict_GetItemWithError(scope, word.type);
     PyObject *headers = PyDict_GetItemWithError(scope, word.headers);
     if (type == NULL || !PyUnicode_CheckExact(type) || headers == NULL
         || (type != word.http && PyUnicode_Compare(type, word.http) != 0)
         || !(PyList_CheckExact(headers) || PyTuple_CheckExact(headers))) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *hit = NULL;
+    found->headers = Py_NewRef(headers); /* a clock, or other `keys`, may run code that takes them out of the scope */
+    if ((found->keys = PyObject_GetAttr(middleware, word.keys)) == NULL
+        || (hit = PyObject_GetAttr(found->keys, word.hit)) == NULL
+        || !Py_IS_TYPE(hit, &MemoryHit_Type) || memory_hit_is_empty(hit)) {
+        goto no;
+    }
+    Py_ssize_t length = 0;
+    const char *secret = take(self, headers, &length, &found->place); /* nothing else runs before it is hashed */
+    if (secret == NULL || (found->digest = digest_of(self->sha256, secret, length)) == NULL) {
+        goto no;
+    }
+    found->key = memory_hit_usable(hit, found->digest, self->bounded, self->limited, &found->now);
+    if (found->key == NULL || !is_within_bounds(self, found->key, scope)) {
+        goto no;
+    }
+    Py_DECREF(hit);
+    return 1;
+no:
+    Py_XDECREF(hit);
+    found_empty(found);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* The request of what was found, let in; `limits`: what is left of the key's, or NULL. NULL with an error. */
+Served *
+let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, Found *found, PyObject *limits,
+       PyObject **outer, Use *use)
+{
+    PyObject *uses = PyObject_GetAttr(found->keys, word.uses), *announced = NULL;
+    Served *served = NULL;
+    if (uses == NULL) {
         return NULL;
     }
-    PyObject *digest = NULL, *key = NULL, *hit = NULL, *uses = NULL, *keys = PyObject_GetAttr(middleware, word.keys);
-    Served *served = NULL;
-    Py_INCREF(headers); /* a clock, or some other `keys`, may run code that takes them out of the scope */
-    if (keys == NULL || (hit = PyObject_GetAttr(keys, word.hit)) == NULL) {
-        goto done;
+    if (limits != NULL) {
+        PyObject *both[] = {limits, send};
+        if ((send = announced = PyObject_Vectorcall(self->announce, both, 2, NULL)) == NULL) {
+            goto done;
+        }
     }
-    if (!Py_IS_TYPE(hit, &MemoryHit_Type) || memory_hit_is_empty(hit)) {
-        goto done;
+    if ((!self->strip || strip(scope, found->headers, found->place) == 0) && tell(self, scope, found->key) == 0) {
+        served = begin(self, scope, middleware, found->digest, send, found->key, found->keys, outer);
     }
-    Py_ssize_t place = 0, length = 0;
-    const char *secret = take(self, headers, &length, &place); /* nothing else runs before it is hashed */
-    if (secret == NULL || (digest = digest_of(self->sha256, secret, length)) == NULL) {
-        goto done;
-    }
-    key = memory_hit_usable(hit, digest, self->bounded, &use->began);
-    if (key == NULL || ((PyObject *)Py_TYPE(key) == self->bounded && !is_within_bounds(key, scope))
-        || (uses = PyObject_GetAttr(keys, word.uses)) == NULL) {
-        goto done;
-    }
-    if ((!self->strip || strip(scope, headers, place) == 0) && tell(self, scope, key) == 0) {
-        served = begin(self, scope, middleware, digest, send, key, keys, outer);
+    if (served != NULL) {
+        served->limits = Py_XNewRef(limits);
     }
     if (served != NULL && uses != Py_None) {
         use->tally = Py_NewRef(uses);
-        use->key = Py_NewRef(key);
+        use->key = Py_NewRef(found->key);
     }
 done:
-    Py_DECREF(headers);
-    Py_XDECREF(keys);
-    Py_XDECREF(hit);
-    Py_XDECREF(uses);
-    Py_XDECREF(digest);
-    Py_XDECREF(key);
+    Py_DECREF(uses);
+    Py_XDECREF(announced);
     return served;
 }
 
 static PyObject *
 let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    static char *names[] = {"app",      "names",  "strip",   "user",    "sha256",
-                            "variable", "finish", "bounded", "task_of", "send_watched", "count", NULL};
-    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched, *count;
+    static char *names[] = {"app",     "names",   "strip",        "user",  "sha256",   "variable", "finish",
+                            "bounded", "task_of", "send_watched", "count", "limiting", NULL};
+    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched, *count, *limiting;
     int strip;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOOO", names, &app, &PyTuple_Type, &headers, &strip, &user,
-                                     &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of, &watched,
-                                     &count)) {
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOOOO!", names, &app, &PyTuple_Type, &headers, &strip,
+                                     &user, &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of,
+                                     &watched, &count, &PyTuple_Type, &limiting)) {
+        return NULL;
+    }
+    if (PyTuple_GET_SIZE(limiting) != 6) {
+        PyErr_SetString(PyExc_TypeError, "limiting must have six members");
         return NULL;
     }
     for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(headers); at++) {
@@ -238,6 +284,14 @@ let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
         self->task_of = task_of == Py_None ? NULL : Py_NewRef(task_of);
         self->watched = task_of == Py_None ? NULL : Py_NewRef(watched);
         self->count = Py_NewRef(count);
+        if (task_of != Py_None) {
+            self->limited = Py_NewRef(PyTuple_GET_ITEM(limiting, 0));
+            self->limits = Py_NewRef(PyTuple_GET_ITEM(limiting, 1));
+            self->ask = Py_NewRef(PyTuple_GET_ITEM(limiting, 2));
+            self->announce = Py_NewRef(PyTuple_GET_ITEM(limiting, 3));
+            self->deny = Py_NewRef(PyTuple_GET_ITEM(limiting, 4));
+            self->ended = Py_NewRef(PyTuple_GET_ITEM(limiting, 5));
+        }
     }
     return (PyObject *)self;
 }
@@ -256,6 +310,12 @@ let_in_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->task_of);
     Py_VISIT(self->watched);
     Py_VISIT(self->count);
+    Py_VISIT(self->limited);
+    Py_VISIT(self->limits);
+    Py_VISIT(self->ask);
+    Py_VISIT(self->announce);
+    Py_VISIT(self->deny);
+    Py_VISIT(self->ended);
     return 0;
 }
 
@@ -274,6 +334,12 @@ let_in_dealloc(PyObject *object)
     Py_XDECREF(self->task_of);
     Py_XDECREF(self->watched);
     Py_XDECREF(self->count);
+    Py_XDECREF(self->limited);
+    Py_XDECREF(self->limits);
+    Py_XDECREF(self->ask);
+    Py_XDECREF(self->announce);
+    Py_XDECREF(self->deny);
+    Py_XDECREF(self->ended);
     Py_TYPE(self)->tp_free(object);
 }
 

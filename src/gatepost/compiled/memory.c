@@ -51,17 +51,18 @@ is_before(double now, PyObject *object, PyObject *name)
 }
 
 /* The record of the digest, if it may be used now: a new reference; and the boot clock. Else NULL, also where an error
-   is set. One of the class `bounded` never is unless that is given: then it is answered too, for the caller to hold the
-   request against its bounds. */
+   is set. One of the classes `bounded` and `limited` never is unless that is given: then it is answered too, for the
+   caller to hold the request against its bounds. */
 PyObject *
-memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded, double *asked)
+memory_hit_usable(PyObject *object, PyObject *digest, PyObject *bounded, PyObject *limited, double *asked)
 {
     MemoryHit *self = (MemoryHit *)object;
     PyObject *record = Py_XNewRef(PyDict_GetItemWithError(self->records, digest));
     if (record == NULL) {
         return NULL;
     }
-    PyObject *end = (PyObject *)Py_TYPE(record) == bounded ? word.ends_at : word.usable_until;
+    PyObject *type = (PyObject *)Py_TYPE(record);
+    PyObject *end = type == bounded || type == limited ? word.ends_at : word.usable_until;
     double now = read_clock(self);
     if (now == -1.0 && PyErr_Occurred()) {
         goto no;
@@ -99,7 +100,7 @@ memory_hit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
         return NULL;
     }
     double now;
-    PyObject *record = memory_hit_usable(self, args[0], NULL, &now);
+    PyObject *record = memory_hit_usable(self, args[0], NULL, NULL, &now);
     if (record == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }

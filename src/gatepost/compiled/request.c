@@ -1,7 +1,9 @@
 /* The call of a middleware: a coroutine, as that of an `async def`, from the way in to the end of the app.
 
    new ──send──> hit: the app runs ──returns──────────────> over
-    │              └───raises, streamed, within another──> other: Python's `finish` runs ──> over
+    │  │           └───raises, streamed, within another──> other: Python's `finish` runs ──> over
+    │  └─limits are asked──> asking ──let in──> hit
+    │                          └──────refused, or changed meanwhile──> other: Python's `deny` runs ──> over
     └──not mine──────────────────────────────────────────> other: Python's `__call__` runs ──> over */
 
 #include "hit.h"
@@ -9,7 +11,7 @@
 
 typedef struct {
     PyObject_HEAD
-    enum { NEW, HIT, OTHER, OVER } state;
+    enum { NEW, ASKING, HIT, OTHER, OVER } state;
     char runs;
     LetIn *let_in;
     PyObject *function; /* Python's `__call__` */
@@ -17,13 +19,16 @@ typedef struct {
     PyObject *inner;    /* the iterator that is awaited: the app's, or Python's */
     Served *served;
     PyObject *outer;    /* the request that was being served where this one began */
+    PyObject *digest;   /* of the secret, and its key, while limits are asked */
+    PyObject *key;
     Use use;            /* how it is counted, until it is */
     PyObject *weak;     /* references to this that do not keep it */
 } Request;
 
 #define ALL_OF(self, do) \
     do(self->let_in) do(self->function) do(self->middleware) do(self->scope) do(self->receive) do(self->send) \
-    do(self->inner) do(self->served) do(self->outer) do(self->use.tally) do(self->use.key)
+    do(self->inner) do(self->served) do(self->outer) do(self->digest) do(self->key) do(self->use.tally) \
+    do(self->use.key)
 #define CLEAR(held) Py_CLEAR(held);
 #define VISIT(held) Py_VISIT(held);
 
@@ -50,19 +55,84 @@ begin_other(Request *self)
     return self->inner == NULL ? -1 : 0;
 }
 
-/* Let the request in, or have Python judge it. 0, or -1 with an error. */
+/* Let the request in, and begin the app. `limits`: what is left of the key's, or NULL. 0, or -1 with an error. */
 static int
-begin(Request *self)
+begin_app(Request *self, Found *found, PyObject *limits)
 {
-    self->served = let_in(self->let_in, self->middleware, self->scope, self->send, &self->outer,
+    self->served = let_in(self->let_in, self->middleware, self->scope, self->send, found, limits, &self->outer,
                           &self->use);
     if (self->served == NULL) {
-        return PyErr_Occurred() ? -1 : begin_other(self);
+        return -1;
     }
     self->state = HIT;
     PyObject *send = self->served->watched == NULL ? self->send : (PyObject *)self->served;
     PyObject *args[] = {self->scope, self->receive, send};
-    self->inner = iterator_of(PyObject_Vectorcall(self->let_in->app, args, 3, NULL));
+    Py_XSETREF(self->inner, iterator_of(PyObject_Vectorcall(self->let_in->app, args, 3, NULL)));
+    return self->inner == NULL ? -1 : 0;
+}
+
+/* Take from the key's limits: the request is let in, or there is something to wait for. 0, or -1 with an error. */
+static int
+begin_asking(Request *self, Found *found)
+{
+    PyObject *args[] = {found->key, self->scope};
+    PyObject *asked = PyObject_Vectorcall(self->let_in->ask, args, 2, NULL);
+    if (asked != NULL && (PyObject *)Py_TYPE(asked) == self->let_in->limits) {
+        int begun = begin_app(self, found, asked);
+        Py_DECREF(asked);
+        return begun;
+    }
+    self->state = ASKING;
+    self->digest = Py_NewRef(found->digest);
+    self->key = Py_NewRef(found->key);
+    self->inner = iterator_of(asked);
+    return self->inner == NULL ? -1 : 0;
+}
+
+/* Let the request in, or have its limits asked, or Python judge it. 0, or -1 with an error. */
+static int
+begin(Request *self)
+{
+    Found found = {0};
+    int is_found = find_key(self->let_in, self->middleware, self->scope, &found);
+    if (is_found <= 0) {
+        return is_found < 0 ? -1 : begin_other(self);
+    }
+    self->use.began = found.now;
+    int begun = is_limited(self->let_in, found.key) ? begin_asking(self, &found) : begin_app(self, &found, NULL);
+    found_empty(&found);
+    return begun;
+}
+
+/* The limits have answered. The app begins, if memory would let the same secret in now: it has waited, and who has
+   switched the key off meanwhile may have been told that nobody lets it in any more. Else Python goes on. 0, or -1 with
+   an error. */
+static int
+asked(Request *self, PyObject *answer)
+{
+    int begun;
+    if ((PyObject *)Py_TYPE(answer) == self->let_in->limits) {
+        Found found = {0};
+        int is_found = find_key(self->let_in, self->middleware, self->scope, &found);
+        if (is_found < 0) {
+            return -1;
+        }
+        if (is_found && is_limited(self->let_in, found.key)
+            && PyObject_RichCompareBool(found.digest, self->digest, Py_EQ) == 1) {
+            begun = begin_app(self, &found, answer);
+            found_empty(&found);
+            return begun;
+        }
+        found_empty(&found);
+    }
+    PyObject *began = PyFloat_FromDouble(self->use.began);
+    if (began == NULL) {
+        return -1;
+    }
+    PyObject *args[] = {answer, self->key, self->digest, self->scope, self->receive, self->send, began};
+    self->state = OTHER;
+    Py_XSETREF(self->inner, iterator_of(PyObject_Vectorcall(self->let_in->deny, args, 7, NULL)));
+    Py_DECREF(began);
     return self->inner == NULL ? -1 : 0;
 }
 
@@ -82,11 +152,21 @@ count(Request *self)
     }
 }
 
+/* Whether the request's limits have an end, as where it holds a slot; -1 with an error. */
+static int
+limits_end(Request *self)
+{
+    PyObject *end = PyObject_GetAttr(self->served->limits, word.has_end);
+    int has_end = end == NULL ? -1 : PyObject_IsTrue(end);
+    Py_XDECREF(end);
+    return has_end;
+}
+
 /* The app is done. Answers whether there is more to do, which Python does: then that is what runs now. -1: an error. */
 static int
 finish(Request *self)
 {
-    PyObject *raised = NULL;
+    PyObject *raised = NULL, *limits = Py_XNewRef(self->served->limits);
     count(self);
     if (PyErr_Occurred()) {
         PyObject *type, *traceback;
@@ -97,26 +177,42 @@ finish(Request *self)
         }
         Py_XDECREF(type);
         Py_XDECREF(traceback);
-    } else if (self->served->items[STREAM] == Py_None && (self->outer == Py_None || PyObject_Not(self->outer) == 1)) {
+    }
+    int ends_later = limits == NULL ? 0 : limits_end(self);
+    if (ends_later < 0) {
+        goto failed;
+    }
+    if (raised == NULL && !ends_later && self->served->items[STREAM] == Py_None && (self->outer == Py_None || PyObject_Not(self->outer) == 1)) {
         served_empty(self->served);
+        Py_XDECREF(limits);
         return 0;
     }
-    PyObject *args[] = {(PyObject *)self->served, self->outer, raised == NULL ? Py_None : raised};
+    PyObject *args[] = {(PyObject *)self->served, self->outer, raised == NULL ? Py_None : raised, limits};
+    PyObject *finish = ends_later ? self->let_in->ended : self->let_in->finish;
     self->state = OTHER;
-    Py_XSETREF(self->inner, iterator_of(PyObject_Vectorcall(self->let_in->finish, args, 3, NULL)));
+    Py_XSETREF(self->inner, iterator_of(PyObject_Vectorcall(finish, args, ends_later ? 4 : 3, NULL)));
     Py_XDECREF(raised);
+    Py_XDECREF(limits);
     return self->inner == NULL ? -1 : 1;
+failed:
+    self->state = OTHER; /* what the app raised is forgotten for this error, which `go_on` must not ask about again */
+    Py_XDECREF(raised);
+    Py_XDECREF(limits);
+    return -1;
 }
 
 /* After a step: `status` is what `inner` did with it. */
 static PySendResult
 go_on(Request *self, PySendResult status, PyObject **result)
 {
-    while (status != PYGEN_NEXT && self->state == HIT) {
+    while ((status != PYGEN_NEXT && self->state == HIT) || (status == PYGEN_RETURN && self->state == ASKING)) {
+        int more = self->state == ASKING ? (asked(self, *result) == 0 ? 1 : -1) : -2;
         if (status == PYGEN_RETURN) {
             Py_CLEAR(*result);
         }
-        int more = finish(self);
+        if (more == -2) {
+            more = finish(self);
+        }
         if (more <= 0) {
             status = more == 0 ? PYGEN_RETURN : PYGEN_ERROR;
             break;
@@ -217,6 +313,23 @@ close_inner(Request *self)
     return PYGEN_ERROR;
 }
 
+/* `inner` has ended by the StopIteration that is set, or by none: its value; else it has failed. */
+static PySendResult
+returned(PyObject **result)
+{
+    PyObject *type, *value, *traceback;
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        return PYGEN_ERROR;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    *result = value == NULL ? Py_NewRef(Py_None) : PyObject_GetAttr(value, word.value);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
 /* Raise in `inner` what `throw` was given. */
 static PySendResult
 throw_inner(Request *self, PyObject *const *args, Py_ssize_t count, PyObject **result)
@@ -238,11 +351,7 @@ throw_inner(Request *self, PyObject *const *args, Py_ssize_t count, PyObject **r
     if (*result != NULL) {
         return PYGEN_NEXT;
     }
-    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        return PYGEN_ERROR;
-    }
-    PyErr_Clear(); /* what the app returns is nobody's */
-    return PYGEN_RETURN;
+    return returned(result);
 }
 
 static PyObject *
@@ -332,7 +441,7 @@ request_new(PyObject *let_in, PyObject *function, PyObject *const *args)
     self->scope = Py_NewRef(args[1]);
     self->receive = Py_NewRef(args[2]);
     self->send = Py_NewRef(args[3]);
-    self->inner = self->outer = self->weak = NULL;
+    self->inner = self->outer = self->weak = self->digest = self->key = NULL;
     self->served = NULL;
     self->use.tally = self->use.key = NULL;
     PyObject_GC_Track(self);

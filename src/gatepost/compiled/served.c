@@ -9,6 +9,7 @@ served_empty(Served *self)
     for (int at = 0; at < 7; at++) {
         Py_CLEAR(self->items[at]);
     }
+    Py_CLEAR(self->limits);
 }
 
 static PyObject *
@@ -114,6 +115,7 @@ served_new(PyObject *watched)
     if (self != NULL) {
         memset(self->items, 0, sizeof self->items);
         self->watched = Py_XNewRef(watched);
+        self->limits = NULL;
         self->call = watched == NULL ? NULL : served_call; /* NULL: cannot be called */
     }
     return self;
@@ -127,6 +129,7 @@ served_traverse(PyObject *object, visitproc visit, void *arg)
         Py_VISIT(self->items[at]);
     }
     Py_VISIT(self->watched);
+    Py_VISIT(self->limits);
     return 0;
 }
 
