@@ -49,9 +49,9 @@ class Limiting:
         demand: Demand | None = key.asked
         if demand is None or demand.alone is None:
             return None
-        limiter = self._keys.limiter
-        taken = limiter.take_one(demand.alone)
-        if taken is None:
+        limiter = self._keys.open_limiter
+        taken = None if limiter is None else limiter.take_one(demand.alone)
+        if taken is None or limiter is None:
             return None
         limits = scope["limits"] = RequestLimits(limiter, demand, taken, key)
         return limits
@@ -139,11 +139,16 @@ def announced(limits: RequestLimits, send: Send) -> Send:
     return MethodType(_send_announced, (limits, send))
 
 
+def announce(limits: RequestLimits, message: Message) -> Message:
+    """The message to send; where it begins an answer, with the draft's fields."""
+    if message["type"] in STARTS:
+        return {**message, "headers": [*message.get("headers", ()), *limits.fields]}
+    return message
+
+
 def _send_announced(limits_and_send: tuple[RequestLimits, Send], message: Message) -> Any:
     limits, send = limits_and_send
-    if message["type"] in STARTS:
-        message = {**message, "headers": [*message.get("headers", ()), *limits.fields]}
-    return send(message)
+    return send(announce(limits, message))
 
 
 def _told(failure: UnavailableError) -> Problem:

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi.caller import Caller
-from gatepost.asgi.context import OUTCOME, Served, served_variable, serving, set_serving, task_of
+from gatepost.asgi.context import OUTCOME, Served, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
-from gatepost.asgi.ending import end, end_limited, finish, unwind
+from gatepost.asgi.ending import finish, unwind
+from gatepost.asgi.hits import hits
 from gatepost.asgi.lifespan import serve_other
 from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.refusal_log import RefusalLog
@@ -29,7 +30,6 @@ from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
-    BoundedRecord,
     ConfigurationError,
     Credentials,
     Limit,
@@ -42,9 +42,8 @@ from gatepost.base import (
     UnavailableError,
     of_another_project,
 )
-from gatepost.compiled import hit_first, let_in
+from gatepost.compiled import hit_first
 from gatepost.keys import APIKeys, do_nothing
-from gatepost.limits import RequestLimits
 from gatepost.rules import Catalogue
 
 logger = logging.getLogger("gatepost.middleware")
@@ -133,25 +132,24 @@ class APIKeyMiddleware:
         """Where requests are from."""
         self._address_of = self.addresses.of
         self._counting = Counting(self.addresses)
+        self._refusing = Refusing(sources, realm, on_error, self.refusal_log, self.addresses)
         self._let_in: object = None
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
         if not asks_first and extractor.headers is not None:
-            self._let_in = let_in(
+            self._let_in = hits(
+                self,
                 self._serve,
                 extractor.headers,
+                APIKeyMiddleware.__call__,
                 strip=strip,
                 user=self._user,
-                variable=served_variable,
-                finish=end,
-                bounded=None if self.addresses.believes_proxies else BoundedRecord,
-                task_of=task_of if end_connections else None,
-                send_watched=send_watched,
-                count=self._counting.let_in,
-                limiting=(LimitedRecord, RequestLimits, self._limiting.ask, announced, self._deny, end_limited),
+                is_watched=end_connections,
+                counting=self._counting,
+                limiting=self._limiting,
+                refusing=self._refusing,
             )
         self._optional = optional
         self._project = project
-        self._refusing = Refusing(sources, realm, on_error, self.refusal_log, self.addresses)
 
     @hit_first
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
@@ -332,28 +330,6 @@ class APIKeyMiddleware:
         self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
         await self._refusing.answer(admitted, scope, receive, send)
         return None
-
-    async def _deny(
-        self,
-        answer: RequestLimits | Problem,
-        key: Record,
-        digest: bytes,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        began: float,
-    ) -> None:
-        """Go on with a request that compiled code did not let in: its limits refuse it, or they do not, but the key has
-        changed meanwhile."""
-        if isinstance(answer, RequestLimits):
-            answer.refuse()
-            await answer.end()
-            await APIKeyMiddleware.__call__(self, scope, receive, send)
-            return
-        presented = Presented(digest=digest)
-        presented.key_id = key.id
-        self._counting.refused(self.keys.uses, answer.outcome, presented, scope, began)
-        await self._refusing.answer(answer, scope, receive, send)
 
     async def _admit(self, presented: Presented | Outcome | None, scope: Scope) -> Admitted | Problem:
         """Who is let in with what a request shows, with the digest (32 bytes) that lets them in; or the refusal. `None`

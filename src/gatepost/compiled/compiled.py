@@ -129,11 +129,13 @@ def let_in(
     peer of the connection before, and let it in; `None` = where a request is from is for Python to say.
     `task_of(loop)`: the task that runs there; `None` = responses are not watched.
     `send_watched(served, message)`: passes on what may be of a stream. `count(tally, key, digest, scope, began)`:
-    counts a request in the keys' `uses`, where no cell of it is there for that yet. `limiting`: the class of keys that
-    have limits, and of what is left of them; `ask(key, scope)`: takes from them, and answers what is left, or a
-    coroutine that does, or answers something else where they refuse; `announce(left, send)`: the `send` that tells of
-    them; `deny(answer, key, digest, scope, receive, send, began)`: goes on with who is not let in; `ended(served,
-    outer, raised, left)`: as `finish`, where they have an end too.
+    counts a request in the keys' `uses`, where no cell of it is there for that yet.
+
+    `limiting`: the class of keys that have limits, and that of what is left of them; `ask(key, scope)`: takes from
+    them, and answers what is left, or a coroutine that does, or that answers something else where they refuse;
+    `announce(left, message)`: the message to send, which tells of them where it begins a response;
+    `deny(answer, key, digest, scope, receive, send, began)`: goes on with who is not let in; `ended(served, outer,
+    raised, left)`: as `finish`, where they have an end too.
     """
     if _hit is None:
         return None

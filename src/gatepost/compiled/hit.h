@@ -32,7 +32,8 @@ typedef struct {
     PyObject_HEAD
     PyObject *items[7];  /* as of the list that `gatepost.asgi.context.Served` is; all NULL once it was cleared */
     PyObject *watched;   /* Python's send_watched; NULL: the response is not watched, and there are four items */
-    PyObject *limits;    /* what is left of the key's limits; NULL: it has none */
+    PyObject *limits;    /* what is left of the key's limits; NULL: it has none, and there is no next one */
+    PyObject *announce;
     vectorcallfunc call;
 } Served;
 
@@ -69,7 +70,7 @@ typedef struct {
     PyObject *limited;  /* the class of records that have limits; NULL: those are for Python, and the next five too */
     PyObject *limits;   /* the class of what is left of them */
     PyObject *ask;      /* takes from them: answers what is left, or a coroutine that does */
-    PyObject *announce; /* the `send` that tells of them */
+    PyObject *announce; /* the message to send, which tells of them where it begins a response */
     PyObject *deny;     /* what Python does where they do not let a request in */
     PyObject *ended;    /* as `finish`, where the limits have an end too */
 } LetIn;

@@ -222,30 +222,23 @@ Served *
 let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, Found *found, PyObject *limits,
        PyObject **outer, Use *use)
 {
-    PyObject *uses = PyObject_GetAttr(found->keys, word.uses), *announced = NULL;
+    PyObject *uses = PyObject_GetAttr(found->keys, word.uses);
     Served *served = NULL;
     if (uses == NULL) {
         return NULL;
     }
-    if (limits != NULL) {
-        PyObject *both[] = {limits, send};
-        if ((send = announced = PyObject_Vectorcall(self->announce, both, 2, NULL)) == NULL) {
-            goto done;
-        }
-    }
     if ((!self->strip || strip(scope, found->headers, found->place) == 0) && tell(self, scope, found->key) == 0) {
         served = begin(self, scope, middleware, found->digest, send, found->key, found->keys, outer);
     }
-    if (served != NULL) {
-        served->limits = Py_XNewRef(limits);
+    if (served != NULL && limits != NULL) {
+        served->limits = Py_NewRef(limits);
+        served->announce = Py_NewRef(self->announce);
     }
     if (served != NULL && uses != Py_None) {
         use->tally = Py_NewRef(uses);
         use->key = Py_NewRef(found->key);
     }
-done:
     Py_DECREF(uses);
-    Py_XDECREF(announced);
     return served;
 }
 

@@ -10,6 +10,7 @@ served_empty(Served *self)
         Py_CLEAR(self->items[at]);
     }
     Py_CLEAR(self->limits);
+    Py_CLEAR(self->announce);
 }
 
 static PyObject *
@@ -85,7 +86,18 @@ is_plain(Served *self, PyObject *message)
     return more == Py_False || (more == NULL && !PyErr_Occurred());
 }
 
-/* As Python's `send_watched`, which is asked wherever there is more to do than to pass a message on. */
+/* Whether a message may begin a response, whose head is to tell of limits. */
+static int
+may_begin(PyObject *message)
+{
+    PyObject *type = PyDict_CheckExact(message) ? PyDict_GetItemWithError(message, word.type) : NULL;
+    return type == NULL || !PyUnicode_CheckExact(type) || type == word.start
+        || PyUnicode_Compare(type, word.start) == 0;
+}
+
+static PyObject *pass_on(PyObject *object, PyObject *message);
+
+/* As Python's `send_watched`, of a message that tells of limits where it begins a response. */
 static PyObject *
 served_call(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *named)
 {
@@ -94,16 +106,33 @@ served_call(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *na
         PyErr_SetString(PyExc_TypeError, "send takes one message");
         return NULL;
     }
-    if (is_plain(self, args[0])) {
+    if (self->limits == NULL || !may_begin(args[0])) {
+        return PyErr_Occurred() ? NULL : pass_on(object, args[0]);
+    }
+    PyObject *both[] = {Py_NewRef(self->limits), args[0]}, *announce = Py_NewRef(self->announce);
+    PyObject *message = PyErr_Occurred() ? NULL : PyObject_Vectorcall(announce, both, 2, NULL);
+    Py_DECREF(announce);
+    Py_DECREF(both[0]);
+    PyObject *sent = message == NULL ? NULL : pass_on(object, message);
+    Py_XDECREF(message);
+    return sent;
+}
+
+/* As Python's `send_watched`, which is asked wherever there is more to do than to pass a message on. */
+static PyObject *
+pass_on(PyObject *object, PyObject *message)
+{
+    Served *self = (Served *)object;
+    if (is_plain(self, message)) {
         PyObject *send = Py_NewRef(self->items[SEND]);
-        PyObject *sent = PyObject_CallOneArg(send, args[0]);
+        PyObject *sent = PyObject_CallOneArg(send, message);
         Py_DECREF(send);
         return sent;
     }
     if (PyErr_Occurred()) {
         return NULL;
     }
-    PyObject *both[] = {object, args[0]};
+    PyObject *both[] = {object, message};
     return PyObject_Vectorcall(self->watched, both, 2, NULL);
 }
 
@@ -115,7 +144,7 @@ served_new(PyObject *watched)
     if (self != NULL) {
         memset(self->items, 0, sizeof self->items);
         self->watched = Py_XNewRef(watched);
-        self->limits = NULL;
+        self->limits = self->announce = NULL;
         self->call = watched == NULL ? NULL : served_call; /* NULL: cannot be called */
     }
     return self;
@@ -130,6 +159,7 @@ served_traverse(PyObject *object, visitproc visit, void *arg)
     }
     Py_VISIT(self->watched);
     Py_VISIT(self->limits);
+    Py_VISIT(self->announce);
     return 0;
 }
 

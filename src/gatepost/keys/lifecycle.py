@@ -27,6 +27,8 @@ class Lifecycle:
         `Lookup.hit`, or the same compiled."""
         self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
         """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
+        self.open_limiter: Limiter | None = None
+        """As `limiter`; `None` while the keys are closed. An attribute likewise."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the keys were opened in; `None` while they are closed."""
         self.uses: UsageCounter | None = None
@@ -63,6 +65,7 @@ class Lifecycle:
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
             self.bounded_hit = opened.lookup.bounded_hit
+            self.open_limiter = opened.limiter
             self.uses = None if opened.flushing is None else opened.flushing.counter
             forget_at_fork(self)
             return True
@@ -81,6 +84,7 @@ class Lifecycle:
 
     def _know_nothing(self) -> None:
         self.hit = self.bounded_hit = know_nothing
+        self.open_limiter = None
         self.loop = self.uses = None
 
     def _opened(self) -> "Opened":
@@ -98,7 +102,7 @@ class Lifecycle:
     @property
     def limiter(self) -> "Limiter":
         """What takes from limits in this process. Raises `ConfigurationError` while the keys are closed."""
-        return self._opened().limiter
+        return self._opened().limiter if self.open_limiter is None else self.open_limiter
 
     @property
     def lease_seconds(self) -> float:

@@ -1,6 +1,7 @@
 """`Demand`: the buckets that a request takes from, and how their limits are announced."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import ceil
 
 from gatepost.base import PERIOD_SECONDS, Limit, Limits, Quota, Rate, Slots
@@ -42,8 +43,14 @@ def rate_limit(states: Iterable[LimitState]) -> bytes:
     for limit, left, wait, whole in states:
         if left is not None:
             seconds = wait or whole
-            told.append(f'"{limit.name}";r={left}' if seconds is None else f'"{limit.name}";r={left};t={ceil(seconds)}')
-    return ", ".join(told).encode()
+            name = _quoted(limit.name)
+            told.append(b"%b;r=%d" % (name, left) if seconds is None else b"%b;r=%d;t=%d" % (name, left, ceil(seconds)))
+    return b", ".join(told)
+
+
+@lru_cache(maxsize=1_000)
+def _quoted(name: str) -> bytes:
+    return f'"{name}"'.encode()
 
 
 def _resets(limit: Limit, limits: Limits) -> int:

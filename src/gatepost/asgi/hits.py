@@ -1,0 +1,85 @@
+"""A middleware's memory hits, as compiled code does them: what it is told, and what it hands back to Python."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost.asgi.context import served_variable, task_of
+from gatepost.asgi.counting import Counting
+from gatepost.asgi.ending import end, end_limited
+from gatepost.asgi.limits import Limiting, announce
+from gatepost.asgi.refusing import Refusing
+from gatepost.asgi.responses import Problem
+from gatepost.asgi.streams import send_watched
+from gatepost.base import BoundedRecord, LimitedRecord, Presented, Record
+from gatepost.compiled import let_in
+from gatepost.limits import RequestLimits
+
+if TYPE_CHECKING:
+    from gatepost.asgi.middleware import APIKeyMiddleware
+
+
+def hits(
+    middleware: "APIKeyMiddleware",
+    app: ASGIApp,
+    names: Sequence[bytes],
+    again: Callable[..., Awaitable[None]],
+    *,
+    strip: bool,
+    user: str,
+    is_watched: bool,
+    counting: Counting,
+    limiting: Limiting,
+    refusing: Refusing,
+) -> object:
+    """What does the memory hits of a middleware where nothing else is to be asked about a request; `None` = nothing was
+    compiled. `app`, `names`, `strip`, `user`: as for `gatepost.compiled.let_in`. `again`: the
+    middleware's `__call__` as it is in Python. `is_watched`: whether a response is ended with its key."""
+    return let_in(
+        app,
+        names,
+        strip=strip,
+        user=user,
+        variable=served_variable,
+        finish=end,
+        bounded=None if middleware.addresses.believes_proxies else BoundedRecord,
+        task_of=task_of if is_watched else None,
+        send_watched=send_watched,
+        count=counting.let_in,
+        limiting=(
+            LimitedRecord,
+            RequestLimits,
+            limiting.ask,
+            announce,
+            partial(_deny, middleware, again, counting, refusing),
+            end_limited,
+        ),
+    )
+
+
+async def _deny(
+    middleware: "APIKeyMiddleware",
+    again: Callable[..., Awaitable[None]],
+    counting: Counting,
+    refusing: Refusing,
+    answer: RequestLimits | Problem,
+    key: Record,
+    digest: bytes,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    began: float,
+) -> None:
+    """Go on with a request whose limits have answered: they refuse it, or they do not, but the key has changed
+    meanwhile. Then it is judged from the beginning."""
+    if isinstance(answer, RequestLimits):
+        answer.refuse()
+        await answer.end()
+        await again(middleware, scope, receive, send)
+        return
+    presented = Presented(digest=digest)
+    presented.key_id = key.id
+    counting.refused(middleware.keys.uses, answer.outcome, presented, scope, began)
+    await refusing.answer(answer, scope, receive, send)
