@@ -30,6 +30,9 @@ def stream(number: int, streams: bool) -> str:
     return f"{HIT}a_response_is_a_stream_from_its_first_sign_on[compiled-messages{number}-{streams}]"
 
 
+LIMITS = "tests/compiled/test_limits.py::test_"
+LIMITS_LEFT = f"{LIMITS}nothing_is_left_of_limited_requests[compiled-rate]"
+
 MUTANTS = [
     # may it be believed
     Mutant(
@@ -95,8 +98,8 @@ MUTANTS = [
     Mutant(
         "where it is from is not asked",
         "compiled/let_in.c",
-        " && !is_within_bounds(key, scope)",
-        " && !is_within_bounds(key, scope) && 0",
+        "if (found->key == NULL || !is_within_bounds(self, found->key, scope)) {",
+        "if (found->key == NULL || !is_within_bounds(self, found->key, scope) * 0) {",
         f"{BOUNDS}elsewhere_it_is_refused[compiled-client0]",
     ),
     Mutant(
@@ -125,7 +128,7 @@ MUTANTS = [
     Mutant(
         "the header stays",
         "compiled/let_in.c",
-        "(!self->strip || strip(scope, headers, place) == 0) && ",
+        "(!self->strip || strip(scope, found->headers, found->place) == 0) && ",
         "",
         TELLS,
     ),
@@ -285,7 +288,69 @@ MUTANTS = [
         "    if (self->state != NEW) {\n        return;",
         f"{COROUTINE}lost_it_ends_the_app_at_once[compiled]",
     ),
-    Mutant("a reference too many", "compiled/let_in.c", "    Py_XDECREF(key);\n", "", LEFT),
+    Mutant("a reference too many", "compiled/let_in.c", "    Py_CLEAR(found->key);\n", "", LEFT),
+    Mutant("limits that are not let go of", "compiled/served.c", "    Py_CLEAR(self->limits);\n", "", LIMITS_LEFT),
+    Mutant("a digest that is not let go of", "compiled/request.c", " do(self->digest)", "", LIMITS_LEFT),
+    Mutant(
+        "a key with limits is let in without",
+        "compiled/request.c",
+        "is_limited(self->let_in, found.key) ? begin_asking(self, &found) :",
+        "0 ? begin_asking(self, &found) :",
+        f"{LIMITS}whom_its_limits_refuse_no_app_sees_and_who_answers_sees_no_secret[compiled]",
+    ),
+    Mutant(
+        "a key with limits may come from anywhere",
+        "compiled/let_in.c",
+        "!= self->bounded && !is_limited(self, key)) {",
+        "!= self->bounded) {",
+        f"{LIMITS}a_key_with_limits_is_held_against_its_networks_too[compiled]",
+    ),
+    Mutant(
+        "who has waited is let in with another secret",
+        "compiled/request.c",
+        "PyObject_RichCompareBool(found.digest, self->digest, Py_EQ) == 1",
+        "1",
+        f"{LIMITS}another_secret_that_is_put_there_while_limits_are_asked_is_judged_for_itself[compiled]",
+    ),
+    Mutant(
+        "who has waited is let in though the key was switched off",
+        "compiled/let_in.c",
+        "    found->key = memory_hit_usable(hit, found->digest, self->bounded, self->limited, &found->now);\n",
+        "    static PyObject *kept;\n"
+        "    if (kept == NULL)\n"
+        "        kept = memory_hit_usable(hit, found->digest, self->bounded, self->limited, &found->now);\n"
+        "    found->key = Py_XNewRef(kept);\n",
+        "tests/limits/test_middleware.py::"
+        "test_who_waited_for_limits_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[compiled]",
+    ),
+    Mutant(
+        "who answers for limits sees the secret",
+        "asgi/hits.py",
+        "    take(scope)  #",
+        "    #",
+        f"{LIMITS}whom_its_limits_refuse_no_app_sees_and_who_answers_sees_no_secret[compiled]",
+    ),
+    Mutant(
+        "slots are held for ever",
+        "compiled/request.c",
+        "int ends_later = limits == NULL ? 0 : limits_end(self);",
+        "int ends_later = 0;",
+        f"{LIMITS}slots_are_free_whatever_way_a_request_ends[compiled]",
+    ),
+    Mutant(
+        "nothing is told of limits",
+        "compiled/served.c",
+        "if (self->limits == NULL || !may_begin(args[0])) {",
+        "if (1) {",
+        f"{LIMITS}the_fields_are_added_to_whatever_headers_a_response_has[compiled-headers0]",
+    ),
+    Mutant(
+        "what an answered cancellation gave is lost",
+        "compiled/request.c",
+        "*result = value == NULL ? Py_NewRef(Py_None) : PyObject_GetAttr(value, word.value);",
+        "*result = Py_NewRef(Py_None);",
+        f"{LIMITS}a_cancellation_that_the_limiter_answers_lets_in_with_its_answer[compiled]",
+    ),
     Mutant("an object too many", "compiled/request.c", " do(self->outer)", "", LEFT),
     Mutant("memory that is lost", "compiled/let_in.c", "    Py_DECREF(token);\n", "", LEFT),
 ]

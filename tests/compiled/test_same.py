@@ -14,13 +14,26 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from gatepost import APIKeyMiddleware, APIKeys, Bearer, Header, Query, Subprotocol
+from gatepost import APIKeyMiddleware, APIKeys, Bearer, Header, Query, Quota, Rate, Slots, Subprotocol
 from gatepost.asgi.context import serving
 from gatepost.base.record import _set_until, _set_usable_until
 from gatepost.compiled import compiled
 from tests.compiled.conftest import receive
+from tests.frameworks.connection import ask, bearer, http_scope
 
-SECRETS = ("usable", "expired", "deactivated", "other project", "unknown", "malformed", "long", "empty")
+SECRETS = (
+    "usable",
+    "limited",
+    "refused",
+    "slots",
+    "expired",
+    "deactivated",
+    "other project",
+    "unknown",
+    "malformed",
+    "long",
+    "empty",
+)
 
 names = st.sampled_from([b"x-api-key", b"authorization", b"host", b"X-API-Key", b"x-api-kex", b"x-other", b""])
 prefixes = st.sampled_from([b"", b"Bearer ", b"bearer ", b"Bearer", b"  Bearer ", b"Digest ", b" ", b"\t", b"x"])
@@ -87,6 +100,11 @@ class Ring:
         self._now, self._until = opened.lookup._clock, opened.freshness.until
         self.records = dict(opened.lookup._memory.records)
         self.absent = dict(opened.lookup._memory.absent)
+        limiter = opened.limiter
+        now = limiter._leases._now()
+        limiter._leases._now = limiter._rates._clock = lambda: now  # it is told in seconds
+        limiter._rates._back = {name: int(limiter._rates._clock() * 1e6 + 3e9) for name in limiter._rates._back}
+        self.back = dict(limiter._rates._back)
 
     def put_back(self, clock: str) -> None:
         """Memory as it was, under that clock."""
@@ -95,6 +113,10 @@ class Ring:
         opened.lookup._memory.records.update(self.records)
         opened.lookup._memory.absent.update(self.absent)
         opened.freshness.until = 0.0 if clock == "past the lease" else float("inf")
+        limiter = opened.limiter
+        for lease in limiter._leases._leases.values():
+            lease.left = 100
+        limiter._rates._back = dict(self.back)
         for record in self.records.values():
             _set_until(record, 0.0 if clock == "past the record" else float("inf"))
         opened.lookup._clock = self._now if clock == "the system's" else lambda: 12.5
@@ -111,14 +133,24 @@ async def ring() -> AsyncIterator[Ring]:
             made["deactivated"] = await keys.create("off", ["OBJECTS_LIST"])
             await keys.deactivate(made["deactivated"].key.id)
             made["other project"] = await keys.create("other", ["OBJECTS_LIST"], project="other")
+            made["limited"] = await keys.create("limited", limits=[Quota(10**9, per="month")])
+            made["slots"] = await keys.create("slots", limits=[Slots(1), Quota(10**9, per="month")])
+            made["refused"] = await keys.create("refused", limits=[Rate(1, per=3600)])
             secrets = {name: issued.secret.encode() for name, issued in made.items()}
             secrets |= {"unknown": b"x" * 40, "malformed": b"\xff\x00", "long": b"y" * 1500, "empty": b""}
             for issued in made.values():
                 await keys.verify(issued.secret)
+                if issued.key.limits:
+                    await ask(APIKeyMiddleware(well, keys), http_scope("/", bearer(issued.secret)))
             for record in keys._opened().lookup._memory.records.values():
                 if record.id == made["expired"].key.id:
                     _set_usable_until(record, 0.0)
             yield Ring(keys, secrets)
+
+
+async def well(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def outcome(ring: Ring, request: dict[str, Any], clock: str, end: str, told: list[Message], **given: Any) -> Any:
@@ -163,7 +195,7 @@ def _without_middleware(entry: Any) -> Any:
 
 def _plain(scope: Any) -> Any:
     """What can be compared: records are read anew now and then, and users of one scope alone made anew."""
-    told = {"user", "auth", "api_key"}
+    told = {"user", "auth", "api_key", "limits"}
     return [
         (name, re.sub(" at 0x[0-9a-f]+", "", repr(value)) if name in told else value) for name, value in scope.items()
     ]
@@ -188,6 +220,18 @@ def keyring(loop: asyncio.Runner) -> Iterator[Ring]:
 @example(([(b"x-api-key", b"", "usable", b"", "tuple")], {}, {}, "the system's", "returns", []))
 @example(([(b"authorization", b"Bearer ", "usable", b"", "list")], {"user": "x"}, {}, "its own", "is nested", []))
 @example(([(b"x-api-key", b"", "usable", b"", "tuple")], {}, {"strip": False}, "past the lease", "raises", []))
+@example(
+    (
+        [(b"x-api-key", b"", "limited", b"", "tuple")],
+        {},
+        {},
+        "the system's",
+        "is nested",
+        [{"type": "http.response.start"}],
+    )
+)
+@example(([(b"x-api-key", b"", "slots", b"", "tuple")], {}, {}, "its own", "raises", []))
+@example(([(b"x-api-key", b"", "refused", b"", "list")], {}, {"strip": False}, "the system's", "returns", []))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_compiled_and_python_come_to_the_same(loop: asyncio.Runner, keyring: Ring, case: tuple[Any, ...]) -> None:
     carried, more, chosen, clock, end, told = case

@@ -1,6 +1,6 @@
 """A middleware's memory hits, as compiled code does them: what it is told, and what it hands back to Python."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from gatepost.asgi.ending import end, end_limited
 from gatepost.asgi.limits import Limiting, announce
 from gatepost.asgi.refusing import Refusing
 from gatepost.asgi.responses import Problem
+from gatepost.asgi.sources import Extractor
 from gatepost.asgi.streams import send_watched
 from gatepost.base import BoundedRecord, LimitedRecord, Presented, Record
 from gatepost.compiled import let_in
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
 def hits(
     middleware: "APIKeyMiddleware",
     app: ASGIApp,
-    names: Sequence[bytes],
+    extractor: Extractor,
     again: Callable[..., Awaitable[None]],
     *,
-    strip: bool,
     user: str,
     is_watched: bool,
     counting: Counting,
@@ -35,12 +35,15 @@ def hits(
     refusing: Refusing,
 ) -> object:
     """What does the memory hits of a middleware where nothing else is to be asked about a request; `None` = nothing was
-    compiled. `app`, `names`, `strip`, `user`: as for `gatepost.compiled.let_in`. `again`: the
-    middleware's `__call__` as it is in Python. `is_watched`: whether a response is ended with its key."""
+    compiled.
+
+    `app`, `user`: as for `gatepost.compiled.let_in`. `extractor`: of secrets that stand in headers alone. `again`: the
+    middleware's `__call__` as it is in Python. `is_watched`: whether a response is ended with its key.
+    """
     return let_in(
         app,
-        names,
-        strip=strip,
+        extractor.headers or (),
+        strip=extractor.strip,
         user=user,
         variable=served_variable,
         finish=end,
@@ -53,14 +56,15 @@ def hits(
             RequestLimits,
             limiting.ask,
             announce,
-            partial(_deny, middleware, again, counting, refusing),
+            partial(_deny, middleware, extractor.take, again, counting, refusing),
             end_limited,
         ),
     )
 
 
-async def _deny(
+async def _deny(  # noqa: PLR0917 - as compiled code calls it
     middleware: "APIKeyMiddleware",
+    take: Callable[[Scope], object],
     again: Callable[..., Awaitable[None]],
     counting: Counting,
     refusing: Refusing,
@@ -79,6 +83,7 @@ async def _deny(
         await answer.end()
         await again(middleware, scope, receive, send)
         return
+    take(scope)  # who is refused has no secret in the scope either, for whoever answers
     presented = Presented(digest=digest)
     presented.key_id = key.id
     counting.refused(middleware.keys.uses, answer.outcome, presented, scope, began)

@@ -139,9 +139,8 @@ class APIKeyMiddleware:
             self._let_in = hits(
                 self,
                 self._serve,
-                extractor.headers,
+                extractor,
                 APIKeyMiddleware.__call__,
-                strip=strip,
                 user=self._user,
                 is_watched=end_connections,
                 counting=self._counting,

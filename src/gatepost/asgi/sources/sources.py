@@ -97,7 +97,8 @@ class Extractor:
                 )
         if len(set(sources)) != len(sources):
             raise BadInputError("sources holds the same source twice")
-        self._strip = strip
+        self.strip = strip
+        """Whether what carried the secret is taken out of the scope."""
         self._bearer = Bearer() in sources
         self._names = frozenset(s.name.lower().encode() for s in sources if isinstance(s, Header)) | (
             {b"authorization"} if self._bearer else frozenset()
@@ -132,7 +133,7 @@ class Extractor:
                 if value[:7].lower() != b"bearer ":
                     return Outcome.MISSING
             value = value[7:]
-        if self._strip:
+        if self.strip:
             kept = [*headers]
             del kept[carrier_place]
             scope["headers"] = kept
@@ -152,7 +153,7 @@ class Extractor:
                     continue
                 value = value[7:]
             found.append(value)
-            if self._strip:
+            if self.strip:
                 scope["headers"] = [kept for kept in scope["headers"] if kept is not line]
         beyond = self._take_query(scope) if self._queries else []
         if self._subprotocols and scope["type"] == "websocket":
@@ -174,7 +175,7 @@ class Extractor:
                 found.append((b"?" + name, unquote_to_bytes(value.replace(b"+", b" "))))
             else:
                 kept.append(part)
-        if found and self._strip:
+        if found and self.strip:
             scope["query_string"] = b"&".join(kept)
         return found
 
@@ -187,7 +188,7 @@ class Extractor:
                 kept.append(offered)
             else:
                 found.append((prefix.encode(), offered.removeprefix(prefix).encode("latin-1", "replace")))
-        if found and self._strip:
+        if found and self.strip:
             scope["subprotocols"] = kept
             others = [line for line in scope["headers"] if line[0] != _SUBPROTOCOL_HEADER]
             scope["headers"] = others + ([(_SUBPROTOCOL_HEADER, ", ".join(kept).encode("latin-1"))] if kept else [])
