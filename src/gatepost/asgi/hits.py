@@ -1,11 +1,11 @@
 """A middleware's memory hits, as compiled code does them: what it is told, and what it hands back to Python."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.addresses import Addresses
 from gatepost.asgi.context import served_variable, task_of
 from gatepost.asgi.counting import Counting
 from gatepost.asgi.ending import end, end_limited
@@ -16,17 +16,16 @@ from gatepost.asgi.sources import Extractor
 from gatepost.asgi.streams import send_watched
 from gatepost.base import BoundedRecord, LimitedRecord, Presented, Record
 from gatepost.compiled import let_in
+from gatepost.keys import APIKeys
 from gatepost.limits import RequestLimits
-
-if TYPE_CHECKING:
-    from gatepost.asgi.middleware import APIKeyMiddleware
 
 
 def hits(
-    middleware: "APIKeyMiddleware",
+    keys: APIKeys,
     app: ASGIApp,
     extractor: Extractor,
-    again: Callable[..., Awaitable[None]],
+    addresses: Addresses,
+    again: ASGIApp,
     *,
     user: str,
     is_watched: bool,
@@ -47,7 +46,7 @@ def hits(
         user=user,
         variable=served_variable,
         finish=end,
-        bounded=None if middleware.addresses.believes_proxies else BoundedRecord,
+        bounded=None if addresses.believes_proxies else BoundedRecord,
         task_of=task_of if is_watched else None,
         send_watched=send_watched,
         count=counting.let_in,
@@ -56,16 +55,16 @@ def hits(
             RequestLimits,
             limiting.ask,
             announce,
-            partial(_deny, middleware, extractor.take, again, counting, refusing),
+            partial(_deny, keys, extractor.take, again, counting, refusing),
             end_limited,
         ),
     )
 
 
 async def _deny(  # noqa: PLR0917 - as compiled code calls it
-    middleware: "APIKeyMiddleware",
+    keys: APIKeys,
     take: Callable[[Scope], object],
-    again: Callable[..., Awaitable[None]],
+    again: ASGIApp,
     counting: Counting,
     refusing: Refusing,
     answer: RequestLimits | Problem,
@@ -81,10 +80,10 @@ async def _deny(  # noqa: PLR0917 - as compiled code calls it
     if isinstance(answer, RequestLimits):
         answer.refuse()
         await answer.end()
-        await again(middleware, scope, receive, send)
+        await again(scope, receive, send)
         return
     take(scope)  # who is refused has no secret in the scope either, for whoever answers
     presented = Presented(digest=digest)
     presented.key_id = key.id
-    counting.refused(middleware.keys.uses, answer.outcome, presented, scope, began)
+    counting.refused(keys.uses, answer.outcome, presented, scope, began)
     await refusing.answer(answer, scope, receive, send)

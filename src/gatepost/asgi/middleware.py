@@ -137,10 +137,11 @@ class APIKeyMiddleware:
         """What does memory hits, where that was compiled and nothing else is to be asked about a request."""
         if not asks_first and extractor.headers is not None:
             self._let_in = hits(
-                self,
+                keys,
                 self._serve,
                 extractor,
-                APIKeyMiddleware.__call__,
+                self.addresses,
+                partial(APIKeyMiddleware.__call__, self),
                 user=self._user,
                 is_watched=end_connections,
                 counting=self._counting,
