@@ -11,8 +11,44 @@ REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever
 ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
 MIDDLEWARE = "tests/limits/test_middleware.py"
 QUOTAS = "tests/limits/test_quotas.py"
+ESCALATION = "tests/limits/test_authority.py::test_a_key_lets_none_be_used_more_than_it_may_be_itself[sqlite]"
 
 MUTANTS = [
+    Mutant(
+        "a key that is limited makes one that is not",
+        "keys/making.py",
+        '        authority.check_limits(limits_of(row["limits"]))\n',
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a key that is limited imports one that is not",
+        "keys/importing.py",
+        '        authority.check_limits(limits_of(row["limits"]))\n',
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a key that is limited lifts another's limits",
+        "keys/editing.py",
+        "        authority.check_limits(after.limits)\n",
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a key that is limited is told secrets of others that are not",
+        "rules/authority.py",
+        "        self.check_limits(subject.limits)\n",
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a stronger key is let be used more",
+        "keys/editing.py",
+        " and at_most(after.limits, before.limits)",
+        "",
+        "tests/limits/test_authority.py::test_letting_a_stronger_key_be_used_more_needs_all_that_it_may_do",
+    ),
     Mutant(
         "who waited for limits is let in with what was known before",
         "asgi/second_look.py",

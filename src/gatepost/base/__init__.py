@@ -45,6 +45,7 @@ from gatepost.base.limits import Quota as Quota
 from gatepost.base.limits import QuotaPeriod as QuotaPeriod
 from gatepost.base.limits import Rate as Rate
 from gatepost.base.limits import Slots as Slots
+from gatepost.base.limits import at_most as at_most
 from gatepost.base.limits import checked_limits as checked_limits
 from gatepost.base.limits import limit_as_json as limit_as_json
 from gatepost.base.limits import limit_of_json as limit_of_json
