@@ -211,6 +211,21 @@ MUTANTS = [
         f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
     ),
     Mutant(
+        "what is used up is asked for again and again",
+        "limits/leases.py",
+        "lease.used_up_until, lease.short_of = self._clock() + USED_UP_SECONDS, cost",
+        "pass",
+        f"{QUOTAS}::test_what_is_used_up_is_asked_for_once_a_second_and_told_until_when[sqlite]",
+    ),
+    Mutant(
+        "a charge leases step by step",
+        "limits/leases.py",
+        "        if here < cost:\n            used",
+        "        while here < cost:\n            await self._fetch(name, quota, 1)\n            here += 9\n"
+        "            used",
+        f"{QUOTAS}::test_an_app_may_charge_afterwards_down_to_nothing[sqlite]",
+    ),
+    Mutant(
         "a unit for each lease",
         "limits/leases.py",
         "wanted = max(cost, quota.units // LEASE_PART)",
