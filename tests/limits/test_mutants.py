@@ -15,6 +15,13 @@ ESCALATION = "tests/limits/test_authority.py::test_a_key_lets_none_be_used_more_
 
 MUTANTS = [
     Mutant(
+        "two limits of one name are in one answer",
+        "limits/demand.py",
+        "    if name not in names:\n        return bucket\n",
+        "    return bucket\n",
+        f"{MIDDLEWARE}::test_limits_of_one_name_are_told_apart_in_an_answer[Python]",
+    ),
+    Mutant(
         "a key that is limited makes one that is not",
         "keys/making.py",
         '        authority.check_limits(limits_of(row["limits"]))\n',

@@ -32,6 +32,7 @@ from gatepost.base.limit_text import limit_text as limit_text
 from gatepost.base.limits import COST_MAX as COST_MAX
 from gatepost.base.limits import LIMITS_MAX as LIMITS_MAX
 from gatepost.base.limits import MICROSECONDS as MICROSECONDS
+from gatepost.base.limits import NAME_MAX as NAME_MAX
 from gatepost.base.limits import NO_LIMITS as NO_LIMITS
 from gatepost.base.limits import ON_OUTAGE as ON_OUTAGE
 from gatepost.base.limits import PER_MAX as PER_MAX

@@ -41,7 +41,10 @@ COST_MAX = 10**9
 
 MICROSECONDS = 1_000_000
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+NAME_MAX = 32
+"""Longest name of a limit, in characters."""
+
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME_MAX - 1}}}")
 """What a structured field's string, a log line and a database take as it is."""
 
 

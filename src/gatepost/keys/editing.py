@@ -111,14 +111,14 @@ async def _edit(
     if "limits" in wanted:
         wanted = {**wanted, "limits": Limits(wanted["limits"], max(0, before.limits.resets))}
     after = replace(before, **wanted)
+    if before.limits != after.limits:
+        authority.check_own_limits(before)
     authority.check_grant(_given(before, after))
     if _is_more(before, after):
         authority.check_addresses(after.allow)
         authority.check_limits(after.limits)
     if _is_longer(before, after):
         authority.check_longer_life(before)
-    if before.limits != after.limits:
-        authority.check_own_limits(before)
     if _takes_away(before, after):
         authority.check_own(before, force=force)
     changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}

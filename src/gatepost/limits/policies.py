@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Record, UnavailableError, checked_limits
-from gatepost.limits.demand import Demand, buckets_of
+from gatepost.limits.demand import OF_APP, Demand, buckets_of
 
 KINDS = ("all", "project", "key")
 """Whose requests count together: everybody's, those of a project's keys, those of one key."""
@@ -33,12 +33,12 @@ class Policies:
         return any(self._limits.values())
 
     def demand(self, key: Record) -> Demand:
-        """What a request with that key takes from. Raises `UnavailableError` where its limits cannot be read."""
-        own = _own_demand(key) if isinstance(key, LimitedRecord) else None
-        if not self:
-            return own or Demand(())
-        added = self._added(key)
-        return added if own is None else own.joined(added)
+        """What a request with that key takes from: its own limits, and these. Raises `UnavailableError` where its own
+        cannot be read."""
+        if not isinstance(key, LimitedRecord):
+            return self._added(key)
+        own = _own_demand(key)
+        return own.joined(self._added(key)) if self else own
 
     def _added(self, key: Record) -> Demand:
         place = (key.project, key.id if "key" in self._limits else None)
@@ -50,7 +50,7 @@ class Policies:
             demand = self._demands[place] = Demand(
                 bucket
                 for kind, limits in self._limits.items()
-                for bucket in buckets_of(f"app-{kind}", holders[kind], limits)
+                for bucket in buckets_of(f"{OF_APP}{kind}", holders[kind], limits)
             )
         return demand
 
