@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Record, UnavailableError, checked_limits
+from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Quota, Record, UnavailableError, checked_limits
 from gatepost.limits.demand import OF_APP, Demand, buckets_of
 
 KINDS = ("all", "project", "key")
@@ -31,6 +31,11 @@ class Policies:
 
     def __bool__(self) -> bool:
         return any(self._limits.values())
+
+    @property
+    def are_split(self) -> bool:
+        """Whether any of them is counted by each worker in part where there is no Redis: quotas never are."""
+        return any(not isinstance(limit, Quota) for each in self._limits.values() for limit in each)
 
     def demand(self, key: Record) -> Demand:
         """What a request with that key takes from: its own limits, and these. Raises `UnavailableError` where its own
