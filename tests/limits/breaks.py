@@ -23,8 +23,8 @@ BREAKS: dict[str, Sequence[Edit | Swap]] = {
         Edit(
             leases.Leases,
             "close",
-            "await self._lessor.give_back(name, lease.period.begins, lease.left)",
-            "[await self._lessor.give_back(name, lease.period.begins, lease.left) for _ in range(2)]",
+            "await self._lessor.give_back(unspent)",
+            "await self._lessor.give_back(unspent + unspent)",
         )
     ],
     "a lease counts as given though the answer is lost": [
@@ -59,5 +59,9 @@ BREAKS: dict[str, Sequence[Edit | Swap]] = {
     "a lease is spent on the next day": [
         Edit(leases.Leases, "look", "not lease.period.begins <= now < lease.period.ends or", "")
     ],
+    "a lease is spent on the next day, one by one": [
+        Edit(leases.Leases, "spend", "if not begins <= now < ends:", "if False:")
+    ],
+    "one unit alone is not taken": [Edit(leases.Leases, "spend", "lease.left -= 1", "pass")],
     "a unit comes back early": [Swap(values, "MICROSECONDS", 900_000)],
 }

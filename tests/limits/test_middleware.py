@@ -225,6 +225,34 @@ def test_what_a_route_cannot_cost_is_an_error_at_once(wrong: Any) -> None:
         wrong()
 
 
+@pytest.mark.parametrize("other", [Rate(3, per=HOUR, name="twice"), Quota(2, per="day", name="twice")])
+def test_two_routes_with_different_limits_of_one_name_are_an_error_that_names_both(other: Rate | Quota) -> None:
+    requires("FILE_UPLOAD", limit=Rate(2, per=HOUR, name="twice"))
+    requires("FILE_DELETE", limit=Rate(2, per=HOUR, name="twice"))
+    with pytest.raises(BadInputError) as caught:
+        requires("FILE_UPLOAD", limit=other)
+    told = str(caught.value)
+    assert "Rate(units=2, per=3600" in told
+    assert str(other) in told
+    assert told.count(__file__) == 2
+    for units in (4, 5):  # an app that is made twice
+        requires("FILE_UPLOAD", limit=Rate(units, per=HOUR, name="made"))
+
+
+async def test_limits_of_one_name_are_told_apart_in_an_answer(here: APIKeys) -> None:
+    issued = await here.create("a key", limits=[Rate(5, per=HOUR), Slots(3, name="project-rate")])
+    limits: Any = {"project": [Rate(4, per=HOUR)], "key": [Rate(2, per=HOUR, name="n" * 32)]}
+    app = APIKeyMiddleware(well, here, limits=limits)
+    policy, left = fields(await asked(app, issued.secret))
+    assert {name: policy[name]["q"] for name in policy} == {"rate": 5, "project-rate": 3, "project-0": 4, "n" * 32: 2}
+    assert left["project-0"]["r"] == 3
+    other = await here.create("another", limits=[Rate(5, per=HOUR, name="n" * 32)])
+    policy, left = fields(await asked(app, other.secret))
+    assert {name: left[name]["r"] for name in left} == {"n" * 32: 4, "rate": 2, "key-" + "n" * 28: 1}
+    plain = await here.create("without limits")
+    assert fields(await asked(app, plain.secret))[1]["rate"]["r"] == 1, "the same count, whatever it is called"
+
+
 async def test_a_middleware_may_limit_all_each_project_and_each_key(here: APIKeys) -> None:
     app = APIKeyMiddleware(
         well,

@@ -11,8 +11,51 @@ REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever
 ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
 MIDDLEWARE = "tests/limits/test_middleware.py"
 QUOTAS = "tests/limits/test_quotas.py"
+ESCALATION = "tests/limits/test_authority.py::test_a_key_lets_none_be_used_more_than_it_may_be_itself[sqlite]"
 
 MUTANTS = [
+    Mutant(
+        "two limits of one name are in one answer",
+        "limits/demand.py",
+        "    if name not in names:\n        return bucket\n",
+        "    return bucket\n",
+        f"{MIDDLEWARE}::test_limits_of_one_name_are_told_apart_in_an_answer[Python]",
+    ),
+    Mutant(
+        "a key that is limited makes one that is not",
+        "keys/making.py",
+        '        authority.check_limits(limits_of(row["limits"]))\n',
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a key that is limited imports one that is not",
+        "keys/importing.py",
+        '        authority.check_limits(limits_of(row["limits"]))\n',
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a key that is limited lifts another's limits",
+        "keys/editing.py",
+        "        authority.check_limits(after.limits)\n",
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a key that is limited is told secrets of others that are not",
+        "rules/authority.py",
+        "        self.check_limits(subject.limits)\n",
+        "",
+        ESCALATION,
+    ),
+    Mutant(
+        "a stronger key is let be used more",
+        "keys/editing.py",
+        " and at_most(after.limits, before.limits)",
+        "",
+        "tests/limits/test_authority.py::test_letting_a_stronger_key_be_used_more_needs_all_that_it_may_do",
+    ),
     Mutant(
         "who waited for limits is let in with what was known before",
         "asgi/second_look.py",
@@ -173,6 +216,21 @@ MUTANTS = [
         "    if before.limits != after.limits:\n        return True\n",
         "",
         f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
+    ),
+    Mutant(
+        "what is used up is asked for again and again",
+        "limits/leases.py",
+        "lease.used_up_until, lease.short_of = self._clock() + USED_UP_SECONDS, cost",
+        "pass",
+        f"{QUOTAS}::test_what_is_used_up_is_asked_for_once_a_second_and_told_until_when[sqlite]",
+    ),
+    Mutant(
+        "a charge leases step by step",
+        "limits/leases.py",
+        "        if here < cost:\n            used",
+        "        while here < cost:\n            await self._fetch(name, quota, 1)\n            here += 9\n"
+        "            used",
+        f"{QUOTAS}::test_an_app_may_charge_afterwards_down_to_nothing[sqlite]",
     ),
     Mutant(
         "a unit for each lease",

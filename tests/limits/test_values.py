@@ -15,12 +15,14 @@ from gatepost.base import (
     Quota,
     Rate,
     Slots,
+    at_most,
     checked_limits,
     limit_as_json,
     limits_of_json,
     limits_of_stored,
     stored_limits,
 )
+from gatepost.base.limits import UNREADABLE
 
 ALL: list[Limit] = [Rate(100, per=60, burst=20, name="minute"), Quota(1_000_000, per="month", name="plan"), Slots(10)]
 
@@ -97,6 +99,49 @@ def test_json_that_does_not_tell_a_limit_exactly_is_refused(wrong: Any, told: st
         limits_of_json(wrong)
 
 
+MINUTE = Rate(60, per=60, burst=20)
+OPEN: Any = {"on_outage": "open"}
+CLOSED: Any = {"on_outage": "closed"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "own", "is_at_most"),
+    [
+        ([], [], True),
+        ([MINUTE], [], True),
+        ([], [MINUTE], False),
+        ([Rate(60, per=60, burst=20, name="another")], [MINUTE], True),
+        ([Rate(120, per=120, burst=20)], [MINUTE], True),
+        ([Rate(30, per=60, burst=20)], [MINUTE], True),
+        ([Rate(60, per=60, burst=21)], [MINUTE], False),
+        ([Rate(61, per=60, burst=20)], [MINUTE], False),
+        ([Rate(60, per=60, burst=20, **OPEN)], [MINUTE], False),
+        ([Rate(60, per=60, burst=20, **CLOSED)], [MINUTE], True),
+        ([MINUTE], [Rate(60, per=60, burst=20, **CLOSED)], False),
+        ([Quota(9, per="day")], [Quota(10, per="day")], True),
+        ([Quota(10, per="day")], [Quota(9, per="day")], False),
+        ([Quota(9, per="day")], [Quota(9, per="month")], False),
+        ([Slots(3)], [Slots(3)], True),
+        ([Slots(3)], [Slots(2)], False),
+        ([Slots(3)], [MINUTE], False),
+        ([Slots(2), MINUTE], [MINUTE, Slots(3)], True),
+        ([Slots(2)], [MINUTE, Slots(3)], False),
+    ],
+)
+def test_limits_are_at_most_others_where_each_of_these_has_one_as_strict(
+    limits: list[Limit], own: list[Limit], is_at_most: bool
+) -> None:
+    assert at_most(Limits(limits), Limits(own)) is is_at_most
+    assert at_most(Limits(limits, 3), Limits(own)) is is_at_most
+
+
+def test_who_cannot_be_let_in_for_limits_that_nobody_can_read_gives_nothing_and_has_nothing() -> None:
+    assert at_most(UNREADABLE, Limits([MINUTE]))
+    assert at_most(UNREADABLE, UNREADABLE)
+    assert not at_most(Limits([MINUTE]), UNREADABLE)
+    assert not at_most(Limits(), UNREADABLE)
+
+
 names = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
 outages: st.SearchStrategy[Any] = st.sampled_from(["local", "open", "closed"])
 rates = st.builds(
@@ -127,6 +172,7 @@ def test_limits_that_were_reset_are_others() -> None:
     assert limits != limits.reset()
     assert checked_limits(limits.reset()) == limits, "what is handed in was never reset"
     assert len({limits, Limits([Slots(3)])}) == 1
+    assert limits != [Slots(3)], "as a tuple"
 
 
 def test_no_limits_are_stored_as_nothing() -> None:

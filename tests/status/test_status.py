@@ -4,13 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from sqlalchemy import text
+from starlette.types import Receive, Scope, Send
 
 import gatepost
-from gatepost import APIKeys
+from gatepost import APIKeyMiddleware, APIKeys, Quota, Rate, Slots
 from gatepost.base.secret import digest
+from gatepost.limits import Bucket
 from tests.servers.redis import RedisServer
+
+
+async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """Never called."""
 
 
 def codes(status: gatepost.Status) -> set[str]:
@@ -138,3 +145,48 @@ async def test_silent_and_late_workers_are_findings(sqlite_url: str) -> None:
     assert "2 hours" in " ".join(finding.sentence for finding in status.findings)
     assert "2 changes" in " ".join(finding.sentence for finding in status.findings)
     assert status.ready
+
+
+async def split(keys: APIKeys) -> bool:
+    """Whether it is told that each worker has its part of a limit."""
+    return "limits_split" in {finding.code for finding in (await keys.status()).findings}
+
+
+async def test_limits_that_several_workers_have_parts_of_are_told_of(ready_url: str, redis_url: str) -> None:
+    async with APIKeys(ready_url) as one, APIKeys(ready_url) as another:
+        await one.serve()
+        issued = await one.create("a key", limits=[Slots(3)])
+        assert not await split(one), "the only worker counts exactly"
+        await another.serve()
+        assert await split(one)
+        assert await split(APIKeys(ready_url)), "also at a shell"
+        assert not await split(APIKeys(ready_url, redis_url)), "Redis counts for all"
+        await one.update(issued.key.id, limits=[Quota(3, per="day", name="rate")])
+        assert not await split(one), "quotas hold everywhere"
+        APIKeyMiddleware(app, one, limits={"all": [Quota(3, per="day")]})
+        assert not await split(one)
+        APIKeyMiddleware(app, one, limits={"all": [Rate(3, per=1)]})
+        assert await split(one)
+        assert await split(one.alike()), "as doctor --app asks"
+        assert not await split(another)
+
+
+async def test_a_redis_that_refuses_to_count_is_a_warning_with_its_reason(
+    ready_sqlite_url: str, redis_server: RedisServer
+) -> None:
+    redis_server.start()
+    async with APIKeys(ready_sqlite_url, redis_server.url, redis_timeout=60) as keys:
+        await keys.serve()
+        asked = [(Bucket("a/bucket", Rate(3, per=1)), 1)]
+        with SyncRedis.from_url(redis_server.url) as client:
+            client.config_set("maxmemory", 1)
+            try:
+                await keys.limiter.take(asked)
+                status = await keys.status()
+            finally:
+                client.config_set("maxmemory", 0)
+        (finding,) = [each for each in status.findings if each.code == "redis_limits"]
+        assert finding.severity == "warning"
+        assert "maxmemory" in finding.sentence
+        await keys.limiter.take(asked)
+        assert (await keys.status()).redis.limits is None

@@ -34,6 +34,8 @@ class Limiting:
     def __init__(self, limits: Mapping[str, Iterable[Limit]] | None, keys: APIKeys, refusal_log: RefusalLog) -> None:
         self._policies = Policies(limits)
         self._keys = keys
+        if self._policies.are_split:
+            keys.note_limits()
         self._refusal_log = refusal_log
         self.binds_all = bool(self._policies)
         """Whether a key has limits that has none of its own."""

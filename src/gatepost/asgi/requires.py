@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast, overload
@@ -41,18 +42,23 @@ def requires(
     is not usable any more is answered 401, a database that does not answer 503. Sync handlers must run in a thread (all
     the frameworks above do that, Litestar with `sync_to_thread=True`), else `ConfigurationError` is raised.
 
-    `limit`: how much each key may use this route, beside its own limits; routes whose limits have one name share it.
+    `limit`: how much each key may use this route, beside its own limits; routes whose limits have one name share it,
+    so they must be the same.
     `cost`: units that a request here takes from that, and from the limits of the key, in place of 1. Both are taken
     once the permissions are there; a caller over a limit is answered 429. One round trip where Redis counts. Sync
     handlers must run in a thread, as for `fresh`.
 
-    Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name
-    or on something that cannot be wrapped: at once, when the route is decorated.
+    Raises `UnknownPermissionError` for a name that no declared catalogue has, and `BadInputError` without any name, for
+    a limit that another route has otherwise, or on something that cannot be wrapped: at once, as it is decorated.
     """
     check = PermissionCheck(check_declared(permissions), check_declared(any_of))
     if not check.all_of and not check.any_of:
         raise BadInputError('requires() names no permission: write @requires("NAME")')
-    return Requirement(check, fresh=fresh, spending=_checked_spending(limit, cost))
+    spending = _checked_spending(limit, cost)
+    if limit is not None:
+        caller = sys._getframe(1)  # noqa: SLF001 - for a message, as tracebacks tell it
+        _note_limit(limit, f"{caller.f_code.co_filename}:{caller.f_lineno}")
+    return Requirement(check, fresh=fresh, spending=spending)
 
 
 def _checked_spending(limit: Any, cost: Any) -> "Spending | None":
@@ -64,6 +70,23 @@ def _checked_spending(limit: Any, cost: Any) -> "Spending | None":
     if limit is not None and cost > (limit.burst if isinstance(limit, Rate) else limit.units):
         raise BadInputError(f"cost must be at most what the limit has at once, or nobody is let in: {cost}", "cost")
     return None if limit is None and cost == 1 else Spending(limit, cost)
+
+
+_limits_of_routes: dict[str, tuple[Rate | Quota, str]] = {}
+"""The limit of each name that routes have, and where it was written: routes are decorated before any app exists."""
+
+
+def _note_limit(limit: Rate | Quota, place: str) -> None:
+    """Raise `BadInputError` where another route has another limit of that name. What is written at the same place takes
+    the place of what was: the module is loaded anew, or makes several apps."""
+    noted, where = _limits_of_routes.setdefault(limit.name, (limit, place))
+    if noted != limit and where != place:
+        raise BadInputError(
+            f"limit: routes whose limits have one name share it, and {limit.name!r} is {noted} at {where}, but {limit} "
+            f"at {place}: give one of them another name=",
+            "limit",
+        )
+    _limits_of_routes[limit.name] = (limit, where)
 
 
 class Requirement:

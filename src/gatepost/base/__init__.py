@@ -32,6 +32,7 @@ from gatepost.base.limit_text import limit_text as limit_text
 from gatepost.base.limits import COST_MAX as COST_MAX
 from gatepost.base.limits import LIMITS_MAX as LIMITS_MAX
 from gatepost.base.limits import MICROSECONDS as MICROSECONDS
+from gatepost.base.limits import NAME_MAX as NAME_MAX
 from gatepost.base.limits import NO_LIMITS as NO_LIMITS
 from gatepost.base.limits import ON_OUTAGE as ON_OUTAGE
 from gatepost.base.limits import PER_MAX as PER_MAX
@@ -45,6 +46,7 @@ from gatepost.base.limits import Quota as Quota
 from gatepost.base.limits import QuotaPeriod as QuotaPeriod
 from gatepost.base.limits import Rate as Rate
 from gatepost.base.limits import Slots as Slots
+from gatepost.base.limits import at_most as at_most
 from gatepost.base.limits import checked_limits as checked_limits
 from gatepost.base.limits import limit_as_json as limit_as_json
 from gatepost.base.limits import limit_of_json as limit_of_json

@@ -13,11 +13,12 @@ from gatepost.base.errors import BadInputError
 
 logger = logging.getLogger("gatepost.limits")
 
-OnOutage = Literal["local", "open", "closed"]
+OnOutage = Literal["closed", "local", "open"]
 """What holds while the place where a limit is counted does not answer. `local`: this process goes on with its part of
 it; `open`: everything is let in; `closed`: nothing is, callers get 503."""
 
 ON_OUTAGE: Sequence[str] = get_args(OnOutage)
+"""The strictest first."""
 
 QuotaPeriod = Literal["day", "month"]
 
@@ -40,7 +41,10 @@ COST_MAX = 10**9
 
 MICROSECONDS = 1_000_000
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+NAME_MAX = 32
+"""Longest name of a limit, in characters."""
+
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME_MAX - 1}}}")
 """What a structured field's string, a log line and a database take as it is."""
 
 
@@ -133,6 +137,8 @@ class Limits(tuple[Limit, ...]):  # noqa: SLOT001 - a tuple cannot have slots wi
 
     def __eq__(self, other: object) -> bool:
         """Others that were reset, or cannot be read, are not these."""
+        if not isinstance(other, tuple):
+            return NotImplemented
         return super().__eq__(other) and (not isinstance(other, Limits) or self.resets == other.resets)
 
     def __ne__(self, other: object) -> bool:
@@ -167,6 +173,24 @@ def checked_limits(limits: Iterable[Limit], field: str = "limits") -> Limits:
         if not isinstance(limit, Rate | Quota | Slots):
             raise BadInputError(f"{field}: each must be a Rate, Quota or Slots, not {limit!r:.50}", field)
     return Limits(listed)
+
+
+def at_most(limits: Limits, own: Limits) -> bool:
+    """Whether who is bound by `limits` can use nothing more than who is bound by `own`: for each of those there is one
+    of the same kind that is as strict, whatever its name. Whoever has limits that cannot be read can use nothing."""
+    if UNREADABLE in (limits, own):
+        return limits == UNREADABLE
+    return all(any(_is_as_strict(each, bound) for each in limits) for bound in own)
+
+
+def _is_as_strict(limit: Limit, bound: Limit) -> bool:
+    if ON_OUTAGE.index(limit.on_outage) > ON_OUTAGE.index(bound.on_outage):
+        return False
+    if isinstance(limit, Rate) and isinstance(bound, Rate):
+        return limit.interval >= bound.interval and limit.burst <= bound.burst
+    if isinstance(limit, Quota) and isinstance(bound, Quota):
+        return limit.per == bound.per and limit.units <= bound.units
+    return isinstance(limit, Slots) and isinstance(bound, Slots) and limit.units <= bound.units
 
 
 def limit_as_json(limit: Limit) -> dict[str, Any]:

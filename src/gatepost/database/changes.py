@@ -23,10 +23,12 @@ from sqlalchemy import (
 
 from gatepost.base import (
     NEVER_USED,
+    NO_LIMITS,
     Actor,
     ActorKind,
     APIKey,
     KeyNotFoundError,
+    Limits,
     allow_of,
     limit_as_json,
     limits_of,
@@ -36,8 +38,8 @@ from gatepost.database.transaction import Rows, Transaction
 
 
 class Standing(NamedTuple):
-    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still. `allow`:
-    as for `APIKey`."""
+    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still. `allow`,
+    `limits`: as for `APIKey`."""
 
     id: str
     project: str | None
@@ -45,6 +47,7 @@ class Standing(NamedTuple):
     active: bool
     has_old_secret: bool = False
     allow: tuple[str, ...] | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Change:
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
         of_key = secrets.c.key_id == keys.c.id
         lives = exists().where(of_key, secrets.c.expires_at > self.now)
-        columns = (keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, keys.c.allow)
+        columns = (keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, keys.c.allow, keys.c.limits)
         with_secret = select(*columns, lives.label("old")).where(exists().where(of_key))
         return {
             row.id: Standing(
@@ -127,6 +130,7 @@ class Change:
                 row.active,
                 bool(row.old),
                 allow_of(row.allow),
+                limits_of(row.limits),
             )
             async for row in self._select(with_secret, keys.c.id, ids)
         }

@@ -52,7 +52,7 @@ from gatepost.database.log import LogPage, MadePage
 from gatepost.database.quotas import Quotas
 from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
-from gatepost.database.statements import EVENTS, POSITION, RECORDS, RECORDS_OF_ARRAY
+from gatepost.database.statements import EVENTS, HAS_LIMITS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
 from gatepost.database.workers import Workers
@@ -304,9 +304,9 @@ class Database:
             return None if row is None else as_key(row)
 
     async def has_limits(self) -> bool:
-        """Whether any key has limits. One round trip, which may look at every key."""
+        """Whether any key has limits but quotas. One round trip, which may look at every key."""
         async with self._reading("Looking for limits") as connection:
-            return await connection.scalar(select(keys.c.id).where(keys.c.limits.is_not(None)).limit(1)) is not None
+            return await connection.scalar(HAS_LIMITS) is not None
 
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
         """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,

@@ -72,3 +72,8 @@ EVENTS = (
     .order_by(events.c.seq, events.c.n)
     .limit(bindparam("most"))
 )
+
+HAS_LIMITS = (
+    select(keys.c.id).where(or_(*(keys.c.limits.like(f'%"type":"{kind}"%') for kind in ("rate", "slots")))).limit(1)
+)
+"""A key that has a limit which workers count together, or each in part. May look at all of them."""

@@ -277,7 +277,7 @@ def _findings(status: Status) -> Iterator[Finding]:
         yield Finding(
             "note",
             "limits_split",
-            "Keys have limits, and there is no Redis that counts for all workers.",
+            "There are rates or slots, and no Redis that counts them for all workers.",
             "Quotas hold as they are; of a rate or of slots each worker has its part. Name a Redis to share them.",
         )
     serving = status.serving

@@ -138,7 +138,9 @@ class APIKeys(Lifecycle):
     def alike(self, **changes: Any) -> "APIKeys":
         """Others of the same settings, closed still, but for `changes`, which are arguments of `APIKeys`. What was
         handed in, an engine or a client, is shared. For the command, which reads them off an app."""
-        return APIKeys(**self._parts.settings.alike(changes))
+        others = APIKeys(**self._parts.settings.alike(changes))
+        others._parts.app_has_limits = self._parts.app_has_limits
+        return others
 
     @property
     def database_url(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gatepost.base import (
+    NO_LIMITS,
     AccessDeniedError,
     Actor,
     APIKey,
@@ -51,6 +52,7 @@ async def changed_by(
 async def _authority(change: "Change", actor: Actor) -> Authority:
     """What the actor of a change may do in it. Raises `AccessDeniedError`."""
     allow: Sequence[str] | None = None
+    limits = NO_LIMITS
     if actor.key_id is not None:
         try:
             key = await change.read_key(actor.key_id)
@@ -63,8 +65,9 @@ async def _authority(change: "Change", actor: Actor) -> Authority:
         project = key.project if actor.project is None else actor.project
         if key.allow is not None and actor.address is not None and actor.address not in Networks(key.allow):
             raise AccessDeniedError(f"Key {key.id}, which acts, may not be used from where this was asked")
-        actor, allow = replace(actor, project=project, permissions=key.permissions & actor.permissions), key.allow
-    authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow)
+        actor = replace(actor, project=project, permissions=key.permissions & actor.permissions)
+        allow, limits = key.allow, key.limits
+    authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow, limits=limits)
     authority.check_manage()
     return authority
 

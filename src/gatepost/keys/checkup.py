@@ -34,10 +34,13 @@ async def status(parts: Parts) -> Status:
     """
     if parts.is_open:
         opened = parts.opened()
-        return await look(opened.database, opened.redis, opened.freshness, opened.lookup)
+        limits = parts.app_has_limits
+        return await look(opened.database, opened.redis, opened.freshness, opened.lookup, app_has_limits=limits)
     redis = parts.new_redis()
     try:
-        return await parts.with_database(lambda database: look(database, redis, None, None))
+        return await parts.with_database(
+            lambda database: look(database, redis, None, None, app_has_limits=parts.app_has_limits)
+        )
     finally:
         if redis is not None:
             await redis.close()
@@ -48,13 +51,15 @@ async def look(
     redis: "RedisTier | None",
     freshness: Freshness | None,
     lookup: Lookup | None,
+    *,
+    app_has_limits: bool,
 ) -> Status:
-    """The status. `freshness` and `lookup`: `None` where the keys are closed here. At most seventeen round trips to the
-    database, and one to Redis at the same time. Raises `BadInputError` for an option of a URL that
-    cannot be used, and nothing else."""
+    """The status. `freshness` and `lookup`: `None` where the keys are closed here. `app_has_limits`: as for `Parts`. At
+    most seventeen round trips to the database, and one to Redis at the same time. Raises `BadInputError` for an option
+    of a URL that cannot be used, and nothing else."""
     own = None if freshness is None else freshness.worker
     (state, workers), redis_state = await asyncio.gather(
-        _look_at_database(database, own, shares=redis is not None), _look_at_redis(redis)
+        _look_at_database(database, own, shares=redis is not None, app_has_limits=app_has_limits), _look_at_redis(redis)
     )
     return Status(
         version=version("gatepost"),
@@ -70,7 +75,7 @@ async def look(
 
 
 async def _look_at_database(
-    database: Database, own: Worker | None, *, shares: bool
+    database: Database, own: Worker | None, *, shares: bool, app_has_limits: bool
 ) -> tuple[DatabaseStatus, Sequence[WorkerStatus] | None]:
     found = DatabaseStatus(needed=REVISIONS[-1])
     try:
@@ -93,7 +98,7 @@ async def _look_at_database(
         found = replace(found, pooler=(await database.pooling()).value)
         if not shares and len(rows) > 1:
             with suppress(UnavailableError):  # it may look at every key: a note is worth that, but no error
-                found = replace(found, splits_limits=await database.has_limits())
+                found = replace(found, splits_limits=app_has_limits or await database.has_limits())
     except ReplicaError as refusal:
         return replace(found, error=_line(refusal), is_replica=True), None
     except UnavailableError as failure:

@@ -13,6 +13,7 @@ from gatepost.base import (
     Limit,
     Limits,
     Propagation,
+    at_most,
     checked_limits,
     checked_networks,
     covers,
@@ -110,13 +111,14 @@ async def _edit(
     if "limits" in wanted:
         wanted = {**wanted, "limits": Limits(wanted["limits"], max(0, before.limits.resets))}
     after = replace(before, **wanted)
+    if before.limits != after.limits:
+        authority.check_own_limits(before)
     authority.check_grant(_given(before, after))
     if _is_more(before, after):
         authority.check_addresses(after.allow)
+        authority.check_limits(after.limits)
     if _is_longer(before, after):
         authority.check_longer_life(before)
-    if before.limits != after.limits:
-        authority.check_limits(before)
     if _takes_away(before, after):
         authority.check_own(before, force=force)
     changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
@@ -135,17 +137,19 @@ async def _edit(
 
 
 def _given(before: APIKey, after: APIKey) -> frozenset[str]:
-    """The permissions that an edit hands out: those added, and all where the key is to live longer, or to be used from
-    more places."""
-    is_more = _is_longer(before, after) or not covers(before.allow, after.allow)
-    return after.permissions if is_more else after.permissions - before.permissions
+    """The permissions that an edit hands out: those added, and all where what the key has is to be worth more."""
+    return after.permissions if _is_wider(before, after) else after.permissions - before.permissions
 
 
 def _is_more(before: APIKey, after: APIKey) -> bool:
     """Whether an edit lets a key do anything that it may not do now."""
-    return not (
-        after.permissions <= before.permissions and covers(before.allow, after.allow) and not _is_longer(before, after)
-    )
+    return not after.permissions <= before.permissions or _is_wider(before, after)
+
+
+def _is_wider(before: APIKey, after: APIKey) -> bool:
+    """Whether an edit lets a key be used longer, from more places, or more often."""
+    is_within = covers(before.allow, after.allow) and at_most(after.limits, before.limits)
+    return _is_longer(before, after) or not is_within
 
 
 def _is_longer(before: APIKey, after: APIKey) -> bool:

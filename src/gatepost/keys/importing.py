@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, new_id
+from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, limits_of, new_id
 from gatepost.keys.change import changed_by
 from gatepost.keys.columns import key_of, new_row
 from gatepost.keys.parts import Parts
@@ -63,6 +63,7 @@ async def _insert(
         authority.check_project(row["project"])
         authority.check_grant(frozenset(row["permissions"].split()))
         authority.check_addresses(allow_of(row["allow"]))
+        authority.check_limits(limits_of(row["limits"]))
         if row["expires_at"] is not None and row["expires_at"] <= change.now:
             raise BadInputError(f"keys[{number}]: expires_at has passed already", f"keys[{number}]")
     known = await change.known_digests(list(numbers))

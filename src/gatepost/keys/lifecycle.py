@@ -104,6 +104,10 @@ class Lifecycle:
         """What takes from limits in this process. Raises `ConfigurationError` while the keys are closed."""
         return self._opened().limiter if self.open_limiter is None else self.open_limiter
 
+    def note_limits(self) -> None:
+        """An app around these keys has rates or slots of its own: for `status`, which looks for those of keys only."""
+        self._parts.app_has_limits = True
+
     @property
     def lease_seconds(self) -> float:
         """For how long what is remembered here may be believed without a word from the database; 0 = not at all."""

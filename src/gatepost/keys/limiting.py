@@ -47,7 +47,8 @@ async def reset_limits(
 
     async def make(change: "Change", authority: Authority) -> tuple[APIKey, bool]:
         key = await key_to_change(change, authority, key_id, if_version)
-        authority.check_limits(key)
+        authority.check_own_limits(key)
+        authority.check_hand_out(key)
         if not key.limits:
             return key, False
         anew = key.limits.reset()

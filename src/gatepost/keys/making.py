@@ -16,6 +16,7 @@ from gatepost.base import (
     Untold,
     allow_of,
     derived_seed,
+    limits_of,
     new_id,
 )
 from gatepost.base import secret as secret_text
@@ -91,6 +92,7 @@ async def create(
         authority.check_project(row["project"])
         authority.check_grant(frozenset(row["permissions"].split()))
         authority.check_addresses(allow_of(row["allow"]))
+        authority.check_limits(limits_of(row["limits"]))
         made = None if idempotency_key is None else await change.creation_of([seed[0] for seed in seeds])
         if idempotency_key is not None and made is None:
             await _check_not_made_earlier(parts, change, actor, idempotency_key)

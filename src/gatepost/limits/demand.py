@@ -1,12 +1,16 @@
 """`Demand`: the buckets that a request takes from, and how their limits are announced."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil
 
-from gatepost.base import PERIOD_SECONDS, Limit, Limits, Quota, Rate, Slots
+from gatepost.base import NAME_MAX, PERIOD_SECONDS, Limit, Limits, Quota, Rate, Slots
 from gatepost.limits.bucket import Bucket, LimitState
 from gatepost.limits.shared import Call
+
+OF_APP = "app-"
+"""What the kind of a holder begins with whose limits are in the app's code."""
 
 
 class Demand:
@@ -25,8 +29,20 @@ class Demand:
         self.policy = ", ".join(_policy(bucket) for bucket, _ in self.asked).encode()
 
     def joined(self, other: "Demand") -> "Demand":
-        """What asks for both."""
-        return Demand(bucket for bucket, _ in (*self.asked, *other.asked))
+        """What asks for both. A limit of the other that has the name of one of these is told by whom it binds too."""
+        own = [bucket for bucket, _ in self.asked]
+        names = {bucket.limit.name for bucket in own}
+        return Demand([*own, *(_told_apart(bucket, names) for bucket, _ in other.asked)])
+
+
+def _told_apart(bucket: Bucket, names: Set[str]) -> Bucket:
+    """The bucket, called by another name than these where people are told of it: `project-minute` for `minute`."""
+    name = bucket.limit.name
+    if name not in names:
+        return bucket
+    kind = bucket.name.removeprefix(OF_APP).partition("/")[0]
+    others = (f"{kind}-{name}"[:NAME_MAX], *(f"{kind}-{number}" for number in range(len(names))))
+    return Bucket(bucket.name, replace(bucket.limit, name=next(each for each in others if each not in names)))
 
 
 def buckets_of(kind: str, holder: str, limits: Limits) -> Sequence[Bucket]:

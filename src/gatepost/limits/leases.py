@@ -55,8 +55,11 @@ class Lessor(Protocol):
     def lease(self, bucket: str, period: tuple[int, int], *, units: int, wanted: int, least: int) -> Awaitable[Granted]:
         """Up to `wanted` units, at least `least`, or none."""
 
-    def give_back(self, bucket: str, period: int, units: int) -> Awaitable[None]:
-        """Units that nobody spent."""
+    def charge(self, bucket: str, period: tuple[int, int], *, units: int, cost: int) -> Awaitable[int]:
+        """Count units that were spent; answers how many are used in all."""
+
+    def give_back(self, leases: Sequence[tuple[str, int, int]]) -> Awaitable[None]:
+        """Units that nobody spent: bucket, when its period began, units."""
 
     def read_used(self, buckets: Sequence[tuple[str, int]]) -> Awaitable[Sequence[int]]:
         """What is spent of each, or leased."""
@@ -109,9 +112,16 @@ class Leases:
         lease.left -= cost
         return lease
 
-    def in_hand(self, name: str) -> int:
-        """Units of the bucket called `name` that can be spent here, as of the last `look`."""
-        return self._leases[name].left
+    async def charge(self, name: str, quota: Quota, cost: int) -> None:
+        """Spend `cost` units, or as many as are left: first those that are leased here. At most one statement; a few at
+        the end, and at the beginning of a period. Raises `UnavailableError`, and some may be spent then."""
+        period = period_at(self._now(), quota.per)
+        lease = await self._current(name, period, quota.units)
+        here = min(cost, lease.left)
+        lease.left -= here
+        if here < cost:
+            used = await self._lessor.charge(name, period, units=quota.units, cost=cost - here)
+            lease.used = max(lease.used, used)
 
     async def fetch(self, bucket: Bucket, quota: Quota, cost: int) -> None:
         """Have the database asked, once for all who wait. Then `look` again: others may have been quicker. Raises
@@ -142,13 +152,16 @@ class Leases:
         await asyncio.gather(*self._leasing.values(), return_exceptions=True)
         leases, self._leases = self._leases, {}
         now = self._now()
-        for name, lease in leases.items():
-            if lease.left > 0 and now < lease.period.ends:
-                try:
-                    await self._lessor.give_back(name, lease.period.begins, lease.left)
-                except UnavailableError as failure:
-                    logger.info("%s; units that were leased and not spent are lost", failure)
-                    return
+        unspent = [
+            (name, lease.period.begins, lease.left)
+            for name, lease in leases.items()
+            if lease.left > 0 and now < lease.period.ends
+        ]
+        if unspent:
+            try:
+                await self._lessor.give_back(unspent)
+            except UnavailableError as failure:
+                logger.info("%s; units that were leased and not spent are lost", failure)
 
     async def _fetch(self, name: str, quota: Quota, cost: int) -> None:
         """Add to the lease, or make it. Raises `UnavailableError`."""
@@ -178,7 +191,7 @@ class Leases:
                 return lease
             left, lease.left = lease.left, 0
             if left > 0:
-                await self._lessor.give_back(name, period.begins, left)
+                await self._lessor.give_back([(name, period.begins, left)])
         lease = self._leases[name] = Lease(period, units)
         self._prune()
         return lease

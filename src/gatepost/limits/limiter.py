@@ -119,7 +119,7 @@ class Limiter:
             await self._shared.charge(rates)
         for bucket, cost in asked:
             if isinstance(bucket.limit, Quota):
-                await self._charge_quota(bucket, bucket.limit, cost)
+                await self._leases.charge(bucket.name, bucket.limit, cost)
 
     async def look(self, buckets: Sequence[Bucket], now: float, *, serving: bool) -> Sequence[LimitState]:
         """How limits stand, for people, at `now` by the database's clock. Quotas by the database, rates and slots by
@@ -251,19 +251,6 @@ class Limiter:
             self._rates.take(bucket.name, limit, cost)
         elif isinstance(limit, Slots) and cost:
             self._slots.take(bucket.name)
-
-    async def _charge_quota(self, bucket: Bucket, quota: Quota, cost: int) -> None:
-        """Spend what is there."""
-        while cost > 0:
-            state = self._leases.look(bucket.name, quota, 1)
-            if state is None:
-                await self._leases.fetch(bucket, quota, 1)
-                continue
-            part = min(cost, self._leases.in_hand(bucket.name))
-            if part < 1:
-                return  # used up
-            self._leases.take(bucket.name, part)
-            cost -= part
 
 
 def _less(state: LimitState, cost: int) -> LimitState:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Record, UnavailableError, checked_limits
-from gatepost.limits.demand import Demand, buckets_of
+from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Quota, Record, UnavailableError, checked_limits
+from gatepost.limits.demand import OF_APP, Demand, buckets_of
 
 KINDS = ("all", "project", "key")
 """Whose requests count together: everybody's, those of a project's keys, those of one key."""
@@ -33,13 +33,18 @@ class Policies:
     def __bool__(self) -> bool:
         return any(self._limits.values())
 
+    @property
+    def are_split(self) -> bool:
+        """Whether any of them is counted by each worker in part where there is no Redis: quotas never are."""
+        return any(not isinstance(limit, Quota) for each in self._limits.values() for limit in each)
+
     def demand(self, key: Record) -> Demand:
-        """What a request with that key takes from. Raises `UnavailableError` where its limits cannot be read."""
-        own = _own_demand(key) if isinstance(key, LimitedRecord) else None
-        if own is not None and not self._limits:
-            return own
-        added = self._added(key)
-        return added if own is None else self._joined(key.id, own, added)
+        """What a request with that key takes from: its own limits, and these. Raises `UnavailableError` where its own
+        cannot be read."""
+        if not isinstance(key, LimitedRecord):
+            return self._added(key)
+        own = _own_demand(key)
+        return self._joined(key.id, own, self._added(key)) if self._limits else own
 
     def _added(self, key: Record) -> Demand:
         place = (key.project, key.id if "key" in self._limits else None)
@@ -51,7 +56,7 @@ class Policies:
             demand = self._demands[place] = Demand(
                 bucket
                 for kind, limits in self._limits.items()
-                for bucket in buckets_of(f"app-{kind}", holders[kind], limits)
+                for bucket in buckets_of(f"{OF_APP}{kind}", holders[kind], limits)
             )
         return demand
 

@@ -31,6 +31,9 @@ logger = logging.getLogger("gatepost.redis")
 FORMAT = b"gatepost rows 4"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
+COUNTS = b"gatepost counts"
+"""The same for what limits count: a new form of payloads is no reason to begin it anew."""
+
 NAMESPACE_BYTES = 3
 """What they are a hash of may be the same by chance: names differ by their digests too, and seals in any case. As text
 without braces, for in a cluster these may make all names go to one node."""
@@ -95,7 +98,8 @@ class RedisTier:
         self._sealing = blake2b(digest_size=SEAL_BYTES, key=seal_key, person=FORMAT)
         namespace = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=FORMAT).digest()
         self._prefix = b"gatepost:" + urlsafe_b64encode(namespace) + b":"
-        self._limits_prefix = b"gatepost:{" + urlsafe_b64encode(namespace) + b"}:"
+        counts = blake2b(seal_key, digest_size=NAMESPACE_BYTES, person=COUNTS).digest()
+        self._limits_prefix = b"gatepost:{" + urlsafe_b64encode(counts) + b"}:"
         self._doorbell = Doorbell(self._server, self._prefix, timeout=self._timeout)
         fault = await self._ping()
         self._healthy = fault is None

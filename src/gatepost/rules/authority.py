@@ -1,16 +1,26 @@
 """Who may do what to keys: the rules for actors that are not operators (docs/decisions/0006). Pure.
 
 An actor reaches only keys of its own project, and the others look as if there were none. It looks with `ACCESS_READ` or
-`ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, and to be used only from where its own
-key may be, and weakens the key that it uses only with `force`. That key, or the secret that it came with, it never
-gives a longer life. None of this limits an actor that says `operator`.
+`ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, to be used only from where its own key
+may be, and only as much as that, and weakens the key that it uses only with `force`. That key, or the secret that it
+came with, it never gives a longer life. None of this limits an actor that says `operator`.
 """
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from gatepost.base import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError, covers
+from gatepost.base import (
+    NO_LIMITS,
+    AccessDeniedError,
+    Actor,
+    ForceNeededError,
+    KeyNotFoundError,
+    Limits,
+    at_most,
+    covers,
+    limit_text,
+)
 
 ACCESS_READ = "ACCESS_READ"
 """The permission to look at keys and at the audit log."""
@@ -38,15 +48,21 @@ class Subject(Protocol):
     def allow(self) -> Sequence[str] | None:
         """The networks that it may be used from, `None` = anywhere."""
 
+    @property
+    def limits(self) -> Limits:
+        """How much it may be used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:
     """What one actor may do. `has_old_secret`: it acts with a secret that was rotated out and still lives. `allow`: the
-    networks that the key which acts may be used from; `None` = anywhere, or no key acts."""
+    networks that the key which acts may be used from; `None` = anywhere, or no key acts. `limits`: how much it may be
+    used; none where no key acts."""
 
     actor: Actor
     has_old_secret: bool = False
     allow: Sequence[str] | None = None
+    limits: Limits = NO_LIMITS
 
     @property
     def is_limited(self) -> bool:
@@ -97,7 +113,15 @@ class Authority:
                 "itself, be used from elsewhere"
             )
 
-    def check_limits(self, subject: Subject) -> None:
+    def check_limits(self, limits: Limits) -> None:
+        """Raise `AccessDeniedError` where the actor would let a key be used more than its own may be."""
+        if self.is_limited and not at_most(limits, self.limits):
+            raise AccessDeniedError(
+                f"A key that is limited ({', '.join(map(limit_text, self.limits))}) cannot let another be used more: "
+                "give it limits that are as strict"
+            )
+
+    def check_own_limits(self, subject: Subject) -> None:
         """Raise `AccessDeniedError` where a key would change how much it may be used itself."""
         if self.is_limited and subject.id == self.actor.key_id:
             raise AccessDeniedError("A key cannot change its own limits: ask somebody else who manages keys")
@@ -107,6 +131,7 @@ class Authority:
         than it may itself."""
         self.check_grant(subject.permissions)
         self.check_addresses(subject.allow)
+        self.check_limits(subject.limits)
 
     def check_own(self, subject: Subject, *, force: bool) -> None:
         """Raise `ForceNeededError` where the actor would weaken the key that it uses, without saying `force`."""

@@ -10,9 +10,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Float, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from gatepost.database.schema import database_now, quotas
 
@@ -32,13 +33,18 @@ _IS_LEFT = (
     database_now() >= quotas.c.period,
     database_now() < quotas.c.ends,
 )
-_LEASE = update(quotas).where(*_BUCKET, *_IS_LEFT).values(used=quotas.c.used + _WANTED)
-_LEASE_AND_TELL = _LEASE.returning(quotas.c.used)
+_LEASE_AND_TELL = (
+    update(quotas).where(*_BUCKET, *_IS_LEFT).values(used=quotas.c.used + _WANTED).returning(quotas.c.used)
+)
 _LEASE_IN_MYSQL = update(quotas).where(*_BUCKET, *_IS_LEFT).values(used=func.last_insert_id(quotas.c.used + _WANTED))
 """MariaDB 10 and MySQL return no columns from an `UPDATE`, but one number that it names."""
 
 _LOOK = select(quotas.c.used, database_now()).where(*_BUCKET)
 _GIVE_BACK = update(quotas).where(*_BUCKET, quotas.c.used >= _WANTED).values(used=quotas.c.used - _WANTED)
+_CHARGED = case((quotas.c.used + _WANTED < _UNITS, quotas.c.used + _WANTED), else_=_UNITS)
+_IS_UNUSED = (*_BUCKET, quotas.c.used < _UNITS)
+_CHARGE_AND_TELL = update(quotas).where(*_IS_UNUSED).values(used=_CHARGED).returning(quotas.c.used)
+_CHARGE_IN_MYSQL = update(quotas).where(*_IS_UNUSED).values(used=func.last_insert_id(_CHARGED))
 _PRUNE = delete(quotas).where(quotas.c.ends < database_now() - bindparam("kept", type_=Float))
 
 
@@ -67,7 +73,7 @@ class Quotas:
         values = {"of_bucket": bucket, "of_period": begins, "units": units, "least": least}
         async with self._connection("Leasing units of a quota") as connection:
             while True:
-                used = await self._try(connection, {**values, "wanted": wanted})
+                used = await _tell(connection, _LEASE_AND_TELL, _LEASE_IN_MYSQL, {**values, "wanted": wanted})
                 if used is not None:
                     return Leased(wanted, used)
                 found = (await connection.execute(_LOOK, values)).one_or_none()
@@ -80,11 +86,27 @@ class Quotas:
                     return Leased(0, used, is_open)
                 wanted = max(least, min(wanted, (units - used) // REST_PART))
 
-    async def give_back(self, bucket: str, period: int, units: int) -> None:
-        """Units of a lease that nobody spent. Not to be repeated where it fails: they may have been given back. One
-        statement."""
-        async with self._connection("Giving back units of a quota") as connection:
-            await connection.execute(_GIVE_BACK, {"of_bucket": bucket, "of_period": period, "wanted": units})
+    async def charge(self, bucket: str, period: tuple[int, int], *, units: int, cost: int) -> int:
+        """Count `cost` units of a quota of `units` as used, or as many as are left; answers how many are used in all.
+        One statement; up to four at the end, and at the beginning of a period."""
+        begins, ends = period
+        values = {"of_bucket": bucket, "of_period": begins, "units": units, "wanted": cost}
+        async with self._connection("Charging units of a quota") as connection:
+            while True:
+                used = await _tell(connection, _CHARGE_AND_TELL, _CHARGE_IN_MYSQL, values)
+                if used is not None:
+                    return used
+                found = (await connection.execute(_LOOK, values)).one_or_none()
+                if found is not None:
+                    return int(found[0])
+                await self._begin(connection, bucket, begins, ends)
+
+    async def give_back(self, leases: Sequence[tuple[str, int, int]]) -> None:
+        """Units of leases that nobody spent: bucket, period, units. Not to be repeated where it fails: they may have
+        been given back. One call, of a statement for each."""
+        rows = [{"of_bucket": bucket, "of_period": period, "wanted": units} for bucket, period, units in sorted(leases)]
+        async with self._connection("Giving back units of quotas") as connection:
+            await connection.execute(_GIVE_BACK, rows)
             await _commit(connection)
 
     async def read_used(self, buckets: Sequence[tuple[str, int]]) -> Sequence[int]:
@@ -94,14 +116,6 @@ class Quotas:
                 await connection.scalar(_LOOK, {"of_bucket": bucket, "of_period": period}) or 0
                 for bucket, period in buckets
             ]
-
-    async def _try(self, connection: AsyncConnection, values: dict[str, Any]) -> int | None:
-        if connection.dialect.name in {"mysql", "mariadb"}:
-            result = await connection.execute(_LEASE_IN_MYSQL, values)
-            return int(result.lastrowid) if result.rowcount else None
-        used: int | None = (await connection.execute(_LEASE_AND_TELL, values)).scalar_one_or_none()
-        await _commit(connection)
-        return used
 
     async def _begin(self, connection: AsyncConnection, bucket: str, period: int, ends: int) -> None:
         """Make the row of a new period, unless another worker has; old ones go."""
@@ -119,3 +133,15 @@ async def _commit(connection: AsyncConnection) -> None:
     """The other databases commit by themselves, see `reading`."""
     if connection.dialect.name == "sqlite":
         await connection.commit()
+
+
+async def _tell(
+    connection: AsyncConnection, and_tell: ReturningUpdate[Any], in_mysql: Update, values: dict[str, Any]
+) -> int | None:
+    """What of the quota is used once it was changed; `None` = it was not."""
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        result = await connection.execute(in_mysql, values)
+        return int(result.lastrowid) if result.rowcount else None
+    used: int | None = (await connection.execute(and_tell, values)).scalar_one_or_none()
+    await _commit(connection)
+    return used

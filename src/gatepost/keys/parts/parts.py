@@ -20,13 +20,14 @@ class Parts:
     """Opens and closes what the keys are made of, and gives it to whoever may have it: in one event loop only.
 
     `current`: what is open, `None` = nothing. A verb that has waited asks for it again (`opened`): the keys may have
-    been closed meanwhile.
+    been closed meanwhile. `app_has_limits`: an app around the keys has rates or slots of its own.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock: Clock = boot_clock
         self.current: Opened | None = None
+        self.app_has_limits = False
         self._turn = asyncio.Lock()
         self._turn_in: asyncio.AbstractEventLoop | None = None
         self._failure: tuple[float, str] | None = None
