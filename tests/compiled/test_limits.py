@@ -241,6 +241,29 @@ async def test_another_secret_that_is_put_there_while_limits_are_asked_is_judged
     assert scope["limits"].key.id == scope["api_key"].id
 
 
+async def test_who_waited_while_the_key_was_switched_off_is_refused_and_has_spent_nothing(
+    open_keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = await gate_of(open_keys, [Rate(9, per=3600)])
+    await open_keys.verify((await open_keys.create("so that memory holds something still")).secret)
+    waiting = Waiting(gate.keys.limiter, monkeypatch)
+    monkeypatch.setattr(gate.keys.limiter, "take_at_once", lambda _asked: None)
+    gate.seen.clear()
+    sent: list[Message] = []
+    key_id = gate.record.id
+    (before,) = await open_keys.limits(key_id)
+    task = asyncio.create_task(called(gate, gate.scope(), sent))
+    await waiting.began.wait()
+    receipt = await open_keys.deactivate(key_id)
+    assert receipt.propagation.complete
+    waiting.goes_on.set()
+    await task
+    assert not gate.seen
+    assert sent[0]["status"] == 401
+    (after,) = await open_keys.limits(key_id)
+    assert after.left == before.left == 8
+
+
 async def test_a_key_with_limits_is_held_against_its_networks_too(open_keys: APIKeys) -> None:
     gate = await gate_of(open_keys, LIMITS["quota"], allow=["203.0.113.0/24"])
     for _ in range(2):

@@ -31,7 +31,7 @@ def stream(number: int, streams: bool) -> str:
 
 
 LIMITS = "tests/compiled/test_limits.py::test_"
-LIMITS_LEFT = f"{LIMITS}nothing_is_left_of_limited_requests[compiled-rate]"
+LIMITS_LEFT = f"{LIMITS}nothing_is_left_of_limited_requests[rate-compiled]"
 
 MUTANTS = [
     # may it be believed
@@ -320,8 +320,7 @@ MUTANTS = [
         "    if (kept == NULL)\n"
         "        kept = memory_hit_usable(hit, found->digest, self->bounded, self->limited, &found->now);\n"
         "    found->key = Py_XNewRef(kept);\n",
-        "tests/limits/test_middleware.py::"
-        "test_who_waited_for_limits_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[compiled]",
+        f"{LIMITS}who_waited_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[compiled]",
     ),
     Mutant(
         "who answers for limits sees the secret",
@@ -329,6 +328,15 @@ MUTANTS = [
         "    take(scope)  #",
         "    #",
         f"{LIMITS}whom_its_limits_refuse_no_app_sees_and_who_answers_sees_no_secret[compiled]",
+        stays_compiled=True,
+    ),
+    Mutant(
+        "who was let in by limits alone has spent",
+        "asgi/hits.py",
+        "        answer.refuse()\n",
+        "",
+        f"{LIMITS}who_waited_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[compiled]",
+        stays_compiled=True,
     ),
     Mutant(
         "slots are held for ever",

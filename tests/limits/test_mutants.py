@@ -199,8 +199,8 @@ MUTANTS = [
     Mutant(
         "what is refused for its permissions has spent",
         "limits/request.py",
-        "        self._is_refused = True",
-        "        self._is_refused = False",
+        "        self.has_end = self._is_refused = True",
+        "        self.has_end = self._is_refused = False",
         f"{MIDDLEWARE}::test_what_is_refused_earlier_spends_nothing[Python]",
     ),
     Mutant(

@@ -25,9 +25,9 @@ class Cluster:
         except KeyError as hole:  # as redis-py 8.1 tells of a slot that no node has
             raise SlotNotCoveredError(f"no node of the cluster has slot {hole}") from hole
 
-    async def execute(self, *words: bytes) -> Any:
-        """What a command answers, of the node that has its names."""
-        return await self.client.execute_command(*words)
+    async def execute(self, name: str, *words: bytes) -> Any:
+        """What the command of that name answers, at the node that has its keys."""
+        return await self.client.execute_command(name, *words)
 
     async def probe(self, name: bytes) -> None:
         """Raise unless every node that has slots answers as it does to a lookup. One exchange with each."""

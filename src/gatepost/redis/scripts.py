@@ -20,9 +20,9 @@ class Script:
         and after a restart. Raises what redis-py raises."""
         told = (b"%d" % len(names), *names, *words)
         try:
-            return await execute(b"EVALSHA", self._hash, *told)
+            return await execute("EVALSHA", self._hash, *told)
         except NoScriptError:  # nothing of it has run
-            return await execute(b"EVAL", self.text, *told)
+            return await execute("EVAL", self.text, *told)
 
 
 LIMITS = Script("limits.lua")

@@ -28,9 +28,9 @@ class Single:
         values: list[Any] = await self._exchange(packed_mget(names))
         return values
 
-    async def execute(self, *words: bytes) -> Any:
-        """What a command answers: its name, and the rest of it. One exchange."""
-        return await self._exchange(packed(words))
+    async def execute(self, name: str, *words: bytes) -> Any:
+        """What the command of that name answers. One exchange."""
+        return await self._exchange(packed((name.encode(), *words)))
 
     async def _exchange(self, command: bytes) -> Any:
         connection, self._kept = self._kept, None
