@@ -33,6 +33,7 @@ NAMES = (
     "mixed",
     "creates",
     "deactivate",
+    "deactivate_alone",
     "growth",
     "footprint",
     "startup",

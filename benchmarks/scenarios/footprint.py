@@ -32,7 +32,7 @@ KEYS, KEYS_QUICK = 1_000_000, 50_000
 FIRST = 2 * population.AT_ONCE
 """Keys that are looked up before the memory is read first."""
 
-IN_PROCESS_LIMIT, IN_REDIS_LIMIT = 350, 300
+IN_PROCESS_LIMIT, IN_REDIS_LIMIT = 330, 300
 """Bytes per key, at most."""
 
 ALLOCATED_BYTES = 16

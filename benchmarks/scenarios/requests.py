@@ -63,6 +63,9 @@ KINDS = {
     "deactivated": "a key that is switched off",
 }
 
+TEN_LINES_AT_LEAST = 0.97
+"""Of the requests per second of ten lines by hand, which check no permission either."""
+
 SLOW_REFUSED_SECONDS = 5
 
 
@@ -84,6 +87,7 @@ def _framework(name: str, everybody: Sequence[Contestant], turns: Turns) -> Tabl
     ratios = [*turns.ratios(gatepost, unprotected)]
     if alone := named.get(gatepost_app.NO_CHECK.name):
         ratios += turns.ratios(alone, unprotected, limit=BARE_AT_LEAST)
+        ratios += turns.ratios(alone, named[ten_lines.RIVAL.name], limit=TEN_LINES_AT_LEAST)
     for one in contestants:
         if one.protects and not one.rival.name.startswith("gatepost"):
             ratios += turns.ratios(gatepost, one)

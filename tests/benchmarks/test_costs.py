@@ -1,10 +1,11 @@
 """The benchmarks of permission checks, of the start, and of `deactivate()`: that they tell what they are to."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from benchmarks.rounds import Plan
-from benchmarks.scenarios import budget_served, deactivate, permission_check, startup
+from benchmarks.scenarios import budget_served, deactivate, deactivate_alone, permission_check, startup
 
 from benchmarks import ladder
 
@@ -16,6 +17,7 @@ class Tiny(Plan):
         return max(1, quick // 20)
 
 
+NAMES = (deactivate_alone.HEARD, deactivate_alone.POLLED)
 PLAN = Tiny(quick=True, tell=lambda _: None)
 
 
@@ -23,6 +25,7 @@ async def test_permission_check_tells_what_each_check_adds() -> None:
     handlers, routes = await permission_check.measure(PLAN)
     names = set(permission_check.HANDLERS) - {permission_check.NO_CHECK}
     assert {series.name for series in handlers.series} == names
+    assert [each.limit for each in handlers.ratios] == [permission_check.BY_HAND_LIMIT, None, None]
     assert {permission_check.GATEPOST, *permission_check.DEPENDENCIES} <= {series.name for series in routes.series}
 
 
@@ -69,3 +72,12 @@ def test_deactivate_holds_its_median_against_the_limit() -> None:
 def test_a_call_that_did_not_reach_every_worker_is_no_figure(wrong: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError):
         deactivate._checked([answer(10.0, **wrong)], deactivate.LIMITED)
+
+
+@pytest.mark.timeout(300)
+async def test_the_doorbell_is_compared_with_workers_that_hear_none(tmp_path: Path) -> None:
+    urls = {name: f"sqlite:///{tmp_path}/{number}.db" for number, name in enumerate(NAMES)}
+    table = await deactivate_alone._table(PLAN, "SQLite", tmp_path, urls)
+    assert [(series.name, len(series.runs)) for series in table.series] == [(name, 1) for name in NAMES]
+    (ratio,) = table.ratios
+    assert (ratio.of, ratio.to, ratio.limit) == (*NAMES, deactivate_alone.LIMITS["SQLite"])

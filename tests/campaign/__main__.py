@@ -1,7 +1,8 @@
-"""`python -m tests.campaign`: everything, about six minutes; or only the parts that are named."""
+"""`python -m tests.campaign`: everything, about a quarter of an hour; or only the parts that are named."""
 
 import argparse
 import asyncio
+import logging
 import shlex
 import signal
 import sys
@@ -14,11 +15,13 @@ import msgspec
 from benchmarks.origin import origin
 
 from benchmarks import measured
+from tests.campaign import page
 from tests.campaign.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
+from tests.campaign.crew import Plan
 from tests.campaign.faults import FAULTS
 from tests.campaign.latency import bulk, single
 from tests.campaign.polling import polling
-from tests.campaign.site import Plan
+from tests.campaign.topologies import TOPOLOGIES, faced
 
 Part = Callable[[argparse.Namespace], Mapping[str, Any]]
 
@@ -29,6 +32,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--seconds", type=float, default=FAULT_SECONDS, help="how long each fault is kept")
     parser.add_argument("--fault", action="append", help="only this one: 'system: fault', as the table names it")
+    parser.add_argument(
+        "--topology", action="append", choices=TOPOLOGIES, help="only this one; the page stays as it is"
+    )
     parser.add_argument("--calls", type=int, default=200, help="of deactivate(), for the latency")
     parser.add_argument("--keys", type=int, default=10_000, help="in one call, for bulk")
     parser.add_argument("--rounds", type=int, default=5, help="of bulk")
@@ -40,12 +46,14 @@ def main(words: Sequence[str]) -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     command, began = shlex.join(["python", "-m", "tests.campaign", *words]), datetime.now(UTC)
     parts = {name: part(options) for name, part in PARTS.items() if name in (options.parts or PARTS)}
-    if not options.no_keep:  # beside the parts of other times; each tells its origin
+    if not (options.no_keep or options.topology):  # beside the parts of other times; each tells its origin
         told, results = msgspec.to_builtins(origin(command, began, quick=False)), measured.read(measured.RESULTS)
         results.revocation |= {name: {"origin": told, **part} for name, part in parts.items()}
         measured.write(measured.RESULTS, results)
-    found = parts.get("faults", {}).get("totals", {})
-    return int(any(found.get(wrong) for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))
+        if "topologies" in parts:
+            page.write(parts["topologies"]["faults"])
+    found = [part["totals"] for part in parts.values() if "totals" in part]
+    return int(any(each[wrong] for each in found for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))
 
 
 def _faults(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -61,6 +69,21 @@ def _faults(options: argparse.Namespace) -> Mapping[str, Any]:
 
     plan = Plan(settings=SETTINGS, source=options.source)
     phases, bugs = asyncio.run(campaign(chosen, plan=plan, seconds=options.seconds, tell=tell))
+    return _found(phases, bugs)
+
+
+def _topologies(options: argparse.Namespace) -> Mapping[str, Any]:
+    phases: list[Phase] = []
+    bugs = ""
+    for name in options.topology or TOPOLOGIES:
+        seen, logged = asyncio.run(faced(TOPOLOGIES[name], seconds=options.seconds, source=options.source, tell=print))
+        phases += seen
+        bugs += logged
+    return _found(phases, bugs)
+
+
+def _found(phases: Sequence[Phase], bugs: str) -> Mapping[str, Any]:
+    """Print it."""
     found = totals(phases)
     print("\r" + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in found.items()))
     for phase in phases:
@@ -92,9 +115,16 @@ def _polling(options: argparse.Namespace) -> Mapping[str, Any]:
     return _told("workers that only poll", asyncio.run(polling(options.workers, 20.0)))
 
 
-PARTS: Mapping[str, Part] = {"faults": _faults, "latency": _latency, "bulk": _bulk, "polling": _polling}
+PARTS: Mapping[str, Part] = {
+    "faults": _faults,
+    "topologies": _topologies,
+    "latency": _latency,
+    "bulk": _bulk,
+    "polling": _polling,
+}
 
 if __name__ == "__main__":
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)  # MariaDB's notes on tables that are being made
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # through the ends: no server stays
     sys.exit(main(sys.argv[1:]))

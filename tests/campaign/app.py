@@ -21,6 +21,15 @@ from gatepost.base.errors import GatepostError
 
 keys = APIKeys(**json.loads(os.environ["REVOCATION_SETTINGS"]))
 
+if "REVOCATION_POLLS_ONLY" in os.environ:  # as before the database was a doorbell (docs/decisions/0044)
+    from gatepost.database.doorbell.notifications import Notifications
+    from gatepost.database.doorbell.sqlite_file import FileWatch
+    from gatepost.freshness import freshness
+
+    freshness.BUSY_PART = 1.0
+    for _kind in (Notifications, FileWatch):
+        _kind.listen = lambda _self: None  # type: ignore[method-assign]
+
 
 async def read(_request: Request) -> Response:
     """For every usable key."""

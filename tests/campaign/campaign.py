@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.campaign.faults import FAULTS, Fault
+from tests.campaign.crew import Crew, Plan
+from tests.campaign.faults import FAULTS, C, Fault
 from tests.campaign.hands import Ledger, Taken, delete, permit, rotate, switch
-from tests.campaign.site import Plan, Site, running
+from tests.campaign.site import Site, running
 from tests.campaign.truth import NO_ANSWER, Finding, Request
 
 SETTINGS: Mapping[str, Any] = {"max_staleness": 2.0, "poll_interval": 0.25, "read_timeout": 1.0}
@@ -30,7 +31,7 @@ class Phase:
     """One fault, from its beginning to that of the next; `lasted`: until its end. Nanoseconds of CLOCK_MONOTONIC.
     `recovered`: seconds after its end until every worker held a lease and used Redis, `None` = it did not happen."""
 
-    fault: Fault
+    fault: Fault[Any]
     begun: int
     lasted: int = 0
     ended: int = 0
@@ -106,7 +107,7 @@ def quantiles(seconds: Sequence[float]) -> Mapping[str, float] | None:
 
 
 async def campaign(
-    faults: Iterable[Fault] = FAULTS,
+    faults: Iterable[Fault[Site]] = FAULTS,
     *,
     plan: Plan | None = None,
     seconds: float = FAULT_SECONDS,
@@ -117,39 +118,46 @@ async def campaign(
     `tell` is called after each fault. Raises ProgramMissingError, ServerError.
     """
     async with running(plan or Plan(settings=SETTINGS)) as site:
-        ledger = Ledger(site)
-        await site.tell_load(pause=PAUSE_SECONDS)
-        for _ in range(STEADY_KEYS):
-            await ledger.create(weight=2)
-        phases: list[Phase] = []
-        async with asyncio.TaskGroup() as group:  # no hand may fail
-            hands = [group.create_task(hand) for hand in _hands(ledger, site)]
-            await asyncio.sleep(WARM_SECONDS)
-            for fault in faults:
-                if fault.needs_clock and not site.clocks:
-                    continue
-                phases.append(phase := Phase(fault, time.monotonic_ns()))
-                await _run(site, phase, seconds)
-                _judge(site, ledger, phases)
-                if tell is not None:
-                    tell(phase)
-            await asyncio.sleep(SETTLE_SECONDS)
-            servers = [*site.workers, site.admin]  # asked before a hand's last request is cut off, which they tell of
-            bugs = "".join(server.log() for server in servers if "Traceback" in server.log())
-            for hand in hands:
-                hand.cancel()
-        _judge(site, ledger, phases, last=True)
-        return phases, bugs
+        return await played(site, faults, seconds=seconds, tell=tell)
 
 
-def _hands(ledger: Ledger, site: Site) -> Iterable[Coroutine[Any, Any, None]]:
+async def played(
+    site: C, faults: Iterable[Fault[C]], *, seconds: float, tell: Callable[[Phase], None] | None = None
+) -> tuple[Sequence[Phase], str]:
+    """The same on a site that runs."""
+    ledger = Ledger(site)
+    await site.tell_load(pause=PAUSE_SECONDS)
+    for _ in range(STEADY_KEYS):
+        await ledger.create(weight=2)
+    phases: list[Phase] = []
+    async with asyncio.TaskGroup() as group:  # no hand may fail
+        hands = [group.create_task(hand) for hand in _hands(ledger, site)]
+        await asyncio.sleep(WARM_SECONDS)
+        for fault in faults:
+            if fault.needs_clock and not site.clocks:
+                continue
+            phases.append(phase := Phase(fault, time.monotonic_ns()))
+            await _run(site, phase, seconds)
+            _judge(site, ledger, phases)
+            if tell is not None:
+                tell(phase)
+        await asyncio.sleep(SETTLE_SECONDS)
+        servers = [*site.workers, site.admin]  # asked before a hand's last request is cut off, which they tell of
+        bugs = "".join(server.log() for server in servers if "Traceback" in server.log())
+        for hand in hands:
+            hand.cancel()
+    _judge(site, ledger, phases, last=True)
+    return phases, bugs
+
+
+def _hands(ledger: Ledger, site: Crew) -> Iterable[Coroutine[Any, Any, None]]:
     admin, worker = site.admin, site.workers[-1]
     yield from (switch(ledger, by, keys) for by, keys in ((admin, 1), (admin, 1), (worker, 1), (admin, 5)))
     yield from (permit(ledger, by) for by in (admin, worker))
     yield from (rotate(ledger, admin), delete(ledger, admin))
 
 
-async def _run(site: Site, phase: Phase, seconds: float) -> None:
+async def _run(site: Crew, phase: Phase, seconds: float) -> None:
     await phase.fault.run(site, seconds)
     phase.lasted = time.monotonic_ns()
     phase.recovered = await site.recovered()
@@ -157,7 +165,7 @@ async def _run(site: Site, phase: Phase, seconds: float) -> None:
     phase.ended = time.monotonic_ns()
 
 
-def _judge(site: Site, ledger: Ledger, phases: Sequence[Phase], *, last: bool = False) -> None:
+def _judge(site: Crew, ledger: Ledger, phases: Sequence[Phase], *, last: bool = False) -> None:
     """Judge every answer that came so far, but for those whose truth a verb under way may still tell."""
     kept: list[Request] = []
     for request in site.requests:

@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from redis.exceptions import RedisError
 
-from tests.campaign.site import STEPPED_WORKER, Site
+from tests.campaign.crew import STEPPED_WORKER, Crew
+from tests.campaign.site import Site
 
-Run = Callable[[Site, float], Awaitable[None]]
+C = TypeVar("C", bound=Crew)
+
+Run = Callable[[C, float], Awaitable[None]]
 """Make the fault, keep it for so many seconds, and end it."""
 
 BUSY_SECONDS = 0.03
@@ -27,14 +30,14 @@ STEP_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Generic[C]):
     """`system`: what fails. `unavailable`: whether requests may be answered 503 (also by a worker whose read of the
     database was under way when it was paused: its timeout is over when it goes on). `hit`: the only worker that it
     touches, `None` = all. `needs_clock`: it needs wall clocks that can be stepped."""
 
     name: str
     system: str
-    run: Run
+    run: Run[C]
     unavailable: bool = False
     hit: int | None = None
     needs_clock: bool = False
@@ -44,7 +47,7 @@ async def _nothing(_site: Site, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def _kept(begin: Callable[[Site], object], end: Callable[[Site], object]) -> Run:
+def _kept(begin: Callable[[Site], object], end: Callable[[Site], object]) -> Run[Site]:
     """A server or a worker is in a state, until it is put back."""
 
     async def run(site: Site, seconds: float) -> None:
@@ -57,7 +60,7 @@ def _kept(begin: Callable[[Site], object], end: Callable[[Site], object]) -> Run
     return run
 
 
-def _network(proxies: str, verb: str, *delay: float) -> Run:
+def _network(proxies: str, verb: str, *delay: float) -> Run[Site]:
     """Everything or some workers are cut off from a server, or it is far away."""
 
     async def run(site: Site, seconds: float) -> None:
@@ -149,7 +152,7 @@ async def _worker_killed(site: Site, seconds: float) -> None:
     await site.start_server(server)
 
 
-def _clock_stepped(name: str) -> Run:
+def _clock_stepped(name: str) -> Run[Site]:
     """The wall clock jumps an hour ahead, and then to an hour behind."""
 
     async def run(site: Site, seconds: float) -> None:
@@ -174,7 +177,7 @@ _database_paused = _kept(lambda site: site.postgres.pause(), lambda site: site.p
 _worker_paused = _kept(lambda site: site.stepped.process.pause(), lambda site: site.stepped.process.resume())
 _ONE = f"-{STEPPED_WORKER}"
 
-FAULTS = (
+FAULTS: Sequence[Fault[Site]] = (
     Fault("none", "none", _nothing),
     Fault("killed", "redis", _redis_killed),
     Fault("paused", "redis", _redis_paused),

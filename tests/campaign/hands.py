@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from tests.campaign.site import Server, Site
+from tests.campaign.crew import Crew, Server
 from tests.campaign.truth import READ, WRITE, Truth, Truths
 
 BOTH = ["FILE_UPLOAD", "OBJECTS_LIST"]
@@ -37,7 +37,7 @@ class Taken:
 class Ledger:
     """What the hands share: the truth, and what their verbs answered. `errors`: (moment, name) of those that failed."""
 
-    site: Site
+    site: Crew
     truths: Truths = field(default_factory=Truths)
     taken: list[Taken] = field(default_factory=list)
     errors: list[tuple[int, str]] = field(default_factory=list)

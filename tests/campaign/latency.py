@@ -18,7 +18,8 @@ from benchmarks.cores import CORES
 
 from gatepost import APIKeys, ImportedKey
 from tests.campaign.campaign import quantiles
-from tests.campaign.site import Plan, Site, running
+from tests.campaign.crew import Crew, Plan
+from tests.campaign.site import Site, running
 from tests.campaign.truth import Request
 from tests.servers import child
 
@@ -52,11 +53,11 @@ async def single(calls: int, source: Path | None = None) -> Mapping[str, Any]:
         return {"spaced": spaced, "one after another": _told(await deactivations(site, calls, (0.0, 0.0)))}
 
 
-async def deactivations(site: Site, calls: int, gaps: tuple[float, float] = GAP_SECONDS) -> Sequence[Mapping[str, Any]]:
+async def deactivations(site: Crew, calls: int, gaps: tuple[float, float] = GAP_SECONDS) -> Sequence[Mapping[str, Any]]:
     """What each of so many calls of one key answered; `gaps`: seconds before each, from and to. Every worker remembers
     the key before."""
     taken = []
-    for key_id in (await _make(site, calls)).values():
+    for key_id in (await make_keys(site, calls)).values():
         await asyncio.sleep(random.uniform(*gaps))
         taken.append(await site.call(site.admin, "deactivate", key_id))
     return taken
@@ -82,7 +83,7 @@ async def bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
     """`keys` deactivated in one call, so many times, and the requests of other keys before and meanwhile."""
     answers = []
     for _ in range(rounds):
-        ids = list((await _make(site, keys)).values())
+        ids = list((await make_keys(site, keys)).values())
         await asyncio.sleep(1.0)
         await _watched(site)
         done = await site.call(site.admin, "deactivate", ids)
@@ -136,24 +137,24 @@ def _set_apart(site: Site) -> None:
         psutil.Process(pid).cpu_affinity([last] if pid in apart else others)
 
 
-async def serve_good_keys(site: Site, pause: float = QUIET_PAUSE) -> None:
+async def serve_good_keys(site: Crew, pause: float = QUIET_PAUSE) -> None:
     """Keys that nobody changes, used all the time. `pause`: seconds between two requests of one connection."""
     await site.tell_load(pause=pause)
-    for number, secret in enumerate(await _make(site, GOOD_KEYS)):
+    for number, secret in enumerate(await make_keys(site, GOOD_KEYS)):
         await site.tell_load(secret=number, text=secret, weight=1)
     await asyncio.sleep(1.0)
     if await site.recovered() is None:
         raise RuntimeError("the workers did not begin to serve")
 
 
-async def _make(site: Site, keys: int) -> Mapping[str, str]:
+async def make_keys(site: Crew, keys: int) -> Mapping[str, str]:
     """So many new keys, all in one transaction: their secrets and ids. The workers know all secrets then."""
     secrets = [token_urlsafe(32) for _ in range(keys)]
     imported = [
         ImportedKey(digest=sha256(secret.encode()).digest(), description="campaign", permissions=PERMISSIONS)
         for secret in secrets
     ]
-    async with APIKeys(site.addresses()["database"], foreign_secrets=True) as admin:
+    async with APIKeys(site.addresses(None)["database"], foreign_secrets=True) as admin:
         made = await admin.import_digests(imported)
     for first in range(0, keys, CHUNK):
         if await site.prime(some := secrets[first : first + CHUNK]) < len(some):

@@ -10,8 +10,9 @@ from statistics import median
 import pytest
 
 from tests.campaign.campaign import SETTINGS, Phase, campaign
+from tests.campaign.crew import Plan
 from tests.campaign.faults import FAULTS, Fault
-from tests.campaign.site import Plan
+from tests.campaign.site import Site
 from tests.campaign.truth import Finding
 from tests.servers.programs import ProgramMissingError
 
@@ -29,7 +30,7 @@ REQUEST_SECONDS = 0.5
 LATE_FACTOR = 10
 """What takes so many times as long as half of its kind in the same campaign is not the machine's fault any more."""
 
-BY_NAME: Mapping[str, Fault] = {f"{fault.system}: {fault.name}": fault for fault in FAULTS}
+BY_NAME: Mapping[str, Fault[Site]] = {f"{fault.system}: {fault.name}": fault for fault in FAULTS}
 CHOSEN = [
     "redis: killed",
     "redis: restarted from an old dump",
@@ -110,6 +111,17 @@ class Defect:
     fault: str
     rounds: int = 1
 
+    def put_in(self, source: Path) -> Path:
+        """Make `source` a folder with a gatepost that has it, to be imported from. It is not compiled: the defects are
+        in Python."""
+        leave = shutil.ignore_patterns("__pycache__", "*.so")
+        shutil.copytree(ROOT / "src" / "gatepost", source / "gatepost", ignore=leave)
+        file = source / "gatepost" / self.file
+        text = file.read_text()
+        assert text.count(self.text) == 1
+        file.write_text(text.replace(self.text, self.broken))
+        return source
+
 
 DEFECTS = [
     Defect(
@@ -140,15 +152,7 @@ DEFECTS = [
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_the_campaign_finds_wrong_answers_of_a_gatepost_with(defect: Defect, tmp_path: Path) -> None:
-    source = tmp_path / "src"
-    # not what is compiled: the defects are in Python
-    leave = shutil.ignore_patterns("__pycache__", "*.so")
-    shutil.copytree(ROOT / "src" / "gatepost", source / "gatepost", ignore=leave)
-    file = source / "gatepost" / defect.file
-    text = file.read_text()
-    assert text.count(defect.text) == 1
-    file.write_text(text.replace(defect.text, defect.broken))
-    plan = Plan(settings=SETTINGS, source=source)
+    plan = Plan(settings=SETTINGS, source=defect.put_in(tmp_path / "src"))
     try:
         faults = [BY_NAME[defect.fault]] * defect.rounds
         phases, _ = asyncio.run(campaign(faults, plan=plan, seconds=FAULT_SECONDS))

@@ -10,7 +10,8 @@ from sqlalchemy import make_url
 
 from gatepost import APIKeys, Outcome, UnavailableError
 from tests.conftest import started
-from tests.database.test_replicas import caught_up, execute
+from tests.database.test_replicas import caught_up
+from tests.servers.databases import execute
 from tests.servers.postgres import PostgresServer, postgres_server, postgres_standby
 
 T = TypeVar("T")

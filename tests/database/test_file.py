@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome, UnavailableError
 from gatepost.database.connecting.file import _path_to_make
+from gatepost.database.transaction import Transaction
 from tests.deaf import deafen
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and inodes")
@@ -161,6 +162,42 @@ async def test_what_was_read_from_the_old_file_ahead_of_the_poll_is_not_believed
         await worker._opened().freshness.poll()  # the log goes on where this worker had seen it end
         assert (await worker.verify(lost.secret)).outcome is Outcome.INVALID
         assert (await worker.verify(issued.secret)).outcome is Outcome.DEACTIVATED
+
+
+@pytest.mark.parametrize("then", ["replaced", "put back"])
+async def test_a_change_that_waited_while_the_file_went_away_is_not_told_to_be_made_in_a_file_that_nobody_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    path, aside = tmp_path / "keys.db", tmp_path / "aside.db"
+    begins = asyncio.Event()
+    begin = Transaction.begin
+
+    async def note(transaction: Transaction) -> None:
+        begins.set()
+        await begin(transaction)
+
+    async with APIKeys(f"sqlite:///{path}", poll_interval=0.1, read_timeout=60.0) as keys:
+        issued = await keys.create("a key")
+        monkeypatch.setattr(Transaction, "begin", note)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # somebody writes
+        ending = asyncio.create_task(keys.deactivate(issued.key.id))
+        await begins.wait()
+        if then == "replaced":
+            put_back(copied(path), path)
+            other.execute("ROLLBACK")
+            with pytest.raises(UnavailableError, match="nothing was changed"):
+                await ending
+            assert (await keys.verify(issued.secret, fresh=True)).valid
+            assert (await keys.deactivate(issued.key.id)).propagation.complete
+        else:
+            path.rename(aside)
+            other.execute("ROLLBACK")
+            await asyncio.sleep(0.1)
+            aside.rename(path)
+            assert (await ending).propagation.complete
+        other.close()
+        assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
 
 
 async def test_a_file_that_is_gone_is_an_outage_and_no_new_one_is_made(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from gatepost import APIKeys, Outcome, ReplicaError, UnavailableError
 from tests.conftest import started
 from tests.database.test_failover import answered
-from tests.database.test_replicas import execute
+from tests.servers.databases import execute
 from tests.servers.mariadb import MariaDBServer, mariadb_server
 from tests.servers.ports import free_port
 from tests.servers.proxy import Proxy, proxied

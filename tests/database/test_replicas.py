@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gatepost import APIKeys, Outcome, ReplicaError, UnavailableError
 from tests.conftest import started
 from tests.deaf import deafen
 from tests.freshness.conftest import counted_statements
+from tests.servers.databases import execute
 from tests.servers.postgres import PostgresServer, postgres_server, postgres_standby
 from tests.servers.proxy import Proxy, proxied
 
@@ -30,16 +31,6 @@ async def replaying(pair: tuple[PostgresServer, PostgresServer]) -> AsyncIterato
     await caught_up(primary.url, standby.url)
     yield primary.url, standby.url
     await execute(standby.url, "SELECT pg_wal_replay_resume()")
-
-
-async def execute(url: str, statement: str) -> object:
-    """Run one statement on a connection of its own; its first value."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        result = await connection.execute(text(statement))
-        found = result.scalar() if result.returns_rows else None
-    await engine.dispose()
-    return found
 
 
 async def caught_up(primary: str, standby: str) -> None:

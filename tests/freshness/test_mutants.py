@@ -190,6 +190,14 @@ MUTANTS = [
         f"{PROPAGATION}::test_an_acknowledgement_of_another_past_of_the_database_does_not_count[sqlite]",
     ),
     Mutant(
+        "a commit into a file that was replaced counts",
+        "database/commit.py",
+        "file is not None and not file.is_in_place",
+        "False",
+        f"{FILE}::test_a_change_that_waited_while_the_file_went_away_is_not_told_to_be_made_in_a_file_that_nobody_reads"
+        "[replaced]",
+    ),
+    Mutant(
         "a lost commit taken for a failed one",
         "database/commit.py",
         "return bool(nonce == transaction.last_nonce)",
@@ -262,7 +270,7 @@ MUTANTS = [
     Mutant(
         "a replaced file not noticed",
         "database/database.py",
-        "if self._file is None or self._file == SqliteFile.at(self._file.path):",
+        "if self._file is None or self._file.is_in_place:",
         "if True:",
         f"{FILE}::test_a_file_that_was_replaced_is_opened_anew_and_nothing_from_before_counts[a URL]",
     ),

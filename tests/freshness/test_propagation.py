@@ -18,10 +18,8 @@ from gatepost import APIKeys, ConfigurationError, Outcome, StillSpreadingError, 
 from gatepost.base.clock import boot_clock
 from gatepost.base.models import Worker
 from gatepost.base.secret import digest
-from gatepost.database.changes import Change
 from gatepost.database.commit import commit
 from gatepost.database.connecting import changing
-from gatepost.database.group_commit import Group
 from gatepost.database.transaction import Transaction
 from gatepost.database.workers import WorkerRow
 from gatepost.freshness.membership import certainly_over
@@ -272,8 +270,8 @@ async def test_a_call_cancelled_right_after_the_commit_says_so(
     admin = await start(ready_sqlite_url, serving=False)
     issued = await admin.create("a key")
 
-    async def cancelled_then(transaction: Transaction, group: Group[Change]) -> None:
-        await commit(transaction, group)
+    async def cancelled_then(*asked: Any) -> None:
+        await commit(*asked)
         call.cancel()
         await asyncio.sleep(0)
 
@@ -312,8 +310,8 @@ async def test_a_call_whose_keys_are_closed_right_after_the_commit_says_that_it_
     admin = await start(ready_sqlite_url, serving=False)
     issued = await admin.create("a key")
 
-    async def closed_then(transaction: Transaction, group: Group[Change]) -> None:
-        await commit(transaction, group)
+    async def closed_then(*asked: Any) -> None:
+        await commit(*asked)
         monkeypatch.setattr(admin._parts, "current", None)
 
     monkeypatch.setattr("gatepost.database.database.commit", closed_then)

@@ -143,6 +143,16 @@ def create_database(server_url: str) -> str:
         return databases.create()
 
 
+async def execute(url: str, statement: str) -> object:
+    """Run one statement on a connection of its own; its first value."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        result = await connection.execute(text(statement))
+        found = result.scalar() if result.returns_rows else None
+    await engine.dispose()
+    return found
+
+
 class ReadyFile:
     """An SQLite file that was migrated, to be copied. `folder`: where it is put."""
 

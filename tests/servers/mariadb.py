@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +27,19 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class MariaDBServer:
     """A running MariaDB. `url` is SQLAlchemy's, of no database, as `root` with no password."""
 
     url: str
     process: ServerProcess
     version: tuple[int, ...]
+    begin: Callable[[], ServerProcess]
+
+    def restart(self) -> None:
+        """Kill it, as a crash would, start it on the same data, and return when it takes connections."""
+        self.process.kill()
+        self.process = self.begin()
 
     @property
     def pid(self) -> int:
@@ -52,13 +58,18 @@ def mariadb_server(*options: str) -> Iterator[MariaDBServer]:
         if os.geteuid() == 0:
             common.append("--user=root")
         _initialise(program, common, folder)
-        process = ServerProcess([program.path, *common, f"--socket={address}", *SETTINGS, *options], folder)
-        try:
+
+        def begin() -> ServerProcess:
+            process = ServerProcess([program.path, *common, f"--socket={address}", *SETTINGS, *options], folder)
             process.wait_until(lambda: _greets(address))
-            url = URL.create("mysql+asyncmy", "root", host="localhost", query={"unix_socket": str(address)})
-            yield MariaDBServer(url.render_as_string(hide_password=False), process, program.version)
+            return process
+
+        url = URL.create("mysql+asyncmy", "root", host="localhost", query={"unix_socket": str(address)})
+        server = MariaDBServer(url.render_as_string(hide_password=False), begin(), program.version, begin)
+        try:
+            yield server
         finally:
-            process.stop()
+            server.process.stop()
 
 
 def _initialise(program: Program, common: list[str], folder: Path) -> None:

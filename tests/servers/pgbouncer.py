@@ -3,7 +3,7 @@
 import os
 import pwd
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,13 +22,19 @@ PASSWORD = "word"
 READY = "process up"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pgbouncer:
     """A running pgbouncer. `version`: as far as it tells."""
 
     port: int
     version: tuple[int, ...]
     process: ServerProcess
+    begin: Callable[[], ServerProcess]
+
+    def restart(self) -> None:
+        """Kill it, start it on the same port, and return when it takes connections."""
+        self.process.kill()
+        self.process = self.begin()
 
     def url(self, database: str, driver: str = "postgresql") -> str:
         """A URL of that database through it."""
@@ -59,9 +65,14 @@ def pgbouncer(behind: str, **settings: str) -> Iterator[Pgbouncer]:
             user = UNPRIVILEGED_USER
             for path in (folder, folder / "ini", folder / "users"):
                 os.chown(path, pwd.getpwnam(user).pw_uid, -1)
-        process = ServerProcess([program.path, folder / "ini"], folder, user=user)
-        try:
+
+        def begin() -> ServerProcess:
+            process = ServerProcess([program.path, folder / "ini"], folder, user=user)
             process.wait_until(lambda: READY in (folder / "log").read_text(errors="replace"))
-            yield Pgbouncer(port, program.version, process)
+            return process
+
+        pooler = Pgbouncer(port, program.version, begin(), begin)
+        try:
+            yield pooler
         finally:
-            process.stop()
+            pooler.process.stop()

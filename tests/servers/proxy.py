@@ -72,7 +72,8 @@ class Proxy:
         self._writers |= {writer, there_writer}
         name = there_writer.get_extra_info("sockname")
         port = name[1] if isinstance(name, tuple) else 0
-        await asyncio.gather(self._pump(reader, there_writer, port), self._pump(there_reader, writer, port))
+        with suppress(asyncio.CancelledError):  # the loop ends: asyncio's streams would tell of it
+            await asyncio.gather(self._pump(reader, there_writer, port), self._pump(there_reader, writer, port))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(UNDER_WAY)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gatepost.base import Timeout, UnavailableError
-from gatepost.database.connecting import changing, is_cluster_node, mapped_errors
+from gatepost.database.connecting import SqliteFile, changing, is_cluster_node, mapped_errors
 from gatepost.database.group_commit import Group
 from gatepost.database.schema import counter, events
 from gatepost.database.transaction import Transaction
@@ -69,9 +69,10 @@ async def begun_anew(attempt: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError
 
 
-async def commit(transaction: Transaction, group: Group[Any]) -> None:
+async def commit(transaction: Transaction, group: Group[Any], file: SqliteFile | None) -> None:
     """Commit, or roll back what wrote no event; the group is told. Raises `CommitLostError`; the connection is then
-    closed. A cancellation is passed on when the answer is there."""
+    closed. A cancellation is passed on when the answer is there. `file`: as it was when the connection was taken; one
+    that was replaced while the transaction waited for its lock has the commit, and nobody reads it."""
     if not await transaction.finish():
         await transaction.rollback()
         return
@@ -84,24 +85,29 @@ async def commit(transaction: Transaction, group: Group[Any]) -> None:
         except asyncio.CancelledError as ask:
             cancelled = ask
     failure = asyncio.CancelledError() if committing.cancelled() else committing.exception()
-    if failure is None:
+    is_lost = failure is not None or (file is not None and not file.is_in_place)
+    if not is_lost:
         group.is_committed = True
-    else:
+    if failure is not None:
         with suppress(SQLAlchemyError, OSError):
             await transaction.invalidate()
     if cancelled is not None:
         raise cancelled
-    if failure is not None:
+    if is_lost:
         raise CommitLostError from failure
 
 
-async def was_committed(engine: AsyncEngine, transaction: Transaction, timeout: float) -> bool | None:
+async def was_committed(
+    engine: AsyncEngine, transaction: Transaction, timeout: float, heed: Callable[[], Awaitable[None]] | None = None
+) -> bool | None:
     """Whether a transaction whose commit got no answer was made; `None` where that could not be told in `timeout`
-    seconds."""
+    seconds. `heed`: sees to it that the engine leads to the file that is there."""
     with suppress(TimeoutError):
         async with Timeout(timeout):
             while True:
                 with suppress(UnavailableError), mapped_errors("Asking for a change"):
+                    if heed is not None:
+                        await heed()
                     return await _holds(engine, transaction)
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
     return None

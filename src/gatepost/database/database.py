@@ -145,7 +145,7 @@ class Database:
     async def _heed_file(self) -> None:
         """Where another file has taken the place of SQLite's, go on with that one, and say so. Raises
         `UnavailableError` where there is none: SQLite would make an empty one."""
-        if self._file is None or self._file == SqliteFile.at(self._file.path):
+        if self._file is None or self._file.is_in_place:
             return
         async with self._opening_anew:
             file = SqliteFile.at(self._file.path)
@@ -378,12 +378,12 @@ class Database:
                 async with AsyncExitStack() as stack:
                     async with Timeout(self._timeout):
                         await self._heed_file()
-                        connection = await stack.enter_async_context(changing(engine))
+                        file, connection = self._file, await stack.enter_async_context(changing(engine))
                     transaction = Transaction(connection, self._timeout)
                     try:
                         await transaction.begin()
                         await group.make(partial(Change, transaction))
-                        await commit(transaction, group)
+                        await commit(transaction, group, file)
                     except DBAPIError as failure:
                         if is_conflict(failure):
                             raise ConflictError from failure
@@ -393,7 +393,7 @@ class Database:
             if is_conflict(lost.__cause__):
                 group.is_committed = False
                 raise ConflictError from lost
-            group.is_committed = await was_committed(engine, transaction, self._timeout)
+            group.is_committed = await was_committed(engine, transaction, self._timeout, self._heed_file)
             if group.is_committed is None:
                 raise NobodyKnowsError from lost
             if not group.is_committed:

@@ -41,7 +41,8 @@ GENTLE_PART = 0.2
 """Of `max_staleness`, how long to be gentle, since the lease runs on; the rest is read without a pause."""
 
 NUDGE_GAP = 0.002
-"""Least seconds between a nudge and the poll: nudges that come together cost one poll."""
+"""Least seconds between a poll and the next one that a nudge brings: a nudge that comes alone waits for nothing, and
+those that come together cost two polls, however many they are."""
 
 OFFSET_ROUND_TRIP = 0.5
 """Seconds: an answer that took longer tells the database's clock worse than the one learnt before."""
@@ -362,6 +363,9 @@ class Freshness:
                 await nudged.wait()
         if nudged.is_set():
             nudged.clear()
-            rest = self._polled_at + self._poll_seconds - self._clock()  # a storm of changes gets half of the time
-            turn = min(self._membership.draw_turn(), due - self._clock())  # never later than without the nudge
-            await asyncio.sleep(max(NUDGE_GAP, turn, min(rest, self._poll_interval)))
+            now = self._clock()
+            rest = (
+                self._polled_at + max(NUDGE_GAP, self._poll_seconds) - now
+            )  # a storm of changes gets half of the time
+            turn = min(self._membership.draw_turn(), due - now)  # never later than without the nudge
+            await asyncio.sleep(max(turn, min(rest, self._poll_interval)))

@@ -35,6 +35,11 @@ class SqliteFile:
         return SqliteFile(path, None)
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether what has this name is still this file."""
+        return self == SqliteFile.at(self.path)
+
+    @property
     def is_open_to_others(self) -> bool:
         """Whether users of the machine other than its owner may do anything with it."""
         with suppress(OSError):
