@@ -11,8 +11,8 @@ from sqlalchemy import text, update
 
 from gatepost import Actor, APIKey, APIKeys, BadInputError, ImportedKey, KeyNotFoundError, State, Total
 from gatepost.base import new_id
-from gatepost.database import counting, listing
 from gatepost.database.connecting.engine import changing
+from gatepost.database.lists import counting, listing
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.schema import tables
 from gatepost.keys import importing, making

@@ -43,11 +43,9 @@ from gatepost.database.connecting import (
     replica_text,
     wait_for_other_nodes,
 )
-from gatepost.database.counting import count_keys, projects_statement
 from gatepost.database.doorbell import Doorbell, doorbell_of
-from gatepost.database.filter import Filter
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
-from gatepost.database.listing import Listing
+from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.quotas import Quotas
 from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
-from gatepost.database.order import Place, Sort
+from gatepost.database.lists import Place, Sort
 from gatepost.database.schema import KEYS, as_event, as_key, events, keys
 
 CLOCK_STEP = timedelta(minutes=1)

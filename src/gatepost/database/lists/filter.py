@@ -21,9 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database import idle
-from gatepost.database.conditions import Ends, HasPermission, HasTerm, HasWord, wanted_words
-from gatepost.database.idle import Idle, OfIndex
+from gatepost.database.lists import idle
+from gatepost.database.lists.conditions import Ends, HasPermission, HasTerm, HasWord, wanted_words
+from gatepost.database.lists.idle import Idle, OfIndex
 from gatepost.database.schema import (
     elements,
     keys,

@@ -14,10 +14,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Total
-from gatepost.database.conditions import HasTerm, has_term
-from gatepost.database.filter import Filter, read_first
-from gatepost.database.listing import Listing
-from gatepost.database.order import Sort
+from gatepost.database.lists.conditions import HasTerm, has_term
+from gatepost.database.lists.filter import Filter, read_first
+from gatepost.database.lists.listing import Listing
+from gatepost.database.lists.order import Sort
 from gatepost.database.schema import (
     keys,
 )

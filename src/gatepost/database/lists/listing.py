@@ -21,10 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import APIKey
-from gatepost.database.conditions import Ends, HasTerm, has_term, ordered_expiry
-from gatepost.database.filter import Condition, Filter, listed, read_first
-from gatepost.database.idle import OfIndex, ordered_use, walked
-from gatepost.database.order import Place, Sort
+from gatepost.database.lists.conditions import Ends, HasTerm, has_term, ordered_expiry
+from gatepost.database.lists.filter import Condition, Filter, listed, read_first
+from gatepost.database.lists.idle import OfIndex, ordered_use, walked
+from gatepost.database.lists.order import Place, Sort
 from gatepost.database.schema import (
     NEVER,
     as_key,
