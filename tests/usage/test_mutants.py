@@ -125,7 +125,7 @@ MUTANTS = [
     Mutant(
         "usage of another project's keys told",
         "keys/usage.py",
-        "    if authority.actor.project is not None and found is not None:\n        raise found\n",
+        "    if authority.bounds and found is not None:\n        raise found\n",
         "",
         f"{USAGE}::test_an_actor_sees_the_usage_of_the_keys_that_it_reaches",
     ),

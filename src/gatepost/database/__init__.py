@@ -3,9 +3,6 @@ SQLAlchemy; of the others it knows `base`.
 """
 
 from gatepost.database.changes import Change as Change
-from gatepost.database.changes import Creation as Creation
-from gatepost.database.changes import Standing as Standing
-from gatepost.database.changes import creation_detail as creation_detail
 from gatepost.database.database import READ_MAX as READ_MAX
 from gatepost.database.database import Database as Database
 from gatepost.database.database import Event as Event
@@ -16,6 +13,7 @@ from gatepost.database.lists import Ends as Ends
 from gatepost.database.lists import Filter as Filter
 from gatepost.database.lists import Idle as Idle
 from gatepost.database.lists import Listing as Listing
+from gatepost.database.lists import Named as Named
 from gatepost.database.lists import Place as Place
 from gatepost.database.lists import Sort as Sort
 from gatepost.database.lists import ends_of as ends_of
@@ -23,6 +21,10 @@ from gatepost.database.log import NEWEST as NEWEST
 from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.quotas import Leased as Leased
+from gatepost.database.standing import Creation as Creation
+from gatepost.database.standing import KeyEdit as KeyEdit
+from gatepost.database.standing import Standing as Standing
+from gatepost.database.standing import creation_detail as creation_detail
 from gatepost.database.usage import UsageBatch as UsageBatch
 from gatepost.database.usage import UsagePage as UsagePage
 from gatepost.database.usage import UsageTables as UsageTables
