@@ -18,6 +18,8 @@ from gatepost.base.secret import SecretFormat, checksum
 ID = "4fT0aK9sQ2Lm"
 SECRET = SecretFormat([bytes(32)]).make(ID, bytes(range(20)))
 
+OF_ENVIRONMENTS = [SecretFormat([bytes(32)]).make(ID, bytes(range(20)), each) for each in ("live", "test")]
+
 LEAKS = {
     "alone": SECRET,
     "quoted": f'key = "{SECRET}"',
@@ -45,6 +47,8 @@ NO_LEAKS = {
     "a longer id": SECRET.replace(ID, ID + "A"),
     "a dash for an underscore": SECRET.replace("_", "-"),
     "its hint": "gp_4fT0...wxyz",
+    "an environment that there is not": SECRET.replace("gp_", "gp_demo_"),
+    "two environments": OF_ENVIRONMENTS[0].replace("gp_", "gp_test_"),
 }
 
 Finder = Callable[[str, str], Sequence[str]]
@@ -124,6 +128,12 @@ def test_a_secret_is_found_whole_wherever_it_leaks(find: Finder) -> None:
     missed = [name for name, text in LEAKS.items() if set(find(secret_pattern(), text)) != {SECRET}]
     assert missed == []
     assert len(find(secret_pattern(), LEAKS["two in a line"])) == 2
+
+
+@pytest.mark.parametrize("secret", OF_ENVIRONMENTS)
+def test_a_secret_of_an_environment_is_found_whole_as_any_other(find: Finder, secret: str) -> None:
+    texts = [text.replace(SECRET, secret) for text in LEAKS.values()]
+    assert [text for text in texts if set(find(secret_pattern(), text)) != {secret}] == []
 
 
 def test_what_is_no_secret_is_not_found(find: Finder) -> None:

@@ -32,6 +32,7 @@ NAMES = (
     "outage",
     "mixed",
     "creates",
+    "selection",
     "deactivate",
     "deactivate_alone",
     "growth",

@@ -56,6 +56,7 @@ from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.keys import APIKeys as APIKeys
+from gatepost.keys import Selection as Selection
 from gatepost.limits import LimitState as LimitState
 from gatepost.probes import AuditEndpoint as AuditEndpoint
 from gatepost.probes import Readiness as Readiness

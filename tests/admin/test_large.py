@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost import APIKeys
 from gatepost.database.connecting.engine import changing
-from gatepost.database.listing import Listing
+from gatepost.database.lists.listing import Listing
 from tests.admin.api.site import ALL, Caller, site_of
 from tests.admin.work import counted
 

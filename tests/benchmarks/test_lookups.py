@@ -12,7 +12,7 @@ from benchmarks.counting import RedisCommands, counted_statements
 from benchmarks.in_process import answering
 from benchmarks.measured import Table
 from benchmarks.rounds import Plan
-from benchmarks.scenarios import cold, creates, mixed, outage, redis_hit, refused, stampede
+from benchmarks.scenarios import cold, creates, mixed, outage, redis_hit, refused, selection, stampede
 from redis.asyncio import Redis
 
 from benchmarks import stock
@@ -126,6 +126,12 @@ async def test_keys_are_made_at_once_and_one_after_another(only_sqlite: None) ->
     (table,) = await creates.measure(PLAN)
     assert by_name(table) == {creates.TOGETHER: 1, creates.ALONE: 1}
     assert [each.limit for each in table.ratios] == [None], "it is for PostgreSQL"
+
+
+async def test_a_selection_is_shown_and_switched_as_by_ids(only_sqlite: None) -> None:
+    (table,) = await selection.measure(PLAN)
+    assert by_name(table) == {selection.PREVIEW: 1, selection.BY_SELECTION: 1, selection.BY_IDS: 1}
+    assert [each.limit for each in table.ratios] == [None]
 
 
 async def test_a_stampede_costs_gatepost_one_mget_and_one_select() -> None:

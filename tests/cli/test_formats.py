@@ -78,7 +78,7 @@ def test_the_columns_of_csv_are_the_members_of_json_that_a_cell_can_hold() -> No
     head, row = csv.reader(io.StringIO(written("csv", one)))
     assert tuple(head) == EXPORTED
     moment = "2030-01-01T00:00:00+00:00"
-    assert row == [one.id, "acme", "x", "A B", "false", moment, moment, moment, "", "", "gp_4fT0...abcd"]
+    assert row == [one.id, "acme", "x", "A B", "false", moment, moment, moment, "", "", "", "", "", "gp_4fT0...abcd"]
     for allow, cell in ((("10.0.0.0/8", "2001:db8::/32"), "10.0.0.0/8 2001:db8::/32"), ((), "nowhere")):
         (told,) = csv.DictReader(io.StringIO(written("csv", key(allow=allow))))
         assert told["allow"] == cell
@@ -118,7 +118,7 @@ def test_what_is_left_out_or_empty_is_the_default() -> None:
     ):
         assert read("jsonl", text) == [plain]
     assert read("csv", f"digest,description\n{DIGEST},x\n") == [plain]
-    assert read("csv", f"{','.join(IMPORTED)}\r\n{DIGEST},x,,,,,,,\r\n") == [plain]
+    assert read("csv", f"{','.join(IMPORTED)}\r\n{DIGEST},x,,,,,,,,,,\r\n") == [plain]
 
 
 def test_a_mark_of_the_byte_order_and_empty_lines_are_no_matter() -> None:

@@ -132,7 +132,7 @@ def test_a_key_expires_a_span_from_now(answer: Answer, span: str, length: timede
         (("rotate", "ID", "--grace", "31d"), ("bad_input", "max_grace")),
         (("rotate", "ID", "--grace", "2h", "--max-grace", "1h"), ("bad_input", "0 to 3600")),
         (("rotate", "ID", "--grace", "2h", "--max-grace", "soon"), ("bad_input", "--max-grace 'soon'")),
-        (("deactivate",), ("usage", "ID")),
+        (("deactivate",), ("bad_input", "Name keys by their ids, or by what they are")),
         (("deactivate", "ID", "--nonsense"), ("usage", "--nonsense")),
         (("delete", "ID"), ("bad_input", "--yes")),
         (("lst",), ("usage", "Did you mean 'list'?")),

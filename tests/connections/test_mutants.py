@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         "the list is lost on its way through Redis",
         "base/record.py",
-        "    return (*head, created, updated, key_expires, secret_expires, allow, limits), as_of",
-        "    return (*head, created, updated, key_expires, secret_expires, None, limits), as_of",
+        "    return tuple(told), as_of",
+        "    return (*told[:_ALLOW], None, *told[_LIMITS:]), as_of",
         "tests/pure/test_record.py::test_a_row_that_went_through_redis_is_the_same_record",
     ),
     Mutant(
@@ -138,7 +138,7 @@ MUTANTS = [
     Mutant(
         "a key that is bound unbinds itself",
         "keys/editing.py",
-        "        authority.check_addresses(after.allow)\n",
+        "            authority.check_addresses(after.allow)\n",
         "",
         ESCALATION,
     ),

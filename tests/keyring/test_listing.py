@@ -11,8 +11,8 @@ from sqlalchemy import text, update
 
 from gatepost import Actor, APIKey, APIKeys, BadInputError, ImportedKey, KeyNotFoundError, State, Total
 from gatepost.base import new_id
-from gatepost.database import counting, listing
 from gatepost.database.connecting.engine import changing
+from gatepost.database.lists import counting, listing
 from gatepost.database.schema import search_terms as terms
 from gatepost.database.schema import tables
 from gatepost.keys import importing, making
@@ -232,9 +232,9 @@ async def test_more_changes_by_hand_than_a_list_catches_up_with_are_found_all_th
     assert await found(made[2]) == {made[2]}
     assert await found("ter") == set()
     assert {key.id for key in await all_pages(keys, limit=3, permission="FILE_UPLOAD")} == set(made)
-    assert not await keys._database._terms_are_current()
+    assert not await keys._database.terms_are_current()
     await keys.create_schema()
-    assert await keys._database._terms_are_current()
+    assert await keys._database.terms_are_current()
     assert await found("after number3") == {made[3]}
 
 
@@ -246,7 +246,7 @@ async def test_keys_from_before_there_were_terms_are_found_once_the_tables_are_m
         await connection.commit()
     assert [key.id for key in (await keys.list(search="old", permission="DIR_MOVE")).items] == [issued.key.id]
     await keys.create_schema()
-    assert await keys._database._terms_are_current()
+    assert await keys._database.terms_are_current()
     assert [key.id for key in (await keys.list(search="old", permission="DIR_MOVE")).items] == [issued.key.id]
 
 

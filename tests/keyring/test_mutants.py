@@ -14,12 +14,120 @@ ANEW = f"{RULES}::test_what_an_acting_key_may_do_is_read_anew_in_each_change[sql
 OLD_SECRET = f"{RULES}::test_an_older_secret_gets_nobody_one_that_lives_longer"
 GRACE = "tests/keyring/test_old_secret.py"
 LISTS = "tests/keyring/test_listing.py"
+ESTATE = "tests/keyring/test_estate.py"
+IMPORTED = f"{ESTATE}::test_an_imported_key_is_refused_in_the_other_environment_from_memory_too[sqlite]"
+SELECTIONS = "tests/keyring/test_selections.py"
 AT_ONCE = "tests/keyring/test_at_once.py"
 ONE_KEY = f"{AT_ONCE}::test_one_key_changed_several_times_at_once_has_an_event_of_each_and_none_by_hand"
 TOGETHER = f"{AT_ONCE}::test_keys_made_at_once_are_made_in_one_transaction_with_a_seq_and_an_event_each"
 VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
 
 MUTANTS = [
+    Mutant(
+        "a key of the other environment is looked up, though its text says so",
+        "keys/judging.py",
+        "if of_another_environment(presented.environment, parts.settings.environment):",
+        "if False:",
+        f"{ESTATE}::test_a_process_refuses_the_keys_of_the_other_environment_without_io[sqlite]",
+    ),
+    Mutant(
+        "an imported key of the other environment is a record as any other",
+        "base/record.py",
+        "        return OutsideRecord(row, as_of, until)\n",
+        "        pass\n",
+        IMPORTED,
+    ),
+    Mutant(
+        "a record of the other environment is judged as any other",
+        "base/decision.py",
+        "        return Outcome.ENVIRONMENT_DENIED\n",
+        "        pass\n",
+        IMPORTED,
+    ),
+    Mutant(
+        "an environment that is not under the HMAC",
+        "base/secret.py",
+        "hmac.new(key, begin.encode(), _sha256)",
+        "hmac.new(key, self.prefix.encode(), _sha256)",
+        "tests/pure/test_secret.py::test_a_secret_says_which_environment_its_key_is_for_and_its_hmac_is_over_that",
+    ),
+    Mutant(
+        "a rotation loses the environment",
+        "keys/rotating.py",
+        "environment=before.environment",
+        "environment=None",
+        f"{ESTATE}::test_a_process_refuses_the_keys_of_the_other_environment_without_io[sqlite]",
+    ),
+    Mutant(
+        "an actor of one environment reaches the other",
+        "rules/authority.py",
+        """"environment": self.actor.environment}""",
+        """"environment": None}""",
+        f"{ESTATE}::test_an_actor_of_one_environment_reaches_only_its_keys_and_makes_no_others[sqlite]",
+    ),
+    Mutant(
+        "a key of one environment makes one for the other",
+        "keys/making.py",
+        """        authority.check_environment(row["environment"])\n""",
+        "",
+        f"{ESTATE}::test_an_actor_of_one_environment_reaches_only_its_keys_and_makes_no_others[sqlite]",
+    ),
+    Mutant(
+        "a key that changes its own owner",
+        "keys/editing.py",
+        "                authority.check_terms(before, name)\n",
+        "                pass\n",
+        f"{ESTATE}::test_a_key_cannot_change_its_own_owner_and_metadata[sqlite]",
+    ),
+    Mutant(
+        "an edit of an owner is not waited for",
+        "keys/editing.py",
+        "    if any(getattr(before, name) != getattr(after, name) for name in _TERMS):\n",
+        "    if before.limits != after.limits:\n",
+        f"{ESTATE}::test_an_edit_of_owner_or_metadata_waits_for_every_worker",
+    ),
+    Mutant(
+        "metadata with a name that stands twice",
+        "base/metadata.py",
+        "        if len(found) != len(members):\n",
+        "        if False:\n",
+        "tests/pure/test_metadata.py::test_what_is_typed_is_held_to_the_same",
+    ),
+    Mutant(
+        "a selection of all keys",
+        "keys/given/selection.py",
+        "        if not self.conditions:\n",
+        "        if False:\n",
+        f"{SELECTIONS}::test_a_selection_of_all_keys_or_of_too_many_is_refused[sqlite]",
+    ),
+    Mutant(
+        "a selection of too many keys",
+        "database/changes.py",
+        "        if len(found) > most:\n",
+        "        if False:\n",
+        f"{SELECTIONS}::test_a_selection_of_all_keys_or_of_too_many_is_refused[sqlite]",
+    ),
+    Mutant(
+        "a selection beyond what the actor reaches",
+        "keys/change.py",
+        "fitting = within(authority, self.choice)",
+        "fitting = self.choice",
+        f"{SELECTIONS}::test_an_actor_changes_only_what_it_reaches_and_may_change[sqlite]",
+    ),
+    Mutant(
+        "a preview that changes keys",
+        "keys/change.py",
+        "if by_fate.changed and not preview:",
+        "if by_fate.changed:",
+        f"{SELECTIONS}::test_a_selection_has_the_keys_that_the_list_has[sqlite-20000]",
+    ),
+    Mutant(
+        "a selection that asks for the rarest term alone",
+        "database/lists/selecting.py",
+        "(has_term(each, keys.c.id) for each in conditions if each != found_by)",
+        "()",
+        f"{SELECTIONS}::test_a_selection_has_the_keys_that_the_list_has[sqlite-20000]",
+    ),
     Mutant(
         "a key made with more than its maker has",
         "keys/making.py",
@@ -30,7 +138,7 @@ MUTANTS = [
     Mutant(
         "permissions added that the actor lacks",
         "keys/editing.py",
-        "    authority.check_grant(_given(before, after))\n",
+        "        authority.check_grant(_given(before, after))\n",
         "",
         ESCALATION,
     ),
@@ -51,8 +159,8 @@ MUTANTS = [
     Mutant(
         "a stronger key switched on",
         "keys/switching.py",
-        "lambda authority, key: authority.check_hand_out(key)",
-        "lambda authority, key: None",
+        "    authority.check_hand_out(key)\n",
+        "",
         ESCALATION,
     ),
     Mutant(
@@ -82,15 +190,15 @@ MUTANTS = [
     Mutant(
         "another project's keys listed",
         "keys/listing.py",
-        "return replace(wanted, project=own) if wanted.project in (None, own) else None",
-        "return wanted",
+        "        wanted = replace(wanted, project=own)\n",
+        "        pass\n",
         STRANGERS,
     ),
     Mutant(
         "another project's audit log told",
         "keys/log.py",
-        "project=project if own is None else own,\n        kind",
-        "project=project,\n        kind",
+        "**{**asked, **bounds},",
+        "**asked,",
         STRANGERS,
     ),
     Mutant(
@@ -133,8 +241,8 @@ MUTANTS = [
     Mutant(
         "the older secret in use ended without force",
         "keys/rotating.py",
-        "lambda authority, key: authority.check_own_secret(key, force=force)",
-        "lambda authority, key: None",
+        "        authority.check_own_secret(key, force=force)\n",
+        "",
         f"{GRACE}::test_only_who_manages_a_key_ends_its_grace_and_only_with_force_the_own[sqlite]",
     ),
     Mutant(

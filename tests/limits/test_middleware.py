@@ -274,6 +274,35 @@ async def test_a_middleware_may_limit_all_each_project_and_each_key(here: APIKey
     assert response.json()["violated-policies"] == ["site", "each"]
 
 
+async def test_the_keys_of_an_owner_share_its_limit_and_keys_of_nobody_have_none(here: APIKeys) -> None:
+    app = APIKeyMiddleware(
+        well, here, limits={"owner": [Rate(4, per=HOUR, name="owner"), Quota(9, per="day", name="of-owner")]}
+    )
+    one = (await here.create("a key", owner="ann", project="acme")).secret
+    two = (await here.create("a key", owner="ann", limits=[Rate(3, per=HOUR, name="own")])).secret
+    three = (await here.create("a key", owner="bob")).secret
+    nobodys = (await here.create("a key")).secret
+    assert await statuses(app, one, 2) == [204, 204]
+    assert await statuses(app, two, 3) == [204, 204, 429], "they share an owner, whatever their project"
+    assert await statuses(app, three, 1) == [204]
+    assert await statuses(app, nobodys, 12) == [204] * 12
+    free = await asked(app, nobodys)
+    assert "ratelimit-policy" not in free.headers, "it is bound by none"
+    response = await asked(app, one)
+    assert response.json()["violated-policies"] == ["owner"]
+    assert response.headers["ratelimit-policy"].startswith('"owner";q=4')
+
+
+async def test_a_key_that_is_handed_over_counts_with_its_new_owner_at_once(here: APIKeys) -> None:
+    app = APIKeyMiddleware(well, here, limits={"owner": [Rate(2, per=HOUR, name="owner")]})
+    issued = await here.create("a key", owner="ann")
+    assert await statuses(app, issued.secret, 3) == [204, 204, 429]
+    await here.update(issued.key.id, owner="bob")
+    assert await statuses(app, issued.secret, 3) == [204, 204, 429]
+    await here.update(issued.key.id, owner=None)
+    assert await statuses(app, issued.secret, 3) == [204] * 3
+
+
 @pytest.mark.parametrize(
     ("limits", "told"),
     [

@@ -22,6 +22,9 @@ def row(**changes: Any) -> Row:
         "secret_expires": None,
         "allow": None,
         "limits": None,
+        "owner": None,
+        "environment": None,
+        "metadata": None,
     }
     assert changes.keys() <= columns.keys()
     return list((columns | changes).values())

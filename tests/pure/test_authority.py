@@ -3,7 +3,7 @@
 import pytest
 
 from gatepost import AccessDeniedError, Actor, ForceNeededError, KeyNotFoundError
-from gatepost.database.changes import Standing
+from gatepost.database.standing import Standing
 from gatepost.rules.authority import Authority
 
 

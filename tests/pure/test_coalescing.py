@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatepost.base.coalescing import Coalescer
+from gatepost.base.waiting.coalescing import Coalescer
 from tests.eager import eager
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32

@@ -15,9 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.authentication import AuthCredentials, BaseUser
 
-from gatepost.base.decision import of_another_address
-from gatepost.base.models import APIKey, EditedKey, Propagation
-from gatepost.base.record import Absent, BoundedRecord, Credentials, Record, decode, from_payload, to_payload
+from gatepost.base.decision import decide, of_another_address
+from gatepost.base.models import APIKey, EditedKey, Outcome, Propagation
+from gatepost.base.record import (
+    Absent,
+    BoundedRecord,
+    Credentials,
+    LimitedRecord,
+    OutsideRecord,
+    Record,
+    decode,
+    from_payload,
+    to_payload,
+)
 from tests.pure.records import CREATED, record, row
 
 moments = st.floats(0, 4e9)
@@ -33,6 +43,9 @@ rows = st.builds(
     key_expires=st.none() | moments,
     secret_expires=st.none() | moments,
     allow=st.none() | st.sampled_from(["[]", '["10.0.0.0/8","2001:db8::/32"]']),
+    owner=st.none() | st.text(min_size=1, max_size=10),
+    environment=st.sampled_from([None, "live", "test"]),
+    metadata=st.none() | st.sampled_from(['{"plan":"pro"}', '{"é":[1,2.5,null]}']),
 )
 
 
@@ -108,6 +121,54 @@ def test_a_record_weighs_little(changes: dict[str, Any], moments: int) -> None:
     weight = sum(map(sys.getsizeof, [found, *own.values()]))
     text = len(found.id) + len(found.description)
     assert weight <= 112 + 33 + 2 + 8 * moments + text, "itself, and one bytes object"
+
+
+@pytest.mark.parametrize("changes", [{}, {"updated": CREATED + 1}, {"key_expires": CREATED + 2}])
+def test_owner_environment_and_metadata_weigh_what_they_are_and_nothing_where_there_is_none(
+    changes: dict[str, Any],
+) -> None:
+    bare, told = record(**changes), record(**changes, owner="ann", environment="test", metadata='{"plan":"pro"}')
+    assert (bare.owner, bare.environment, bare.metadata) == (None, None, {})
+    assert (told.owner, told.environment, told.metadata) == ("ann", "test", {"plan": "pro"})
+    for name in ("id", "description", "created_at", "updated_at", "expires_at", "active"):
+        assert getattr(bare, name) == getattr(told, name)
+    assert len(told._content) - len(bare._content) == len('["ann","test"]{"plan":"pro"}') + 8
+    assert record(**changes, metadata='{"a":1}').owner is None
+    assert record(**changes, owner="ann").metadata == {}
+
+
+def test_what_a_request_does_to_metadata_no_other_request_sees() -> None:
+    found = record(metadata='{"plan":"pro"}')
+    found.metadata["plan"] = "free"  # type: ignore[index]
+    assert found.metadata == {"plan": "pro"}
+
+
+def test_metadata_that_somebody_has_broken_by_hand_is_none_and_spoils_nothing_else() -> None:
+    found = record(owner="ann", metadata="{nonsense", description="a key")
+    assert (found.owner, found.metadata, found.description) == ("ann", {}, "a key")
+
+
+@pytest.mark.parametrize(
+    ("of_key", "of_process", "is_outside"),
+    [
+        ("test", "live", True),
+        ("live", "test", True),
+        ("live", "live", False),
+        (None, "live", False),
+        ("test", None, False),
+        ("nonsense", "live", True),
+    ],
+)
+def test_a_key_of_another_environment_is_no_hit_and_never_valid(
+    of_key: str | None, of_process: str | None, is_outside: bool
+) -> None:
+    found = decode(row(environment=of_key), 1, 1e9, of_process)
+    assert isinstance(found, Record)
+    assert (type(found) is OutsideRecord) is is_outside
+    assert (found.usable_until == -math.inf) is is_outside
+    assert (decide(found, CREATED) is Outcome.ENVIRONMENT_DENIED) is is_outside
+    assert found.active
+    assert not isinstance(found, LimitedRecord)
 
 
 def test_records_as_of_one_seq_share_it() -> None:

@@ -89,6 +89,21 @@ def test_secrets_are_those_that_the_design_tells_of(prefix: str, key_id: str, ra
     assert SecretFormat([server_key], prefix).make(key_id, random) == made_elsewhere(server_key, prefix, key_id, random)
 
 
+@given(prefixes, ids, randoms, server_keys, st.sampled_from(["live", "test"]))
+def test_a_secret_says_which_environment_its_key_is_for_and_its_hmac_is_over_that(
+    prefix: str, key_id: str, random: bytes, server_key: bytes, environment: str
+) -> None:
+    form = SecretFormat([server_key], prefix)
+    secret = form.make(key_id, random, environment)
+    assert secret == made_elsewhere(server_key, f"{prefix}_{environment}", key_id, random)
+    assert form.key_id(secret.encode()) == form.id_in(secret.encode()) == key_id
+    assert form.environment_in(secret.encode()) == environment
+    assert form.environment_in(form.make(key_id, random).encode()) is None
+    other = {"live": "test", "test": "live"}[environment]
+    for moved in (secret.replace(f"_{environment}_", f"_{other}_", 1), secret.replace(f"_{environment}_", "_", 1)):
+        assert not form.is_genuine(sealed(moved[:-6].encode())), "nobody moves a secret to another environment"
+
+
 @pytest.mark.parametrize(
     ("prefix", "key_id", "random", "server_key", "secret"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gatepost.base.timeout import LATE_PART, TICKS, Timeout
+from gatepost.base.waiting.timeout import LATE_PART, TICKS, Timeout
 from tests.simulation.world import Process, World
 
 SECONDS = 0.1

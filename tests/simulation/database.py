@@ -29,9 +29,9 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
-from gatepost.database.changes import Standing
 from gatepost.database.database import Event, Position, Reading
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
+from gatepost.database.standing import KeyEdit, Standing
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
@@ -329,12 +329,16 @@ class Change:
 
         await self._write("DELETE", delete)
 
-    async def update_key(self, key: APIKey, values: Mapping[str, Any], _detail: Mapping[str, Any]) -> None:
-        """Set columns of one key."""
+    async def update_keys(self, edits: Sequence[KeyEdit]) -> None:
+        """Set columns of keys."""
 
         def update() -> None:
-            self._transaction.keys[key.id] = replace(self._transaction.keys[key.id], **values, updated_at=self.now)
-            self._note_key(key.id)
+            for edit in edits:
+                key_id = edit.before.id
+                self._transaction.keys[key_id] = replace(
+                    self._transaction.keys[key_id], **edit.values, updated_at=self.now
+                )
+                self._note_key(key_id)
 
         await self._write("UPDATE", update)
 
@@ -681,4 +685,7 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         None if secret.expires_at is None else secret.expires_at.timestamp(),
         key.allow,
         key.limits,
+        None,
+        None,
+        None,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gatepost.base.errors import UnavailableError
-from gatepost.base.timeout import Timeout
+from gatepost.base.waiting.timeout import Timeout
 from tests.simulation.world import Process, World
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gatepost.base.timeout import Timeout
+from gatepost.base.waiting.timeout import Timeout
 from tests.simulation.world import Process, World
 
 VALUES_KEPT = 40

@@ -125,7 +125,7 @@ MUTANTS = [
     Mutant(
         "usage of another project's keys told",
         "keys/usage.py",
-        "    if authority.actor.project is not None and found is not None:\n        raise found\n",
+        "    if authority.bounds and found is not None:\n        raise found\n",
         "",
         f"{USAGE}::test_an_actor_sees_the_usage_of_the_keys_that_it_reaches",
     ),
@@ -137,10 +137,18 @@ MUTANTS = [
         f"{USAGE}::test_old_days_become_months_and_old_months_go_and_no_total_changes_before_that[sqlite]",
     ),
     Mutant(
-        "young keys taken for stale", "database/idle.py", "of.c.created_at <= moment_in(-self.seconds)", "true()", LISTS
+        "young keys taken for stale",
+        "database/lists/idle.py",
+        "of.c.created_at <= moment_in(-self.seconds)",
+        "true()",
+        LISTS,
     ),
     Mutant(
-        "a list by last use in the wrong order", "database/idle.py", "at.desc(), key_id.desc()", "at, key_id", LISTS
+        "a list by last use in the wrong order",
+        "database/lists/idle.py",
+        "at.desc(), key_id.desc()",
+        "at, key_id",
+        LISTS,
     ),
 ]
 

@@ -38,11 +38,11 @@ class Limiting:
             keys.note_limits()
         self._refusal_log = refusal_log
         self.binds_all = bool(self._policies)
-        """Whether a key has limits that has none of its own."""
+        """Whether a key may have limits that has none of its own."""
 
     def binds(self, key: Record | None) -> bool:
         """Whether a request with that key takes from any limit. `None` = nobody's."""
-        return key is not None and (self.binds_all or type(key) is LimitedRecord)
+        return key is not None and (type(key) is LimitedRecord or (self.binds_all and self._policies.bind(key)))
 
     def take_one(self, key: Record, scope: Scope) -> RequestLimits | None:
         """As `take`, where one quota is all there is to take from and has units left here; else `None`. No I/O."""

@@ -63,10 +63,10 @@ class APIKeyMiddleware:
     challenge of a 401. `on_error(scope, problem)`: answers another ASGI app to refuse with, or `None` for the usual
     response; may be async. `trusted_proxies`, `header`: whose word on where a request is from is believed, as for
     `Addresses`; none = the connection's peer is the client. `limits`: how much may be used beside what keys' own limits
-    say, by whose requests count together: `{"project": [Rate(1000, per=60)], "all": [...], "key": [...]}`.
-    `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`, where the
-    key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app might take
-    for one of them is one.
+    say, by whose requests count together: `{"project": [Rate(1000, per=60)], "owner": [...], "all": [...], "key":
+    [...]}`. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`,
+    where the key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app
+    might take for one of them is one.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch

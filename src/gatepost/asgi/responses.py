@@ -50,6 +50,9 @@ _TABLE: Mapping[Outcome, _Line] = {
         HTTPStatus.FORBIDDEN, "The API key may not be used from this address.", WEBSOCKET_FORBIDDEN
     ),
     Outcome.PROJECT_DENIED: _Line(HTTPStatus.FORBIDDEN, "The API key belongs to another project.", WEBSOCKET_FORBIDDEN),
+    Outcome.ENVIRONMENT_DENIED: _Line(
+        HTTPStatus.FORBIDDEN, "The API key is for another environment.", WEBSOCKET_FORBIDDEN
+    ),
     Outcome.LIMIT_EXCEEDED: _Line(
         HTTPStatus.TOO_MANY_REQUESTS, "The API key has used up one of its limits.", WEBSOCKET_TRY_AGAIN_LATER
     ),

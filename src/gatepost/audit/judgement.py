@@ -19,7 +19,7 @@ class Judgement(StrEnum):
     OLD = "old"
     """From before the change, and may be so still: nobody was told otherwise."""
     UNDECIDED = "undecided"
-    """The worker could not tell (`Outcome.UNAVAILABLE`), which is no wrong answer."""
+    """The worker could not tell (`Outcome.UNAVAILABLE`), or is of another environment than the key: no wrong answer."""
     ACCEPTED = "accepted"
     """Violation: a secret that is refused is let in."""
     REFUSED = "refused"
@@ -70,7 +70,7 @@ class Circumstances:
 def judge(answer: Answer, truth: Outcome, seq: int, bound: Bound | None) -> Judgement:
     """What `answer` is, where the database said `truth` before and after it was given, and `seq` was the last change of
     that key all the time."""
-    if answer.as_of is None or answer.outcome is Outcome.UNAVAILABLE:
+    if answer.as_of is None or answer.outcome in (Outcome.UNAVAILABLE, Outcome.ENVIRONMENT_DENIED):
         return Judgement.UNDECIDED
     accepted, good = answer.outcome is Outcome.VALID, truth is Outcome.VALID
     if accepted == good and answer.as_of >= seq:

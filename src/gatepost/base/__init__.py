@@ -4,9 +4,9 @@ from gatepost.base.actor import Actor as Actor
 from gatepost.base.actor import ActorKind as ActorKind
 from gatepost.base.clock import Clock as Clock
 from gatepost.base.clock import boot_clock as boot_clock
-from gatepost.base.coalescing import Coalescer as Coalescer
 from gatepost.base.decision import decide as decide
 from gatepost.base.decision import of_another_address as of_another_address
+from gatepost.base.decision import of_another_environment as of_another_environment
 from gatepost.base.decision import of_another_project as of_another_project
 from gatepost.base.errors import AccessDeniedError as AccessDeniedError
 from gatepost.base.errors import BadInputError as BadInputError
@@ -55,10 +55,17 @@ from gatepost.base.limits import limits_of_json as limits_of_json
 from gatepost.base.limits import limits_of_stored as limits_of_stored
 from gatepost.base.limits import readable_limits as readable_limits
 from gatepost.base.limits import stored_limits as stored_limits
+from gatepost.base.metadata import METADATA_BYTES_MAX as METADATA_BYTES_MAX
+from gatepost.base.metadata import checked_metadata as checked_metadata
+from gatepost.base.metadata import metadata_of as metadata_of
+from gatepost.base.metadata import metadata_of_json as metadata_of_json
+from gatepost.base.metadata import metadata_text as metadata_text
 from gatepost.base.models import ACTOR_ID_MAX as ACTOR_ID_MAX
 from gatepost.base.models import ACTOR_MAX as ACTOR_MAX
 from gatepost.base.models import ADDRESS_MAX as ADDRESS_MAX
 from gatepost.base.models import DESCRIPTION_MAX as DESCRIPTION_MAX
+from gatepost.base.models import ENVIRONMENT_MAX as ENVIRONMENT_MAX
+from gatepost.base.models import ENVIRONMENTS as ENVIRONMENTS
 from gatepost.base.models import EVENT_KINDS as EVENT_KINDS
 from gatepost.base.models import EXPIRES_WITHIN_MAX as EXPIRES_WITHIN_MAX
 from gatepost.base.models import EXPIRING_SECONDS as EXPIRING_SECONDS
@@ -70,6 +77,7 @@ from gatepost.base.models import YEAR_MIN as YEAR_MIN
 from gatepost.base.models import APIKey as APIKey
 from gatepost.base.models import ChangeEvent as ChangeEvent
 from gatepost.base.models import EditedKey as EditedKey
+from gatepost.base.models import Environment as Environment
 from gatepost.base.models import EventKind as EventKind
 from gatepost.base.models import ImportedKey as ImportedKey
 from gatepost.base.models import Issued as Issued
@@ -96,6 +104,7 @@ from gatepost.base.record import BoundedRecord as BoundedRecord
 from gatepost.base.record import Credentials as Credentials
 from gatepost.base.record import Found as Found
 from gatepost.base.record import LimitedRecord as LimitedRecord
+from gatepost.base.record import OutsideRecord as OutsideRecord
 from gatepost.base.record import Record as Record
 from gatepost.base.record import Row as Row
 from gatepost.base.record import decode as decode
@@ -120,7 +129,6 @@ from gatepost.base.text import NOTHING as NOTHING
 from gatepost.base.text import checked_line as checked_line
 from gatepost.base.text import is_line as is_line
 from gatepost.base.text import tidy_line as tidy_line
-from gatepost.base.timeout import Timeout as Timeout
 from gatepost.base.usage import NEVER_USED as NEVER_USED
 from gatepost.base.usage import ROUTE_MAX as ROUTE_MAX
 from gatepost.base.usage import SECRET_ID_BYTES as SECRET_ID_BYTES
@@ -131,3 +139,5 @@ from gatepost.base.usage import SecretState as SecretState
 from gatepost.base.usage import Usage as Usage
 from gatepost.base.usage import Use as Use
 from gatepost.base.usage import secret_id as secret_id
+from gatepost.base.waiting import Coalescer as Coalescer
+from gatepost.base.waiting import Timeout as Timeout

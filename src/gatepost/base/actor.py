@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from gatepost.base.errors import BadInputError
-from gatepost.base.models import APIKey
+from gatepost.base.models import ENVIRONMENTS, APIKey
 
 
 class ActorKind(StrEnum):
@@ -34,10 +34,11 @@ class Actor:
     IP address, a host; `None` = not known.
 
     `permissions`: what the actor holds; left out, nothing, and every verb refuses it. `project`: the only one whose
-    keys the actor reaches; `None` = all, with what `permissions` allow. `operator=True`: whom nothing limits; it goes
-    with neither of them. `at_shell`: an operator at a shell. `key_id`: the key that acts, where one does: what it may
-    do is read anew in each change, and is no more than `permissions`. `digest`: of the secret that it acts with (32
-    bytes), which must still be good then; `None` = not asked.
+    keys the actor reaches; `None` = all, with what `permissions` allow. `environment`: likewise, `live` or `test`; what
+    the actor makes is for it too. `operator=True`: whom nothing limits; it goes with none of them. `at_shell`: an
+    operator at a shell. `key_id`: the key that acts, where one does: what it may do is read anew in each change, and is
+    no more than `permissions`. `digest`: of the secret that it acts with (32 bytes), which must still be good then;
+    `None` = not asked.
 
     Raises `BadInputError` for what contradicts itself, and for `permissions` that are no set.
     """
@@ -52,6 +53,7 @@ class Actor:
     at_shell: bool = False
     key_id: str | None = None
     digest: bytes | None = field(default=None, repr=False)
+    environment: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.permissions, Set):  # a str, a list or None may be a mistake that would give more
@@ -64,7 +66,10 @@ class Actor:
         for name in ("operator", "at_shell"):
             if not isinstance(getattr(self, name), bool):
                 raise BadInputError(f"{name} must be True or False, not {getattr(self, name)!r:.50}", name)
+        if self.environment not in (None, *ENVIRONMENTS):
+            raise BadInputError(f"environment must be live, test or None, not {self.environment!r:.50}", "environment")
         limits = {"project": self.project, "permissions": self.permissions or None, "key_id": self.key_id}
+        limits |= {"environment": self.environment}
         given = [name for name, value in limits.items() if value is not None]
         if self.operator and given:
             raise BadInputError(f"An operator is limited by nothing: leave out operator=True, or {' and '.join(given)}")
@@ -83,6 +88,7 @@ class Actor:
             project=key.project,
             permissions=key.permissions,
             digest=digest,
+            environment=key.environment,
         )
 
     @property

@@ -11,6 +11,7 @@ import orjson
 from starlette.authentication import BaseUser
 
 from gatepost.base.limits import NO_LIMITS, Limit, Limits, stored_limits
+from gatepost.base.metadata import metadata_text
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ YEAR_MIN, YEAR_MAX = 1, 9999
 DESCRIPTION_MAX = 200
 PROJECT_MAX = 100
 OWNER_MAX = 100
+ENVIRONMENT_MAX = 10
 ACTOR_MAX = 200
 ACTOR_ID_MAX = 200
 ADDRESS_MAX = 100
@@ -35,6 +37,12 @@ EXPIRES_WITHIN_MAX = 100 * 365 * 86400.0
 """Longest time before its expiry from which on a key may be held for expiring, in seconds: a century."""
 
 
+Environment = Literal["live", "test"]
+"""What a key is for, where an app tells that apart."""
+
+ENVIRONMENTS: Sequence[str] = get_args(Environment)
+
+
 class Outcome(StrEnum):
     """What verifying one secret, or one request, gave. The value is the stable `code` of DESIGN's error table."""
 
@@ -48,6 +56,7 @@ class Outcome(StrEnum):
     ADDRESS_DENIED = "address_denied"
     LIMIT_EXCEEDED = "limit_exceeded"
     PROJECT_DENIED = "project_denied"
+    ENVIRONMENT_DENIED = "environment_denied"
     UNAVAILABLE = "unavailable"
 
 
@@ -79,8 +88,11 @@ class APIKey(BaseUser):
     `id`: 12 base62 characters. `project`: the tenant, `None` = every project. `description`: 1 to 200 characters.
     `permissions`: names of the catalogue. `active`: switched on. `created_at`, `updated_at`: aware, UTC, the database's
     clock. `expires_at`: aware, UTC, `None` = never. `allow`: the networks that it may be used from, in CIDR notation;
-    `None` = anywhere, empty = nowhere. `limits`: how much it may be used; empty = as much as it likes. `hint`: start
-    and last four characters of the current secret. `old_secret`: the one before it, while it still works; `None` =
+    `None` = anywhere, empty = nowhere. `limits`: how much it may be used; empty = as much as it likes. `owner`: who
+    answers for it, a name of the app's own, 1 to 100 characters; `None` = nobody is named. `environment`: `live` or
+    `test`; `None` = either. `metadata`: what the app wants to know of it, a JSON object (`checked_metadata`), empty =
+    nothing; of a request's key it is read out anew each time. `hint`: start and last four characters of the current
+    secret. `old_secret`: the one before it, while it still works; `None` =
     there is none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell
     these three: they are `None` in a request's key.
     """
@@ -95,6 +107,9 @@ class APIKey(BaseUser):
     expires_at: datetime | None
     allow: tuple[str, ...] | None = None
     limits: Limits = NO_LIMITS
+    owner: str | None = None
+    environment: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -115,7 +130,7 @@ class APIKey(BaseUser):
         """24 hex characters that change with every change of the key: what `if_version=` and HTTP's ETag compare."""
         content: list[Any] = [self.id, self.project, self.description, sorted(self.permissions), self.active]
         content += [self.created_at, self.updated_at, self.expires_at]
-        bounds = [self.allow, stored_limits(self.limits)]
+        bounds = [self.allow, stored_limits(self.limits), self.owner, self.environment, metadata_text(self.metadata)]
         while bounds and bounds[-1] is None:
             del bounds[-1]
         return blake2b(orjson.dumps([*content, *bounds]), digest_size=VERSION_BYTES).hexdigest()
@@ -241,15 +256,14 @@ class Total:
 class ChangeEvent:
     """One line of the audit log: what one change did to one key.
 
-    `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`: the key's; `None` = about
-    no single key. `kind`: `created`, `imported`, `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`,
-    `revealed`, `deleted`, `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`:
-    who, and from where; `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a
-    value of `ActorKind`, and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at
-    the shell; `None` = not known: such an event is from before they were kept, and its name proves nothing. `at`:
-    aware, UTC, the database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on;
-    never a secret; `None` = nothing to tell.
-    """
+    `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`, `owner`, `environment`:
+    the key's, as it was before the change; `None` = about no single key, or it has none. `kind`: `created`, `imported`,
+    `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`, `revealed`, `deleted`, `invalidated`, `installed`,
+    or `sql`: changed by hand in the database. `actor`, `address`: who, and from where; `None` = not known. The name is
+    whatever somebody was called: who it was tell `actor_kind`, a value of `ActorKind`, and `actor_id`, the key's id,
+    the person's in the host app, the operator's name, the user's at the shell; `None` = not known: such an event is
+    from before they were kept, and its name proves nothing. `at`: aware, UTC, the database's clock. `detail`: what
+    changed, `{"description": {"old": ..., "new": ...}}` and so on; never a secret; `None` = nothing to tell."""
 
     seq: int
     n: int
@@ -262,6 +276,8 @@ class ChangeEvent:
     address: str | None
     at: datetime
     detail: Mapping[str, Any] | None
+    owner: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +300,7 @@ class Receipt:
     `seq`: number of the committed change, `None` where nothing had to change. `changed`: ids now as asked for;
     `unchanged`: were so already; `unknown`: ids that no key has. Each in the order given, without repeats. `denied`:
     ids that the actor may not change, each with a sentence that says why. `propagation`: whether every worker acts on
-    it.
+    it. `is_preview`: nothing was done; it tells what would be, and `propagation` nothing.
     """
 
     seq: int | None
@@ -293,6 +309,7 @@ class Receipt:
     unknown: Sequence[str]
     propagation: Propagation
     denied: Mapping[str, str] = field(default_factory=dict)
+    is_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,8 +317,8 @@ class ImportedKey:
     """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
 
     `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`, `expires_at`,
-    `allow`, `limits`: as for `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters.
-    """
+    `allow`, `limits`, `owner`, `environment`, `metadata`: as for `APIKeys.create`. `hint`: what people may see of the
+    secret, at most 40 characters."""
 
     digest: bytes = field(repr=False)
     description: str
@@ -311,4 +328,7 @@ class ImportedKey:
     expires_at: datetime | None = None
     allow: Sequence[str] | None = None
     limits: Sequence[Limit] = ()
+    owner: str | None = None
+    environment: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     hint: str = ""

@@ -17,6 +17,7 @@ import orjson
 from starlette.authentication import AuthCredentials
 
 from gatepost.base.limits import NO_LIMITS, Limits, readable_limits
+from gatepost.base.metadata import metadata_of
 from gatepost.base.models import APIKey
 from gatepost.base.networks import Networks, networks_of
 
@@ -28,8 +29,9 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 Row = Sequence[Any]
 """(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires,
-allow, limits): moments are float seconds since the epoch (UTC), `None` = never; `allow` is JSON of the networks that
-the key may be used from, `None` = anywhere; `limits` is what `stored_limits` makes of its limits, `None` = none."""
+allow, limits, owner, environment, metadata): moments are float seconds since the epoch (UTC), `None` = never; `allow`
+is JSON of the networks that the key may be used from, `None` = anywhere; `limits` is what `stored_limits` makes of its
+limits, `None` = none; `metadata` is JSON of an object, `None` = an empty one."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Record(APIKey):
     the moment, on this process's boot clock, from which on memory must not answer with it.
 
     A process may hold a million. So what no request needs to be let in is kept in one bytes object, and read out of it
-    where somebody asks: id, description and dates. Each of them as an object of its own would weigh some fifty bytes
-    more than its content.
+    where somebody asks: id, description and dates, and where there are any owner, environment and metadata. Each of
+    them as an object of its own would weigh some fifty bytes more than its content.
     """
 
     __slots__ = ("_content", "as_of", "auth", "permissions", "project", "until", "usable_until")
@@ -65,9 +67,11 @@ class Record(APIKey):
         _content: bytes
 
     def __init__(self, row: Row, as_of: int, until: float) -> None:
-        key_id, project, description, names, active, created, updated, key_expires, secret_expires, *_bounds = row
+        key_id, project, description, names, active, created, updated, key_expires, secret_expires, *rest = row
         permissions, auth = _permission_set(names)
-        _set_content(self, _packed(key_id, description, created, updated, key_expires))
+        content = _packed(key_id, description, created, updated, key_expires)
+        told = rest[2:]
+        _set_content(self, content if told == _NOTHING_TOLD else _with_tail(content, *told))
         _set_project(self, None if project is None else intern(project))
         _set_permissions(self, permissions)
         _set_auth(self, auth)
@@ -84,14 +88,34 @@ class Record(APIKey):
     def id(self) -> str:
         """See `APIKey`."""
         content = self._content
-        begin = _FIRST_MOMENT + _MOMENT_BYTES * content[0]
+        begin = _BEGINS[content[0]]
         return content[begin : begin + content[1]].decode()
 
     @property  # type: ignore[misc]
     def description(self) -> str:
         """See `APIKey`."""
         content = self._content
-        return content[_FIRST_MOMENT + _MOMENT_BYTES * content[0] + content[1] :].decode()
+        end = len(content) - sum(_tail(content)) - _LENGTHS.size if content[0] & _HAS_TAIL else None
+        return content[_BEGINS[content[0]] + content[1] : end].decode()
+
+    @property  # type: ignore[misc]
+    def owner(self) -> str | None:
+        """See `APIKey`."""
+        return _names(self._content)[0]
+
+    @property  # type: ignore[misc]
+    def environment(self) -> str | None:
+        """See `APIKey`."""
+        return _names(self._content)[1]
+
+    @property  # type: ignore[misc]
+    def metadata(self) -> Mapping[str, Any]:
+        """See `APIKey`."""
+        content = self._content
+        if not content[0] & _HAS_TAIL:
+            return {}
+        end = len(content) - _LENGTHS.size
+        return metadata_of(content[end - _tail(content)[1] : end])
 
     @property  # type: ignore[misc]
     def active(self) -> bool:
@@ -106,12 +130,12 @@ class Record(APIKey):
     @property  # type: ignore[misc]
     def updated_at(self) -> datetime:
         """See `APIKey`."""
-        return _moment(self._content, min(1, self._content[0] - 1))
+        return _moment(self._content, min(1, (self._content[0] & ~_HAS_TAIL) - 1))
 
     @property  # type: ignore[misc]
     def expires_at(self) -> datetime | None:
         """See `APIKey`."""
-        return _moment(self._content, _EXPIRY) if self._content[0] > _EXPIRY else None
+        return _moment(self._content, _EXPIRY) if self._content[0] & ~_HAS_TAIL > _EXPIRY else None
 
     @property
     def ends_at(self) -> float:
@@ -187,9 +211,19 @@ class LimitedRecord(BoundedRecord):
 
 _set_asked, _set_limits = (vars(LimitedRecord)[name].__set__ for name in LimitedRecord.__slots__)
 
+
+@dataclass(frozen=True, init=False, repr=False)
+class OutsideRecord(BoundedRecord):
+    """A key of another environment than this process is of: no request here is let in with it. No memory hit has it:
+    those ask for the other classes."""
+
+    __slots__ = ()
+
+
 _ALLOW = 9
 _LIMITS = 10
-"""The places of networks and limits in a row."""
+_ENVIRONMENT = 12
+"""The places of networks, limits and environment in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +237,13 @@ class Absent:
 Found = Record | Absent
 
 
-def decode(row: Row | None, as_of: int, until: float) -> Found:
-    """The record that a row from a tier or the database tells of; `None` = there is no such key."""
+def decode(row: Row | None, as_of: int, until: float, environment: str | None = None) -> Found:
+    """The record that a row from a tier or the database tells of; `None` = there is no such key. `environment`: that
+    of the process; `None` = of none, so every key may be used."""
     if row is None:
         return Absent(as_of, until)
+    if environment is not None and row[_ENVIRONMENT] not in (None, environment):
+        return OutsideRecord(row, as_of, until)
     limits = NO_LIMITS if row[_LIMITS] is None else readable_limits(row[_LIMITS])
     if limits or limits.resets < 0:
         return LimitedRecord(row, as_of, until)
@@ -218,9 +255,8 @@ def to_payload(row: Row | None, as_of: int) -> bytes:
     `updated` is null in it where the key is as it was created, and nulls at the end are left out."""
     if row is None:
         return orjson.dumps([as_of])
-    *told, created, updated, key_expires, secret_expires, allow, limits = row
-    told = [as_of, *told, created, None if updated == created else updated, key_expires, secret_expires]
-    told += [allow, limits]
+    head, created, updated, rest = row[:_CREATED], row[_CREATED], row[_CREATED + 1], row[_CREATED + 2 :]
+    told = [as_of, *head, created, None if updated == created else updated, *rest]
     while told[-1] is None:
         del told[-1]
     return orjson.dumps(told)
@@ -235,13 +271,16 @@ def from_payload(payload: bytes) -> tuple[Row | None, int]:
     if not _LEAST <= length <= _MOST:
         raise ValueError("this is not a payload: it tells too little, or too much")
     told += _NULLS[length:]
-    as_of, *head, created, updated, key_expires, secret_expires, allow, limits = told
-    if updated is None:
-        updated = created
-    return (*head, created, updated, key_expires, secret_expires, allow, limits), as_of
+    as_of = told.pop(0)
+    if told[_CREATED + 1] is None:
+        told[_CREATED + 1] = told[_CREATED]
+    return tuple(told), as_of
 
 
-_LEAST, _MOST = 7, 12
+_CREATED = 5
+"""The place of that moment in a row."""
+
+_LEAST, _MOST = 7, 15
 """Values of a payload with a key: up to `created`, and all."""
 
 _NULLS = (None,) * _MOST
@@ -260,6 +299,16 @@ _EXPIRY = 2
 
 _FIRST_MOMENT, _MOMENT_BYTES = 2, 8
 
+_HAS_TAIL = 4
+"""A bit beside the number of moments: behind the description come owner and environment (a JSON array), the metadata,
+and how long each of these is."""
+
+_BEGINS = [_FIRST_MOMENT + _MOMENT_BYTES * (first & ~_HAS_TAIL) for first in range(2 * _HAS_TAIL)]
+"""Where the id begins, by the first byte."""
+
+_LENGTHS = Struct("<II")
+_NOTHING_TOLD = [None, None, None]
+
 _HEADS = [Struct(f"<BB{number}d").pack for number in range(_EXPIRY + 2)]
 _SECONDS = Struct("<d").unpack_from
 
@@ -275,6 +324,28 @@ def _packed(key_id: str, description: str, created: float, updated: float, expir
     else:
         head = _HEADS[1](1, len(name), created)
     return head + name + description.encode()
+
+
+def _with_tail(content: bytes, owner: str | None, environment: str | None, metadata: str | None) -> bytes:
+    names = orjson.dumps([owner, environment])
+    noted = (metadata or "").encode()
+    return b"".join((bytes([content[0] | _HAS_TAIL]), content[1:], names, noted, _LENGTHS.pack(len(names), len(noted))))
+
+
+def _tail(content: bytes) -> tuple[int, int]:
+    """How long names and metadata are."""
+    names, noted = _LENGTHS.unpack_from(content, len(content) - _LENGTHS.size)
+    return names, noted
+
+
+def _names(content: bytes) -> Sequence[str | None]:
+    """Owner and environment."""
+    if not content[0] & _HAS_TAIL:
+        return _NOTHING_TOLD
+    names, noted = _tail(content)
+    end = len(content) - _LENGTHS.size - noted
+    found: list[str | None] = orjson.loads(content[end - names : end])
+    return found
 
 
 def _moment(content: bytes, place: int) -> datetime:

@@ -1,4 +1,5 @@
-"""The secret's text: `gp_<id>_<body><crc>` (docs/decisions/0001). Pure: no I/O; randomness only in `new_*`.
+"""The secret's text: `gp_<id>_<body><crc>` (docs/decisions/0001), or `gp_test_<id>_…` and `gp_live_…` of a key that is
+for one environment (0055). Pure: no I/O; randomness only in `new_*`.
 
     gp _ 4fT0aK9sQ2Lm _ <43 base62 = 32 bytes: 20 random, 12 of HMAC> <6 base62 = CRC-32>
 
@@ -11,10 +12,12 @@ import hmac
 import re
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gatepost.base.errors import BadInputError
+from gatepost.base.models import ENVIRONMENTS
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """Base62 in ASCII order, so that texts of one length sort as their numbers."""
@@ -32,7 +35,7 @@ SERVER_KEY_BYTES = 32
 SECRET_MAX = 512
 """Longest secret that is looked up, in bytes: gatepost's own have under 100; foreign ones get room."""
 PREFIX_MAX = 32
-"""Longest prefix, in characters, so that a secret stays below 100 characters."""
+"""Longest prefix, in characters, so that a secret has at most 100 characters."""
 
 BLANKS = b" \t"
 """What may stand around a secret and is no part of it (RFC 9110, section 5.5). Most servers take it off."""
@@ -53,14 +56,16 @@ digits of base 62 are 512 bits; a digit of base 62**n is below 2**8n."""
 
 
 def secret_pattern(prefix: str = DEFAULT_PREFIX) -> str:
-    """The regular expression for secret scanners: every secret with this prefix matches it whole.
+    """The regular expression for secret scanners: every secret with this prefix matches it whole, whatever environment
+    its key is for.
 
     It asks nothing of what stands in front: where secrets leak that is often a letter or a digit, as in `\\n` of JSON,
     `%3D` of a URL, `[32m` of a terminal. A scanner that can compute should also check the last six characters with
     `checksum`, so that the end of a longer word is none. Written in what engines have in common (docs/scanners.md).
     Raises `BadInputError` for a prefix that no secret has.
     """
-    return rf"{check_prefix(prefix)}_[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{BODY_CHARS + CRC_CHARS}}}\b"
+    rest = rf"[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{BODY_CHARS + CRC_CHARS}}}\b"
+    return "|".join(f"{begin}_{rest}" for begin in _begins(check_prefix(prefix)).values())
 
 
 def encode_base62(number: int, width: int) -> str:
@@ -103,6 +108,11 @@ def hint(secret: str) -> str:
     return f"{head[: len(head) - ID_CHARS + 4]}...{secret[-4:]}"
 
 
+def _begins(prefix: str) -> Mapping[str | None, str]:
+    """How secrets begin, by the environment that their keys are for."""
+    return {None: prefix, **{environment: f"{prefix}_{environment}" for environment in ENVIRONMENTS}}
+
+
 def is_id(text: str) -> bool:
     """Whether a text can be the id of a key: databases differ in what they make of odd text."""
     return _ID.match(text) is not None
@@ -126,9 +136,19 @@ def new_server_key() -> bytes:
     return secrets.token_bytes(SERVER_KEY_BYTES)
 
 
+class _Form(NamedTuple):
+    """How the secrets of one environment look: `head` stands before the id, `macs` are begun with what is signed before
+    it, one for each server key."""
+
+    environment: str | None
+    head: bytes
+    macs: Sequence[hmac.HMAC]
+
+
 @dataclass(frozen=True, slots=True)
 class SecretFormat:
-    """Makes and checks secrets with one prefix under a list of server keys: the first makes, all check.
+    """Makes and checks secrets with one prefix under a list of server keys: the first makes, all check. Of a key that
+    is for one environment the secret says so: `gp_test_…`; its HMAC is over that too.
 
     `prefix`: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, at most 32 characters. `server_keys`: at least one, each 32 bytes or more.
     Raises `BadInputError` for anything else.
@@ -136,12 +156,11 @@ class SecretFormat:
 
     server_keys: Sequence[bytes] = field(repr=False)
     prefix: str = DEFAULT_PREFIX
-    _macs: Sequence[hmac.HMAC] = field(init=False, repr=False, compare=False)
-    _head: bytes = field(init=False, repr=False, compare=False)
+    _forms: Mapping[str | None, _Form] = field(init=False, repr=False, compare=False)
+    _by_length: Mapping[int, Sequence[_Form]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        signed = check_prefix(self.prefix).encode()
-        object.__setattr__(self, "_head", signed + b"_")
+        begins = _begins(check_prefix(self.prefix))
         if isinstance(self.server_keys, bytes | str):
             raise BadInputError("server_keys must be a list of keys, not a single one")
         if not self.server_keys:
@@ -149,28 +168,39 @@ class SecretFormat:
         for number, key in enumerate(self.server_keys):
             if not isinstance(key, bytes) or len(key) < SERVER_KEY_BYTES:
                 raise BadInputError(f"server_keys[{number}] must be {SERVER_KEY_BYTES} bytes or more")
-        begun = tuple(hmac.new(key, signed, _sha256) for key in self.server_keys)
-        object.__setattr__(self, "_macs", begun)  # keyed once, and the prefix told
+        forms = {
+            environment: _Form(
+                environment,
+                f"{begin}_".encode(),
+                tuple(hmac.new(key, begin.encode(), _sha256) for key in self.server_keys),  # keyed once
+            )
+            for environment, begin in begins.items()
+        }
+        by_length: dict[int, list[_Form]] = {}
+        for form in forms.values():
+            by_length.setdefault(len(form.head) + ID_CHARS + 1 + BODY_CHARS + CRC_CHARS, []).append(form)
+        object.__setattr__(self, "_forms", forms)
+        object.__setattr__(self, "_by_length", by_length)
 
-    def make(self, key_id: str, random: bytes | None = None) -> str:
-        """A secret for the key `key_id`. `random`: 20 bytes, fresh ones where `None` (tests pass their own)."""
+    def make(self, key_id: str, random: bytes | None = None, environment: str | None = None) -> str:
+        """A secret for the key `key_id`. `random`: 20 bytes, fresh ones where `None` (tests pass their own).
+        `environment`: that the key is for; `None` = either."""
         if random is None:
             random = secrets.token_bytes(RANDOM_BYTES)
-        body = random + _ended(self._macs[0], key_id.encode(), random)
-        text = f"{self.prefix}_{key_id}_{encode_base62(int.from_bytes(body), BODY_CHARS)}"
+        form = self._forms[environment]
+        body = random + _ended(form.macs[0], key_id.encode(), random)
+        text = f"{form.head.decode()}{key_id}_{encode_base62(int.from_bytes(body), BODY_CHARS)}"
         return text + checksum(text.encode()).decode()
 
     def body(self, secret: bytes) -> bytes | None:
         """The 20 random bytes of a secret and the 12 of its MAC, or `None` where its form or checksum is wrong. Whether
         the MAC is right is not known yet. About 3 µs, 0.1 µs for a wrong length."""
-        start = len(self._head)
+        form = self._form_of(secret)
+        if form is None:
+            return None
+        start = len(form.head)
         end = start + ID_CHARS
-        if (
-            len(secret) != end + 1 + BODY_CHARS + CRC_CHARS
-            or not secret.startswith(self._head)
-            or secret[end] != _UNDERSCORE
-            or not secret[start:end].isalnum()
-        ):
+        if secret[end] != _UNDERSCORE or not secret[start:end].isalnum():
             return None
         number = decode_base62(secret[end + 1 :])
         if number is None:
@@ -187,18 +217,31 @@ class SecretFormat:
 
     def key_id(self, secret: bytes) -> str | None:
         """The id of the key that `secret` was made for; `None` = it is not genuine."""
-        body = self.body(secret)
-        if body is None:
+        form, body = self._form_of(secret), self.body(secret)
+        if form is None or body is None:
             return None
-        start = len(self._head)
+        start = len(form.head)
         key_id, random, mac = secret[start : start + ID_CHARS], body[:RANDOM_BYTES], body[RANDOM_BYTES:]
-        if any(hmac.compare_digest(mac, _ended(begun, key_id, random)) for begun in self._macs):
+        if any(hmac.compare_digest(mac, _ended(begun, key_id, random)) for begun in form.macs):
             return key_id.decode()
         return None
 
     def id_in(self, genuine: bytes) -> str:
         """The id of the key that a secret was made for which is known to be genuine."""
-        return genuine[len(self._head) :][:ID_CHARS].decode()
+        form = self._form_of(genuine)
+        return genuine[0 if form is None else len(form.head) :][:ID_CHARS].decode()
+
+    def environment_in(self, genuine: bytes) -> str | None:
+        """The environment that a secret says its key is for, which is known to be genuine; `None` = either."""
+        form = self._form_of(genuine)
+        return None if form is None else form.environment
+
+    def _form_of(self, secret: bytes) -> _Form | None:
+        """By length and beginning; `None` = it is of another format."""
+        for form in self._by_length.get(len(secret), ()):
+            if secret.startswith(form.head):
+                return form
+        return None
 
 
 def _sha256(data: bytes = b"") -> "hashlib._Hash":
@@ -229,10 +272,10 @@ class Presented:
     `digest`: 32 bytes; given in place of a text whose form and HMAC were checked before. `fresh`: to be judged on the
     database's word, whatever is remembered. `address`: where it was shown from, `None` = nobody knows: a key that may
     be used from some networks alone is refused then. `key_id`: of the key that it is of, or was made for, once that is
-    known for certain. Spaces and tabs around the text are no part of it (RFC 9110, section 5.5).
-    """
+    known for certain; `environment`: that a genuine one says its key is for. Spaces and tabs around the text are no
+    part of it (RFC 9110, section 5.5)."""
 
-    __slots__ = ("_text", "address", "digest", "fresh", "key_id")
+    __slots__ = ("_text", "address", "digest", "environment", "fresh", "key_id")
 
     def __init__(
         self, text: bytes = b"", *, digest: bytes | None = None, fresh: bool = False, address: str | None = None
@@ -243,6 +286,7 @@ class Presented:
         self.fresh = fresh
         self.address = address
         self.key_id: str | None = None
+        self.environment: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -258,6 +302,8 @@ class Presented:
         if not 0 < len(text) <= SECRET_MAX:
             return False
         self.key_id = secret_format.key_id(text)
+        if self.key_id is not None:
+            self.environment = secret_format.environment_in(text)
         return foreign or self.key_id is not None
 
     def recall(self, secret_format: SecretFormat, *, foreign: bool) -> None:

@@ -26,6 +26,7 @@ UNUSED = frozenset(
         Outcome.DEACTIVATED,
         Outcome.EXPIRED,
         Outcome.ADDRESS_DENIED,
+        Outcome.ENVIRONMENT_DENIED,
         Outcome.UNAVAILABLE,
     }
 )

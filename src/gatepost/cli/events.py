@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from gatepost.base import EVENT_KINDS, ActorKind, BadInputError
+from gatepost.base import EVENT_KINDS, ActorKind, BadInputError, Environment
 from gatepost.cli.help import examples
 from gatepost.cli.input import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form, parse_past
 from gatepost.cli.output import (
@@ -45,6 +45,12 @@ async def events(
         str | None, Option("--kind", metavar="WHAT", help=f"Only what was done so: {', '.join(EVENT_KINDS)}.")
     ] = None,
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Only to keys of this project.")] = None,
+    owner: Annotated[
+        str | None, Option("--owner", metavar="NAME", help="Only to keys that were of this owner before it.")
+    ] = None,
+    environment: Annotated[
+        Environment | None, Option("--environment", metavar="NAME", help="Only to keys for this one: live, or test.")
+    ] = None,
     by_key: Annotated[str | None, Option("--by-key", metavar="ID", help="Only by this key.")] = None,
     by_kind: Annotated[
         str | None, Option("--by-kind", metavar="KIND", help=f"Only by such a one: {', '.join(ActorKind)}.")
@@ -71,6 +77,8 @@ async def events(
     choice = {
         "kind": kind,
         "project": project,
+        "owner": owner,
+        "environment": environment,
         "by_kind": by_kind if by_key is None else ActorKind.KEY,
         "by_id": by_id if by_key is None else by_key,
         "since": None if since is None else parse_past("--since", since, now),

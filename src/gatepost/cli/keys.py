@@ -1,11 +1,20 @@
 """`gatepost keys …`: making keys, looking at them, changing one."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from gatepost.base import LIMIT_EXAMPLES, BadInputError, StillSpreadingError, limit_of_text
+from gatepost.base import (
+    LIMIT_EXAMPLES,
+    BadInputError,
+    Environment,
+    Receipt,
+    StillSpreadingError,
+    limit_of_text,
+    metadata_of_json,
+)
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
@@ -22,6 +31,7 @@ from gatepost.cli.input import (
     check_one_form,
     complete_permission,
     format_span,
+    ids_of,
     parse_seconds,
     parse_when,
     split_names,
@@ -39,6 +49,7 @@ from gatepost.cli.output import (
     print_line,
     print_note,
     print_rows,
+    tell_receipt,
 )
 from gatepost.cli.verb import verb
 from gatepost.keys import key_json
@@ -78,6 +89,18 @@ Limits = Annotated[
         "as it likes.",
     ),
 ]
+Owner = Annotated[
+    str | None,
+    Option("--owner", metavar="NAME", help="Who answers for it: a person, team or service. --owner '' is nobody."),
+]
+Metadata = Annotated[
+    str | None,
+    Option(
+        "--metadata",
+        metavar="JSON",
+        help="What the app wants to know of it: a JSON object of at most 4 KB. --metadata '{}' is nothing.",
+    ),
+]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
 
 
@@ -98,6 +121,12 @@ async def create(
     expires: Expires = None,
     allow: Allow = None,
     limit: Limits = None,
+    owner: Owner = None,
+    environment: Annotated[
+        Environment | None,
+        Option("--environment", metavar="NAME", help="What it is for, as its secret says: live, or test."),
+    ] = None,
+    metadata: Metadata = None,
     inactive: Annotated[bool, Option("--inactive", help="Switched off, until it is activated.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -122,6 +151,9 @@ async def create(
             active=not inactive,
             allow=split_names(allow) if allow else None,
             limits=[limit_of_text(each) for each in split_names(limit or ())],
+            owner=owner or None,
+            environment=environment or UNSET,
+            metadata=metadata_of_json(metadata or "{}"),
             actor=options.who(),
         )
         print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet, made=made)
@@ -210,12 +242,13 @@ async def show(options: KeysOptions, key_id: KeyId) -> None:
     epilog=examples(
         'gatepost keys edit 4fT0aK9sQ2Lm --description "hourly import"',
         "gatepost keys edit 4fT0aK9sQ2Lm -p OBJECTS_LIST --never-expires",
+        "gatepost keys list --owner ann -q | gatepost keys edit - --owner bob",
     )
 )
 @verb
 async def edit(
     options: ChangeOptions,
-    key_id: KeyId,
+    ids: Annotated[list[str], Argument(metavar="ID...", help="The keys' ids; - reads them from standard input.")],
     *,
     description: Annotated[str | None, Option("--description", metavar="TEXT", help="A new description.")] = None,
     permission: Annotated[
@@ -233,36 +266,48 @@ async def edit(
     allow: Allow = None,
     anywhere: Annotated[bool, Option("--anywhere", help="Let it be used from anywhere.")] = False,
     limit: Limits = None,
+    owner: Owner = None,
+    metadata: Metadata = None,
+    preview: Annotated[bool, Option("--preview", help="Change nothing; show what would become of each key.")] = False,
     no_wait: NoWait = False,
     timeout: Timeout = None,
 ) -> None:
-    """Change a key. What is not named stays as it is."""
+    """Change a key, or give several the same, in one transaction. What is not named stays as it is."""
     if expires is not None and never_expires:
         raise BadInputError("--expires and --never-expires exclude each other")
     if allow and anywhere:
         raise BadInputError("--allow and --anywhere exclude each other")
-    if description is None and not (permission or allow or anywhere or limit or never_expires or expires):
+    told = any(each is not None for each in (description, owner, metadata))
+    if not (told or permission or allow or anywhere or limit or never_expires or expires):
         raise BadInputError(
-            "Nothing to change: name --description, --permission, --expires, --never-expires, --allow, --anywhere or "
-            "--limit"
+            "Nothing to change: name --description, --permission, --expires, --never-expires, --allow, --anywhere, "
+            "--limit, --owner or --metadata"
         )
     options.check_file()
     moment = (
         None if never_expires else UNSET if expires is None else parse_when("--expires", expires, datetime.now(UTC))
     )
+    wanted = ids_of(ids, sys.stdin)
+    is_single = len(wanted) == 1 and "-" not in ids and not preview
     async with options.keys() as keys:
-        key = await keys.update(
-            key_id,
+        edited = await keys.update(
+            wanted[0] if is_single else wanted,
+            preview=preview,
             description=description,
             permissions=split_names(permission) if permission else None,
             expires_at=moment,
             allow=split_names(allow) if allow else None if anywhere else UNSET,
             limits=[limit_of_text(each) for each in split_names(limit)] if limit else UNSET,
+            owner=UNSET if owner is None else owner or None,
+            metadata=UNSET if metadata is None else metadata_of_json(metadata),
             actor=options.who(),
             wait=waiting(no_wait),
             timeout=timeout,
         )
-        print_key(key, keys.catalogue, as_json=options.as_json)
+        if isinstance(edited, Receipt):
+            tell_receipt(edited, "edited", as_json=options.as_json)
+        else:
+            print_key(edited, keys.catalogue, as_json=options.as_json)
 
 
 @app.command(

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option, Typer
 
-from gatepost.base import BadInputError, Usage
+from gatepost.base import BadInputError, Environment, Usage
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
@@ -37,6 +37,7 @@ BAR_WIDTH = 30
     epilog=examples(
         "gatepost keys usage 4fT0aK9sQ2Lm",
         "gatepost keys usage 4fT0aK9sQ2Lm --by secret --by outcome --since 7d",
+        "gatepost keys usage --owner ann --since 30d",
         "gatepost keys usage --no-key --json",
     )
 )
@@ -48,6 +49,10 @@ async def usage(
     ] = None,
     *,
     no_key: Annotated[bool, Option("--no-key", help="What came without the secret of any key.")] = False,
+    owner: Annotated[str | None, Option("--owner", metavar="NAME", help="All keys of this owner, together.")] = None,
+    environment: Annotated[
+        Environment | None, Option("--environment", metavar="NAME", help="All keys for this one, together.")
+    ] = None,
     by: Annotated[
         list[str] | None, Option("--by", metavar="WHAT", help="day, route, outcome, secret; may be repeated.")
     ] = None,
@@ -57,8 +62,8 @@ async def usage(
     until: Annotated[str | None, Option("--until", metavar="WHEN", help="Only before that day.")] = None,
 ) -> None:
     """Show how often a key was used, refusals included, with a bar chart. Up to a minute behind."""
-    if (key_id is None) != no_key:
-        raise BadInputError("Name the key by its id, or say --no-key")
+    if [key_id is not None, no_key, owner is not None or environment is not None].count(True) != 1:
+        raise BadInputError("Name the key by its id, or keys by --owner or --environment, or say --no-key")
     now = datetime.now(UTC)
     first, last = (
         None if text is None else parse_past(option, text, now).date()
@@ -67,7 +72,7 @@ async def usage(
     groups = tuple(by or ("day",))
     options.check_file()
     async with options.keys() as keys:
-        lines = await keys.usage(key_id, since=first, until=last, by=groups)
+        lines = await keys.usage(key_id, since=first, until=last, by=groups, owner=owner, environment=environment)
     if options.as_json:
         print_json({"items": [usage_json(line, groups) for line in lines]})
     elif not is_terminal():

@@ -1,14 +1,15 @@
 """One change of keys, with its events: what it reads, adds, changes and removes within a transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
+    Select,
     Table,
     and_,
     delete,
@@ -23,40 +24,17 @@ from sqlalchemy import (
 
 from gatepost.base import (
     NEVER_USED,
-    NO_LIMITS,
     Actor,
     ActorKind,
     APIKey,
+    BadInputError,
     KeyNotFoundError,
-    Limits,
-    allow_of,
-    limit_as_json,
-    limits_of,
 )
+from gatepost.database.lists import Filter, select_keys
+from gatepost.database.log import made_keys
 from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, term_rows, terms
+from gatepost.database.standing import NOBODYS, STANDING, WHOSE, Creation, KeyEdit, Standing, creation_detail, whose
 from gatepost.database.transaction import Rows, Transaction
-
-
-class Standing(NamedTuple):
-    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still. `allow`,
-    `limits`: as for `APIKey`."""
-
-    id: str
-    project: str | None
-    permissions: frozenset[str]
-    active: bool
-    has_old_secret: bool = False
-    allow: tuple[str, ...] | None = None
-    limits: Limits = NO_LIMITS
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """The event of a key's making. `at`: by the database's clock. `detail`: what was asked for."""
-
-    key_id: str
-    at: datetime
-    detail: Mapping[str, Any]
 
 
 class Change:
@@ -96,7 +74,7 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys, with the commit at the latest. `rows`: columns of `gatepost_keys` that are the caller's to say,
         plus `digest`, `hint` and, where the secret is kept, `sealed`."""
-        columns = ("id", "project", "description", "permissions", "active", "expires_at", "allow", "limits")
+        columns = ("id", "description", "permissions", "active", "expires_at", "allow", "limits", "metadata", *WHOSE)
         common = {
             "created_at": self.now,
             "updated_at": self.now,
@@ -106,7 +84,8 @@ class Change:
         self._add(keys, ({name: row[name] for name in columns} | common for row in rows))
         self._add(secrets, (self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows))
         for row in rows:
-            self._note(kind, row["id"], row["project"], row["digest"], creation_detail(row))
+            of_key = {name: row[name] for name in WHOSE}
+            self._note(kind, row["id"], of_key, row["digest"], creation_detail(row))
             names = row["permissions"].split()
             self._add(terms, term_rows(row["id"], row["project"], row["description"], names, [row["hint"]]))
         self._add(last_used, ({"key_id": row["id"], "last_at": NEVER_USED} for row in rows))
@@ -118,22 +97,32 @@ class Change:
     async def states(self, ids: Sequence[str]) -> Mapping[str, Standing]:
         """What each of the keys may do; an unknown id is not in the answer, nor is that of a key whose secrets somebody
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
+        return {row.id: Standing.of(row) async for row in self._select(self._standing(), keys.c.id, ids)}
+
+    async def select(
+        self, wanted: Filter, most: int, *, with_terms: bool, made_by: str | None = None
+    ) -> Mapping[str, Standing]:
+        """As `states`, of all keys that fit a filter, newest first; `made_by`: and that this key has made.
+        `with_terms`: whether terms are up to date. Raises `BadInputError` where they are more than `most`. A round trip
+        or two."""
+        also = [] if made_by is None else [keys.c.id.in_(select(made_keys(made_by).c.key_id))]
+        rows = self._standing().add_columns(keys.c.created_seq)
+        self._has_written |= bool(self._rows)
+        await self._transaction.add(self._rows)
+        found = await select_keys(self._transaction, wanted, rows, most + 1, with_terms=with_terms, also=also)
+        if len(found) > most:
+            raise BadInputError(
+                f"more than {most:,} keys fit, so nothing was changed: narrow it, or allow for more", "most"
+            )
+        newest_first = sorted(found, key=lambda row: (row.created_seq, row.id), reverse=True)
+        return {row.id: Standing.of(row) for row in newest_first}
+
+    def _standing(self) -> Select[Any]:
+        """What reads the rows of `states`."""
         of_key = secrets.c.key_id == keys.c.id
         lives = exists().where(of_key, secrets.c.expires_at > self.now)
-        columns = (keys.c.id, keys.c.project, keys.c.permissions, keys.c.active, keys.c.allow, keys.c.limits)
-        with_secret = select(*columns, lives.label("old")).where(exists().where(of_key))
-        return {
-            row.id: Standing(
-                row.id,
-                row.project,
-                frozenset(row.permissions.split()),
-                row.active,
-                bool(row.old),
-                allow_of(row.allow),
-                limits_of(row.limits),
-            )
-            async for row in self._select(with_secret, keys.c.id, ids)
-        }
+        columns = [getattr(keys.c, name) for name in STANDING]
+        return select(*columns, lives.label("old")).where(exists().where(of_key))
 
     async def secret_of(self, digest: bytes) -> tuple[str, datetime | None] | None:
         """The key that has the secret with this digest, and when the secret expires, if it was rotated out."""
@@ -161,20 +150,30 @@ class Change:
         for batch in batches(ids):
             of_secrets = select(secrets.c.digest, keys).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
             for row in await self._execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
-                self._note("deleted", row.id, row.project, bytes(row.digest), creation_detail(row._asdict()))
+                self._note("deleted", row.id, whose(row), bytes(row.digest), creation_detail(row._asdict()))
             await self._write_terms(batch, ())
             await self._execute(delete(last_used).where(self._one_of(last_used.c.key_id, batch)))
             await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
             await self._execute(delete(keys).where(self._one_of(keys.c.id, batch)))
 
-    async def update_key(self, key: APIKey, values: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
-        """Set columns of one key. `key`: as it is to be."""
+    async def update_keys(self, edits: Sequence[KeyEdit]) -> None:
+        """Edit keys. Of many, those that get the same values are written together."""
         await self._claim()
-        await self._update_keys(keys.c.id == key.id, values)
-        await self._note_keys("updated", [key.id], detail)
-        if {"description", "permissions"} & values.keys():
-            old = None if key.old_secret is None else key.old_secret.hint
-            await self._write_terms([key.id], _terms_of(key, key.hint, old))
+        if len(edits) == 1:
+            await self._note_keys("updated", [edits[0].before.id], edits[0].detail)
+        else:
+            await self._note_edits({edit.before.id: edit for edit in edits})
+        alike: dict[tuple[tuple[str, Any], ...], list[KeyEdit]] = {}
+        for edit in edits:
+            alike.setdefault(tuple(edit.values.items()), []).append(edit)
+        for values, same in alike.items():
+            for batch in batches(edit.before.id for edit in same):
+                await self._update_keys(self._one_of(keys.c.id, batch), dict(values))
+        told_anew = [edit.after for edit in edits if {"description", "permissions"} & edit.values.keys()]
+        if told_anew:
+            olds = [None if key.old_secret is None else key.old_secret.hint for key in told_anew]
+            of_keys = (_terms_of(key, key.hint, old) for key, old in zip(told_anew, olds, strict=True))
+            await self._write_terms([key.id for key in told_anew], chain.from_iterable(of_keys))
 
     async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
         """Give a key a new current secret. The one before lives `grace` longer; one before that dies now. `key`: as it
@@ -191,7 +190,7 @@ class Change:
         await self._execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
         self._add(secrets, [self._secret(digest, key.id, hint, sealed)])
         await self._update_keys(keys.c.id == key.id, {})
-        self._note("rotated", key.id, key.project, digest, detail)
+        self._note("rotated", key.id, whose(key), digest, detail)
         await self._write_terms([key.id], _terms_of(key, hint, key.hint if grace else None))
 
     async def end_grace(self, ids: Sequence[str]) -> None:
@@ -206,7 +205,7 @@ class Change:
             ended = {row.id: row for row in rows if row.ends is not None}
             for row in rows:
                 if row.id in ended:
-                    self._note("grace_ended", row.id, row.project, bytes(row.digest), _end_detail(ended[row.id]))
+                    self._note("grace_ended", row.id, whose(row), bytes(row.digest), _end_detail(ended[row.id]))
             await self._delete_secrets(and_(of_batch, secrets.c.expires_at.is_not(None)))
             await self._update_keys(self._one_of(keys.c.id, batch), {})
             current = [row for row in rows if row.ends is None]
@@ -235,7 +234,11 @@ class Change:
         await self._claim()
         self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
         await self._transaction.place(self.seq, self.nonce)
-        self._note("invalidated", None, None, None, None)
+        self._note("invalidated", None, NOBODYS, None, None)
+
+    async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
+        """The keys as this change leaves them, those that there are."""
+        return {row.id: as_key(row) async for row in self._select(KEYS, keys.c.id, ids)}
 
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it. Raises `KeyNotFoundError`."""
@@ -288,6 +291,13 @@ class Change:
         """Rows to be added before the next statement."""
         self._rows.setdefault(table, []).extend(rows)
 
+    async def _note_edits(self, edits: Mapping[str, KeyEdit]) -> None:
+        """Write an event for each secret of many keys, each with a detail of its own."""
+        of_keys = select(secrets.c.digest, secrets.c.key_id).order_by(secrets.c.key_id, secrets.c.digest)
+        async for row in self._select(of_keys, secrets.c.key_id, list(edits)):
+            edit = edits[row.key_id]
+            self._note("updated", row.key_id, whose(edit.before), bytes(row.digest), edit.detail)
+
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
         """Write an event for each secret that the keys have now: inside the database, since there may be very many."""
         for batch in batches(ids):
@@ -296,7 +306,7 @@ class Change:
                 "n": n,
                 "digest": secrets.c.digest,
                 "key_id": secrets.c.key_id,
-                "project": keys.c.project,
+                **{name: keys.c[name] for name in WHOSE},
             }
             values = [
                 value if isinstance(value, ColumnElement) else literal(value, events.c[name].type)
@@ -318,13 +328,13 @@ class Change:
         self,
         kind: str,
         key_id: str | None,
-        project: str | None,
+        of_key: Mapping[str, Any],
         digest: bytes | None,
         detail: Mapping[str, Any] | None,
     ) -> None:
         """An event to be written with the commit."""
-        of_key = {"n": self._count, "digest": digest, "key_id": key_id, "project": project}
-        self._add(events, [self._event(kind, detail) | of_key])
+        place = {"n": self._count, "digest": digest, "key_id": key_id}
+        self._add(events, [self._event(kind, detail) | place | {**of_key}])
         self._count += 1
         if digest is not None:
             self.digests.add(digest)
@@ -358,17 +368,3 @@ def _terms_of(key: APIKey, *hints: str | None) -> list[dict[str, str]]:
 def _end_detail(row: Any) -> dict[str, Any]:
     """What an event tells of an older secret that is ended."""
     return {"hint": row.hint, "expires_at": row.ends.isoformat()}
-
-
-def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event tells of a key that is made or deleted."""
-    expires_at, allow, limits = row["expires_at"], allow_of(row["allow"]), limits_of(row["limits"])
-    return {
-        "description": row["description"],
-        "permissions": row["permissions"].split(),
-        "project": row["project"],
-        "active": row["active"],
-        "expires_at": None if expires_at is None else expires_at.isoformat(),
-        **({} if allow is None else {"allow": [*allow]}),
-        **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
-    }

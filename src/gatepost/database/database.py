@@ -43,11 +43,9 @@ from gatepost.database.connecting import (
     replica_text,
     wait_for_other_nodes,
 )
-from gatepost.database.counting import count_keys, projects_statement
 from gatepost.database.doorbell import Doorbell, doorbell_of
-from gatepost.database.filter import Filter
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
-from gatepost.database.listing import Listing
+from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.quotas import Quotas
 from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
@@ -311,21 +309,23 @@ class Database:
     async def list_keys(self, listing: Listing) -> tuple[list[APIKey], str | None, str | None]:
         """One page of keys, and the positions to go on after and to go back before (`None` at an end). One round trip,
         two by expiry, three or four by terms."""
-        with_terms = listing.needs_terms and await self._terms_are_current()
+        with_terms = listing.needs_terms and await self.terms_are_current()
         async with self._reading("Listing keys") as connection:
             return await listing.read(connection, with_terms=with_terms)
 
     async def count_keys(self, wanted: Filter) -> Total:
         """How many keys fit a filter. One round trip, two or three by terms."""
-        with_terms = wanted.by_terms and await self._terms_are_current()
+        with_terms = wanted.by_terms and await self.terms_are_current()
         async with self._reading("Counting keys") as connection:
             return await count_keys(wanted, connection, with_terms=with_terms)
 
-    async def list_projects(self, *, after: str | None, project: str | None, limit: int) -> Sequence[str]:
-        """The names of projects, in order, after the name `after`; only `project` if it is not `None`. One round
-        trip."""
+    async def list_projects(
+        self, *, after: str | None, limit: int, project: str | None = None, environment: str | None = None
+    ) -> Sequence[str]:
+        """The names of projects, in order, after the name `after`; only `project`, and of keys for `environment`, where
+        these are not `None`. One round trip."""
         async with self._reading("Listing projects") as connection:
-            return list(await connection.scalars(projects_statement(after, project, limit)))
+            return list(await connection.scalars(projects_statement(after, project, limit, environment)))
 
     async def list_events(self, log: LogPage) -> Sequence[ChangeEvent]:
         """One page of the audit log. One round trip, two by time."""
@@ -337,7 +337,7 @@ class Database:
         async with self._reading("Reading the audit log") as connection:
             return await made.read(connection)
 
-    async def _terms_are_current(self) -> bool:
+    async def terms_are_current(self) -> bool:
         """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very
         much, or the database lets nobody write now."""
         async with self._reading("Listing keys") as connection:

@@ -1,21 +1,20 @@
 """The audit log, page by page, and what it tells of who made which key.
 
 Each filter has an index that ends with seq, so one filter's page is the start of a range. Of several, the index of the
-narrowest is used (key, actor, project, kind, in this order; PostgreSQL may choose another), and what it finds is looked
-at until the page is full. Moments are turned into seqs first, since a later change has a later moment by the database's
-clock.
-"""
+narrowest is used (key, actor, owner, project, kind, in this order; PostgreSQL may choose another), and what it finds is
+looked at until the page is full. Moments are turned into seqs first, since a later change has a later moment by the
+database's clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import CTE, ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
-from gatepost.database.order import Place, Sort
+from gatepost.database.lists import Place, Sort
 from gatepost.database.schema import KEYS, as_event, as_key, events, keys
 
 CLOCK_STEP = timedelta(minutes=1)
@@ -36,6 +35,8 @@ class LogPage:
 
     key_id: str | None = None
     project: str | None = None
+    owner: str | None = None
+    environment: str | None = None
     kind: str | None = None
     by_kind: str | None = None
     by_id: str | None = None
@@ -62,7 +63,9 @@ class LogPage:
         wanted = {
             events.c.key_id: self.key_id,
             events.c.actor_id: self.by_id,
+            events.c.owner: self.owner,
             events.c.project: self.project,
+            events.c.environment: self.environment,
             events.c.kind: self.kind,
             events.c.actor_kind: self.by_kind,
         }
@@ -100,23 +103,21 @@ class LogPage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadePage:
     """One page of the keys, of those that there still are, that the key `key_id` made, those that these made, and so
-    on; newest first. `project`: only of this one, `None` = all."""
+    on; newest first. `project`, `environment`: only of this one, `None` = all."""
 
     key_id: str
     project: str | None
+    environment: str | None = None
     place: Place | None
     limit: int
 
     async def read(self, connection: AsyncConnection) -> tuple[list[APIKey], str | None]:
         """The keys, and the place to go on after. Each of them costs an index probe on every page."""
         dialect = connection.dialect.name
-        made = select(events.c.key_id).where(events.c.actor_id == self.key_id, *self._is_making()).cte(recursive=True)
-        made = made.union(
-            select(events.c.key_id)
-            .join_from(made, events, events.c.actor_id == made.c.key_id)
-            .where(*self._is_making())
-        )
+        made = made_keys(self.key_id, self.project)
         page = KEYS.where(keys.c.id.in_(select(made.c.key_id)))
+        if self.environment is not None:
+            page = page.where(keys.c.environment == self.environment)
         if self.place is not None:
             page = page.where(self.place.precedes(keys, "created_seq", NEWEST, dialect))
         page = page.order_by(keys.c.created_seq.desc(), keys.c.id.desc()).limit(self.limit + 1)
@@ -125,7 +126,12 @@ class MadePage:
         after = None if last is None else Place(last.created_seq, last.id).token(NEWEST)
         return [as_key(row) for row in rows[: self.limit]], after
 
-    def _is_making(self) -> list[ColumnElement[bool]]:
-        """What is true of the events by which keys made keys."""
-        of_project = [] if self.project is None else [events.c.project == self.project]
-        return [events.c.kind.in_(MAKING_KINDS), _BY_KEY, *of_project]
+
+def made_keys(key_id: str, project: str | None = None) -> CTE:
+    """The ids, as `key_id`, of the keys that a key made, those that these made, and so on, deleted ones among them.
+    `project`: only of this one; `None` = of any."""
+    of_project = [] if project is None else [events.c.project == project]
+    is_making = [events.c.kind.in_(MAKING_KINDS), _BY_KEY, *of_project]
+    made = select(events.c.key_id).where(events.c.actor_id == key_id, *is_making).cte(recursive=True)
+    following = select(events.c.key_id).join_from(made, events, events.c.actor_id == made.c.key_id)
+    return made.union(following.where(*is_making))

@@ -38,6 +38,9 @@ def _records_statement(
         secret.c.expires_at,
         key.c.allow,
         key.c.limits,
+        key.c.owner,
+        key.c.environment,
+        key.c.metadata,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
     return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))

@@ -1,9 +1,11 @@
 """The managed object and its verbs: `APIKeys`, its settings and parts, and how keys are told. Knows nothing of ASGI."""
 
 from gatepost.keys.api_keys import APIKeys as APIKeys
-from gatepost.keys.arguments import Filters as Filters
-from gatepost.keys.arguments import Order as Order
-from gatepost.keys.arguments import Wait as Wait
+from gatepost.keys.given import SELECTED_MAX as SELECTED_MAX
+from gatepost.keys.given import Filters as Filters
+from gatepost.keys.given import Order as Order
+from gatepost.keys.given import Selection as Selection
+from gatepost.keys.given import Wait as Wait
 from gatepost.keys.parts import DEFAULT_DATABASE as DEFAULT_DATABASE
 from gatepost.keys.parts import GRACE_MAX as GRACE_MAX
 from gatepost.keys.parts import MAX_GRACE as MAX_GRACE

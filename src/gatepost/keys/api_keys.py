@@ -3,7 +3,7 @@ of in full."""
 
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack, overload
 
 from gatepost.base import (
     BLANKS,
@@ -12,6 +12,7 @@ from gatepost.base import (
     APIKey,
     ChangeEvent,
     EditedKey,
+    Environment,
     ImportedKey,
     Issued,
     Outcome,
@@ -38,6 +39,7 @@ from gatepost.keys import (
     switching,
 )
 from gatepost.keys import usage as using
+from gatepost.keys.given import Selection
 from gatepost.keys.lifecycle import Lifecycle
 from gatepost.keys.parts import (
     DEFAULT_DATABASE,
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from gatepost.base import Pruned, Usage
     from gatepost.database.schema import SchemaStatus
     from gatepost.health import Status, WorkerAnswers
-    from gatepost.keys.arguments import (
+    from gatepost.keys.given import (
         Edit,
         EventFilters,
         Filters,
@@ -100,6 +102,7 @@ class APIKeys(Lifecycle):
         vault_keys: Sequence[str | bytes] | None = None,
         max_grace: float = MAX_GRACE,
         usage: bool = True,
+        environment: Environment | None = None,
     ) -> None:
         settings = Settings(
             database=database,
@@ -119,6 +122,7 @@ class APIKeys(Lifecycle):
             vault_keys=vault_keys,
             max_grace=max_grace,
             usage=usage,
+            environment=environment,
         )
         super().__init__(settings)
 
@@ -156,6 +160,11 @@ class APIKeys(Lifecycle):
     def foreign_secrets(self) -> bool:
         """Whether texts that are not of gatepost's format are looked up too."""
         return self._parts.settings.foreign_secrets
+
+    @property
+    def environment(self) -> str | None:
+        """Which environment this process is of; `None` = none, so keys for either are taken."""
+        return self._parts.settings.environment
 
     @property
     def max_grace(self) -> float:
@@ -236,10 +245,19 @@ class APIKeys(Lifecycle):
         """Roll up usage older than `days` into months, and remove months older than `months`. More: `usage.prune`."""
         return await using.prune(self._parts, **kept)
 
-    async def update(self, key_id: str, **edit: Unpack["Edit"]) -> EditedKey:
-        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`, `limits`; what is not named
-        stays as it is. Waits as `deactivate` does where it takes something away. More: `editing.update`."""
-        return await editing.update(self._parts, key_id, **edit)
+    @overload
+    async def update(self, which: str, **edit: Unpack["Edit"]) -> EditedKey: ...
+    @overload
+    async def update(
+        self, which: str | Iterable[str] | Selection, *, preview: bool = False, **edit: Unpack["Edit"]
+    ) -> EditedKey | Receipt: ...
+    async def update(
+        self, which: str | Iterable[str] | Selection, *, preview: bool = False, **edit: Unpack["Edit"]
+    ) -> EditedKey | Receipt:
+        """Edit a key: `description`, `permissions`, `expires_at` (`None` = never), `allow`, `limits`, `owner`,
+        `metadata`; what is not named stays as it is. Waits as `deactivate` does where it takes something away. Of many
+        keys, or for a `preview`, the answer is a `Receipt`. More: `editing.update`."""
+        return await editing.update(self._parts, which, preview=preview, **edit)
 
     async def limits(self, key_id: str, *, actor: str | Actor = UNNAMED) -> "Sequence[LimitState]":
         """What is left of each limit of a key: of quotas what no worker has leased. Raises `KeyNotFoundError`,
@@ -250,15 +268,25 @@ class APIKeys(Lifecycle):
         """Count anew for all limits of a key, everywhere when the call returns. More: `limiting.reset_limits`."""
         return await limiting.reset_limits(self._parts, key_id, if_version=if_version, **how)
 
-    async def activate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
+    async def activate(
+        self, ids: str | Iterable[str] | Selection, *, preview: bool = False, **how: Unpack["Options"]
+    ) -> Receipt:
         """Switch one key or many on, in one transaction. More: `switching.activate`."""
-        return await switching.activate(self._parts, ids, **how)
+        return await switching.activate(self._parts, ids, preview=preview, **how)
 
-    async def deactivate(self, ids: str | Iterable[str], *, force: bool = False, **how: Unpack["Options"]) -> Receipt:
-        """Switch one key or many off, in one transaction. When the call returns, no worker anywhere lets a request in
-        with them that begins later. Raises `KeyNotFoundError` for a single id, `UnavailableError`,
-        `UncertainCommitError`, and `StillSpreadingError` after a `timeout`. More: `switching.deactivate`."""
-        return await switching.deactivate(self._parts, ids, force=force, **how)
+    async def deactivate(
+        self,
+        ids: str | Iterable[str] | Selection,
+        *,
+        force: bool = False,
+        preview: bool = False,
+        **how: Unpack["Options"],
+    ) -> Receipt:
+        """Switch one key or many off, in one transaction; or a `Selection`, which `preview` shows first. When the call
+        returns, no worker anywhere lets a request in with them that begins later. Raises `KeyNotFoundError` for a
+        single id, `UnavailableError`, `UncertainCommitError`, and `StillSpreadingError` after a `timeout`. More:
+        `switching.deactivate`."""
+        return await switching.deactivate(self._parts, ids, force=force, preview=preview, **how)
 
     async def rotate(
         self, key_id: str, *, grace: float, if_version: str | None = None, force: bool = False, **how: Unpack["Options"]
@@ -268,16 +296,28 @@ class APIKeys(Lifecycle):
         return await rotating.rotate(self._parts, key_id, grace=grace, if_version=if_version, force=force, **how)
 
     async def end_grace(
-        self, ids: str | Iterable[str], *, if_version: str | None = None, force: bool = False, **how: Unpack["Options"]
+        self,
+        ids: str | Iterable[str] | Selection,
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        preview: bool = False,
+        **how: Unpack["Options"],
     ) -> Receipt:
         """End now the older secret that a rotation of one key or many left working. More: `rotating.end_grace`."""
-        return await rotating.end_grace(self._parts, ids, if_version=if_version, force=force, **how)
+        return await rotating.end_grace(self._parts, ids, if_version=if_version, force=force, preview=preview, **how)
 
     async def delete(
-        self, ids: str | Iterable[str], *, if_version: str | None = None, force: bool = False, **how: Unpack["Options"]
+        self,
+        ids: str | Iterable[str] | Selection,
+        *,
+        if_version: str | None = None,
+        force: bool = False,
+        preview: bool = False,
+        **how: Unpack["Options"],
     ) -> Receipt:
         """Remove one key or many for good. Waits and raises as `deactivate` does. More: `deleting.delete`."""
-        return await deleting.delete(self._parts, ids, if_version=if_version, force=force, **how)
+        return await deleting.delete(self._parts, ids, if_version=if_version, force=force, preview=preview, **how)
 
     async def reveal(self, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
         """The current secret of a key again, where a vault keeps it. More: `revealing.reveal`."""

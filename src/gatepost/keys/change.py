@@ -1,8 +1,8 @@
 """The frame that all changes share: who acts, what they may do, one transaction, an answer for each key."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gatepost.base import (
     NO_LIMITS,
@@ -13,18 +13,22 @@ from gatepost.base import (
     ForceNeededError,
     KeyNotFoundError,
     Networks,
+    Propagation,
     Receipt,
     StaleKeyError,
     is_id,
 )
+from gatepost.keys.given import Selection
+from gatepost.keys.listing import within
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, Subject, check_id, checked_actor, checked_ids
 
 if TYPE_CHECKING:
-    from gatepost.database import Change, Standing
+    from gatepost.database import Change, Filter, Standing
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Subject)
 
 
 class _Sorted(NamedTuple):
@@ -65,7 +69,8 @@ async def _authority(change: "Change", actor: Actor) -> Authority:
         project = key.project if actor.project is None else actor.project
         if key.allow is not None and actor.address is not None and actor.address not in Networks(key.allow):
             raise AccessDeniedError(f"Key {key.id}, which acts, may not be used from where this was asked")
-        actor = replace(actor, project=project, permissions=key.permissions & actor.permissions)
+        held = key.permissions & actor.permissions
+        actor = replace(actor, project=project, permissions=held, environment=key.environment or actor.environment)
         allow, limits = key.allow, key.limits
     authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow, limits=limits)
     authority.check_manage()
@@ -94,63 +99,121 @@ async def key_to_change(change: "Change", authority: Authority, key_id: str, if_
     return key
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a verb was asked to change: `ids`, or else the keys that fit `selection`, as `choice` says. `with_terms`:
+    whether terms may be asked for these."""
+
+    ids: Sequence[str]
+    selection: Selection | None = None
+    choice: "Filter | None" = None
+    with_terms: bool = False
+
+    @classmethod
+    async def of(cls, parts: Parts, which: str | Iterable[str] | Selection) -> "_Chosen":
+        """Checked. Raises `BadInputError`, `UnknownPermissionError`."""
+        if not isinstance(which, Selection):
+            return cls(checked_ids(which))
+        choice = which.checked_choice(parts.settings.catalogue)
+        with_terms = choice.by_terms and await parts.database.terms_are_current()
+        return cls((), which, choice, with_terms)
+
+    async def states(self, change: "Change", authority: Authority) -> "tuple[Sequence[str], Mapping[str, Standing]]":
+        """The ids, and of those that the actor reaches what may be done to them. Raises `BadInputError` where more fit
+        than the selection may have."""
+        if self.selection is None or self.choice is None:
+            found = await change.states([key_id for key_id in self.ids if is_id(key_id)])
+            return self.ids, {key_id: key for key_id, key in found.items() if authority.reaches(key)}
+        fitting = within(authority, self.choice)
+        if fitting is None:
+            return (), {}
+        most, made_by = self.selection.most, self.selection.made_by
+        found = await change.select(fitting, most, with_terms=self.with_terms, made_by=made_by)
+        return list(found), found
+
+
 async def change_keys(
     parts: Parts,
-    ids: str | Iterable[str],
+    which: str | Iterable[str] | Selection,
     actor: str | Actor,
     patience: Patience,
     *,
-    check: Callable[[Authority, Subject], None],
+    judge: Callable[[Authority, K], bool],
     apply: "Callable[[Change, Sequence[str]], Awaitable[None]]",
-    skip: "Callable[[Standing], bool]" = lambda _key: False,
+    read: "Callable[[Change, Sequence[str]], Awaitable[Mapping[str, K]]] | None" = None,
     if_version: str | None = None,
+    preview: bool = False,
+    waits: Callable[[], bool] = lambda: True,
 ) -> Receipt:
-    """Change one key or many in one transaction. `check`: raises where the actor may not change the key. `skip`:
-    whether it is as wanted already. `if_version`: as for `update`; raises `BadInputError` for more than a single id."""
-    if if_version is not None and not isinstance(ids, str):
+    """Change one key or many in one transaction. `which`: an id, ids, or a selection, made in that transaction.
+    `judge`: whether a key is not as wanted yet; raises where the actor may not change it. `read`: what that needs to
+    know of keys; left out, `Change.states`. `if_version`: as for `update`; raises `BadInputError` for more than a
+    single id. `preview`: change nothing, and tell what would be. `waits`: asked once all is judged, whether to wait for
+    workers."""
+    if if_version is not None and not isinstance(which, str):
         raise BadInputError("if_version goes with a single id", "if_version")
+    if not isinstance(preview, bool):
+        raise BadInputError(f"preview must be True or False, not {preview!r:.50}", "preview")
     actor = checked_actor(actor)
     Authority(actor).check_manage()
-    wanted = checked_ids(ids)
+    chosen = await _Chosen.of(parts, which)
 
     async def make(change: "Change", authority: Authority) -> _Sorted:
         if if_version is not None:
-            check_id(wanted[0])
-            await key_to_change(change, authority, wanted[0], if_version)
-        found = await change.states([key_id for key_id in wanted if is_id(key_id)])
-        states = {key_id: key for key_id, key in found.items() if authority.reaches(key)}
-        unchanged = [key_id for key_id in wanted if key_id in states and skip(states[key_id])]
-        changed: list[str] = []
-        denied: dict[str, str] = {}
-        for key_id in wanted:
-            if key_id in states and not skip(states[key_id]):
-                try:
-                    check(authority, states[key_id])
-                    changed.append(key_id)
-                except (AccessDeniedError, ForceNeededError) as refusal:
-                    if isinstance(ids, str):
-                        raise
-                    denied[key_id] = str(refusal)
-        if changed:
-            await apply(change, changed)
-        unknown = [key_id for key_id in wanted if key_id not in states]
-        return _Sorted(changed, unchanged, unknown, denied)
+            check_id(chosen.ids[0])
+            await key_to_change(change, authority, chosen.ids[0], if_version)
+        ids, found = await chosen.states(change, authority)
+        known: Mapping[str, Any] = found if read is None else await read(change, list(found))
+        by_fate = _sorted(authority, ids, known, judge, is_single=isinstance(which, str))
+        if by_fate.changed and not preview:
+            await apply(change, by_fate.changed)
+        return by_fate
 
     change, ids_by = await changed_by(parts, actor, make)
+    if preview:
+        untold = Propagation(complete=False, holds_from=None, seconds=0.0)
+        receipt = Receipt(
+            None, ids_by.changed, ids_by.unchanged, ids_by.unknown, untold, ids_by.denied, is_preview=True
+        )
+        return _checked_receipt(which, receipt)
     seq = change.seq if ids_by.changed else None
     receipt = await settled(
         parts,
         change,
-        patience,
+        patience if waits() else replace(patience, everywhere=False),
         lambda spread: Receipt(seq, ids_by.changed, ids_by.unchanged, ids_by.unknown, spread, ids_by.denied),
         changed=bool(ids_by.changed),
         known=bool(ids_by.changed or ids_by.unchanged),
     )
-    return _checked_receipt(ids, receipt)
+    return _checked_receipt(which, receipt)
 
 
-def _checked_receipt(ids: str | Iterable[str], receipt: Receipt) -> Receipt:
+def _sorted(
+    authority: Authority,
+    ids: Sequence[str],
+    keys: Mapping[str, K],
+    judge: Callable[[Authority, K], bool],
+    *,
+    is_single: bool,
+) -> _Sorted:
+    """What is to become of each key. Of a single one the refusal is raised."""
+    changed, unchanged, unknown = list[str](), list[str](), list[str]()
+    denied: dict[str, str] = {}
+    for key_id in ids:
+        if (key := keys.get(key_id)) is None:
+            unknown.append(key_id)
+            continue
+        try:
+            (changed if judge(authority, key) else unchanged).append(key_id)
+        except (AccessDeniedError, ForceNeededError) as refusal:
+            if is_single:
+                raise
+            denied[key_id] = str(refusal)
+    return _Sorted(changed, unchanged, unknown, denied)
+
+
+def _checked_receipt(which: str | Iterable[str] | Selection, receipt: Receipt) -> Receipt:
     """The receipt. Raises `KeyNotFoundError` where only one was asked for, as a plain text, and is unknown."""
-    if receipt.unknown and isinstance(ids, str):
+    if receipt.unknown and isinstance(which, str):
         raise KeyNotFoundError(receipt.unknown)
     return receipt

@@ -1,19 +1,24 @@
 """Removing keys for good."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gatepost.base import Actor, Receipt
-from gatepost.keys.arguments import Wait
 from gatepost.keys.change import change_keys
+from gatepost.keys.given import Selection, Wait
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience
-from gatepost.rules import UNNAMED
+from gatepost.rules import UNNAMED, Authority
+
+if TYPE_CHECKING:
+    from gatepost.database import Standing
 
 
 async def delete(
     parts: Parts,
-    ids: str | Iterable[str],
+    ids: str | Iterable[str] | Selection,
     *,
+    preview: bool = False,
     if_version: str | None = None,
     force: bool = False,
     actor: str | Actor = UNNAMED,
@@ -22,13 +27,19 @@ async def delete(
 ) -> Receipt:
     """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
     otherwise. `if_version`: as for `update`, with a single id."""
+
+    def judge(authority: Authority, key: "Standing") -> bool:
+        authority.check_own(key, force=force)
+        return True
+
     patience = Patience.of(wait, timeout, parts.clock)
     return await change_keys(
         parts,
         ids,
         actor,
         patience,
-        check=lambda authority, key: authority.check_own(key, force=force),
+        judge=judge,
         apply=lambda change, found: change.delete_keys(found),
+        preview=preview,
         if_version=if_version,
     )

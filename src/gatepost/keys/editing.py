@@ -1,9 +1,9 @@
 """Editing a key, and what an edit gives and takes away."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gatepost.base import (
     Actor,
@@ -13,17 +13,20 @@ from gatepost.base import (
     Limit,
     Limits,
     Propagation,
+    Receipt,
     at_most,
     checked_limits,
+    checked_metadata,
     checked_networks,
     covers,
     limit_as_json,
+    metadata_of,
+    metadata_text,
     networks_text,
     stored_limits,
 )
-from gatepost.keys.arguments import Wait
-from gatepost.keys.change import changed_by, key_to_change
-from gatepost.keys.columns import joined
+from gatepost.keys.change import change_keys, changed_by, key_to_change
+from gatepost.keys.given import Selection, Wait, joined
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import (
@@ -36,104 +39,202 @@ from gatepost.rules import (
     checked_actor,
     checked_description,
     checked_moment,
+    checked_owner,
 )
 
 if TYPE_CHECKING:
-    from gatepost.database import Change
+    from gatepost.database import Change, KeyEdit
 
 
 async def update(
     parts: Parts,
-    key_id: str,
+    ids: str | Iterable[str] | Selection,
     *,
     description: str | None = None,
     permissions: Iterable[str] | None = None,
     expires_at: datetime | Unset | None = UNSET,
     allow: Iterable[str] | Unset | None = UNSET,
     limits: Iterable[Limit] | Unset = UNSET,
+    owner: str | Unset | None = UNSET,
+    metadata: Mapping[str, Any] | Unset = UNSET,
     if_version: str | None = None,
     force: bool = False,
+    preview: bool = False,
     actor: str | Actor = UNNAMED,
     wait: Wait = "everywhere",
     timeout: float | None = None,
-) -> EditedKey:
+) -> EditedKey | Receipt:
     """Edit a key; what is not named stays as it is. `expires_at=None`: never. `allow`: the networks that it may be used
     from; `None` = anywhere, empty = nowhere. `limits`: how much it may be used. A quota that keeps its name goes on
-    from what it has counted, a rate that is another begins anew. The key that the actor uses cannot change its own.
-    `if_version`: only while the key's `version` is still that one. `force`: also where it weakens the key that the
-    actor uses. That key's own life is not made longer by it.
+    from what it has counted, a rate that is another begins anew. `owner`: `None` = nobody is named. `metadata`: all of
+    it; empty = none. The key that the actor uses cannot change its own limits, owner and metadata. `if_version`: only
+    while the key's `version` is still that one. `force`: also where it weakens the key that the actor uses. That key's
+    own life is not made longer by it.
 
-    An edit of limits, and one that takes a permission or an address away or lets the key expire earlier, waits as
-    `deactivate` does; `wait` and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`,
+    Of many keys, or a `Selection`, each is given the same, in one transaction; the answer is a `Receipt`. `preview`:
+    tell what would become of each, and change nothing; a `Receipt` too.
+
+    An edit of limits, owner or metadata, and one that takes a permission or an address away or lets the key expire
+    earlier, waits as `deactivate` does; `wait` and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`,
     `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`,
     `StillSpreadingError`. One transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
     Authority(actor).check_manage()
-    check_id(key_id)
-    wanted: dict[str, Any] = {}
-    if description is not None:
-        wanted["description"] = checked_description(description)
-    if permissions is not None:
-        wanted["permissions"] = parts.settings.catalogue.check(permissions)
-    if not isinstance(expires_at, Unset):
-        wanted["expires_at"] = checked_moment(expires_at)
-    if not isinstance(allow, Unset):
-        wanted["allow"] = checked_networks("allow", allow)
-    if not isinstance(limits, Unset):
-        wanted["limits"] = checked_limits(limits)
+    given = {
+        "description": UNSET if description is None else description,
+        "permissions": UNSET if permissions is None else permissions,
+        "expires_at": expires_at,
+        "allow": allow,
+        "limits": limits,
+        "owner": owner,
+        "metadata": metadata,
+    }
+    checks: Mapping[str, Callable[[Any], Any]] = {**_CHECKS, "permissions": parts.settings.catalogue.check}
+    wanted = {name: checks[name](value) for name, value in given.items() if not isinstance(value, Unset)}
     if not wanted:
-        raise BadInputError("nothing to update: name description, permissions, expires_at, allow or limits")
+        raise BadInputError(
+            "nothing to update: name description, permissions, expires_at, allow, limits, owner or metadata"
+        )
+    edit = _Wanted(wanted, force=force)
+    if not isinstance(ids, str) or preview:
+        how: _How = {"actor": actor, "patience": patience, "if_version": if_version, "preview": preview}
+        return await _edit_many(parts, ids, edit, **how)
+    check_id(ids)
     change, (before, key, changed) = await changed_by(
-        parts, actor, lambda change, authority: _edit(change, authority, key_id, wanted, if_version, force=force)
+        parts, actor, lambda change, authority: _edit(change, authority, ids, edit, if_version)
     )
-    takes = bool({"permissions", "limits"} & wanted.keys()) or wanted.get("expires_at") is not None
-    takes = takes or wanted.get("allow") is not None
-    may_have_taken = takes and not changed
-    if not (_takes_away(before, key) or may_have_taken):  # it may have been made by a call that nobody waited for
+    if not (_takes_away(before, key) or (edit.takes and not changed)):  # what a call did that nobody waited for
         patience = replace(patience, everywhere=False)
     return await settled(parts, change, patience, lambda spread: edited(key, spread), changed=changed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked of keys. `values`: by the names of `APIKey`'s fields."""
+
+    values: Mapping[str, Any]
+    force: bool
+
+    @property
+    def takes(self) -> bool:
+        """Whether it may take something away from some key."""
+        named = {"permissions", "limits", "owner", "metadata"} & self.values.keys()
+        return bool(named) or any(self.values.get(name) is not None for name in ("expires_at", "allow"))
+
+    def after(self, before: APIKey) -> APIKey:
+        """The key as it is to be."""
+        values = self.values
+        if "limits" in values:
+            values = {**values, "limits": Limits(values["limits"], max(0, before.limits.resets))}
+        return replace(before, **values)
+
+    def check(self, authority: Authority, before: APIKey, after: APIKey) -> None:
+        """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not do it."""
+        for name in _TERMS:
+            if getattr(before, name) != getattr(after, name):
+                authority.check_terms(before, name)
+        authority.check_grant(_given(before, after))
+        if _is_more(before, after):
+            authority.check_addresses(after.allow)
+            authority.check_limits(after.limits)
+        if _is_longer(before, after):
+            authority.check_longer_life(before)
+        if _takes_away(before, after):
+            authority.check_own(before, force=self.force)
+
+
 async def _edit(
-    change: "Change",
-    authority: Authority,
-    key_id: str,
-    wanted: Mapping[str, Any],
-    if_version: str | None,
-    *,
-    force: bool,
+    change: "Change", authority: Authority, key_id: str, wanted: _Wanted, if_version: str | None
 ) -> tuple[APIKey, APIKey, bool]:
     """The key before the edit and after it, and whether anything of it is new."""
-    check_in_future(wanted.get("expires_at"), change.now)
+    check_in_future(wanted.values.get("expires_at"), change.now)
     before = key = await key_to_change(change, authority, key_id, if_version)
-    if "limits" in wanted:
-        wanted = {**wanted, "limits": Limits(wanted["limits"], max(0, before.limits.resets))}
-    after = replace(before, **wanted)
-    if before.limits != after.limits:
-        authority.check_own_limits(before)
-    authority.check_grant(_given(before, after))
-    if _is_more(before, after):
-        authority.check_addresses(after.allow)
-        authority.check_limits(after.limits)
-    if _is_longer(before, after):
-        authority.check_longer_life(before)
-    if _takes_away(before, after):
-        authority.check_own(before, force=force)
-    changed = {name: value for name, value in wanted.items() if value != getattr(before, name)}
-    if changed:
-        detail = {name: {"old": _plain(getattr(before, name)), "new": _plain(changed[name])} for name in changed}
-        columns = dict(changed)
-        if "permissions" in columns:
-            columns["permissions"] = joined(sorted(columns["permissions"]))
-        if "allow" in columns:
-            columns["allow"] = networks_text(columns["allow"])
-        if "limits" in columns:
-            columns["limits"] = stored_limits(columns["limits"])
-        await change.update_key(after, columns, detail)
+    after = wanted.after(before)
+    wanted.check(authority, before, after)
+    edit = _key_edit(before, after)
+    if edit.values:
+        await change.update_keys([edit])
         key = await change.read_key(key_id)
-    return before, key, bool(changed)
+    return before, key, bool(edit.values)
+
+
+class _How(TypedDict):
+    """How many keys are changed: arguments of `change_keys`."""
+
+    actor: Actor
+    patience: Patience
+    if_version: str | None
+    preview: bool
+
+
+async def _edit_many(
+    parts: Parts, ids: str | Iterable[str] | Selection, wanted: _Wanted, **how: Unpack[_How]
+) -> Receipt:
+    edits: dict[str, KeyEdit] = {}
+
+    async def read(change: "Change", known: Sequence[str]) -> Mapping[str, APIKey]:
+        edits.clear()  # it may be made anew
+        check_in_future(wanted.values.get("expires_at"), change.now)
+        return await change.read_keys(known)
+
+    def judge(authority: Authority, before: APIKey) -> bool:
+        after = wanted.after(before)
+        edit = _key_edit(before, after)
+        if edit.values:
+            wanted.check(authority, before, after)
+            edits[before.id] = edit
+        return bool(edit.values)
+
+    return await change_keys(
+        parts,
+        ids,
+        judge=judge,
+        apply=lambda change, changed: change.update_keys([edits[key_id] for key_id in changed]),
+        read=read,
+        waits=lambda: wanted.takes,
+        **how,
+    )
+
+
+def _key_edit(before: APIKey, after: APIKey) -> "KeyEdit":
+    """What is new: columns, and what the event tells."""
+    from gatepost.database import KeyEdit  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+    told = {name: (getattr(before, name), getattr(after, name)) for name in _EDITED}
+    new = {name: values for name, values in told.items() if values[0] != values[1]}
+    columns = {name: _COLUMNS.get(name, _as_it_is)(value) for name, (_, value) in new.items()}
+    detail = {name: {"old": _plain(old), "new": _plain(value)} for name, (old, value) in new.items()}
+    return KeyEdit(before, after, columns, detail)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_TERMS = ("limits", "owner", "metadata")
+"""What a key cannot change of itself: how much it may be used, who is charged for it, what the app believes of it."""
+
+_EDITED = ("description", "permissions", "expires_at", "allow", *_TERMS)
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "description": checked_description,
+    "expires_at": checked_moment,
+    "allow": lambda networks: checked_networks("allow", networks),
+    "limits": checked_limits,
+    "owner": checked_owner,
+    "metadata": lambda metadata: metadata_of(checked_metadata(metadata)),
+}
+"""What makes of an argument what a key may have; the catalogue does it for permissions."""
+
+_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+    "permissions": lambda names: joined(sorted(names)),
+    "allow": networks_text,
+    "limits": stored_limits,
+    "metadata": metadata_text,
+}
+"""What is stored of a field, where that is something else."""
 
 
 def _given(before: APIKey, after: APIKey) -> frozenset[str]:
@@ -158,9 +259,9 @@ def _is_longer(before: APIKey, after: APIKey) -> bool:
 
 
 def _takes_away(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key do less, for a shorter time, or from fewer places; or other limits hold for it, and
+    """Whether an edit lets a key do less, for a shorter time, or from fewer places; or other terms hold for it, and
     are to hold everywhere."""
-    if before.limits != after.limits:
+    if any(getattr(before, name) != getattr(after, name) for name in _TERMS):
         return True
     if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
         return True

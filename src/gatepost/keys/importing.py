@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, limits_of, new_id
 from gatepost.keys.change import changed_by
-from gatepost.keys.columns import key_of, new_row
+from gatepost.keys.given import key_of, new_row
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import announce
 from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
@@ -61,6 +61,7 @@ async def _insert(
     """Add the rows. `numbers`: by digest. Raises `BadInputError`, `AccessDeniedError`."""
     for number, row in enumerate(rows):
         authority.check_project(row["project"])
+        authority.check_environment(row["environment"])
         authority.check_grant(frozenset(row["permissions"].split()))
         authority.check_addresses(allow_of(row["allow"]))
         authority.check_limits(limits_of(row["limits"]))
@@ -93,5 +94,8 @@ def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any
         active=key.active,
         allow=key.allow,
         limits=key.limits,
+        owner=key.owner,
+        environment=key.environment,
+        metadata=key.metadata,
     )
     return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

@@ -15,6 +15,7 @@ from gatepost.base import (
     address_of,
     decide,
     of_another_address,
+    of_another_environment,
     of_another_project,
 )
 from gatepost.keys.parts import Parts
@@ -47,8 +48,9 @@ async def verify(parts: Parts, presented: Presented, project: str | Unset | None
 
 
 async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | None]:
-    """What a secret opens where it was shown, with whatever I/O it takes: none for a text that was never made here. One
-    that is `fresh` is read from the database after this call, whatever is remembered.
+    """What a secret opens where it was shown, with whatever I/O it takes: none for a text that was never made here, or
+    says that its key is for another environment. One that is `fresh` is read from the database after this call,
+    whatever is remembered.
 
     Raises `UnavailableError`.
     """
@@ -58,6 +60,8 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
     if found is None:
         if not presented.may_exist(opened.format, foreign=parts.settings.foreign_secrets):
             return Outcome.INVALID, None
+        if of_another_environment(presented.environment, parts.settings.environment):
+            return Outcome.ENVIRONMENT_DENIED, None
         if not opened.freshness.started:
             await opened.serve()
         found = await (lookup.find_fresh(digest) if presented.fresh else lookup.seek(digest))

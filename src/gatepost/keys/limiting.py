@@ -14,7 +14,7 @@ from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 
 if TYPE_CHECKING:
     from gatepost.database import Change
-    from gatepost.keys.arguments import Options
+    from gatepost.keys.given import Options
 
 
 async def limits(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> Sequence[LimitState]:
@@ -45,15 +45,17 @@ async def reset_limits(
     Authority(actor).check_manage()
     check_id(key_id)
 
+    from gatepost.database import KeyEdit  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
     async def make(change: "Change", authority: Authority) -> tuple[APIKey, bool]:
         key = await key_to_change(change, authority, key_id, if_version)
-        authority.check_own_limits(key)
+        authority.check_terms(key)
         authority.check_hand_out(key)
         if not key.limits:
             return key, False
         anew = key.limits.reset()
         detail = {"limit_resets": {"old": key.limits.resets, "new": anew.resets}}
-        await change.update_key(key, {"limits": stored_limits(anew)}, detail)
+        await change.update_keys([KeyEdit(key, key, {"limits": stored_limits(anew)}, detail)])
         return await change.read_key(key_id), True
 
     change, (key, changed) = await changed_by(parts, actor, make)

@@ -9,7 +9,7 @@ from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_
 
 if TYPE_CHECKING:
     from gatepost.database import Filter
-    from gatepost.keys.arguments import Filters
+    from gatepost.keys.given import Filters
 
 
 async def get_key(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> APIKey:
@@ -35,7 +35,8 @@ async def list_keys(
 ) -> Page[APIKey]:
     """One page of keys: those that fit all filters. `None` and `False` do not filter.
 
-    `project`: keys of this one. `company_wide`: keys of no project. `state`: by the database's clock: `active` =
+    `project`: keys of this one. `company_wide`: keys of no project. `owner`: keys of this one. `environment`: keys for
+    this one, `live` or `test`. `state`: by the database's clock: `active` =
     keys that work now, those that are `expiring` within `expires_within` seconds (30 days) among them; `expired`;
     `deactivated`. `active`: `True` = in the state `active`, `False` = `deactivated`. `permission`: keys that have
     it. `no_permissions`: keys that have none. `expires_before`: aware; keys that expire earlier, or did.
@@ -87,20 +88,30 @@ async def list_projects(
     authority.check_look()
     found = await parts.database.list_projects(
         after=None if after is None else checked_text("after", after, PROJECT_MAX),
-        project=authority.actor.project,
         limit=checked_limit(limit) + 1,
+        **authority.bounds,
     )
     return Page(found[:limit], found[limit - 1] if len(found) > limit else None)
 
 
 def _wanted(parts: Parts, which: "Filters", actor: str | Actor) -> "Filter | None":
     """The keys that are asked for and that the actor reaches; `None` = there can be none."""
-    from gatepost.keys.selection import Selection  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+    from gatepost.keys.given import Selection  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
     authority = Authority(checked_actor(actor))
     authority.check_look()
-    wanted = Selection(**which).checked(parts.settings.catalogue)
-    own = authority.actor.project
-    if own is None:
-        return wanted
-    return replace(wanted, project=own) if wanted.project in (None, own) else None
+    return within(authority, Selection(**which).checked(parts.settings.catalogue))
+
+
+def within(authority: Authority, wanted: "Filter") -> "Filter | None":
+    """Of the keys that are asked for those that the actor reaches; `None` = there can be none."""
+    from gatepost.database import Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+    bounds = authority.bounds
+    if (own := bounds.get("project")) is not None:
+        if wanted.project not in (None, own):
+            return None
+        wanted = replace(wanted, project=own)
+    if (own := bounds.get("environment")) is not None:
+        wanted = replace(wanted, named=[*dict.fromkeys((*wanted.named, Named("environment", own)))])
+    return wanted

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import Any
 
 from gatepost.base import ACTOR_ID_MAX, EVENT_KINDS, Actor, ActorKind, APIKey, BadInputError, ChangeEvent, Page
 from gatepost.keys.listing import get_key
@@ -13,7 +14,9 @@ from gatepost.rules import (
     checked_actor,
     checked_bound,
     checked_choice,
+    checked_environment,
     checked_limit,
+    checked_owner,
     checked_project,
     checked_text,
 )
@@ -28,6 +31,8 @@ async def list_events(
     *,
     kind: str | None = None,
     project: str | None = None,
+    owner: str | None = None,
+    environment: str | None = None,
     by_kind: str | None = None,
     by_id: str | None = None,
     since: datetime | None = None,
@@ -39,7 +44,8 @@ async def list_events(
     """One page of the audit log, newest first: of one key, also a deleted one, or of all that the actor reaches.
     Filters of `None` do not filter.
 
-    `kind`: what was done (`EVENT_KINDS`). `project`: to keys of this project. `by_kind`: by whom, a value of
+    `kind`: what was done (`EVENT_KINDS`). `project`: to keys of this project. `owner`, `environment`: to
+    keys that were of this owner then, and that are for this environment. `by_kind`: by whom, a value of
     `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's (with `by_kind="key"` also what is
     from before kinds were kept and has that key's name). `since`, `until`: aware; from the one on, before the
     other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there
@@ -52,11 +58,12 @@ async def list_events(
     authority.check_look(key_id)
     if key_id is not None:
         check_id(key_id)
-    project = checked_project(project)
-    own = authority.actor.project
+    asked: dict[str, Any] = {"project": checked_project(project), "environment": checked_environment(environment)}
+    bounds = authority.bounds
     log = LogPage(
         key_id=key_id,
-        project=project if own is None else own,
+        owner=checked_owner(owner),
+        **{**asked, **bounds},
         kind=checked_choice("kind", kind, EVENT_KINDS),
         by_kind=checked_choice("by_kind", by_kind, tuple(ActorKind)),
         by_id=None if by_id is None else checked_text("by_id", by_id, ACTOR_ID_MAX),
@@ -65,7 +72,7 @@ async def list_events(
         place=None if after is None else _parse_place(after),
         limit=checked_limit(limit) + 1,
     )
-    if own is not None and project not in (None, own):
+    if any(asked[name] not in (None, own) for name, own in bounds.items()):
         return Page((), None)
     found = await parts.database.list_events(log)
     if key_id is not None and not found:
@@ -94,6 +101,7 @@ async def list_made(
     made = MadePage(
         key_id=key_id,
         project=authority.actor.project,
+        environment=authority.bounds.get("environment"),
         place=None if after is None else Place.parse(after, NEWEST),
         limit=checked_limit(limit),
     )
@@ -107,7 +115,8 @@ async def _check_known(parts: Parts, key_id: str, authority: Authority) -> None:
     """Raise `KeyNotFoundError` where, as far as the actor can tell, there has never been such a key."""
     from gatepost.database import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
-    if not await parts.database.list_events(LogPage(key_id=key_id, project=authority.actor.project, limit=1)):
+    bounds: dict[str, Any] = {**authority.bounds}
+    if not await parts.database.list_events(LogPage(key_id=key_id, **bounds, limit=1)):
         await get_key(parts, key_id, actor=authority.actor)
 
 

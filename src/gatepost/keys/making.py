@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +22,7 @@ from gatepost.base import (
 )
 from gatepost.base import secret as secret_text
 from gatepost.keys.change import changed_by
-from gatepost.keys.columns import key_of, new_row, secret_columns
+from gatepost.keys.given import key_of, new_row, secret_columns
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import announce
 from gatepost.rules import (
@@ -54,6 +55,9 @@ async def create(
     active: bool = True,
     allow: Iterable[str] | None = None,
     limits: Iterable[Limit] = (),
+    owner: str | None = None,
+    environment: str | Unset | None = UNSET,
+    metadata: Mapping[str, Any] = MappingProxyType({}),
     idempotency_key: str | None = None,
     actor: str | Actor = UNNAMED,
 ) -> Issued:
@@ -62,7 +66,10 @@ async def create(
     `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters; `None` =
     every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be used from
     the start. `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere,
-    empty = nowhere. `limits`: how much it may be used, 8 at most, each of another name. `idempotency_key`: 16 to 200
+    empty = nowhere. `limits`: how much it may be used, 8 at most, each of another name. `owner`: who answers for it, 1
+    to 100 characters; `None` = nobody is named. `environment`: `live` or `test`, which its secrets say and the other's
+    processes refuse; `None` = either; left out = the actor's, or that of these keys. `metadata`: a JSON object, at most
+    4,096 bytes without blanks, in UTF-8. `idempotency_key`: 16 to 200
     random characters; the same call with it within 24 hours makes no second key, but answers as the first did. Raises
     `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `IdempotencyError` where the idempotency key was
     used for something else, `UnavailableError`. One transaction.
@@ -71,6 +78,8 @@ async def create(
     Authority(actor).check_manage()
     if isinstance(project, Unset):
         project = actor.project
+    if isinstance(environment, Unset):
+        environment = actor.environment or parts.settings.environment
     row = new_row(
         parts.settings.catalogue,
         description,
@@ -80,16 +89,20 @@ async def create(
         active=active,
         allow=allow,
         limits=limits,
+        owner=owner,
+        environment=environment,
+        metadata=metadata,
     )
     seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
     if idempotency_key is not None:
         seeds = _seeds(parts.opened().format, _seed_label(actor, checked_idempotency_key(idempotency_key)))
     key_id, random, secret_format = seeds[0]
-    secret = Untold(secret_format.make(key_id, random))
+    secret = Untold(secret_format.make(key_id, random, row["environment"]))
     row |= {"id": key_id, **secret_columns(parts.settings.vault, secret)}
 
     async def make(change: "Change", authority: Authority) -> Issued | None:
         authority.check_project(row["project"])
+        authority.check_environment(row["environment"])
         authority.check_grant(frozenset(row["permissions"].split()))
         authority.check_addresses(allow_of(row["allow"]))
         authority.check_limits(limits_of(row["limits"]))
@@ -97,7 +110,7 @@ async def create(
         if idempotency_key is not None and made is None:
             await _check_not_made_earlier(parts, change, actor, idempotency_key)
         if made is not None:
-            secrets = {seed[0]: Untold(seed[2].make(*seed[:2])) for seed in seeds}
+            secrets = {seed[0]: Untold(seed[2].make(*seed[:2], row["environment"])) for seed in seeds}
             return await _made_before(change, made, row, secrets[made.key_id], authority)
         check_in_future(expires_at, change.now)
         await change.insert_keys([row], "created")

@@ -5,15 +5,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gatepost.base import Actor, APIKey, BadInputError, Issued, Receipt, Untold
-from gatepost.keys.arguments import Wait
 from gatepost.keys.change import change_keys, changed_by, key_to_change
-from gatepost.keys.columns import secret_columns
+from gatepost.keys.given import Selection, Wait, secret_columns
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 
 if TYPE_CHECKING:
-    from gatepost.database import Change
+    from gatepost.database import Change, Standing
 
 OWN_GRACE_MIN = 1.0
 """Seconds of grace below which rotating the key in use needs `force`: too short to take up the new secret."""
@@ -49,25 +48,27 @@ async def rotate(
             "grace",
         )
     check_id(key_id)
-    secret = Untold(parts.opened().format.make(key_id))
-    columns = secret_columns(parts.settings.vault, secret)
+    secret_format = parts.opened().format
 
-    async def make(change: "Change", authority: Authority) -> APIKey:
+    async def make(change: "Change", authority: Authority) -> tuple[APIKey, Untold]:
         before = await key_to_change(change, authority, key_id, if_version)
         authority.check_hand_out(before)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
+        secret = Untold(secret_format.make(key_id, environment=before.environment))
+        columns = secret_columns(parts.settings.vault, secret)
         await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))
-        return await change.read_key(key_id)
+        return await change.read_key(key_id), secret
 
-    change, key = await changed_by(parts, actor, make)
+    change, (key, secret) = await changed_by(parts, actor, make)
     return await settled(parts, change, patience, lambda spread: Issued(key, secret.text, spread))
 
 
 async def end_grace(
     parts: Parts,
-    ids: str | Iterable[str],
+    ids: str | Iterable[str] | Selection,
     *,
+    preview: bool = False,
     if_version: str | None = None,
     force: bool = False,
     actor: str | Actor = UNNAMED,
@@ -77,14 +78,21 @@ async def end_grace(
     """End the older secret that a rotation of one key or many left working for a while, now and in one transaction;
     the current one stays. A key without one, or whose grace has run out, is `unchanged`. `force`: also where it is
     the secret that the actor uses. As `deactivate` otherwise. `if_version`: as for `update`, with a single id."""
+
+    def judge(authority: Authority, key: "Standing") -> bool:
+        if not key.has_old_secret:
+            return False
+        authority.check_own_secret(key, force=force)
+        return True
+
     patience = Patience.of(wait, timeout, parts.clock)
     return await change_keys(
         parts,
         ids,
         actor,
         patience,
-        check=lambda authority, key: authority.check_own_secret(key, force=force),
+        judge=judge,
         apply=lambda change, found: change.end_grace(found),
-        skip=lambda key: not key.has_old_secret,
+        preview=preview,
         if_version=if_version,
     )

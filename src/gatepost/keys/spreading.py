@@ -16,7 +16,7 @@ from gatepost.base import (
     Propagation,
     StillSpreadingError,
 )
-from gatepost.keys.arguments import Wait
+from gatepost.keys.given import Wait
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNNAMED, Authority, checked_actor
 

@@ -1,19 +1,24 @@
 """Switching keys on and off."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gatepost.base import Actor, Receipt
-from gatepost.keys.arguments import Wait
 from gatepost.keys.change import change_keys
+from gatepost.keys.given import Selection, Wait
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience
-from gatepost.rules import UNNAMED
+from gatepost.rules import UNNAMED, Authority
+
+if TYPE_CHECKING:
+    from gatepost.database import Standing
 
 
 async def activate(
     parts: Parts,
-    ids: str | Iterable[str],
+    ids: str | Iterable[str] | Selection,
     *,
+    preview: bool = False,
     actor: str | Actor = UNNAMED,
     wait: Wait = "commit",
     timeout: float | None = None,
@@ -26,25 +31,27 @@ async def activate(
         ids,
         actor,
         patience,
-        check=lambda authority, key: authority.check_hand_out(key),
+        judge=_to_activate,
         apply=lambda change, found: change.set_active(found, True),
-        skip=lambda key: key.active,
+        preview=preview,
     )
 
 
 async def deactivate(
     parts: Parts,
-    ids: str | Iterable[str],
+    ids: str | Iterable[str] | Selection,
     *,
+    preview: bool = False,
     force: bool = False,
     actor: str | Actor = UNNAMED,
     wait: Wait = "everywhere",
     timeout: float | None = None,
 ) -> Receipt:
-    """Switch one key or many off, in one transaction. When the call returns, no worker anywhere lets a request in
-    with them that begins later. Within milliseconds where Redis or PostgreSQL passes the word on, a tenth of a second
-    on SQLite, else within `poll_interval`; where a worker is dead or cut off, after its `max_staleness`:
-    by then it believes nothing from before.
+    """Switch one key or many off, in one transaction: those with these ids, or a `Selection`, which is made in that
+    transaction, of keys that the actor reaches. `preview`: tell what would become of each, and change nothing. When the
+    call returns, no worker anywhere lets a request in with them that begins later. Within milliseconds where Redis or
+    PostgreSQL passes the word on, a tenth of a second on SQLite, else within `poll_interval`; where a worker is dead or
+    cut off, after its `max_staleness`: by then it believes nothing from before.
 
     `wait="commit"`: do not wait; the receipt tells by when it will be true. `timeout`: seconds from the call after
     which to stop waiting, with `StillSpreadingError`: the change is committed then, and its message tells by when
@@ -63,7 +70,21 @@ async def deactivate(
         ids,
         actor,
         patience,
-        check=lambda authority, key: authority.check_own(key, force=force),
+        judge=lambda authority, key: _to_deactivate(authority, key, force=force),
         apply=lambda change, found: change.set_active(found, False),
-        skip=lambda key: not key.active,
+        preview=preview,
     )
+
+
+def _to_activate(authority: Authority, key: "Standing") -> bool:
+    if key.active:
+        return False
+    authority.check_hand_out(key)
+    return True
+
+
+def _to_deactivate(authority: Authority, key: "Standing", *, force: bool) -> bool:
+    if not key.active:
+        return False
+    authority.check_own(key, force=force)
+    return True

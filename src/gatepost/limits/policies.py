@@ -5,18 +5,19 @@ from collections.abc import Iterable, Mapping
 from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Quota, Record, UnavailableError, checked_limits
 from gatepost.limits.demand import OF_APP, Demand, buckets_of
 
-KINDS = ("all", "project", "key")
-"""Whose requests count together: everybody's, those of a project's keys, those of one key."""
+KINDS = ("all", "project", "owner", "key")
+"""Whose requests count together: everybody's, those of a project's keys, those of an owner's, those of one key."""
 
 DEMANDS_MAX = 10_000
-"""Most keys and projects whose demands are remembered."""
+"""Most keys, owners and projects whose demands are remembered."""
 
 _EXAMPLE = "write limits={'project': [Rate(1000, per=60)], 'all': [...], 'key': [...]}"
 
 
 class Policies:
     """The limits that a middleware adds to those of keys. `limits`: lists by what they hold for: `all`, `project` (each
-    project apart; keys of no project together) or `key` (each key apart). Raises `BadInputError`."""
+    project apart; keys of no project together), `owner` (each owner apart, whatever the project; keys of nobody are
+    not bound) or `key` (each key apart). Raises `BadInputError`."""
 
     def __init__(self, limits: Mapping[str, Iterable[Limit]] | None) -> None:
         if limits is not None and not isinstance(limits, Mapping):
@@ -27,7 +28,9 @@ class Policies:
                 raise BadInputError(f"limits: there is no {kind!r:.50}, but {', '.join(KINDS)}: {_EXAMPLE}", "limits")
             self._limits[kind] = checked_limits(listed)
         Limits(limit for each in self._limits.values() for limit in each)  # no two of one name
-        self._demands: dict[tuple[str | None, str | None], Demand] = {}
+        self._by_owner = bool(self._limits.get("owner"))
+        self._bind_everybody = any(limits for kind, limits in self._limits.items() if kind != "owner")
+        self._demands: dict[tuple[str | None, str | None, str | None], Demand] = {}
         self._joint: dict[str, tuple[Demand, Demand, Demand]] = {}
 
     def __bool__(self) -> bool:
@@ -38,25 +41,31 @@ class Policies:
         """Whether any of them is counted by each worker in part where there is no Redis: quotas never are."""
         return any(not isinstance(limit, Quota) for each in self._limits.values() for limit in each)
 
+    def bind(self, key: Record) -> bool:
+        """Whether a request with that key takes from any of them."""
+        return self._bind_everybody or (self._by_owner and key.owner is not None)
+
     def demand(self, key: Record) -> Demand:
         """What a request with that key takes from: its own limits, and these. Raises `UnavailableError` where its own
         cannot be read."""
         if not isinstance(key, LimitedRecord):
             return self._added(key)
         own = _own_demand(key)
-        return self._joined(key.id, own, self._added(key)) if self._limits else own
+        return self._joined(key.id, own, self._added(key)) if self._limits and self.bind(key) else own
 
     def _added(self, key: Record) -> Demand:
-        place = (key.project, key.id if "key" in self._limits else None)
+        owner = key.owner if self._by_owner else None
+        place = (key.project, owner, key.id if "key" in self._limits else None)
         demand = self._demands.get(place)
         if demand is None:
             if len(self._demands) >= DEMANDS_MAX:
                 self._demands.clear()
-            holders = {"all": "", "project": key.project or "", "key": key.id}
+            holders = {"all": "", "project": key.project or "", "owner": owner, "key": key.id}
             demand = self._demands[place] = Demand(
                 bucket
                 for kind, limits in self._limits.items()
-                for bucket in buckets_of(f"{OF_APP}{kind}", holders[kind], limits)
+                if (holder := holders[kind]) is not None
+                for bucket in buckets_of(f"{OF_APP}{kind}", holder, limits)
             )
         return demand
 

@@ -58,7 +58,8 @@ JITTER = 0.1
 class Lookup:
     """One worker's way from digests to records. Times are seconds.
 
-    `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers. A lookup waits for
+    `memory_ttl`: longest time in memory; `absent_ttl`: the same for unknown digests, in both tiers. `environment`: that
+    of this process; a key for the other one is an `OutsideRecord`. A lookup waits for
     one statement, or for two where a shared one tells too little or all that may run at once are taken.
     """
 
@@ -71,6 +72,7 @@ class Lookup:
         *,
         memory_ttl: float,
         absent_ttl: float,
+        environment: str | None = None,
         clock: Clock = boot_clock,
     ) -> None:
         self._database = database
@@ -79,6 +81,7 @@ class Lookup:
         self._freshness = freshness
         self._memory_ttl = memory_ttl
         self._absent_ttl = absent_ttl
+        self._environment = environment
         self._clock = clock
         self._remembered = memory.records.get
         self.counts = LookupCounts()
@@ -222,7 +225,7 @@ class Lookup:
         lives = self._lives()
         for digest, payload in payloads.items():
             row, as_of = from_payload(payload)
-            answers[digest] = self._remember(digest, decode(row, as_of, lives[row is None]))
+            answers[digest] = self._remember(digest, decode(row, as_of, lives[row is None], self._environment))
         freshness = self._freshness
         holds = freshness.holds()  # once for all of them: whoever wakes up looks at it again (`seek`)
         for digest, found in answers.items():
@@ -243,7 +246,7 @@ class Lookup:
         lives = self._lives()
         for digest in digests:
             row = reading.rows.get(digest)
-            answers[digest] = self._remember(digest, decode(row, reading.as_of, lives[row is None]))
+            answers[digest] = self._remember(digest, decode(row, reading.as_of, lives[row is None], self._environment))
             if self._redis is not None:
                 self._redis.put(digest, to_payload(row, reading.as_of), None if row else self._absent_ttl)
         return answers

@@ -28,7 +28,7 @@ from gatepost.redis.scripts import LIMITS
 
 logger = logging.getLogger("gatepost.redis")
 
-FORMAT = b"gatepost rows 4"
+FORMAT = b"gatepost rows 5"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
 COUNTS = b"gatepost counts"

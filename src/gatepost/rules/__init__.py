@@ -23,9 +23,11 @@ from gatepost.rules.inputs import checked_actor as checked_actor
 from gatepost.rules.inputs import checked_bound as checked_bound
 from gatepost.rules.inputs import checked_choice as checked_choice
 from gatepost.rules.inputs import checked_description as checked_description
+from gatepost.rules.inputs import checked_environment as checked_environment
 from gatepost.rules.inputs import checked_idempotency_key as checked_idempotency_key
 from gatepost.rules.inputs import checked_ids as checked_ids
 from gatepost.rules.inputs import checked_limit as checked_limit
 from gatepost.rules.inputs import checked_moment as checked_moment
+from gatepost.rules.inputs import checked_owner as checked_owner
 from gatepost.rules.inputs import checked_project as checked_project
 from gatepost.rules.inputs import checked_text as checked_text

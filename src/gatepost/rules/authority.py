@@ -1,12 +1,12 @@
 """Who may do what to keys: the rules for actors that are not operators (docs/decisions/0006). Pure.
 
-An actor reaches only keys of its own project, and the others look as if there were none. It looks with `ACCESS_READ` or
-`ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, to be used only from where its own key
-may be, and only as much as that, and weakens the key that it uses only with `force`. That key, or the secret that it
-came with, it never gives a longer life. None of this limits an actor that says `operator`.
+An actor reaches only keys of its own project, and of its own environment, and the others look as if there were none. It
+looks with `ACCESS_READ` or `ACCESS_MANAGE`, changes with `ACCESS_MANAGE`, grants only what it holds itself, to be used
+only from where its own key may be, and only as much as that, and weakens the key that it uses only with `force`. That
+key, or the secret that it came with, it never gives a longer life. None of this limits an actor that says `operator`.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Subject(Protocol):
         """Its project, `None` = every one."""
 
     @property
+    def environment(self) -> str | None:
+        """What it is for, `None` = either environment."""
+
+    @property
     def permissions(self) -> Set[str]:
         """What it may do."""
 
@@ -71,7 +75,13 @@ class Authority:
 
     def reaches(self, subject: Subject) -> bool:
         """Whether the key exists, as far as the actor can tell."""
-        return not self.is_limited or self.actor.project is None or subject.project == self.actor.project
+        return all(getattr(subject, name) == own for name, own in self.bounds.items())
+
+    @property
+    def bounds(self) -> Mapping[str, str]:
+        """What a key that the actor reaches must have, by the name of the column."""
+        mine = {"project": self.actor.project, "environment": self.actor.environment}
+        return {name: own for name, own in mine.items() if own is not None and self.is_limited}
 
     def check_reach(self, subject: Subject) -> None:
         """Raise `KeyNotFoundError` for a key that the actor must not know of."""
@@ -97,6 +107,13 @@ class Authority:
             wanted = "every project" if project is None else f"project {project!r}"
             raise AccessDeniedError(f"A key of project {own!r} cannot make one for {wanted}")
 
+    def check_environment(self, environment: str | None) -> None:
+        """Raise `AccessDeniedError` for a new key that is for more, or for other, than the actor's own."""
+        own = self.actor.environment
+        if self.is_limited and own is not None and environment != own:
+            wanted = "either environment" if environment is None else f"{environment}"
+            raise AccessDeniedError(f"A key for {own} cannot make one for {wanted}")
+
     def check_grant(self, permissions: Set[str]) -> None:
         """Raise `AccessDeniedError` where the actor would hand out what it does not hold."""
         missing = self._not_held(permissions)
@@ -121,10 +138,11 @@ class Authority:
                 "give it limits that are as strict"
             )
 
-    def check_own_limits(self, subject: Subject) -> None:
-        """Raise `AccessDeniedError` where a key would change how much it may be used itself."""
+    def check_terms(self, subject: Subject, what: str = "limits") -> None:
+        """Raise `AccessDeniedError` where a key would change its own terms: how much it may be used, whose it is, or
+        what the app notes of it."""
         if self.is_limited and subject.id == self.actor.key_id:
-            raise AccessDeniedError("A key cannot change its own limits: ask somebody else who manages keys")
+            raise AccessDeniedError(f"A key cannot change its own {what}: ask somebody else who manages keys")
 
     def check_hand_out(self, subject: Subject) -> None:
         """Raise `AccessDeniedError` where the actor would bring to life, or be told a secret of, a key that may do more

@@ -9,8 +9,10 @@ from gatepost.base import (
     ACTOR_MAX,
     ADDRESS_MAX,
     DESCRIPTION_MAX,
+    ENVIRONMENTS,
     MARKS,
     NOTHING,
+    OWNER_MAX,
     PROJECT_MAX,
     YEAR_MAX,
     YEAR_MIN,
@@ -65,6 +67,16 @@ def _checked_length(name: str, text: str, most: int) -> str:
 def checked_project(project: str | None) -> str | None:
     """A project as it may be stored; `None` = every project. Raises `BadInputError`."""
     return None if project is None else checked_text("project", project, PROJECT_MAX)
+
+
+def checked_owner(owner: str | None) -> str | None:
+    """An owner as it may be stored; `None` = nobody is named. Raises `BadInputError`."""
+    return None if owner is None else checked_text("owner", owner, OWNER_MAX)
+
+
+def checked_environment(environment: str | None) -> str | None:
+    """What a key is for; `None` = either environment. Raises `BadInputError`."""
+    return checked_choice("environment", environment, ENVIRONMENTS)
 
 
 def checked_actor(actor: str | Actor) -> Actor:

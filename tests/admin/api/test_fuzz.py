@@ -74,6 +74,12 @@ MEMBERS = [
     "expires_at",
     "allow",
     "limits",
+    "owner",
+    "environment",
+    "metadata",
+    "selection",
+    "changes",
+    "preview",
     "active",
     "grace",
     "ids",
@@ -102,6 +108,8 @@ class Fuzzer:
                 ("POST", f"/keys/{dice.choice(self._ids[1:])}/rotate", {"grace": 1.5}),
                 ("POST", "/keys/activate", {"ids": [key_id, "000000000000"]}),
                 ("POST", "/keys/deactivate", {"ids": [key_id]}),
+                ("POST", "/selected/deactivate", {"selection": {"owner": "nobody"}, "preview": True}),
+                ("POST", "/selected/update", {"selection": {"owner": "nobody"}, "changes": {"metadata": {"a": 1}}}),
             ]
         )
 

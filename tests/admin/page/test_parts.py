@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gatepost.admin.entry import csrf
-from gatepost.admin.page import history, moments
 from gatepost.admin.page.back import Back
 from gatepost.admin.page.key_form import KeyForm
 from gatepost.admin.page.list_filter import Listing, project_value
-from gatepost.admin.page.permissions import default_presets, grouped
+from gatepost.admin.page.told import default_presets, grouped, history, moments
 from gatepost.admin.page.trial import Trial
 from gatepost.base.errors import BadInputError
 from gatepost.base.models import ChangeEvent

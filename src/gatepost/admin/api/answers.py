@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatepost.admin.api.limits import KeyLimit
-from gatepost.base import models, usage
+from gatepost.base import Environment, models, usage
 from gatepost.keys import event_json, key_json, propagation_json
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -41,6 +41,9 @@ class Key(Struct):
         Meta(description="The networks that it may be used from, in CIDR notation; null: anywhere, empty: nowhere."),
     ]
     limits: Annotated[Sequence[KeyLimit], Meta(description="How much it may be used; empty: as much as it likes.")]
+    owner: Annotated[str | None, Meta(description="Who answers for it; null: nobody is named.")]
+    environment: Annotated[Environment | None, Meta(description="What it is for; null: either.")]
+    metadata: Annotated[Mapping[str, Any], Meta(description="What the app notes of it; empty: nothing.")]
     hint: Annotated[str | None, Meta(description="Start and last four characters of the secret.")]
     old_secret: Annotated[
         OldSecret | None,
@@ -183,23 +186,25 @@ class Result(Struct):
 
 
 class Changes(Struct):
-    """What a change did to each key, in the order that they were given. `seq`: its number, null where nothing had to
-    change."""
+    """What a change did to each key, in the order that they were given; of a selection those that were changed first.
+    `seq`: its number, null where nothing had to change. `preview`: nothing was changed; it tells what would be."""
 
     seq: int | None
     results: Sequence[Result]
     propagation: Propagation
+    preview: bool = False
 
     @classmethod
-    def of(cls, receipt: models.Receipt, ids: Sequence[str]) -> Self:
-        """The receipt for these ids, told."""
+    def of(cls, receipt: models.Receipt, ids: Sequence[str] | None = None) -> Self:
+        """The receipt for these ids, told; left out, of a selection: one kind of result after the other."""
         results = {
             **{key_id: Result(key_id, "changed") for key_id in receipt.changed},
             **{key_id: Result(key_id, "unchanged") for key_id in receipt.unchanged},
             **{key_id: Result(key_id, "unknown") for key_id in receipt.unknown},
             **{key_id: Result(key_id, "denied", sentence) for key_id, sentence in receipt.denied.items()},
         }
-        return cls(receipt.seq, [results[key_id] for key_id in ids], Propagation.of(receipt.propagation))
+        told = list(results.values()) if ids is None else [results[key_id] for key_id in ids]
+        return cls(receipt.seq, told, Propagation.of(receipt.propagation), receipt.is_preview)
 
 
 class Event(Struct):
@@ -218,6 +223,8 @@ class Event(Struct):
     address: str | None
     at: Moment
     detail: Mapping[str, Any] | None
+    owner: Annotated[str | None, Meta(description="The key's, before the change.")]
+    environment: Annotated[str | None, Meta(description="The key's.")]
 
     @classmethod
     def of(cls, event: models.ChangeEvent) -> Self:

@@ -1,14 +1,14 @@
 """What a call gives in its body. Names and limits are the verbs'."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from gatepost.admin.api.limits import KeyLimits
-from gatepost.admin.api.parameters import PermissionName
-from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, PROJECT_MAX
-from gatepost.keys import GRACE_MAX
+from gatepost.admin.api.limits import KeyLimits, limits_given
+from gatepost.admin.api.parameters import Choosing, KeyId, PermissionName, given
+from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, OWNER_MAX, PROJECT_MAX, Environment, metadata_of_json
+from gatepost.keys import GRACE_MAX, Selection
 
 NETWORK_CHARS_MAX = 50
 """Characters of a network: IPv6 with an IPv4 address at its end has 45, and a length."""
@@ -40,6 +40,26 @@ _Networks = Annotated[
         description="The networks that the key may be used from; null: anywhere, empty: nowhere.",
     ),
 ]
+_Owner = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=OWNER_MAX,
+        description="Who answers for the key: a name of the app's own; null: nobody is named.",
+    ),
+]
+_Metadata = Annotated[
+    Raw,
+    Meta(
+        description="What the app wants to know of the key: at most 4,096 bytes of JSON in UTF-8, without blanks and "
+        "with nothing escaped that need not be; 8 deep, whole numbers of 53 bits, no name twice. Empty: nothing.",
+        extra_json_schema={"type": "object", "examples": [{"plan": "pro"}]},
+    ),
+]
+_Environment = Annotated[
+    Environment,
+    Meta(description="What the key is for, as its secrets say; null: either. Left out: the caller's, or the server's."),
+]
 _Expiry = Annotated[datetime, Meta(tz=True, description="When the key ends, in the future (RFC 3339); null: never.")]
 
 
@@ -64,6 +84,9 @@ class NewKey(Struct, forbid_unknown_fields=True):
     active: Annotated[bool, Meta(description="Whether it is switched on.")] = True
     allow: _Networks | UnsetType | None = UNSET
     limits: KeyLimits | UnsetType = UNSET
+    owner: _Owner | UnsetType | None = UNSET
+    environment: _Environment | UnsetType | None = UNSET
+    metadata: _Metadata | UnsetType = UNSET
 
 
 class KeyChanges(Struct, forbid_unknown_fields=True):
@@ -74,6 +97,8 @@ class KeyChanges(Struct, forbid_unknown_fields=True):
     expires_at: _Expiry | UnsetType | None = UNSET
     allow: _Networks | UnsetType | None = UNSET
     limits: KeyLimits | UnsetType = UNSET
+    owner: _Owner | UnsetType | None = UNSET
+    metadata: _Metadata | UnsetType = UNSET
 
 
 class Rotation(Struct, forbid_unknown_fields=True):
@@ -91,3 +116,41 @@ class KeyIds(Struct, forbid_unknown_fields=True):
         list[Annotated[str, Meta(max_length=100, description="A key's id; another text is told as unknown.")]],
         Meta(min_length=1, max_length=IDS_MAX),
     ]
+
+
+class KeySelection(Choosing, forbid_unknown_fields=True):
+    """Keys that fit all that is said: at least one member beside `active`, `state` and `expires_within`."""
+
+    made_by: Annotated[KeyId, Meta(description="Keys that this one made, that these made, and so on.")] | UnsetType = (
+        UNSET
+    )
+
+    @property
+    def selection(self) -> Selection:
+        """What the verbs take."""
+        return Selection(**given(self), most=IDS_MAX)
+
+
+class SelectedKeys(Struct, forbid_unknown_fields=True):
+    """Keys to be changed together, by what they are. With `preview` nothing is changed: the answer tells what would be
+    done to each."""
+
+    selection: KeySelection
+    preview: bool = False
+
+
+class SelectedChanges(Struct, forbid_unknown_fields=True):
+    """What shall be different about keys, and which ones. With `preview` nothing is changed: the answer tells what
+    would be done to each."""
+
+    selection: KeySelection
+    changes: KeyChanges
+    preview: bool = False
+
+
+def arguments_of(body: Struct) -> dict[str, Any]:
+    """The members of a body that were given, as the verbs take them. Raises `BadInputError`."""
+    members = limits_given(given(body))
+    if "metadata" in members:
+        members["metadata"] = metadata_of_json(bytes(members["metadata"]))
+    return members

@@ -17,9 +17,9 @@ _FIELD_SHOWN_MAX = 100
 
 _NUMBER = re.compile(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*\Z", re.IGNORECASE)
 _MEMBER = re.compile(r"Object (contains unknown|missing required) field `(.*)`\Z", re.DOTALL)
-_NESTED = re.compile(r"Object .* - at `\$\.limits\[[0-9]+\]`\Z", re.DOTALL)
+_NESTED = re.compile(r"Object .* - at `\$\.(selection|changes|(changes\.)?limits\[[0-9]+\])`\Z", re.DOTALL)
 _PLACED = re.compile(r"(.*) - at `\$\.(.*)`\Z", re.DOTALL)
-"""How msgspec says which member is wrong. Of structs only limits are held by others: all else of the first kind is at
+"""How msgspec says which member is wrong. Of structs only these are held by others: all else of the first kind is at
 the top, whatever a caller has called it."""
 
 

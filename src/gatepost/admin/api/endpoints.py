@@ -8,8 +8,16 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from gatepost.admin.api import answers
-from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
-from gatepost.admin.api.limits import LimitsLeft, limits_given
+from gatepost.admin.api.bodies import (
+    KeyChanges,
+    KeyIds,
+    NewKey,
+    Rotation,
+    SelectedChanges,
+    SelectedKeys,
+    arguments_of,
+)
+from gatepost.admin.api.limits import LimitsLeft
 from gatepost.admin.api.parameters import (
     EventFilter,
     Forcing,
@@ -19,6 +27,7 @@ from gatepost.admin.api.parameters import (
     KeyChoice,
     KeyEventFilter,
     KeyFilter,
+    ManyUsageFilter,
     Nothing,
     Paging,
     ProjectPaging,
@@ -27,7 +36,7 @@ from gatepost.admin.api.parameters import (
     given,
 )
 from gatepost.admin.api.reply import Reply
-from gatepost.base import Actor, APIKey, StillSpreadingError
+from gatepost.base import Actor, APIKey, Receipt, StillSpreadingError
 from gatepost.keys import APIKeys
 
 Q = TypeVar("Q", bound=Struct)
@@ -87,12 +96,21 @@ async def read_usage(call: Call[UsageFilter, Nothing, Nothing]) -> Reply:
     return Reply(answers.Usage([answers.UsageLine.of(line) for line in lines]))
 
 
+async def read_many_usage(call: Call[ManyUsageFilter, Nothing, Nothing]) -> Reply:
+    """Read how often the keys of an owner, or for an environment, were used, all together.
+
+    Without either: what came without the secret of any key, for callers of no project.
+    """
+    lines = await call.keys.usage(None, **call.query.choice, actor=call.actor)
+    return Reply(answers.Usage([answers.UsageLine.of(line) for line in lines]))
+
+
 async def create_key(call: Call[Nothing, Idempotency, NewKey]) -> Reply:
     """Make a key.
 
     Nobody grants a permission that they do not hold. The secret is told in the answer, and never again.
     """
-    issued = await call.keys.create(**limits_given(given(call.body)), **given(call.headers), actor=call.actor)
+    issued = await call.keys.create(**arguments_of(call.body), **given(call.headers), actor=call.actor)
     location = f"{call.root}/keys/{issued.key.id}"
     return Reply(answers.NewSecret.of(issued), HTTPStatus.CREATED, {"Location": location, "ETag": etag(issued.key)})
 
@@ -111,13 +129,13 @@ async def read_caller(call: Call[Nothing, IfNoneMatch, Nothing]) -> Reply:
 
 
 async def update_key(call: Call[Forcing, IfMatch, KeyChanges]) -> Reply:
-    """Change a key's description, permissions, expiry, where it may be used from, or how much.
+    """Change a key's description, permissions, expiry, owner, metadata, where it may be used from, or how much.
 
     Where that takes something away, the answer comes once every worker acts on it.
     """
     edit = call.keys.update(
         call.key_id,
-        **limits_given(given(call.body)),
+        **arguments_of(call.body),
         **given(call.query),
         if_version=call.headers.version,
         actor=call.actor,
@@ -203,6 +221,53 @@ async def end_grace(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
     change = call.keys.end_grace(call.body.ids, **given(call.query), actor=call.actor)
     receipt, status = await _settled(change)
     return Reply(answers.Changes.of(receipt, call.body.ids), status)
+
+
+async def activate_selected(call: Call[Waiting, Nothing, SelectedKeys]) -> Reply:
+    """Switch on all keys that fit, at most 10,000, in one transaction; or tell what that would do."""
+    wanted, preview = call.body.selection.selection, call.body.preview
+    change = call.keys.activate(wanted, preview=preview, **given(call.query), actor=call.actor)
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt), status)
+
+
+async def deactivate_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Reply:
+    """Switch off all keys that fit, at most 10,000, in one transaction; or tell what that would do.
+
+    The answer comes once every worker refuses them.
+    """
+    wanted, preview = call.body.selection.selection, call.body.preview
+    change = call.keys.deactivate(wanted, preview=preview, **given(call.query), actor=call.actor)
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt), status)
+
+
+async def delete_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Reply:
+    """Delete all keys that fit for good, at most 10,000, in one transaction; or tell what that would do.
+
+    The answer comes once every worker refuses them.
+    """
+    wanted, preview = call.body.selection.selection, call.body.preview
+    change = call.keys.delete(wanted, preview=preview, **given(call.query), actor=call.actor)
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt), status)
+
+
+async def update_selected(call: Call[Forcing, Nothing, SelectedChanges]) -> Reply:
+    """Give all keys that fit, at most 10,000, the same, in one transaction; or tell what that would do.
+
+    Where that takes something away, the answer comes once every worker acts on it.
+    """
+    body = call.body
+    change: Awaitable[Receipt] = call.keys.update(  # type: ignore[assignment]  # of a selection it is a receipt
+        body.selection.selection,
+        preview=body.preview,
+        **arguments_of(body.changes),
+        **given(call.query),
+        actor=call.actor,
+    )
+    receipt, status = await _settled(change)
+    return Reply(answers.Changes.of(receipt), status)
 
 
 async def list_made_keys(call: Call[Paging, Nothing, Nothing]) -> Reply:

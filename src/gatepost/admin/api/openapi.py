@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.json import schema_components
 
-from gatepost.admin.api.bodies import KeyChanges, Rotation
+from gatepost.admin.api.bodies import KeyChanges, KeySelection, Rotation
 from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import KeyId
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
@@ -114,6 +114,7 @@ def _schemas(keys: APIKeys) -> Json:
     for schema in schemas.values():
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
+    schemas[KeySelection.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}
     return schemas

@@ -8,7 +8,7 @@ from typing import Any, Generic
 from msgspec import Struct
 
 from gatepost.admin.api import answers, endpoints
-from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation
+from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation, SelectedChanges, SelectedKeys
 from gatepost.admin.api.endpoints import B, Call, H, Q
 from gatepost.admin.api.limits import LimitsLeft
 from gatepost.admin.api.parameters import (
@@ -20,6 +20,7 @@ from gatepost.admin.api.parameters import (
     KeyChoice,
     KeyEventFilter,
     KeyFilter,
+    ManyUsageFilter,
     Nothing,
     Paging,
     ProjectPaging,
@@ -127,6 +128,50 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=KeyIds,
         statuses=_OK_OR_SPREADING,
         errors=_CHANGING,
+    ),
+    Operation(
+        method="POST",
+        path="/selected/activate",
+        call=endpoints.activate_selected,
+        answer=answers.Changes,
+        query=Waiting,
+        headers=Nothing,
+        body=SelectedKeys,
+        statuses=_OK_OR_SPREADING,
+        errors=(*_CHANGING, UnknownPermissionError),
+    ),
+    Operation(
+        method="POST",
+        path="/selected/deactivate",
+        call=endpoints.deactivate_selected,
+        answer=answers.Changes,
+        query=Forcing,
+        headers=Nothing,
+        body=SelectedKeys,
+        statuses=_OK_OR_SPREADING,
+        errors=(*_CHANGING, UnknownPermissionError),
+    ),
+    Operation(
+        method="POST",
+        path="/selected/delete",
+        call=endpoints.delete_selected,
+        answer=answers.Changes,
+        query=Forcing,
+        headers=Nothing,
+        body=SelectedKeys,
+        statuses=_OK_OR_SPREADING,
+        errors=(*_CHANGING, UnknownPermissionError),
+    ),
+    Operation(
+        method="POST",
+        path="/selected/update",
+        call=endpoints.update_selected,
+        answer=answers.Changes,
+        query=Forcing,
+        headers=Nothing,
+        body=SelectedChanges,
+        statuses=_OK_OR_SPREADING,
+        errors=(*_CHANGING, UnknownPermissionError),
     ),
     Operation(
         method="GET",
@@ -253,6 +298,16 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         call=endpoints.list_events,
         answer=answers.Events,
         query=EventFilter,
+        headers=Nothing,
+        body=Nothing,
+        errors=_LOOKING,
+    ),
+    Operation(
+        method="GET",
+        path="/usage",
+        call=endpoints.read_many_usage,
+        answer=answers.Usage,
+        query=ManyUsageFilter,
         headers=Nothing,
         body=Nothing,
         errors=_LOOKING,

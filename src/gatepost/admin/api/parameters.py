@@ -13,8 +13,10 @@ from gatepost.base import (
     EXPIRES_WITHIN_MAX,
     EXPIRING_SECONDS,
     ID_CHARS,
+    OWNER_MAX,
     PROJECT_MAX,
     BadInputError,
+    Environment,
     EventKind,
 )
 from gatepost.keys import Order
@@ -116,9 +118,15 @@ _Search = Annotated[
 ]
 
 
-class KeyChoice(Struct, forbid_unknown_fields=True):
-    """Which keys."""
+_KeyOwner = Annotated[str, Meta(min_length=1, max_length=OWNER_MAX, description="Keys of this owner.")]
+_KeyEnvironment = Annotated[Environment, Meta(description="Keys for this environment.")]
 
+
+class Choosing(Struct, forbid_unknown_fields=True):
+    """Which keys: those that fit all that is said."""
+
+    owner: _KeyOwner | UnsetType = UNSET
+    environment: _KeyEnvironment | UnsetType = UNSET
     project: _Project | UnsetType = UNSET
     company_wide: Annotated[bool, Meta(description="Keys of no project.")] = False
     active: (
@@ -163,6 +171,10 @@ class KeyChoice(Struct, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     never_used: Annotated[bool, Meta(description="Keys that nobody has used, as far as was counted.")] = False
+
+
+class KeyChoice(Choosing, forbid_unknown_fields=True):
+    """Which keys."""
 
 
 class KeyFilter(KeyChoice, forbid_unknown_fields=True):
@@ -246,12 +258,26 @@ class UsageFilter(Struct, forbid_unknown_fields=True):
         return {**given(self), "by": self.by.split(",")}
 
 
+class ManyUsageFilter(UsageFilter, forbid_unknown_fields=True):
+    """Which usage, and of which keys."""
+
+    owner: _KeyOwner | UnsetType = UNSET
+    environment: _KeyEnvironment | UnsetType = UNSET
+
+
 class EventFilter(KeyEventFilter, forbid_unknown_fields=True):
     """Which events."""
 
     project: (
         Annotated[str, Meta(min_length=1, max_length=PROJECT_MAX, description="To keys of this project.")] | UnsetType
     ) = UNSET
+    owner: (
+        Annotated[
+            str, Meta(min_length=1, max_length=OWNER_MAX, description="To keys that were of this owner before it.")
+        ]
+        | UnsetType
+    ) = UNSET
+    environment: Annotated[Environment, Meta(description="To keys for this environment.")] | UnsetType = UNSET
 
 
 class Idempotency(Struct, rename={"idempotency_key": "Idempotency-Key"}):

@@ -9,14 +9,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance, Sessions, Throttle
-from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, moments, sign_in
+from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
-from gatepost.admin.page.limits import LIMIT_PRESETS, limit_most
+from gatepost.admin.page.key_form import metadata_lines
 from gatepost.admin.page.list_filter import project_name, project_value
-from gatepost.admin.page.permissions import default_presets, sentences
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site
+from gatepost.admin.page.told import LIMIT_PRESETS, default_presets, limit_most, moments, sentences
 from gatepost.admin.page.trial import Trial
 from gatepost.base import limit_text
 from gatepost.keys import APIKeys
@@ -105,6 +105,7 @@ def _templates(keys: APIKeys) -> Environment:
         "full": moments.full,
         "limit_most": limit_most,
         "limit_word": limit_text,
+        "metadata_lines": metadata_lines,
         "relative": moments.relative,
         "project_name": project_name,
         "project_value": project_value,

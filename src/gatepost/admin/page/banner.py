@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gatepost.admin.page.moments import full
+from gatepost.admin.page.told import full
 from gatepost.base import Propagation, Receipt
 
 

@@ -6,10 +6,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import VERBS, Verb, promise, receipt_banner
-from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sentence
 from gatepost.admin.page.key_list import CHANGE_MAX
 from gatepost.admin.page.key_view import show_back
 from gatepost.admin.page.names import names_of
+from gatepost.admin.page.told import REFUSALS, Failure, refusal_status, sentence
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import ForceNeededError, GatepostError, Receipt, StillSpreadingError
 from gatepost.rules import PAGE_MAX, Authority

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner, spread_banner
-from gatepost.admin.page.failures import REFUSALS, refusal_status
 from gatepost.admin.page.key_form import (
     ANYWHERE,
     KEEP,
@@ -22,11 +21,19 @@ from gatepost.admin.page.key_form import (
 )
 from gatepost.admin.page.key_secret import secret_response
 from gatepost.admin.page.key_view import show_back
-from gatepost.admin.page.moments import date, full
-from gatepost.admin.page.permissions import EVERYTHING_HELD, grouped
 from gatepost.admin.page.projects import Projects, projects_of
+from gatepost.admin.page.told import EVERYTHING_HELD, REFUSALS, date, full, grouped, refusal_status
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
-from gatepost.base import APIKey, EditedKey, IdempotencyError, StaleKeyError, StillSpreadingError, limit_text
+from gatepost.base import (
+    APIKey,
+    BadInputError,
+    EditedKey,
+    IdempotencyError,
+    StaleKeyError,
+    StillSpreadingError,
+    limit_text,
+    metadata_text,
+)
 from gatepost.rules import UNSET, Authority
 
 
@@ -49,6 +56,9 @@ async def create(visit: Visit) -> Response:
             expires_at=form.expires_at(visit.now),
             allow=form.allow,
             limits=form.limits or (),
+            owner=form.owner or None,
+            environment=form.environment or UNSET,
+            metadata=form.metadata or {},
             idempotency_key=form.idempotency_key,
             actor=visit.actor,
         )
@@ -105,11 +115,16 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
     limits = form.limits
     if limits is not None and limits != key.limits:
         changes["limits"] = limits
+    if form.owner is not None and (form.owner or None) != key.owner:
+        changes["owner"] = form.owner or None
+    if form.metadata is not None and form.metadata != key.metadata:
+        changes["metadata"] = form.metadata
     if not changes:
         return None
-    return await visit.keys.update(
+    edited: EditedKey = await visit.keys.update(
         key.id, **changes, if_version=form.version, force=form.force, actor=visit.actor, timeout=WAIT_SECONDS
     )
+    return edited
 
 
 def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
@@ -123,8 +138,18 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
         ("Expires", expiry, typed_expiry),
         ("May be used from", _allow_text(key.allow), typed_networks),
         ("Limits", " ".join(map(limit_text, key.limits)), " ".join((form.limits_typed or "").split())),
+        ("Owner", key.owner or "", key.owner or "" if form.owner is None else form.owner),
+        ("Metadata", metadata_text(key.metadata) or "", _metadata_typed(form, key)),
     ]
     return [(label, now or "none", typed or "none") for label, now, typed in told if now != typed]
+
+
+def _metadata_typed(form: KeyForm, key: APIKey) -> str:
+    try:
+        typed = key.metadata if form.metadata is None else form.metadata
+    except BadInputError:
+        return form.metadata_typed or ""
+    return metadata_text(typed) or ""
 
 
 def _allow_text(allow: Sequence[str] | None) -> str:

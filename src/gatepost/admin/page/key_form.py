@@ -1,16 +1,16 @@
 """The form for a new key and for an edit: what was typed, and what is wrong with it."""
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Self
+from typing import Any, Self
 
 from starlette.datastructures import FormData
 
-from gatepost.admin.page.failures import sentence
-from gatepost.admin.page.permissions import Group
+from gatepost.admin.page.told import Group, sentence
 from gatepost.base import (
     APIKey,
     BadInputError,
@@ -20,6 +20,7 @@ from gatepost.base import (
     checked_networks,
     limit_of_text,
     limit_text,
+    metadata_of_json,
 )
 
 NEVER, KEEP, ON_DATE = "never", "keep", "date"
@@ -42,7 +43,8 @@ ALL, NONE = "all", "none"
 class KeyForm:
     """What the fields hold. `project`: empty = every project. `expires`: one of the words above; `date`: as typed.
     `places`: one of the two words above; `networks`: as typed, with blanks or commas between; `nowhere`: that there are
-    none is meant. `version`: of the key as the form was filled in. `idempotency_key`: of a form for a new key."""
+    none is meant. `owner`, `metadata_typed`: `None` = the form did not ask. `environment`: empty = either. `version`:
+    of the key as the form was filled in. `idempotency_key`: of a form for a new key."""
 
     description: str = ""
     permissions: frozenset[str] = frozenset()
@@ -53,6 +55,9 @@ class KeyForm:
     networks: str = ""
     nowhere: bool = False
     limits_typed: str | None = None
+    owner: str | None = None
+    environment: str = ""
+    metadata_typed: str | None = None
     version: str = ""
     idempotency_key: str = ""
     force: bool = False
@@ -74,6 +79,9 @@ class KeyForm:
             networks="\n".join(key.allow or ()),
             nowhere=key.allow == (),
             limits_typed="\n".join(map(limit_text, key.limits)),
+            owner=key.owner or "",
+            environment=key.environment or "",
+            metadata_typed=metadata_lines(key.metadata),
             version=key.version,
         )
 
@@ -94,6 +102,9 @@ class KeyForm:
             networks=text("networks"),
             nowhere="nowhere" in fields,
             limits_typed=text("limits") if "limits" in fields else None,
+            owner=text("owner") if "owner" in fields else None,
+            environment=text("environment"),
+            metadata_typed=text("metadata") if "metadata" in fields else None,
             version=text("version"),
             idempotency_key=text("idempotency_key"),
             force="force" in fields,
@@ -144,6 +155,11 @@ class KeyForm:
             return None
         return checked_limits([limit_of_text(each) for each in _BETWEEN.split(self.limits_typed) if each])
 
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The object that was typed; `None` = the form did not ask. Raises `BadInputError`."""
+        return None if self.metadata_typed is None else metadata_of_json(self.metadata_typed or "{}")
+
     def expires_at(self, now: datetime, before: datetime | None = None) -> datetime | None:
         """The expiry that was picked, at the end of its day in UTC (so that a form that is sent again asks for the
         same); `None` = never. `before`: what `keep` keeps. Raises `BadInputError` for a date that is none."""
@@ -157,6 +173,11 @@ class KeyForm:
             return _end_of(date.fromisoformat(self.date))
         except ValueError:
             raise BadInputError("Pick the day on which the key expires, as in 2030-12-31", "expires_at") from None
+
+
+def metadata_lines(metadata: Mapping[str, Any]) -> str:
+    """Metadata for people, a member a line; empty where there is none."""
+    return json.dumps(metadata, indent=2, ensure_ascii=False) if metadata else ""
 
 
 def new_idempotency_key() -> str:

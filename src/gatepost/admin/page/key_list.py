@@ -6,11 +6,9 @@ from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner
 from gatepost.admin.page.charts import DAYS, spark
-from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.list_filter import SORTS, STATE_LABELS, STATES, Listing
-from gatepost.admin.page.moments import full
-from gatepost.admin.page.permissions import grouped
 from gatepost.admin.page.projects import projects_of
+from gatepost.admin.page.told import full, grouped, sentence
 from gatepost.admin.page.visit import Visit
 from gatepost.base import APIKey, BadInputError, KeyNotFoundError, Page, Total, UnknownPermissionError
 

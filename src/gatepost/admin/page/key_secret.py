@@ -5,8 +5,7 @@ from typing import Literal
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner, spread_banner
-from gatepost.admin.page.failures import REFUSALS, Failure, refusal_status, sentence
-from gatepost.admin.page.moments import span
+from gatepost.admin.page.told import REFUSALS, Failure, refusal_status, sentence, span
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import APIKey, BadInputError, SecretNotStoredError, StaleKeyError, StillSpreadingError
 from gatepost.rules import Authority

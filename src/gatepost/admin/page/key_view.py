@@ -7,10 +7,9 @@ from starlette.responses import Response
 from gatepost.admin.page.back import Back
 from gatepost.admin.page.banner import Banner, spread_banner
 from gatepost.admin.page.charts import DAYS, chart_of, still_calling
-from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.key_list import list_response, news_of
 from gatepost.admin.page.log import Line, lines_of
-from gatepost.admin.page.permissions import grouped_names
+from gatepost.admin.page.told import grouped_names, sentence
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import MAKING_KINDS, AccessDeniedError, KeyNotFoundError, StillSpreadingError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-from gatepost.base import State
+from gatepost.base import ENVIRONMENTS, State
 from gatepost.keys import Filters
 
 UNUSED_SECONDS = 90 * 86400.0
@@ -69,6 +69,8 @@ class Listing:
     state: str = "all"
     permission: str = ""
     project: str = ""
+    owner: str = ""
+    environment: str = ""
     sort: str = DEFAULT_SORT
     after: str = ""
     before: str = ""
@@ -76,10 +78,14 @@ class Listing:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """From the fields of a URL or a form. An unknown state or order is the default."""
-        texts = {name: str(fields.get(name, "")).strip() for name in ("search", "permission", "project", *_PLACES)}
+        texts = {
+            name: str(fields.get(name, "")).strip() for name in ("search", "permission", "project", "owner", *_PLACES)
+        }
         state, sort = str(fields.get("state", "")), str(fields.get("sort", ""))
+        environment = str(fields.get("environment", ""))
         return cls(
             **texts,
+            environment=environment if environment in ENVIRONMENTS else "",
             state=state if state in STATES else "all",
             sort=sort if sort in SORTS else DEFAULT_SORT,
         )
@@ -105,7 +111,7 @@ class Listing:
     @property
     def filters(self) -> int:
         """How many filters are set beside the search."""
-        return sum((self.state != "all", bool(self.permission), bool(self.project)))
+        return sum((self.state != "all", *map(bool, (self.permission, self.project, self.owner, self.environment))))
 
     def cleared(self) -> str:
         """The query without any filter, in the same order."""
@@ -136,6 +142,7 @@ class Listing:
     def which(self) -> Filters:
         """The keys that fit the filters, as the verbs take it."""
         which: Filters = {"search": self.search or None, **STATES[self.state]}  # type: ignore[typeddict-item]
+        which["owner"], which["environment"] = self.owner or None, self.environment or None
         if self.permission == NO_PERMISSIONS:
             which["no_permissions"] = True
         else:

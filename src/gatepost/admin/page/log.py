@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from gatepost.admin.page import history
-from gatepost.admin.page.history import Difference
 from gatepost.admin.page.log_filter import LogFilter
 from gatepost.admin.page.names import names_of
+from gatepost.admin.page.told import Difference, history
 from gatepost.admin.page.visit import Visit
 from gatepost.base import ActorKind, APIKey, BadInputError, ChangeEvent, KeyNotFoundError, Page
 

@@ -17,6 +17,8 @@ class LogFilter:
     by_kind: str = ""
     by_id: str = ""
     project: str = ""
+    owner: str = ""
+    environment: str = ""
     since: str = ""
     until: str = ""
     after: str = ""
@@ -51,6 +53,8 @@ class LogFilter:
             "by_kind": self.by_kind or None,
             "by_id": self.by_id or None,
             "project": self.project or None,
+            "owner": self.owner or None,
+            "environment": self.environment or None,
             "since": _start_of("since", self.since),
             "until": _start_of("until", self.until, later=timedelta(days=1)),
             "after": self.after or None,

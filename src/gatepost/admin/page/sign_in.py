@@ -7,7 +7,7 @@ import time
 from starlette.responses import Response
 
 from gatepost.admin.entry import Guest, Session, Throttle, address_of
-from gatepost.admin.page.failures import sentence
+from gatepost.admin.page.told import sentence
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.base import AccessDeniedError, Actor, Outcome, Presented
 from gatepost.rules import Authority
@@ -16,6 +16,7 @@ _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",
     Outcome.DEACTIVATED: "This key is deactivated.",
     Outcome.EXPIRED: "This key, or this secret of it, has expired.",
+    Outcome.ENVIRONMENT_DENIED: "This key is right, but it is for another environment.",
     Outcome.ADDRESS_DENIED: "This key is right, but it may not be used from where you are.",
 }
 _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")

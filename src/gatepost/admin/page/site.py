@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from gatepost.admin.entry import Entrance, Guest, Sessions, Stranger, check_single, csrf, session
 from gatepost.admin.page.assets import Assets
-from gatepost.admin.page.failures import FORGED, TOLD, Failure, failure_of
 from gatepost.admin.page.form import read_form
 from gatepost.admin.page.sign_in import SignInDesk
+from gatepost.admin.page.told import FORGED, TOLD, Failure, failure_of
 from gatepost.admin.page.trial import Trial
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.keys import APIKeys

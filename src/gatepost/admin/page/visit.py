@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gatepost.admin.entry import SESSION_PURPOSE, Cookies, Guest, csrf, name_of, session
 from gatepost.admin.page.back import Back
-from gatepost.admin.page.failures import FORGED, Failure
+from gatepost.admin.page.told import FORGED, Failure
 from gatepost.base import AccessDeniedError, Actor, APIKey
 from gatepost.keys import APIKeys
 from gatepost.rules import Authority

@@ -22,6 +22,8 @@ from gatepost.base import (
     limit_of_text,
     limit_text,
     limits_of_json,
+    metadata_of_json,
+    metadata_text,
 )
 from gatepost.cli.input import parse_moment
 from gatepost.keys import key_json
@@ -39,11 +41,27 @@ EXPORTED = (
     "expires_at",
     "allow",
     "limits",
+    "owner",
+    "environment",
+    "metadata",
     "hint",
 )
 """The columns of an export: the members of a key in JSON."""
 
-IMPORTED = ("digest", "description", "permissions", "project", "active", "expires_at", "allow", "limits", "hint")
+IMPORTED = (
+    "digest",
+    "description",
+    "permissions",
+    "project",
+    "active",
+    "expires_at",
+    "allow",
+    "limits",
+    "owner",
+    "environment",
+    "metadata",
+    "hint",
+)
 """What an import may have. The first two it must."""
 
 NOWHERE = "nowhere"
@@ -107,7 +125,17 @@ def _read_json(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
             values = None
         if not isinstance(values, dict):
             raise BadInputError(f"line {number}: it is no JSON object")
+        if "metadata" in values:
+            _check_names(number, line)
         yield number, values
+
+
+def _check_names(number: int, line: str) -> None:
+    """Raise `BadInputError` for a member that stands there twice: orjson takes the last."""
+    try:
+        metadata_of_json(line, "it")
+    except BadInputError as wrong:
+        raise BadInputError(f"line {number}: {wrong}", "metadata") from None
 
 
 def _read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -143,7 +171,8 @@ def _in_csv(told: Mapping[str, Any]) -> Mapping[str, Any]:
     """A key's members for CSV, where an empty cell says nothing: a list without networks is a word, and so is each
     limit."""
     limits = [limit_text(limit_of_json(each)) for each in told["limits"]] or None
-    return {**told, "limits": limits, "allow": NOWHERE if told["allow"] == [] else told["allow"]}
+    metadata = metadata_text(told["metadata"])
+    return {**told, "limits": limits, "metadata": metadata, "allow": NOWHERE if told["allow"] == [] else told["allow"]}
 
 
 def _cell(value: Any) -> str:
@@ -167,6 +196,8 @@ def _of_cell(head: str, cell: str) -> Any:
         return [limit_as_json(limit_of_text(word)) for word in text.split()]
     if head == "permissions":
         return text.split()
+    if head == "metadata":
+        return metadata_of_json(text)
     return _BOOLEANS.get(text.lower(), text) if head == "active" else text
 
 
@@ -187,6 +218,7 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
     hint = values.get("hint") or ""
     if not isinstance(hint, str):
         raise BadInputError("hint must be a text", "hint")
+    metadata = values.get("metadata")
     return ImportedKey(
         digest=_digest(values["digest"]),
         description=values["description"],
@@ -196,6 +228,9 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
         expires_at=_moment(values.get("expires_at")),
         allow=values.get("allow"),
         limits=limits_of_json(values.get("limits") or []),
+        owner=values.get("owner"),
+        environment=values.get("environment"),
+        metadata={} if metadata is None else metadata,
         hint=hint,
     )
 

@@ -8,6 +8,7 @@ from gatepost.cli.input.arguments import parse_seconds as parse_seconds
 from gatepost.cli.input.arguments import parse_when as parse_when
 from gatepost.cli.input.arguments import split_names as split_names
 from gatepost.cli.input.choice import ChoiceOptions as ChoiceOptions
+from gatepost.cli.input.choice import SelectingOptions as SelectingOptions
 from gatepost.cli.input.choice import WhichOptions as WhichOptions
 from gatepost.cli.input.options import After as After
 from gatepost.cli.input.options import AppOption as AppOption
@@ -17,6 +18,7 @@ from gatepost.cli.input.options import ChangeOptions as ChangeOptions
 from gatepost.cli.input.options import DatabaseOptions as DatabaseOptions
 from gatepost.cli.input.options import EveryPage as EveryPage
 from gatepost.cli.input.options import KeyId as KeyId
+from gatepost.cli.input.options import KeyIds as KeyIds
 from gatepost.cli.input.options import KeysOptions as KeysOptions
 from gatepost.cli.input.options import Limit as Limit
 from gatepost.cli.input.options import NoWait as NoWait

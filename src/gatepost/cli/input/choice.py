@@ -1,15 +1,16 @@
 """Which keys a command is about, and in what order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Option
 
-from gatepost.base import EXPIRING_SECONDS
+from gatepost.base import EXPIRING_SECONDS, BadInputError, Environment
 from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
-from gatepost.cli.input.options import KeysOptions, complete_permission
-from gatepost.keys import Order
+from gatepost.cli.input.options import ChangeOptions, KeysOptions, complete_permission
+from gatepost.keys import SELECTED_MAX, Order, Selection
 
 if TYPE_CHECKING:
     from gatepost.keys import Filters
@@ -25,6 +26,10 @@ class WhichOptions(KeysOptions):
 
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Only keys of this project.")] = None
     company_wide: Annotated[bool, Option("--company-wide", help="Only keys of no project.")] = False
+    owner: Annotated[str | None, Option("--owner", metavar="NAME", help="Only keys of this owner.")] = None
+    environment: Annotated[
+        Environment | None, Option("--environment", metavar="NAME", help="Only keys for this one: live, or test.")
+    ] = None
     state: Annotated[
         StateName | None,
         Option(
@@ -78,6 +83,8 @@ class WhichOptions(KeysOptions):
         return {
             "project": self.project,
             "company_wide": self.company_wide,
+            "owner": self.owner,
+            "environment": self.environment,
             "active": self.active,
             "state": self.state,
             "permission": self.permission,
@@ -89,6 +96,32 @@ class WhichOptions(KeysOptions):
             "unused_for": None if self.unused_for is None else parse_seconds("--unused-for", self.unused_for),
             "never_used": self.never_used,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectingOptions(WhichOptions, ChangeOptions):
+    """What every command takes that changes keys by their ids, or by what they are."""
+
+    made_by: Annotated[
+        str | None, Option("--made-by", metavar="ID", help="Only keys that this key made, that these made, and so on.")
+    ] = None
+    most: Annotated[int, Option("--most", metavar="N", min=1, help="Change nothing where more keys fit.")] = (
+        SELECTED_MAX
+    )
+    preview: Annotated[bool, Option("--preview", help="Change nothing; show what would become of each key.")] = False
+
+    def chosen(self, ids: Sequence[str] | None) -> Sequence[str] | Selection:
+        """The keys that are meant: these ids, or those that fit the options. Raises `BadInputError`."""
+        selection = Selection(**self.which(), made_by=self.made_by, most=self.most)
+        if ids is not None and selection.conditions:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in selection.conditions)
+            raise BadInputError(f"Name keys by their ids, or by what they are ({options}), not by both")
+        if ids is None and not selection.conditions:
+            raise BadInputError(
+                "Name keys by their ids, or by what they are: --owner, --project, --environment, --permission, "
+                "--search, --unused-for, --expires-before, --made-by or the like"
+            )
+        return selection if ids is None else ids
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,10 @@ def complete_permission(context: Context, incomplete: str) -> list[tuple[str, st
 
 
 KeyId = Annotated[str, Argument(metavar="ID", help="The key's id, 12 characters.")]
+KeyIds = Annotated[
+    list[str] | None,
+    Argument(metavar="[ID]...", help="The keys' ids; - reads them from standard input.", show_default=False),
+]
 Limit = Annotated[int, Option("--limit", metavar="N", min=1, max=PAGE_MAX, help="Most entries on a page.")]
 After = Annotated[
     str | None, Option("--after", metavar="PLACE", help="Go on from there: the `next` of the page before.")
@@ -266,6 +270,7 @@ class KeysOptions(RedisOptions):
             "server_keys": environment.server_keys(os.environ),
             "vault_keys": environment.vault_keys(os.environ),
             "max_grace": parse_seconds("--max-grace", self.max_grace),
+            "environment": os.environ.get(environment.ENVIRONMENT) or None,
         }
 
 

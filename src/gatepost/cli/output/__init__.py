@@ -21,3 +21,4 @@ from gatepost.cli.output.views import print_keys as print_keys
 from gatepost.cli.output.views import print_receipt as print_receipt
 from gatepost.cli.output.views import print_revealed as print_revealed
 from gatepost.cli.output.views import print_verdict as print_verdict
+from gatepost.cli.output.views import tell_receipt as tell_receipt

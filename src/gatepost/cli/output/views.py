@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gatepost.base import (
+    AccessDeniedError,
     APIKey,
     ChangeEvent,
     Issued,
+    KeyNotFoundError,
     OldSecret,
     Outcome,
     Page,
@@ -17,6 +19,7 @@ from gatepost.base import (
     Verdict,
     limit_of_json,
     limit_text,
+    metadata_text,
 )
 from gatepost.cli.output.console import STATUS, is_terminal, print_json, print_line, print_note, print_pairs, print_rows
 from gatepost.keys import APIKeys, actor_text, key_json, propagation_json, propagation_text
@@ -33,6 +36,7 @@ _VERDICTS = {
     Outcome.VALID: "it may be used",
     Outcome.INVALID: "no key has this secret",
     Outcome.DEACTIVATED: "its key is deactivated",
+    Outcome.ENVIRONMENT_DENIED: "its key is for another environment",
     Outcome.ADDRESS_DENIED: "its key may not be used from there; --address tells from where",
     Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
 }
@@ -85,6 +89,9 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
         ("allowed from", _allow_text(key)),
         ("limits", (", " if is_terminal() else ",").join(map(limit_text, key.limits)) or "none"),
+        *([("owner", key.owner)] if key.owner else []),
+        *([("environment", key.environment)] if key.environment else []),
+        *([("metadata", metadata_text(key.metadata) or "")] if key.metadata else []),
         ("created", _moment(key.created_at)),
         ("updated", _moment(key.updated_at)),
         ("last used", _moment(key.last_used_at) if key.last_used_at else _NEVER),
@@ -149,7 +156,8 @@ def print_verdict(verdict: Verdict, catalogue: type[Catalogue], *, as_json: bool
 
 
 def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
-    """What became of each id. `done`: the word for the changed ones."""
+    """What became of each id, or would. `done`: the word for the changed ones."""
+    told = receipt.is_preview
     if as_json:
         print_json(
             {
@@ -159,21 +167,33 @@ def print_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
                 "unknown": receipt.unknown,
                 "denied": receipt.denied,
                 "propagation": propagation_json(receipt.propagation),
+                **({"preview": True} if told else {}),
             }
         )
         return
     rows = [
-        *((key_id, done) for key_id in receipt.changed),
+        *((key_id, f"would be {done}" if told else done) for key_id in receipt.changed),
         *((key_id, "unchanged") for key_id in receipt.unchanged),
         *((key_id, "unknown") for key_id in receipt.unknown),
         *((key_id, "denied") for key_id in receipt.denied),
     ]
     if rows:
         print_rows(("id", STATUS), rows)
-        if text := propagation_text(receipt.propagation):
+        if told:
+            print_note(f"Nothing was changed: {len(receipt.changed):,} of {len(rows):,} keys would be {done}")
+        elif text := propagation_text(receipt.propagation):
             print_note(text)
     else:
-        print_note("No ids were given, nothing was changed")
+        print_note("No keys were meant, nothing was changed")
+
+
+def tell_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
+    """Print the receipt. Raises `KeyNotFoundError`, `AccessDeniedError` after it for what was not done."""
+    print_receipt(receipt, done, as_json=as_json)
+    if receipt.unknown:
+        raise KeyNotFoundError(receipt.unknown)
+    if receipt.denied:
+        raise AccessDeniedError("; ".join(f"{key_id}: {why}" for key_id, why in receipt.denied.items()))
 
 
 def event_row(event: ChangeEvent) -> Sequence[str]:
@@ -202,8 +222,9 @@ def _value_text(name: str, value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping) and "units" in value:
-        return limit_text(limit_of_json(value))
+    if isinstance(value, Mapping):
+        is_limit = name != "metadata" and "units" in value
+        return limit_text(limit_of_json(value)) if is_limit else metadata_text(value) or "none"
     if isinstance(value, float):
         return f"{value:g}"
     return ",".join(_value_text("", each) for each in value) if isinstance(value, list) else str(value)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of
+from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of, metadata_of
 from gatepost.database.schema.clock import database_now
 from gatepost.database.schema.tables import keys, last_used, secrets
 
@@ -50,6 +50,9 @@ def as_key(row: Any) -> APIKey:
         expires_at=row.expires_at,
         allow=allow_of(row.allow),
         limits=limits_of(row.limits),
+        owner=row.owner,
+        environment=row.environment,
+        metadata=metadata_of(row.metadata),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
         last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,
@@ -70,13 +73,15 @@ def as_event(row: Any) -> ChangeEvent:
         address=row.address,
         at=row.at,
         detail=None if row.detail is None else orjson.loads(row.detail),
+        owner=row.owner,
+        environment=row.environment,
     )
 
 
 def as_plain(found: Any) -> Row:
     """The flat row of one result of the lookup's statement."""
     _seq, _digest, key_id, project, description, names, active, created, updated, *rest = found
-    expires, secret_expires, allow, limits = rest
+    expires, secret_expires, *others = rest
     return (
         key_id,
         project,
@@ -87,6 +92,5 @@ def as_plain(found: Any) -> Row:
         updated.timestamp(),
         None if expires is None else expires.timestamp(),
         None if secret_expires is None else secret_expires.timestamp(),
-        allow,
-        limits,
+        *others,
     )

@@ -16,10 +16,13 @@ from sqlalchemy.exc import DBAPIError
 
 logger = logging.getLogger("gatepost.database.triggers")
 
-COLUMNS = "seq, n, nonce, digest, key_id, project, kind, actor_kind, actor, actor_id, at"
+COLUMNS = "seq, n, nonce, digest, key_id, project, owner, environment, kind, actor_kind, actor, actor_id, at"
 
-PROJECT = "(SELECT project FROM gatepost_keys WHERE id = changed.key_id)"
-"""Of the key that is changed; `NULL` where it is gone already."""
+OF_KEY = ", ".join(
+    f"(SELECT {column} FROM gatepost_keys WHERE id = changed.key_id)"  # noqa: S608 - constants
+    for column in ("project", "owner", "environment")
+)
+"""Of the key that is changed; each `NULL` where it is gone already."""
 
 OWN = "(SELECT nonce FROM gatepost_counter)"
 """In triggers for each row (SQLite, MariaDB, MySQL): the nonce of the library's change, if this is one."""
@@ -49,7 +52,7 @@ CREATE TRIGGER {{name}} {{moment}} FOR EACH ROW WHEN {{condition}}
 BEGIN
     UPDATE gatepost_counter SET seq = seq + 1, nonce = random() & 9223372036854775807;
     INSERT INTO gatepost_events ({COLUMNS})
-    SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {PROJECT},
+    SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {OF_KEY},
         'sql', 'database', NULL, NULL, strftime('%Y-%m-%d %H:%M:%f000', 'now')
     FROM gatepost_counter, ({{secrets}}) AS changed;
 END
@@ -65,7 +68,7 @@ BEGIN
             nonce = CAST(CONV(LEFT(SHA2(CONCAT(UUID(), RAND()), 256), 16), 16, 10) AS UNSIGNED) & 9223372036854775807
             WHERE id = 1;
         INSERT INTO gatepost_events ({COLUMNS})
-        SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {PROJECT},
+        SELECT seq, row_number() OVER (ORDER BY changed.digest) - 1, nonce, changed.digest, changed.key_id, {OF_KEY},
             'sql', 'database', LEFT(USER(), 200), LEFT(USER(), 200), UTC_TIMESTAMP(6)
         FROM gatepost_counter, ({{secrets}}) AS changed;
     END IF;
@@ -116,7 +119,7 @@ WRITE_EVENTS = f"""
             RETURNING seq, nonce INTO place;
         INSERT INTO gatepost_events ({COLUMNS})
         SELECT place.seq, row_number() OVER (ORDER BY changed.digest) - 1, place.nonce, changed.digest,
-            changed.key_id, {PROJECT}, 'sql', 'database', session_user, session_user, clock_timestamp()
+            changed.key_id, {OF_KEY}, 'sql', 'database', session_user, session_user, clock_timestamp()
         FROM ({{secrets}}) AS changed;
     END IF;
 """  # noqa: S608 - constants

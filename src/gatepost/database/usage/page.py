@@ -1,11 +1,11 @@
 """Reading usage: sums by what is asked for, each with its last moment and where that came from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select, true
+from sqlalchemy import ColumnElement, exists, func, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Outcome, SecretState, Usage, secret_id
@@ -17,10 +17,12 @@ ROWS_MAX = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePage:
-    """Usage of one key; an empty `key_id`: of no key that is known. `since`: from that day on. `until`: before that
-    day. `by`: of `USAGE_GROUPS`."""
+    """Usage of one key; an empty `key_id`: of no key that is known; `None`: of all keys in `among` that there are now,
+    together: columns and what stands in them. `since`: from that day on. `until`: before that day. `by`: of
+    `USAGE_GROUPS`."""
 
-    key_id: str
+    key_id: str | None
+    among: Mapping[str, str] = field(default_factory=dict)
     since: date | None
     until: date | None
     by: Sequence[str]
@@ -28,7 +30,7 @@ class UsagePage:
     async def read(self, connection: AsyncConnection) -> Sequence[Usage]:
         """The lines, newest day first, then the most used; at most 10,000. One round trip, two by secret."""
         groups = [column for name in self.by for column in _COLUMNS[name]]
-        group = groups or [usage.c.key_id]
+        group = groups or [literal_column("1")]
         newest = func.row_number().over(partition_by=group, order_by=usage.c.last_at.desc())
         total = func.sum(usage.c.uses).over(partition_by=group)
         columns = [usage.c.last_at, usage.c.last_address, total.label("total")]
@@ -45,11 +47,16 @@ class UsagePage:
         """A month counts from the day of its first on: what is older than months are rolled up by has no days."""
         since = usage.c.day >= self.since if self.since is not None else true()
         until = usage.c.day < self.until if self.until is not None else true()
-        return [usage.c.key_id == self.key_id, since, until]
+        return [self._of_keys(usage.c.key_id), since, until]
+
+    def _of_keys(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        if self.key_id is not None:
+            return column == self.key_id
+        return column.in_(select(keys.c.id).where(*(keys.c[name] == value for name, value in self.among.items())))
 
     async def _secrets(self, connection: AsyncConnection) -> Mapping[str, tuple[SecretState, str]]:
         """The key's secrets by what usage calls them."""
-        of_key = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at).where(secrets.c.key_id == self.key_id)
+        of_key = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at).where(self._of_keys(secrets.c.key_id))
         return {
             secret_id(bytes(row.digest)): (SecretState.CURRENT if row.expires_at is None else SecretState.OLD, row.hint)
             for row in await connection.execute(of_key)
@@ -74,13 +81,14 @@ class UsagePage:
 
 
 async def read_days(
-    connection: AsyncConnection, ids: Sequence[str], since: date, project: str | None
+    connection: AsyncConnection, ids: Sequence[str], since: date, among: Mapping[str, str]
 ) -> Mapping[str, Mapping[date, int]]:
-    """How often each of these keys was used on each day from `since` on, refusals included; `project`: only keys of
-    this one, `None` = all. One round trip."""
+    """How often each of these keys was used on each day from `since` on, refusals included; `among`: only keys that
+    have this in these columns. One round trip."""
     if not ids:
         return {}
-    reached = true() if project is None else exists().where(keys.c.id == usage.c.key_id, keys.c.project == project)
+    bounds = [keys.c[name] == value for name, value in among.items()]
+    reached = exists().where(keys.c.id == usage.c.key_id, *bounds) if bounds else true()
     per_day = (
         select(usage.c.key_id, usage.c.day, func.sum(usage.c.uses).label("total"))
         .where(one_of(usage.c.key_id, ids, connection.dialect.name), usage.c.day >= since, reached)

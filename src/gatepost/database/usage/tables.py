@@ -37,11 +37,13 @@ class UsageTables:
         async with self._reading("Reading usage") as connection:
             return await page.read(connection)
 
-    async def read_days(self, ids: Sequence[str], since: date, project: str | None) -> Mapping[str, Mapping[date, int]]:
-        """How often each of these keys was used on each day from `since` on, of those of the project; `None` = of all.
+    async def read_days(
+        self, ids: Sequence[str], since: date, among: Mapping[str, str]
+    ) -> Mapping[str, Mapping[date, int]]:
+        """How often each of these keys was used on each day from `since` on, of those that have this in these columns.
         One round trip."""
         async with self._reading("Reading usage") as connection:
-            return await read_days(connection, ids, since, project)
+            return await read_days(connection, ids, since, among)
 
     async def prune(self, *, days_before: date, months_before: date, silent_since: datetime) -> Pruned:
         """Roll up the days before `days_before`, the first of a month, and remove the months before `months_before`.

@@ -24,6 +24,9 @@ CATALOGUE = "GATEPOST_CATALOGUE"
 SERVER_KEYS = "GATEPOST_SERVER_KEYS"
 """The server keys. Never an argument of a command: those are seen by everybody on the machine."""
 
+ENVIRONMENT = "GATEPOST_ENVIRONMENT"
+"""What new keys are for, and of which environment the process is."""
+
 VAULT_KEYS = "GATEPOST_VAULT_KEYS"
 """The keys of the vault, never an argument for the same reason."""
 
@@ -167,6 +170,7 @@ _PARSERS: Mapping[str, Callable[[str, str], Any]] = {
     "GATEPOST_REDIS_TIMEOUT": _seconds,
     "GATEPOST_MAX_GRACE": _seconds,
     "GATEPOST_USAGE": _flag,
+    ENVIRONMENT: _text,
 }
 
 VARIABLES: Sequence[str] = tuple(_PARSERS)

@@ -117,6 +117,7 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
         freshness,
         memory_ttl=settings.memory_ttl,
         absent_ttl=settings.absent_ttl,
+        environment=settings.environment,
         clock=clock,
     )
     guard = Guard(connections, lookup, freshness, clock=clock)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.base import BadInputError, SecretFormat, check_prefix
 from gatepost.keys.parts.vault import Vault
-from gatepost.rules import Catalogue
+from gatepost.rules import Catalogue, checked_environment
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -51,8 +51,10 @@ class Settings:
     all check; `None` = the one that the installation generated and keeps in its database. `foreign_secrets`: also look
     up texts that are not of gatepost's format; needed for keys imported by digest. `vault_keys`: Fernet keys (32 bytes
     in url-safe base64; the first seals, all open) with which secrets are stored encrypted too, so that `reveal` gives
-    them back; `None` = nothing recoverable is stored. `max_grace`: seconds that a rotation may let the secret before
-    go on working, at most ten years. `usage`: count requests by key, and write the counts into the database.
+    them back; `None` = nothing recoverable is stored. `max_grace`: seconds that a rotation may let the secret before go
+    on working, at most ten years. `usage`: count requests by key, and write the counts into the database.
+    `environment`: `live` or `test`: what new keys are for unless told otherwise, and keys for the other one are
+    refused; `None` = new keys are for either, and all are taken.
 
     Raises `BadInputError` for values that cannot be used, and `MissingExtraError` for a vault without `cryptography`.
     """
@@ -74,6 +76,7 @@ class Settings:
     vault_keys: Sequence[str | bytes] | None
     max_grace: float
     usage: bool
+    environment: str | None
     vault: Vault | None = field(init=False, compare=False)
     """What seals secrets, made of `vault_keys`; `None` = nothing does."""
 
@@ -96,6 +99,7 @@ class Settings:
         if self.server_keys is not None:
             SecretFormat(self.server_keys, self.prefix)
         check_prefix(self.prefix)
+        checked_environment(self.environment)
         settled = {
             "max_grace": float(self.max_grace),
             "server_keys": None if self.server_keys is None else tuple(self.server_keys),

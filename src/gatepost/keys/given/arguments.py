@@ -1,8 +1,8 @@
 """Keyword arguments that several verbs share. Loads no SQLAlchemy; `Selection`, which checks the filters, does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from gatepost.base import Actor, Limit, State
 from gatepost.rules import Unset
@@ -43,6 +43,9 @@ class Making(TypedDict, total=False):
     active: bool
     allow: Iterable[str] | None
     limits: Iterable[Limit]
+    owner: str | None
+    environment: str | Unset | None
+    metadata: Mapping[str, Any]
     idempotency_key: str | None
     actor: str | Actor
 
@@ -56,6 +59,8 @@ class Edit(Options, total=False):
     expires_at: datetime | Unset | None
     allow: Iterable[str] | Unset | None
     limits: Iterable[Limit] | Unset
+    owner: str | Unset | None
+    metadata: Mapping[str, Any] | Unset
     if_version: str | None
     force: bool
 
@@ -65,6 +70,8 @@ class Filters(TypedDict, total=False):
 
     project: str | None
     company_wide: bool
+    owner: str | None
+    environment: str | None
     active: bool | None
     state: State | str | None
     permission: str | None
@@ -92,6 +99,8 @@ class EventFilters(TypedDict, total=False):
 
     kind: str | None
     project: str | None
+    owner: str | None
+    environment: str | None
     by_kind: str | None
     by_id: str | None
     since: datetime | None
@@ -107,6 +116,8 @@ class UsageFilters(TypedDict, total=False):
     since: date | None
     until: date | None
     by: str | Iterable[str]
+    owner: str | None
+    environment: str | None
     actor: str | Actor
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gatepost.admin.page.limits import limit_word
-from gatepost.admin.page.moments import full, span
-from gatepost.base import ChangeEvent
+from gatepost.admin.page.told.limits import limit_word
+from gatepost.admin.page.told.moments import full, span
+from gatepost.base import ChangeEvent, metadata_text
 
 TITLES = {
     "created": "Created",
@@ -57,7 +57,7 @@ class Difference:
     removed: Sequence[str] = ()
 
 
-_NOTHING = {"expires_at": "never", "project": "every project", "allow": "anywhere"}
+_NOTHING = {"owner": "nobody", "expires_at": "never", "project": "every project", "allow": "anywhere"}
 
 
 def title(event: ChangeEvent) -> str:
@@ -73,7 +73,8 @@ def differences(event: ChangeEvent) -> Sequence[Difference]:
 
 def _difference(name: str, value: Any) -> Difference:
     label = _LABELS.get(name) or name.replace("_", " ").capitalize()
-    if not isinstance(value, Mapping) or not value.keys() <= {"old", "new"}:
+    pair = {"old", "new"}
+    if not isinstance(value, Mapping) or not value.keys() <= pair or (name == "metadata" and value.keys() != pair):
         return Difference(label, new=_text(name, value))
     if name == "limits":
         value = {which: [limit_word(each) for each in value[which]] for which in value}
@@ -99,4 +100,4 @@ def _text(name: str, value: Any) -> str:
         return ", ".join(words) or ("nowhere" if name == "allow" else "none")
     if name.endswith("_at") and isinstance(value, str):
         return full(datetime.fromisoformat(value))
-    return str(value)
+    return metadata_text(value) or "none" if isinstance(value, Mapping) else str(value)

@@ -1,26 +1,49 @@
 """Which keys a verb is about, as callers say it: checked, and made into the filter that the database has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State
-from gatepost.database import Ends, Filter, Idle, ends_of
-from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
+from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State, is_id
+from gatepost.rules import (
+    Catalogue,
+    checked_description,
+    checked_environment,
+    checked_moment,
+    checked_owner,
+    checked_project,
+)
+
+if TYPE_CHECKING:
+    from gatepost.database import Ends, Filter, Idle
 
 UNUSED_FOR_MAX = EXPIRES_WITHIN_MAX
 """Longest time for which nobody may be asked to have used a key, in seconds: a century."""
 
+SELECTED_MAX = 10_000
+"""Most keys that a selection may have, unless it says otherwise: one transaction, of a second or so."""
+
 _RESOLUTION = timedelta(microseconds=1)
 """What databases tell moments apart by."""
+
+_NO_CONDITIONS = ("active", "state", "expires_within", "most")
+"""What alone selects nothing: of a state are most keys, or all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Keys that fit all that is said (`APIKeys.list` has the meaning of each word)."""
+    """Keys that fit all that is said, in place of their ids: `await keys.deactivate(Selection(owner="ann"))`.
+
+    Each word means what it does in `APIKeys.list`. `made_by`: the id of a key; keys that it made, that these made, and
+    so on. `most`: where more keys fit, 10,000 unless told otherwise, nothing is changed, and `BadInputError` says so.
+    At least one condition beside a state is needed: without one they would be all keys that there are.
+    """
 
     project: str | None = None
     company_wide: bool = False
+    owner: str | None = None
+    environment: str | None = None
     active: bool | None = None
     state: State | str | None = None
     permission: str | None = None
@@ -31,25 +54,55 @@ class Selection:
     expires_within: float = EXPIRING_SECONDS
     unused_for: float | None = None
     never_used: bool = False
+    made_by: str | None = None
+    most: int = SELECTED_MAX
 
-    def checked(self, catalogue: type[Catalogue]) -> Filter:
+    @property
+    def conditions(self) -> Sequence[str]:
+        """The names of what is said, beside a state."""
+        said = [each.name for each in fields(self) if getattr(self, each.name) not in (None, False)]
+        return [name for name in said if name not in _NO_CONDITIONS]
+
+    def checked_choice(self, catalogue: type[Catalogue]) -> "Filter":
+        """The filter of what is to be changed. Raises `BadInputError`, also for one without any condition, and
+        `UnknownPermissionError`."""
+        if type(self.most) is not int or self.most < 1:
+            raise BadInputError(f"most must be a whole number, 1 or more, not {self.most!r:.50}", "most")
+        wanted = self.checked(catalogue)
+        if not self.conditions:
+            raise BadInputError(
+                "a selection needs a condition beside a state, or it would be all keys: name owner, project, "
+                "environment, permission, search, unused_for, expires_before, made_by or the like",
+                "selection",
+            )
+        return wanted
+
+    def checked(self, catalogue: type[Catalogue]) -> "Filter":
         """The filter. Raises `BadInputError`, `UnknownPermissionError`."""
+        from gatepost.database import Ends, Filter, Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
         active, ends = self._checked_state()
         moment = checked_moment(self.expires_before, "expires_before")
         if moment is not None:
             ends = [*ends, Ends(until=moment - _RESOLUTION)]
         if self.never_expires:
             ends = [*ends, Ends(never=True)]
+        if self.made_by is not None and not (isinstance(self.made_by, str) and is_id(self.made_by)):
+            raise BadInputError(f"made_by must be the id of a key, 12 characters, not {self.made_by!r:.50}", "made_by")
+        named = {"owner": checked_owner(self.owner), "environment": checked_environment(self.environment)}
         return Filter(
             project=self._checked_project(),
             active=active,
             permission=self._checked_permission(catalogue),
             search=None if self.search is None else checked_description(self.search, "search"),
             ends=ends,
+            named=[Named(column, value) for column, value in named.items() if value is not None],
             idle=self._checked_idle(),
         )
 
-    def _checked_idle(self) -> Sequence[Idle]:
+    def _checked_idle(self) -> "Sequence[Idle]":
+        from gatepost.database import Idle  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
         seconds = self.unused_for
         if seconds is None:
             return [Idle()] if self.never_used else []
@@ -65,7 +118,9 @@ class Selection:
             raise BadInputError("project and company_wide exclude each other", "company_wide")
         return "" if self.company_wide else project
 
-    def _checked_state(self) -> tuple[bool | None, Sequence[Ends]]:
+    def _checked_state(self) -> "tuple[bool | None, Sequence[Ends]]":
+        from gatepost.database import ends_of  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
         if self.active not in (None, True, False):
             raise BadInputError(f"active must be True, False or None, not {self.active!r:.50}", "active")
         if self.active is not None and self.state is not None:

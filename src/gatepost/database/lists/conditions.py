@@ -125,6 +125,22 @@ class Ends:
         return and_(*self.within(expiry), *([] if self.never else [expiry < never_moment()]))
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Of a key: it has just this `value` in the column `column`, which begins an index: `owner` or `environment`."""
+
+    column: str
+    value: str
+
+    def each_in_index(self) -> Sequence[ColumnElement[bool]]:
+        """The range of that index."""
+        return [self.fits(keys)]
+
+    def fits(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of a key."""
+        return of.c[self.column] == self.value
+
+
 def _moment(moment: datetime | float) -> ColumnElement[Any]:
     return literal(moment, keys.c.expires_at.type) if isinstance(moment, datetime) else moment_in(moment)
 

@@ -14,10 +14,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Total
-from gatepost.database.conditions import HasTerm, has_term
-from gatepost.database.filter import Filter, read_first
-from gatepost.database.listing import Listing
-from gatepost.database.order import Sort
+from gatepost.database.lists.conditions import Ends, HasTerm, Named, has_term
+from gatepost.database.lists.filter import Filter, read_first
+from gatepost.database.lists.listing import Listing
+from gatepost.database.lists.order import Sort
 from gatepost.database.schema import (
     keys,
 )
@@ -34,12 +34,13 @@ async def count_keys(wanted: Filter, connection: AsyncConnection, *, with_terms:
     if conditions and not with_terms:
         return await _count_scanned(wanted, connection, conditions)
     dialect = connection.dialect.name
-    if not conditions and not wanted.idle and len(wanted.ends) <= 1:
-        ranges = wanted.ends[0].each_in_index() if wanted.ends else [true()]
+    in_index: list[Ends | Named] = [*wanted.ends, *wanted.named]
+    if not conditions and not wanted.idle and len(in_index) <= 1:
+        ranges = in_index[0].each_in_index() if in_index else [true()]
         fitting: Any = wanted.in_index(ranges, COUNTED + 1)
         found, looked_at = await _number(connection, fitting), 0
     else:
-        rarest, looked_at = await wanted.rarest(connection, [*conditions, *wanted.ends, *wanted.idle], COUNTED + 1)
+        rarest, looked_at = await wanted.rarest(connection, [*conditions, *in_index, *wanted.idle], COUNTED + 1)
         some = wanted.candidates(rarest, COUNTED + 1).subquery()
         rows = read_first(select(some.c.key_id).distinct().subquery(), dialect, COUNTED + 1)
         others = [has_term(each, rows.c.id) for each in conditions if each != rarest]
@@ -61,16 +62,20 @@ async def _count_scanned(wanted: Filter, connection: AsyncConnection, conditions
     return Total(found, exact=len(rows) <= COUNTED)
 
 
-def projects_statement(after: str | None, project: str | None, most: int) -> Select[Any]:
+def projects_statement(
+    after: str | None, project: str | None, most: int, environment: str | None = None
+) -> Select[Any]:
     """The names of the projects that keys are of, in order, up to `most`; after the name `after`, and only `project`,
-    where these are not `None`. Each is one look into an index, however many keys it has."""
-    following = select(func.min(keys.c.project).label("name"), literal(1).label("n"))
+    where these are not `None`. Each is one look into an index, however many keys it has; `environment`: of keys for
+    this one only, which looks at more."""
+    reached = true() if environment is None else keys.c.environment == environment
+    following = select(func.min(keys.c.project).label("name"), literal(1).label("n")).where(reached)
     if after is not None:
         following = following.where(keys.c.project > after)
     if project is not None:
         following = following.where(keys.c.project == project)
     names = following.cte("names", recursive=True)
-    larger = select(func.min(keys.c.project)).where(keys.c.project > names.c.name)
+    larger = select(func.min(keys.c.project)).where(keys.c.project > names.c.name, reached)
     if project is not None:
         larger = larger.where(false())
     more = select(larger.scalar_subquery(), names.c.n + 1).where(names.c.name.is_not(None), names.c.n < most)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import (
@@ -19,18 +19,17 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.database import idle
-from gatepost.database.conditions import Ends, HasPermission, HasTerm, HasWord, wanted_words
-from gatepost.database.idle import Idle, OfIndex
+from gatepost.database.lists import idle
+from gatepost.database.lists.conditions import Ends, HasPermission, HasTerm, HasWord, Named, wanted_words
+from gatepost.database.lists.idle import Idle, OfIndex
 from gatepost.database.schema import (
     elements,
     keys,
     terms,
 )
 
-Condition = HasPermission | HasWord | Ends | Idle | OfIndex
+Condition = HasPermission | HasWord | Ends | Named | Idle | OfIndex
 
 ASKED = 4
 """Most terms that are asked how many keys they have."""
@@ -67,17 +66,25 @@ def together(parts: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
     return parts[0] if len(parts) == 1 else union_all(*[select(part.subquery()) for part in parts])
 
 
+class Reads(Protocol):
+    """What a statement can be asked of."""
+
+    async def execute(self, statement: Any, /) -> Any:
+        """Its rows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which keys: those that fit all that is said. `project`: keys of it; empty = that are of no project; `None` = of
     any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `ends`:
-    when they expire. `idle`: how long nobody has used them."""
+    when they expire. `named`: whose they are, and for which environment. `idle`: how long nobody has used them."""
 
     project: str | None = None
     active: bool | None = None
     permission: str | None = None
     search: str | None = None
     ends: Sequence[Ends] = ()
+    named: Sequence[Named] = ()
     idle: Sequence[Idle] = ()
 
     @property
@@ -113,6 +120,7 @@ class Filter:
         return [
             self.of_project(of.c.project),
             *(each.fits(of) for each in self.ends),
+            *(each.fits(of) for each in self.named),
             *(each.fits(of) for each in self.idle),
         ]
 
@@ -133,15 +141,13 @@ class Filter:
         """The ids of keys that a condition is true of, up to `most` of each of its ranges."""
         if isinstance(condition, Idle):
             return idle.candidates(condition, most)
-        if isinstance(condition, Ends | OfIndex):
+        if isinstance(condition, Ends | Named | OfIndex):
             return self.in_index(condition.each_in_index(), most)
         of_project = true() if self.project is None else terms.c.project == self.project
         column = select(terms.c.key_id).where(of_project)
         return together([column.where(each).limit(most) for each in condition.each_in_terms(terms)])
 
-    async def rarest(
-        self, connection: AsyncConnection, conditions: Sequence[Condition], most: int
-    ) -> tuple[Condition, int]:
+    async def rarest(self, reads: Reads, conditions: Sequence[Condition], most: int) -> tuple[Condition, int]:
         """The condition that the fewest keys fit, and how many, up to `most`. Of many words only the longest are asked
         for. One round trip."""
         told = [each for each in conditions if isinstance(each, HasPermission | HasWord)]
@@ -150,6 +156,6 @@ class Filter:
         counts = [
             select(func.count()).select_from(self.candidates(each, most).subquery()).scalar_subquery() for each in asked
         ]
-        counted = (await connection.execute(select(*counts))).one()
+        counted = (await reads.execute(select(*counts))).one()
         count, rarest = min(zip(counted, asked, strict=True), key=lambda each: each[0])
         return rarest, count

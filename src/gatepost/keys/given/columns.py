@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from gatepost.base import (
@@ -11,14 +12,23 @@ from gatepost.base import (
     Untold,
     allow_of,
     checked_limits,
+    checked_metadata,
     checked_networks,
     limits_of,
+    metadata_of,
     networks_text,
     stored_limits,
 )
 from gatepost.base import secret as secret_text
 from gatepost.keys.parts import Vault
-from gatepost.rules import Catalogue, checked_description, checked_moment, checked_project
+from gatepost.rules import (
+    Catalogue,
+    checked_description,
+    checked_environment,
+    checked_moment,
+    checked_owner,
+    checked_project,
+)
 
 
 def new_row(
@@ -31,6 +41,9 @@ def new_row(
     active: bool,
     allow: Iterable[str] | None = None,
     limits: Iterable[Limit] = (),
+    owner: str | None = None,
+    environment: str | None = None,
+    metadata: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The columns of a new key, checked; all but its id and its secret's."""
     if not isinstance(active, bool):
@@ -43,6 +56,9 @@ def new_row(
         "expires_at": checked_moment(expires_at),
         "allow": networks_text(checked_networks("allow", allow)),
         "limits": stored_limits(checked_limits(limits)),
+        "owner": checked_owner(owner),
+        "environment": checked_environment(environment),
+        "metadata": checked_metadata(metadata),
     }
 
 
@@ -68,6 +84,9 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         expires_at=row["expires_at"],
         allow=allow_of(row["allow"]),
         limits=limits_of(row["limits"]),
+        owner=row["owner"],
+        environment=row["environment"],
+        metadata=metadata_of(row["metadata"]),
         hint=row["hint"],
     )
 

@@ -21,10 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import APIKey
-from gatepost.database.conditions import Ends, HasTerm, has_term, ordered_expiry
-from gatepost.database.filter import Condition, Filter, listed, read_first
-from gatepost.database.idle import OfIndex, ordered_use, walked
-from gatepost.database.order import Place, Sort
+from gatepost.database.lists.conditions import Ends, HasTerm, has_term, ordered_expiry
+from gatepost.database.lists.filter import Condition, Filter, listed, read_first
+from gatepost.database.lists.idle import OfIndex, ordered_use, walked
+from gatepost.database.lists.order import Place, Sort
 from gatepost.database.schema import (
     NEVER,
     as_key,
@@ -119,6 +119,7 @@ class Listing:
     def _ranges(self) -> Sequence[Condition]:
         """What is asked of the keys beside their terms, and found by another index than the list is walked by."""
         ends: Sequence[Condition] = () if self.sort.by == "expires" else self.filter.ends
+        ends = [*ends, *self.filter.named]
         if self.sort.by != "last_used":
             return [*ends, *self.filter.idle]
         if self.filter.project is None and self.filter.active is None:
@@ -188,7 +189,8 @@ class Listing:
         since databases differ in where nulls stand."""
         way, place = self._way, self.place
         among_never = place is not None and place.value >= NEVER
-        fits = [self.filter.of_project(keys.c.project), *(has_term(each, keys.c.id) for each in conditions)]
+        named = [each.fits(keys) for each in self.filter.named]
+        fits = [self.filter.of_project(keys.c.project), *named, *(has_term(each, keys.c.id) for each in conditions)]
         rows = select(keys, ordered_expiry(keys).label("place")).where(
             keys.c.active == (true() if active else false()), *fits
         )

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from gatepost.database.schema import keys, last_use, last_used, moment_in, unused_moment
 
 if TYPE_CHECKING:
-    from gatepost.database.order import Place, Sort
+    from gatepost.database.lists.order import Place, Sort
 
 
 def ordered_use(key_id: ColumnElement[str]) -> ColumnElement[Any]:

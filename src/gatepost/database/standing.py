@@ -1,0 +1,78 @@
+"""What changes know of a key, and what their events tell of it. Values, and no statements."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from gatepost.base import NO_LIMITS, APIKey, Limits, allow_of, limit_as_json, limits_of, metadata_of
+
+WHOSE = ("project", "owner", "environment")
+"""The columns by which a key's events are found."""
+
+NOBODYS: Mapping[str, None] = dict.fromkeys(WHOSE)
+
+
+STANDING = ("id", "project", "permissions", "active", "allow", "environment", "limits")
+"""The columns that a `Standing` is made of."""
+
+
+class Standing(NamedTuple):
+    """What a key is and may do, as far as changes ask. `has_old_secret`: one that was rotated out works still. `allow`,
+    `limits`: as for `APIKey`."""
+
+    id: str
+    project: str | None
+    permissions: frozenset[str]
+    active: bool
+    has_old_secret: bool = False
+    allow: tuple[str, ...] | None = None
+    environment: str | None = None
+    limits: Limits = NO_LIMITS
+
+    @classmethod
+    def of(cls, row: Any) -> "Standing":
+        """The key that a row of `Change.states` tells of."""
+        names, old = frozenset(row.permissions.split()), bool(row.old)
+        allow, limits = allow_of(row.allow), limits_of(row.limits)
+        return cls(row.id, row.project, names, row.active, old, allow, row.environment, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """The event of a key's making. `at`: by the database's clock. `detail`: what was asked for."""
+
+    key_id: str
+    at: datetime
+    detail: Mapping[str, Any]
+
+
+class KeyEdit(NamedTuple):
+    """An edit of a key: how it was, how it is to be, the columns that are new, and what the event tells."""
+
+    before: APIKey
+    after: APIKey
+    values: Mapping[str, Any]
+    detail: Mapping[str, Any]
+
+
+def whose(key: Any) -> dict[str, Any]:
+    """What an event tells of whose key it is about."""
+    return {name: getattr(key, name) for name in WHOSE}
+
+
+def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event tells of a key that is made or deleted."""
+    expires_at, allow, limits = row["expires_at"], allow_of(row["allow"]), limits_of(row["limits"])
+    metadata = metadata_of(row["metadata"])
+    return {
+        "description": row["description"],
+        "permissions": row["permissions"].split(),
+        "project": row["project"],
+        "active": row["active"],
+        "expires_at": None if expires_at is None else expires_at.isoformat(),
+        **({} if allow is None else {"allow": [*allow]}),
+        **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
+        **{name: row[name] for name in ("owner", "environment") if row[name] is not None},
+        **({"metadata": metadata} if metadata else {}),
+    }

@@ -1,0 +1,87 @@
+"""Owners, metadata, environments and selections on the page."""
+
+import re
+
+import pytest
+
+from tests.admin.page.served import Served
+from tests.admin.page.test_addresses import form_of
+from tests.admin.page.test_http import at
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_owner_and_metadata_are_set_by_the_form_and_told_on_the_keys_page(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        fields = await form_of(client, "new") | {
+            "description": "owned here",
+            "owner": "team <a>",
+            "metadata": '{"é": [1]}',
+        }
+        assert (await client.post("new", fields)).status_code == 200
+        (key,) = (await served.keys.list(search="owned here")).items
+        assert (key.owner, key.environment, key.metadata) == ("team <a>", None, {"é": [1]})
+        page = (await client.get(f"keys/{key.id}")).text
+        assert "<bdi>team &lt;a&gt;</bdi>" in page
+        assert "&#34;é&#34;" in page
+        edit = await form_of(client, f"keys/{key.id}/edit") | {"description": "owned here", "owner": "", "metadata": ""}
+        assert (await client.post(f"keys/{key.id}/edit", edit)).status_code == 200
+        edited = await served.keys.get(key.id)
+        assert (edited.owner, edited.metadata) == (None, {})
+        history = (await client.get(f"keys/{key.id}/history")).text
+        assert "nobody" in history
+        assert "Metadata" in history
+
+
+async def test_what_is_no_metadata_is_told_beside_the_field_and_nothing_is_made(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        for metadata, told in (('{"a": 1, "a": 2}', "two members called"), ("[1]", "must be a JSON object")):
+            fields = await form_of(client, "new") | {"description": "never made", "metadata": metadata}
+            answer = await client.post("new", fields)
+            assert answer.status_code == 400
+            assert told in answer.text
+            assert 'id="metadata-error"' in answer.text
+        assert not (await served.keys.list(search="never made")).items
+
+
+async def test_an_edit_by_an_older_form_leaves_owner_and_metadata(served: Served) -> None:
+    boss = await served.boss()
+    key = (await served.keys.create("of an older form", owner="ann", metadata={"a": 1})).key
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        older = await form_of(client, f"keys/{key.id}/edit") | {"description": "edited"}
+        for name in ("owner", "metadata"):
+            older.pop(name, None)
+        assert (await client.post(f"keys/{key.id}/edit", older)).status_code == 200
+    edited = await served.keys.get(key.id)
+    assert (edited.description, edited.owner, edited.metadata) == ("edited", "ann", {"a": 1})
+
+
+async def test_all_keys_of_an_owner_are_switched_off_from_the_list(served: Served) -> None:
+    boss = await served.boss()
+    for number in range(3):
+        await served.keys.create(f"offboarded {number}", owner="leaver", environment="test")
+    await served.keys.create("offboarded by nobody", owner="stays")
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        listed = (await client.get("?owner=leaver")).text
+        assert "3 keys that match" in listed
+        assert '<span class="tag">Test</span>' in listed
+        assert "offboarded by nobody" not in listed
+        assert "3 keys that match" in (await client.get("?owner=leaver&environment=test")).text
+        question = await client.get("change?verb=deactivate&all=1&back=" + "%3Fowner%3Dleaver")
+        assert question.status_code == 200
+        for number in range(3):
+            assert f"offboarded {number}" in question.text
+        hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', question.text)
+        ids = [value for name, value in hidden if name == "id"]
+        fields = {name: value for name, value in hidden if name != "id"} | {"ids": " ".join(ids)}
+        assert (await client.post("change", fields)).status_code == 200
+        log = (await client.get("log?owner=leaver&kind=deactivated")).text
+        assert log.count("offboarded") >= 3
+    assert (await served.keys.count(owner="leaver", active=True)).number == 0
+    assert (await served.keys.count(owner="stays", active=True)).number == 1

@@ -1,0 +1,140 @@
+"""Owners, metadata, environments and selections in the shell, and in files."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.cli.conftest import Run
+
+Answer = Callable[..., Any]
+
+NOTED = '{"plan":"pro","seats":3}'
+
+
+def test_owner_environment_and_metadata_are_set_shown_and_edited(run: Run, answer: Answer) -> None:
+    made = answer("keys", "create", "x", "--owner", "ann", "--environment", "test", "--metadata", NOTED)
+    assert (made["owner"], made["environment"], made["metadata"]) == ("ann", "test", {"plan": "pro", "seats": 3})
+    assert made["secret"].startswith("gp_test_")
+    shown = run("keys", "show", made["id"]).stdout
+    for line in ("owner\tann", "environment\ttest", f"metadata\t{NOTED}"):
+        assert line in shown
+    edited = answer("keys", "edit", made["id"], "--owner", "bob", "--metadata", "{}")
+    assert (edited["owner"], edited["metadata"]) == ("bob", {})
+    assert answer("keys", "edit", made["id"], "--owner", "")["owner"] is None
+    events = run("keys", "events", made["id"]).stdout
+    assert f"owner: ann -> bob; metadata: {NOTED} -> none" in events
+    assert f"metadata: {NOTED}" in events.splitlines()[-1]
+    assert "owner" not in run("keys", "show", made["id"]).stdout
+    for wrong in ("{", "[]", '{"a": 1, "a": 2}', '{"a": NaN}'):
+        assert run("keys", "edit", made["id"], "--metadata", wrong).exit_code == 2
+    assert run("keys", "create", "x", "--environment", "prod").exit_code == 2
+
+
+def test_the_environment_of_the_process_is_that_of_new_keys(
+    run: Run, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEPOST_ENVIRONMENT", "live")
+    assert answer("keys", "create", "x")["environment"] == "live"
+    of_test = answer("keys", "create", "x", "--environment", "test")
+    told = run("keys", "whoami", given=of_test["secret"] + "\n")
+    assert told.exit_code == 7
+    assert told.stdout.startswith("outcome\tenvironment_denied")
+
+
+def test_lists_events_and_usage_take_owner_and_environment(run: Run, answer: Answer) -> None:
+    of_ann = answer("keys", "create", "x", "--owner", "ann", "--environment", "test")["id"]
+    answer("keys", "create", "y", "--owner", "bob")
+    for options in (["--owner", "ann"], ["--environment", "test"], ["--owner", "ann", "--environment", "test"]):
+        assert run("keys", "list", "-q", *options).stdout.split() == [of_ann]
+        assert run("keys", "count", *options).stdout.strip() == "1"
+        assert run("keys", "events", "-q", *options).stdout.split() == [of_ann]
+        assert answer("keys", "usage", *options) == {"items": []}
+    assert run("keys", "usage", of_ann, "--owner", "ann").exit_code == 2
+
+
+def test_they_go_out_and_come_in_with_the_keys(run: Run, answer: Answer, tmp_path: Any) -> None:
+    answer("keys", "create", "x", "--owner", "=ann", "--environment", "test", "--metadata", NOTED)
+    answer("keys", "create", "bare")
+    for form in ("jsonl", "csv"):
+        file = tmp_path / f"out.{form}"
+        run("keys", "export", "--owner", "=ann", "--output", str(file))
+        text = file.read_text()
+        if form == "jsonl":
+            (line,) = text.splitlines()
+            told = orjson.loads(line)
+            assert (told["owner"], told["environment"], told["metadata"]) == (
+                "=ann",
+                "test",
+                {"plan": "pro", "seats": 3},
+            )
+        else:
+            assert "'=ann,test" in text
+            assert '"{""plan"":""pro"",""seats"":3}"' in text
+    entry = {"digest": "ab" * 32, "description": "in", "owner": "=ann", "environment": "test", "metadata": {"a": 1}}
+    (tmp_path / "in.jsonl").write_bytes(orjson.dumps(entry))
+    (made,) = answer("keys", "import", str(tmp_path / "in.jsonl"))["items"]
+    assert (made["owner"], made["environment"], made["metadata"]) == ("=ann", "test", {"a": 1})
+    (tmp_path / "in.csv").write_text(
+        f'digest,description,owner,environment,metadata\n{"cd" * 32},in,\'=ann,,"{{""a"": 1}}"\n'
+    )
+    (made,) = answer("keys", "import", str(tmp_path / "in.csv"))["items"]
+    assert (made["owner"], made["environment"], made["metadata"]) == ("=ann", None, {"a": 1})
+    for wrong in ('{"a": 1, "a": 2}', "[1]", '"x"', '{"a": 9007199254740993}'):
+        file = tmp_path / "wrong.jsonl"
+        file.write_text(f'{{"digest": "{"ef" * 32}", "description": "in", "metadata": {wrong}}}')
+        refused = run("keys", "import", str(file))
+        assert refused.exit_code == 2
+        assert "line 1" in refused.stderr
+
+
+def test_keys_are_switched_off_by_what_they_are_after_a_preview(run: Run, answer: Answer) -> None:
+    ids = [answer("keys", "create", f"key {number}", "--owner", "ann")["id"] for number in range(2)]
+    answer("keys", "create", "another", "--owner", "bob")
+    shown = run("keys", "deactivate", "--owner", "ann", "--preview")
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines() == [f"{key_id}\twould be deactivated" for key_id in reversed(ids)]
+    assert "Nothing was changed: 2 of 2 keys would be deactivated" in shown.stderr
+    assert run("keys", "count", "--inactive").stdout.strip() == "0"
+    told = answer("keys", "deactivate", "--owner", "ann", "--preview")
+    assert (told["preview"], told["seq"], told["changed"]) == (True, None, ids[::-1])
+    done = answer("keys", "deactivate", "--owner", "ann")
+    assert done["changed"] == ids[::-1]
+    assert "preview" not in done
+    assert answer("keys", "activate", "--owner", "ann", "--search", "1")["changed"] == ids[1:]
+    assert run("keys", "delete", "--owner", "ann", "--preview").stdout.count("would be deleted") == 2
+    assert answer("keys", "delete", "--owner", "ann", "--yes")["changed"] == ids[::-1]
+    assert run("keys", "list", "-q").stdout.count("\n") == 1
+
+
+def test_several_keys_are_edited_from_a_pipe(run: Run, answer: Answer) -> None:
+    ids = [answer("keys", "create", f"key {number}", "--owner", "ann")["id"] for number in range(2)]
+    shown = run("keys", "edit", "-", "--owner", "bob", "--preview", given="\n".join(ids))
+    assert shown.stdout.splitlines() == [f"{key_id}\twould be edited" for key_id in ids]
+    done = run("keys", "edit", *ids, "000000000000", "--owner", "bob")
+    assert done.exit_code == 3
+    assert done.stdout.splitlines() == [*(f"{key_id}\tedited" for key_id in ids), "000000000000\tunknown"]
+    assert run("keys", "count", "--owner", "bob").stdout.strip() == "2"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--active"],
+        ["--owner", "ann", "4fT0aK9sQ2Lm"],
+        ["--owner", ""],
+        ["--owner", "ann", "--most", "1"],
+        ["--made-by", "x"],
+    ],
+)
+def test_what_selects_all_keys_too_many_or_nothing_clear_is_refused(
+    run: Run, answer: Answer, options: list[str]
+) -> None:
+    for number in range(2):
+        answer("keys", "create", f"key {number}", "--owner", "ann")
+    for verb in ("activate", "deactivate", "end-grace"):
+        assert run("keys", verb, *options).exit_code == 2
+    assert run("keys", "delete", *options, "--yes").exit_code == 2
+    assert run("keys", "count", "--active").stdout.strip() == "2"
