@@ -31,6 +31,7 @@ from gatepost.base import IdempotencyError as IdempotencyError
 from gatepost.base import ImportedKey as ImportedKey
 from gatepost.base import Issued as Issued
 from gatepost.base import KeyNotFoundError as KeyNotFoundError
+from gatepost.base import Leak as Leak
 from gatepost.base import MissingExtraError as MissingExtraError
 from gatepost.base import OldSecret as OldSecret
 from gatepost.base import Outcome as Outcome
@@ -56,6 +57,10 @@ from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.keys import APIKeys as APIKeys
+from gatepost.leaks import GitHub as GitHub
+from gatepost.leaks import GitLab as GitLab
+from gatepost.leaks import Leaks as Leaks
+from gatepost.leaks import Revoke as Revoke
 from gatepost.limits import LimitState as LimitState
 from gatepost.probes import AuditEndpoint as AuditEndpoint
 from gatepost.probes import Readiness as Readiness

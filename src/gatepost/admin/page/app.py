@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance, Sessions, Throttle
+from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance, Sessions
 from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, moments, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
@@ -19,6 +19,7 @@ from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site
 from gatepost.admin.page.trial import Trial
 from gatepost.base import limit_text
+from gatepost.intake import Throttle
 from gatepost.keys import APIKeys
 
 

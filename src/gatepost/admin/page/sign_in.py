@@ -6,10 +6,11 @@ import time
 
 from starlette.responses import Response
 
-from gatepost.admin.entry import Guest, Session, Throttle, address_of
+from gatepost.admin.entry import Guest, Session, address_of
 from gatepost.admin.page.failures import sentence
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.base import AccessDeniedError, Actor, Outcome, Presented
+from gatepost.intake import Throttle
 from gatepost.rules import Authority
 
 _WRONG = {

@@ -18,7 +18,7 @@ from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
 from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, WorkerStatus
-from gatepost.keys.parts import Parts
+from gatepost.keys.parts.parts import Parts
 from gatepost.lookup import Lookup
 
 if TYPE_CHECKING:
