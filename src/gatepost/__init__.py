@@ -72,12 +72,16 @@ if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin
     from gatepost.health import Finding as Finding
     from gatepost.health import Status as Status
+    from gatepost.webhooks import EVENT_TYPES as EVENT_TYPES
+    from gatepost.webhooks import LogTarget as LogTarget
+    from gatepost.webhooks import Target as Target
+    from gatepost.webhooks import Webhooks as Webhooks
 
     __version__: str
 else:  # a checker finds wrong names by itself, unless it sees this
 
     def __getattr__(name: str) -> Any:
-        """`Admin`, whose extra not everybody has, `__version__`, read from the installed package's metadata, and what
+        """`Admin`, whose extra not everybody has, `Webhooks`, `__version__`, read from the installed metadata, and what
         `APIKeys.status` answers: only where they are asked for. Raises `MissingExtraError`."""
         if name == "Admin":
             try:
@@ -87,6 +91,10 @@ else:  # a checker finds wrong names by itself, unless it sees this
                     raise
                 raise MissingExtraError(str(missing.name), "admin") from missing
             return Admin
+        if name in ("EVENT_TYPES", "LogTarget", "Target", "Webhooks"):
+            from gatepost import webhooks  # noqa: PLC0415 - SQLAlchemy
+
+            return getattr(webhooks, name)
         if name in ("Finding", "Status"):
             from gatepost import health  # noqa: PLC0415
 

@@ -85,6 +85,7 @@ def test_the_verbs_are_all_there() -> None:
         "doctor",
         "audit",
         "permissions",
+        "scanners",
         "serve",
         "demo",
     }

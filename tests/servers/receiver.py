@@ -1,6 +1,7 @@
 """A real HTTP/1.1 server on loopback that writes down what it is sent, and answers as it is told."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -95,10 +96,12 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(answer: Answering = lambda _request: 204) -> AsyncIterator[Receiver]:
+async def receiving(
+    answer: Answering = lambda _request: 204, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
     """A receiver on a free port."""
     receiver = Receiver(answer)
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

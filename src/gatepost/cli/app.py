@@ -15,9 +15,10 @@ from gatepost.cli.failures import ExitCode, report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.input import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
+from gatepost.cli.scanners import scanners
 from gatepost.cli.serve import serve
 
-_ORDER = ("keys", "db", "doctor", "audit", "permissions", "serve", "demo")
+_ORDER = ("keys", "db", "doctor", "audit", "permissions", "scanners", "serve", "demo")
 
 
 class _Root(TyperGroup):
@@ -63,6 +64,9 @@ app.command(
         "gatepost audit --worker http://127.0.0.1:8000/_gatepost --once",
     )
 )(audit)
+app.command(
+    epilog=examples("gatepost scanners gitleaks > .gitleaks.toml", "gatepost scanners kingfisher --prefix acme")
+)(scanners)
 app.command(epilog=examples("gatepost serve", "gatepost serve --port 9000 --database postgresql://user@host/name"))(
     serve
 )

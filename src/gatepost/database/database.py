@@ -44,6 +44,7 @@ from gatepost.database.connecting import (
     wait_for_other_nodes,
 )
 from gatepost.database.counting import count_keys, projects_statement
+from gatepost.database.deliveries import Deliveries
 from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.filter import Filter
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
@@ -121,6 +122,7 @@ class Database:
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
         self.quotas = Quotas(self._reading)
+        self.deliveries = Deliveries(self._reading, self._writing, timeout=timeout)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -221,8 +223,7 @@ class Database:
             await engine.dispose()
 
     async def upgrade(self, *, terms_anew: bool = False) -> None:
-        """Make or migrate the tables, and write all terms anew if wanted. Raises `SchemaError` where they are newer
-        than this code."""
+        """Make or migrate the tables, and write all terms anew if wanted. Raises `SchemaError` for newer ones."""
         with mapped_errors("Migrating the tables"):
             await schema.upgrade(self.engine, terms_anew=terms_anew)
 
@@ -322,8 +323,7 @@ class Database:
             return await count_keys(wanted, connection, with_terms=with_terms)
 
     async def list_projects(self, *, after: str | None, project: str | None, limit: int) -> Sequence[str]:
-        """The names of projects, in order, after the name `after`; only `project` if it is not `None`. One round
-        trip."""
+        """Names of projects, in order, after the name `after`; only `project` if not `None`. One round trip."""
         async with self._reading("Listing projects") as connection:
             return list(await connection.scalars(projects_statement(after, project, limit)))
 

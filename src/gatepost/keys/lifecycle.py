@@ -10,7 +10,7 @@ from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
 if TYPE_CHECKING:
     import asyncio
 
-    from gatepost.database import Database
+    from gatepost.database import Database, Deliveries
     from gatepost.keys.parts import Opened
     from gatepost.limits import Limiter
     from gatepost.usage import UsageCounter
@@ -101,6 +101,11 @@ class Lifecycle:
     def limiter(self) -> "Limiter":
         """What takes from limits in this process. Raises `ConfigurationError` while the keys are closed."""
         return self._opened().limiter
+
+    @property
+    def deliveries(self) -> "Deliveries":
+        """The tables of what is told to the outside. Raises `ConfigurationError` while the keys are closed."""
+        return self._opened().database.deliveries
 
     @property
     def lease_seconds(self) -> float:

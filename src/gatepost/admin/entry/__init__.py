@@ -9,6 +9,7 @@ from gatepost.admin.entry.entrance import Authorize as Authorize
 from gatepost.admin.entry.entrance import AuthorizedEntrance as AuthorizedEntrance
 from gatepost.admin.entry.entrance import Entrance as Entrance
 from gatepost.admin.entry.entrance import Guest as Guest
+from gatepost.admin.entry.entrance import OnSignIn as OnSignIn
 from gatepost.admin.entry.entrance import SessionEntrance as SessionEntrance
 from gatepost.admin.entry.entrance import Stranger as Stranger
 from gatepost.admin.entry.session import Session as Session
