@@ -31,6 +31,7 @@ from gatepost.base import IdempotencyError as IdempotencyError
 from gatepost.base import ImportedKey as ImportedKey
 from gatepost.base import Issued as Issued
 from gatepost.base import KeyNotFoundError as KeyNotFoundError
+from gatepost.base import Leak as Leak
 from gatepost.base import MissingExtraError as MissingExtraError
 from gatepost.base import OldSecret as OldSecret
 from gatepost.base import Outcome as Outcome
@@ -57,6 +58,10 @@ from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.keys import APIKeys as APIKeys
 from gatepost.keys import Selection as Selection
+from gatepost.leaks import GitHub as GitHub
+from gatepost.leaks import GitLab as GitLab
+from gatepost.leaks import Leaks as Leaks
+from gatepost.leaks import Revoke as Revoke
 from gatepost.limits import LimitState as LimitState
 from gatepost.probes import AuditEndpoint as AuditEndpoint
 from gatepost.probes import Readiness as Readiness
@@ -68,12 +73,16 @@ if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin
     from gatepost.health import Finding as Finding
     from gatepost.health import Status as Status
+    from gatepost.webhooks import EVENT_TYPES as EVENT_TYPES
+    from gatepost.webhooks import LogTarget as LogTarget
+    from gatepost.webhooks import Target as Target
+    from gatepost.webhooks import Webhooks as Webhooks
 
     __version__: str
 else:  # a checker finds wrong names by itself, unless it sees this
 
     def __getattr__(name: str) -> Any:
-        """`Admin`, whose extra not everybody has, `__version__`, read from the installed package's metadata, and what
+        """`Admin`, whose extra not everybody has, `Webhooks`, `__version__`, read from the installed metadata, and what
         `APIKeys.status` answers: only where they are asked for. Raises `MissingExtraError`."""
         if name == "Admin":
             try:
@@ -83,6 +92,10 @@ else:  # a checker finds wrong names by itself, unless it sees this
                     raise
                 raise MissingExtraError(str(missing.name), "admin") from missing
             return Admin
+        if name in ("EVENT_TYPES", "LogTarget", "Target", "Webhooks"):
+            from gatepost import webhooks  # noqa: PLC0415 - SQLAlchemy
+
+            return getattr(webhooks, name)
         if name in ("Finding", "Status"):
             from gatepost import health  # noqa: PLC0415
 

@@ -82,9 +82,11 @@ def test_the_verbs_are_all_there() -> None:
         "db status",
         "db invalidate",
         "db prune",
+        *(f"webhooks {verb}" for verb in ("status", "dead", "resend", "resume", "forget", "run")),
         "doctor",
         "audit",
         "permissions",
+        "scanners",
         "serve",
         "demo",
     }
@@ -100,7 +102,7 @@ def test_every_command_has_help_with_an_example_that_fits_a_line(run: Run, path:
     assert all(len(line) <= 78 for line in VERBS[path].epilog.splitlines())
 
 
-@pytest.mark.parametrize("group", ["", "keys", "db"])
+@pytest.mark.parametrize("group", ["", "keys", "db", "webhooks"])
 def test_a_group_without_a_command_shows_its_help_and_exits_2(run: Run, group: str) -> None:
     done = run(*group.split())
     assert done.exit_code == ExitCode.BAD_INPUT

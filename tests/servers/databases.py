@@ -22,7 +22,13 @@ from gatepost import APIKeys
 
 DROP_SECONDS = 10
 
-TABLES_WITH_ROWS = ("gatepost_counter", "gatepost_events", "gatepost_settings", "gatepost_version")
+TABLES_WITH_ROWS = (
+    "gatepost_counter",
+    "gatepost_deliverer",
+    "gatepost_events",
+    "gatepost_settings",
+    "gatepost_version",
+)
 """Of a database in which there is no key yet."""
 
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.admin.api import make_api, make_document
-from gatepost.admin.entry import Authorize
+from gatepost.admin.entry import Authorize, OnSignIn
 from gatepost.admin.mount import below_mount
 from gatepost.admin.page import Trial, make_page
 from gatepost.asgi import APIKeyMiddleware, Bearer, Header, Lifespan, Source, serving
@@ -30,6 +30,8 @@ class Admin:
     permissions to pick at once, by title; `None` = some that fit most catalogues. `title`: the page's heading. `realm`:
     for the challenge of a 401. `trusted_proxies`, `header`: whose word on where a
     request is from is believed, as for the middleware; left out, they are those of the middleware around the app.
+    `on_sign_in`: an async function that is told of the key with which somebody has signed in to the page, such as
+    `webhooks.signed_in`; what it raises is logged.
 
     Raises `ConfigurationError` for a catalogue without the two permissions, `BadInputError`. Needs the extra `admin`.
     """
@@ -46,6 +48,7 @@ class Admin:
         realm: str = "api",
         trusted_proxies: Iterable[str] = (),
         header: str = X_FORWARDED_FOR,
+        on_sign_in: OnSignIn | None = None,
     ) -> None:
         missing = [name for name in (ACCESS_READ, ACCESS_MANAGE) if name not in keys.catalogue]
         if missing:
@@ -63,6 +66,7 @@ class Admin:
             session_seconds=session_seconds,
             title=title,
             trial=Trial("/api/whoami", _header(sources)),
+            on_sign_in=on_sign_in,
         )
         self._app: ASGIApp = Router(
             [

@@ -26,6 +26,12 @@ from gatepost.base.errors import UnavailableError as UnavailableError
 from gatepost.base.errors import UncertainCommitError as UncertainCommitError
 from gatepost.base.errors import UnknownPermissionError as UnknownPermissionError
 from gatepost.base.errors import line_of as line_of
+from gatepost.base.leaks import LEAK_RESPONSES as LEAK_RESPONSES
+from gatepost.base.leaks import PLACE_MAX as PLACE_MAX
+from gatepost.base.leaks import SOURCE_MAX as SOURCE_MAX
+from gatepost.base.leaks import Leak as Leak
+from gatepost.base.leaks import LeakDone as LeakDone
+from gatepost.base.leaks import LeakResponse as LeakResponse
 from gatepost.base.limit_text import LIMIT_EXAMPLES as LIMIT_EXAMPLES
 from gatepost.base.limit_text import limit_of_text as limit_of_text
 from gatepost.base.limit_text import limit_text as limit_text

@@ -8,16 +8,17 @@ from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
 from gatepost.base import MissingExtraError
-from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, usage
+from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, usage, webhooks
 from gatepost.cli.audit import audit
 from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import ExitCode, report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.input import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
+from gatepost.cli.scanners import scanners
 from gatepost.cli.serve import serve
 
-_ORDER = ("keys", "db", "doctor", "audit", "permissions", "serve", "demo")
+_ORDER = ("keys", "db", "webhooks", "doctor", "audit", "permissions", "scanners", "serve", "demo")
 
 
 class _Root(TyperGroup):
@@ -56,6 +57,7 @@ for part in (keys, bulk, limits, events, usage, secrets, exchange):
     of_keys.add_typer(part.app)
 app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
+app.add_typer(webhooks.app, name="webhooks", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)
 app.command(
     epilog=examples(
@@ -63,6 +65,9 @@ app.command(
         "gatepost audit --worker http://127.0.0.1:8000/_gatepost --once",
     )
 )(audit)
+app.command(
+    epilog=examples("gatepost scanners gitleaks > .gitleaks.toml", "gatepost scanners kingfisher --prefix acme")
+)(scanners)
 app.command(epilog=examples("gatepost serve", "gatepost serve --port 9000 --database postgresql://user@host/name"))(
     serve
 )

@@ -123,7 +123,15 @@ def _pairs(status: Status, name: str) -> Sequence[tuple[str, str]]:
         alive = sum(worker.state != "silent" for worker in status.workers)
         silent = len(status.workers) - alive
         pairs.append(("workers", f"{alive} alive" + (f", {silent} silent" if silent else "")))
+    if status.targets:
+        pairs.append(("webhooks", _targets_text(status)))
     return pairs
+
+
+def _targets_text(status: Status) -> str:
+    waiting, dead = sum(each.waiting for each in status.targets), sum(each.dead for each in status.targets)
+    many = "1 target" if len(status.targets) == 1 else f"{len(status.targets)} targets"
+    return f"{many}, {waiting} messages on their way, {dead} given up"
 
 
 def _clocks_text(ahead: float) -> str:

@@ -8,6 +8,14 @@ from gatepost.database.database import Database as Database
 from gatepost.database.database import Event as Event
 from gatepost.database.database import Position as Position
 from gatepost.database.database import Reading as Reading
+from gatepost.database.deliveries import Deliveries as Deliveries
+from gatepost.database.deliveries import Delivery as Delivery
+from gatepost.database.deliveries import Happening as Happening
+from gatepost.database.deliveries import LeaseLostError as LeaseLostError
+from gatepost.database.deliveries import Message as Message
+from gatepost.database.deliveries import Render as Render
+from gatepost.database.deliveries import TargetState as TargetState
+from gatepost.database.deliveries import Wanted as Wanted
 from gatepost.database.doorbell import Doorbell as Doorbell
 from gatepost.database.lists import Ends as Ends
 from gatepost.database.lists import Filter as Filter

@@ -50,7 +50,7 @@ class Change:
         self._actor = actor
         self._rows: Rows = {}
         self._count = 0
-        self._has_written = False
+        self._has_written = self._is_claimed = False
         self.digests: set[bytes] = set()
         self.seq = transaction.seq + 1
         self.nonce = transaction.nonce
@@ -228,6 +228,17 @@ class Change:
         row = (await self._execute(current)).one()
         return bytes(row.digest), row.sealed
 
+    async def note_leak(self, key: APIKey, digest: bytes, detail: Mapping[str, Any]) -> bool:
+        """Tell that a secret was found in the open; answers whether it is told for the first time. The same find, of
+        this secret with this detail, is told once."""
+        of_find = (events.c.key_id == key.id, events.c.kind == "leaked", events.c.digest == digest)
+        told = select(events.c.seq).where(*of_find, events.c.detail == orjson.dumps(detail).decode()).limit(1)
+        if (await self._execute(told)).one_or_none() is not None:
+            return False
+        await self._claim()
+        self._note("leaked", key.id, whose(key), digest, detail)
+        return True
+
     async def invalidate(self) -> None:
         """Have every worker distrust all that was read before this change, whatever past of the database it is of: the
         counter goes on at the number of microseconds since the epoch, above every seq that any past can have had."""
@@ -277,8 +288,10 @@ class Change:
         return one_of(column, values, self._transaction.dialect)
 
     async def _claim(self) -> None:
-        """Get ready to write: before the first event that bears the nonce."""
-        self._has_written = True
+        """Get ready to write: before the first event that bears the nonce. All events of a change bear the same."""
+        if self._is_claimed:
+            return
+        self._has_written = self._is_claimed = True
         self.nonce = await self._transaction.own_nonce(self.seq)
 
     async def _execute(self, statement: Any) -> CursorResult[Any]:

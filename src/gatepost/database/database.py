@@ -43,6 +43,7 @@ from gatepost.database.connecting import (
     replica_text,
     wait_for_other_nodes,
 )
+from gatepost.database.deliveries import Deliveries
 from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
@@ -119,6 +120,7 @@ class Database:
         self._wait_for_other_nodes = partial(wait_for_other_nodes)
         self.workers = Workers(self._reading)
         self.quotas = Quotas(self._reading)
+        self.deliveries = Deliveries(self._reading, self._writing, timeout=timeout)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -219,8 +221,7 @@ class Database:
             await engine.dispose()
 
     async def upgrade(self, *, terms_anew: bool = False) -> None:
-        """Make or migrate the tables, and write all terms anew if wanted. Raises `SchemaError` where they are newer
-        than this code."""
+        """Make or migrate the tables, and write all terms anew if wanted. Raises `SchemaError` for newer ones."""
         with mapped_errors("Migrating the tables"):
             await schema.upgrade(self.engine, terms_anew=terms_anew)
 
@@ -322,8 +323,7 @@ class Database:
     async def list_projects(
         self, *, after: str | None, limit: int, project: str | None = None, environment: str | None = None
     ) -> Sequence[str]:
-        """The names of projects, in order, after the name `after`; only `project`, and of keys for `environment`, where
-        these are not `None`. One round trip."""
+        """Names of projects, in order, after `after`; of keys for `environment`, or of `project`, if not `None`."""
         async with self._reading("Listing projects") as connection:
             return list(await connection.scalars(projects_statement(after, project, limit, environment)))
 

@@ -46,9 +46,10 @@ class LogPage:
     limit: int
 
     async def read(self, connection: AsyncConnection) -> Sequence[ChangeEvent]:
-        """The events. One of each key and change, though there is one for each of the key's secrets."""
+        """The events. One of each key, change and kind, though there is one for each of the key's secrets."""
         other = events.alias()
-        same = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.n < events.c.n)
+        of_kind = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.kind == events.c.kind)
+        same = (*of_kind, other.c.n < events.c.n)
         conditions = [~exists().where(*same), *self._equal(connection.dialect.name), *await self._in_time(connection)]
         if self.place is not None:
             seq, n = self.place

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from gatepost.base import Outcome, Worker
+from gatepost.health.finding import Finding, Severity, span
+from gatepost.health.targets import TargetStatus, target_findings
 
 UNSEEN_FACTOR = 2.0
 """How often its `max_staleness` a worker may be silent: it shows a sign of life after half of one, and its row may be
@@ -23,20 +25,6 @@ RIGHTS = "docs/connecting.md tells the least that its user needs (Rights)"
 
 CLOCK_SECONDS = 5.0
 """Seconds that this machine's clock and the database's may be apart before it is told of."""
-
-Severity = Literal["error", "warning", "note"]
-"""`error`: requests are refused or fail. `warning`: works, but worse than it should. `note`: harmless, good to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that an operator may want to mend. `code`: stable, for programs; `sentence`: what is the matter;
-    `remedy`: what to do."""
-
-    severity: Severity
-    code: str
-    sentence: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +179,7 @@ class Status:
     `version`: gatepost's. `compiled`: memory hits run compiled, not in Python. `is_open`: the keys are open here.
     `serving`: `None` in a process that judges no secrets, such as a shell. `workers`: every row of their table, this
     process's included; `None` where it could not be read. `memory`, `lookups`: `None` where the keys are closed.
-    `findings`: the worst first.
+    `targets`: those of `Webhooks`. `findings`: the worst first.
     """
 
     version: str
@@ -203,6 +191,7 @@ class Status:
     workers: Sequence[WorkerStatus] | None = None
     memory: MemoryStatus | None = None
     lookups: LookupCounts | None = None
+    targets: Sequence[TargetStatus] = ()
     findings: Sequence[Finding] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -298,6 +287,8 @@ def _findings(status: Status) -> Iterator[Finding]:
         )
     for worker in status.workers or ():
         yield from _worker_findings(worker)
+    for target in status.targets:
+        yield from target_findings(target)
 
 
 def _database_findings(status: Status) -> Iterator[Finding]:
@@ -377,7 +368,7 @@ def _worker_findings(worker: WorkerStatus) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "worker_silent",
-            f"Worker {worker.name} has shown no sign of life for {_span(worker.silent)}.",
+            f"Worker {worker.name} has shown no sign of life for {span(worker.silent)}.",
             "It ended without a word, is paused or cut off from the database, so it believes nothing any more. Another "
             f"worker removes its row; while it stands, whatever takes something away waits up to "
             f"{worker.max_staleness:.0f} s for it.",
@@ -387,13 +378,6 @@ def _worker_findings(worker: WorkerStatus) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "worker_behind",
-            f"Worker {worker.name} has not applied {changes}, and has said nothing for {_span(worker.silent)}.",
+            f"Worker {worker.name} has not applied {changes}, and has said nothing for {span(worker.silent)}.",
             "Look into its log ('gatepost.freshness'), and whether its event loop is blocked or poll_interval long.",
         )
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

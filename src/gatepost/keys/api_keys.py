@@ -29,6 +29,7 @@ from gatepost.keys import (
     editing,
     importing,
     judging,
+    leaking,
     limiting,
     listing,
     log,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from gatepost.base import Pruned, Usage
+    from gatepost.base import Leak, Pruned, Usage
     from gatepost.database.schema import SchemaStatus
     from gatepost.health import Status, WorkerAnswers
     from gatepost.keys.given import (
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         EventFilters,
         Filters,
         Kept,
+        LeakOptions,
         ListFilters,
         Making,
         Options,
@@ -172,6 +174,11 @@ class APIKeys(Lifecycle):
         return self._parts.settings.max_grace
 
     @property
+    def prefix(self) -> str:
+        """How secrets begin."""
+        return self._parts.settings.prefix
+
+    @property
     def has_vault(self) -> bool:
         """Whether secrets are stored so that `reveal` can give them back."""
         return self._parts.settings.vault is not None
@@ -188,7 +195,7 @@ class APIKeys(Lifecycle):
     async def status(self) -> "Status":
         """What this process believes, and how all that it needs does; open or not, and whatever is down. Raises
         `BadInputError`, `MissingExtraError` for a URL that cannot be used. More: `checkup.status`."""
-        from gatepost.keys import checkup  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+        from gatepost.keys.parts import checkup  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
         return await checkup.status(self._parts)
 
@@ -322,6 +329,10 @@ class APIKeys(Lifecycle):
     async def reveal(self, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
         """The current secret of a key again, where a vault keeps it. More: `revealing.reveal`."""
         return await revealing.reveal(self._parts, key_id, actor=actor)
+
+    async def report_leak(self, secret: str | bytes, **how: Unpack["LeakOptions"]) -> "Leak | None":
+        """Tell that a secret was found in the open, and end it. More: `leaking.report_leak`."""
+        return await leaking.report_leak(self._parts, leaking.digest_of(secret), **how)
 
     async def invalidate(self, **how: Unpack["Options"]) -> Propagation:
         """Have every worker forget all it remembers: once the database was put back. More: `spreading.invalidate`."""

@@ -10,7 +10,7 @@ from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
 if TYPE_CHECKING:
     import asyncio
 
-    from gatepost.database import Database
+    from gatepost.database import Database, Deliveries
     from gatepost.keys.parts import Opened
     from gatepost.limits import Limiter
     from gatepost.usage import UsageCounter
@@ -107,6 +107,11 @@ class Lifecycle:
     def note_limits(self) -> None:
         """An app around these keys has rates or slots of its own: for `status`, which looks for those of keys only."""
         self._parts.app_has_limits = True
+
+    @property
+    def deliveries(self) -> "Deliveries":
+        """The tables of what is told to the outside. Raises `ConfigurationError` while the keys are closed."""
+        return self._opened().database.deliveries
 
     @property
     def lease_seconds(self) -> float:

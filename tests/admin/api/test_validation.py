@@ -295,7 +295,7 @@ async def test_what_nobody_expected_is_500_without_its_details_and_is_logged_onc
 async def test_a_body_that_comes_too_slowly_is_refused_and_its_connection_closed(
     small_site: Site, small_boss: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.admin.entry.body.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("gatepost.intake.body.BODY_SECONDS", 0.2)
     server = small_site.http.base_url
     reader, writer = await asyncio.open_connection(server.host, server.port)
     head = f"X-API-Key: {small_boss.secret}\r\nContent-Type: application/json\r\nContent-Length: 1000"

@@ -14,12 +14,12 @@ import pytest
 from cryptography import fernet
 
 from gatepost.admin.entry import entrance
-from gatepost.admin.entry.throttle import Throttle
 from gatepost.admin.page import form, sign_in, visit
 from gatepost.base.actor import Actor
 from gatepost.base.errors import UnavailableError, UncertainCommitError
 from gatepost.base.models import ImportedKey
 from gatepost.base.secret import digest
+from gatepost.intake.throttle import Throttle
 from tests.admin.page.served import EVERYTHING, MOUNT, Served, serving
 from tests.frameworks.hidden import watching
 from tests.patience import PATIENCE_SECONDS
@@ -347,7 +347,7 @@ async def test_a_cookie_whose_name_only_resembles_the_sessions_is_nothing(served
 async def test_a_form_that_comes_too_slowly_is_answered_and_its_connection_closed(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatepost.admin.entry.body.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("gatepost.intake.body.BODY_SECONDS", 0.2)
     server = httpx2.URL(served.url)
     reader, writer = await asyncio.open_connection(server.host, server.port)
     head = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000"

@@ -1,7 +1,7 @@
 """Failed sign-ins are slowed by where they come from, in bounded memory."""
 
-from gatepost.admin.entry import throttle
-from gatepost.admin.entry.throttle import Throttle
+from gatepost.intake import throttle
+from gatepost.intake.throttle import Throttle
 
 HERE = "192.0.2.1"
 

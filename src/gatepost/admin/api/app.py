@@ -21,9 +21,10 @@ from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import Nothing
 from gatepost.admin.api.problems import LINES, failure, problem
 from gatepost.admin.api.reply import JSON, Reply
-from gatepost.admin.entry import address_of, read_body
+from gatepost.admin.entry import address_of
 from gatepost.asgi import Source
 from gatepost.base import Actor
+from gatepost.intake import read_body
 from gatepost.keys import APIKeys
 
 V = TypeVar("V")

@@ -21,6 +21,9 @@ SESSION_PURPOSE = "admin session"
 Authorize = Callable[[Request], Actor | Awaitable[Actor | None] | None]
 """The host app's say: who acts, `None` = nobody who may."""
 
+OnSignIn = Callable[[APIKey], Awaitable[None]]
+"""Is told of the key with which somebody has signed in."""
+
 ENDED = {
     Outcome.DEACTIVATED: "You were signed out: the key that you used has been deactivated.",
     Outcome.EXPIRED: "You were signed out: the key that you used, or its secret, has expired.",

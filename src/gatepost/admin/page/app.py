@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from gatepost.admin.entry import Authorize, AuthorizedEntrance, SessionEntrance, Sessions, Throttle
+from gatepost.admin.entry import Authorize, AuthorizedEntrance, OnSignIn, SessionEntrance, Sessions
 from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
@@ -19,6 +19,7 @@ from gatepost.admin.page.site import Site
 from gatepost.admin.page.told import LIMIT_PRESETS, default_presets, limit_most, moments, sentences
 from gatepost.admin.page.trial import Trial
 from gatepost.base import limit_text
+from gatepost.intake import Throttle
 from gatepost.keys import APIKeys
 
 
@@ -30,6 +31,7 @@ def make_page(
     session_seconds: float = 1800.0,
     title: str = "API keys",
     trial: Trial | None = None,
+    on_sign_in: OnSignIn | None = None,
 ) -> ASGIApp:
     """The page where people manage `keys`, for wherever it is mounted. Keys that nobody has opened are opened by the
     first request.
@@ -38,6 +40,7 @@ def make_page(
     function. Without it, people sign in with a key that has `ACCESS_READ` or `ACCESS_MANAGE`, for `session_seconds`
     since the last use, 12 hours at most. `presets`: sets of permissions to pick at once, by title; `None` = some that
     fit most catalogues. `title`: the heading. `trial`: where a new secret may be tried, if anywhere.
+    `on_sign_in`: is told of each sign-in.
 
     Raises `BadInputError` and `UnknownPermissionError`.
     """
@@ -49,7 +52,7 @@ def make_page(
         entrance=SessionEntrance(keys, sessions) if authorize is None else AuthorizedEntrance(authorize),
         sessions=sessions,
         signs_in=authorize is None,
-        desk=SignInDesk(Throttle()),
+        desk=SignInDesk(Throttle(), on_sign_in),
         assets=Assets.load(),
         templates=_templates(keys),
         trial=trial,

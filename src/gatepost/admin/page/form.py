@@ -6,7 +6,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from gatepost.admin.entry import read_body
+from gatepost.intake import read_body
 
 BODY_MAX = 256 * 1024
 """Bytes: 500 ids and everything else that people type, many times over."""

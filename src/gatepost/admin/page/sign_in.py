@@ -1,16 +1,20 @@
 """Signing in with a key, and out."""
 
+import logging
 import math
 import re
 import time
 
 from starlette.responses import Response
 
-from gatepost.admin.entry import Guest, Session, Throttle, address_of
+from gatepost.admin.entry import Guest, OnSignIn, Session, address_of
 from gatepost.admin.page.told import sentence
 from gatepost.admin.page.visit import SIGN_IN_FIELD, Visit
 from gatepost.base import AccessDeniedError, Actor, Outcome, Presented
+from gatepost.intake import Throttle
 from gatepost.rules import Authority
+
+logger = logging.getLogger("gatepost.admin")
 
 _WRONG = {
     Outcome.INVALID: "This is not a key that is known here. Look whether all of it was copied.",
@@ -29,8 +33,9 @@ class SignInDesk:
     for what others behind its address do (docs/decisions/0027).
     """
 
-    def __init__(self, throttle: Throttle) -> None:
+    def __init__(self, throttle: Throttle, on_sign_in: OnSignIn | None = None) -> None:
         self._throttle = throttle
+        self._on_sign_in = on_sign_in
 
     async def sign_in(self, visit: Visit) -> Response:
         """Let the visitor in, and lead on to what was asked for."""
@@ -59,6 +64,11 @@ class SignInDesk:
         self._throttle.succeed(guesser)
         visit.guest = Guest.of(key, session, address)
         visit.begins_session = True
+        if self._on_sign_in is not None:
+            try:
+                await self._on_sign_in(key)
+            except Exception:  # the host app's, and no reason to keep anybody out
+                logger.exception("A sign-in with key %s could not be told", key.id)
         return None
 
 

@@ -8,6 +8,13 @@ from gatepost.database.schema.clock import database_now as database_now
 from gatepost.database.schema.clock import moment_in as moment_in
 from gatepost.database.schema.clock import never_moment as never_moment
 from gatepost.database.schema.clock import unused_moment as unused_moment
+from gatepost.database.schema.delivery_tables import ERROR_MAX as ERROR_MAX
+from gatepost.database.schema.delivery_tables import MESSAGE_ID_MAX as MESSAGE_ID_MAX
+from gatepost.database.schema.delivery_tables import TARGET_MAX as TARGET_MAX
+from gatepost.database.schema.delivery_tables import deliverer as deliverer
+from gatepost.database.schema.delivery_tables import deliveries as deliveries
+from gatepost.database.schema.delivery_tables import outbox as outbox
+from gatepost.database.schema.delivery_tables import targets as targets
 from gatepost.database.schema.rows import KEYS as KEYS
 from gatepost.database.schema.rows import as_event as as_event
 from gatepost.database.schema.rows import as_key as as_key

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, Literal, TypedDict
 
-from gatepost.base import Actor, Limit, State
+from gatepost.base import Actor, LeakResponse, Limit, State
 from gatepost.rules import Unset
 
 Wait = Literal["everywhere", "commit"]
@@ -32,6 +32,17 @@ class Options(TypedDict, total=False):
 
     actor: str | Actor
     wait: Wait
+    timeout: float | None
+
+
+class LeakOptions(TypedDict, total=False):
+    """What is to be done about a leak (`leaking.report_leak`)."""
+
+    source: str
+    place: str | None
+    response: LeakResponse
+    once: bool
+    actor: str | Actor
     timeout: float | None
 
 

@@ -18,6 +18,7 @@ TITLES = {
     "rotated": "Secret rotated",
     "grace_ended": "Old secret ended",
     "revealed": "Secret revealed",
+    "leaked": "Secret found in the open",
     "deleted": "Deleted",
     "invalidated": "Everything remembered was invalidated",
     "installed": "Installed",

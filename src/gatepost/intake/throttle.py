@@ -1,9 +1,9 @@
 """Guesses at the sign-in, by where they come from: after the first few each waits longer. Pure but for its clock."""
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from gatepost.base import Clock, boot_clock
+from gatepost.intake.lines import line_of
 
 FREE_FAILURES = 5
 """Failures before any wait: people mistype."""
@@ -16,9 +16,6 @@ FORGET_SECONDS = 900.0
 
 ADDRESSES_MAX = 10_000
 """Most addresses remembered, about 2 MB; the one whose failure is the longest ago makes room."""
-
-IPV6_PREFIX = 64
-"""Bits of an IPv6 address that one customer line shares (RFC 6177): the rest is for whoever has it to choose."""
 
 
 class Throttle:
@@ -33,7 +30,7 @@ class Throttle:
         addresses: all would be one."""
         if address is None:
             return 0.0
-        count, last = self._failures.get(_line(address), (0, 0.0))
+        count, last = self._failures.get(line_of(address), (0, 0.0))
         if count < FREE_FAILURES:
             return 0.0
         wait = min(2.0 ** (count - FREE_FAILURES), WAIT_MAX_SECONDS)
@@ -44,7 +41,7 @@ class Throttle:
         if address is None:
             return
         now = self._clock()
-        line = _line(address)
+        line = line_of(address)
         count, last = self._failures.pop(line, (0, now))
         self._failures[line] = (1 if now - last > FORGET_SECONDS else count + 1, now)
         if len(self._failures) > ADDRESSES_MAX:
@@ -53,17 +50,4 @@ class Throttle:
     def succeed(self, address: str | None) -> None:
         """A guess from `address` was right: it starts anew."""
         if address is not None:
-            self._failures.pop(_line(address), None)
-
-
-def _line(address: str) -> str:
-    """What stands for one client: its IPv4 address, its IPv6 network, or whatever else the server calls it."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
-    return str(parsed)
+            self._failures.pop(line_of(address), None)

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ from gatepost.compiled import is_built
 from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
-from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, WorkerStatus
-from gatepost.keys.parts import Parts
+from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, TargetStatus, WorkerStatus
+from gatepost.keys.parts.parts import Parts
 from gatepost.lookup import Lookup
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 async def status(parts: Parts) -> Status:
     """What this process believes, and how all that it needs does: for people, programs and `gatepost doctor`.
 
-    Works whether the keys are open or not; a system that is down is reported, not raised. Up to six round trips to the
-    database, seventeen through a pooler, each at most `read_timeout`, and one to Redis meanwhile. Raises
+    Works whether the keys are open or not; a system that is down is reported, not raised. Up to eight round trips to
+    the database, nineteen through a pooler, each at most `read_timeout`, and one to Redis meanwhile. Raises
     `BadInputError`, `MissingExtraError` for a URL that cannot be used.
     """
     if parts.is_open:
@@ -55,13 +55,14 @@ async def look(
     app_has_limits: bool,
 ) -> Status:
     """The status. `freshness` and `lookup`: `None` where the keys are closed here. `app_has_limits`: as for `Parts`. At
-    most seventeen round trips to the database, and one to Redis at the same time. Raises `BadInputError` for an option
+    most nineteen round trips to the database, and one to Redis at the same time. Raises `BadInputError` for an option
     of a URL that cannot be used, and nothing else."""
     own = None if freshness is None else freshness.worker
     (state, workers), redis_state = await asyncio.gather(
         _look_at_database(database, own, shares=redis is not None, app_has_limits=app_has_limits), _look_at_redis(redis)
     )
     return Status(
+        targets=await _look_at_targets(database) if state.fits and state.error is None else (),
         version=version("gatepost"),
         compiled=is_built(),
         is_open=freshness is not None,
@@ -105,6 +106,14 @@ async def _look_at_database(
         return replace(found, error=_line(failure)), None
     workers = [_worker(row, position.seq, position.now, own) for row in rows]
     return replace(found, triggers=schema.triggers), sorted(workers, key=lambda worker: (worker.silent, worker.name))
+
+
+async def _look_at_targets(database: Database) -> Sequence[TargetStatus]:
+    """How what is told to the outside does; nothing where this process's user may not know."""
+    try:
+        return [TargetStatus(**asdict(each)) for each in await database.deliveries.read_states()]
+    except UnavailableError:
+        return ()
 
 
 async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:

@@ -1,0 +1,120 @@
+"""Ending a secret that was found in the open: what knows it may end it, and learns nothing by that."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from gatepost.base import (
+    DIGEST_BYTES,
+    LEAK_RESPONSES,
+    PLACE_MAX,
+    SOURCE_MAX,
+    Actor,
+    APIKey,
+    BadInputError,
+    Issued,
+    Leak,
+    LeakDone,
+    LeakResponse,
+    Untold,
+    digest,
+)
+from gatepost.keys.change import changed_by
+from gatepost.keys.given import secret_columns
+from gatepost.keys.parts import Parts
+from gatepost.keys.spreading import Patience, settled
+from gatepost.rules import UNNAMED, Authority, checked_actor, checked_choice, checked_text
+
+if TYPE_CHECKING:
+    from gatepost.database import Change
+
+
+class _Found(NamedTuple):
+    """The key of a leaked secret, as it was left, what was done, and a new secret where there is one."""
+
+    key: APIKey
+    done: LeakDone
+    secret: Untold | None = None
+
+
+def digest_of(secret: str | bytes) -> bytes:
+    """The digest of a secret, or what is one already. Raises `BadInputError`, without the text."""
+    if isinstance(secret, bytes) and len(secret) == DIGEST_BYTES:
+        return secret
+    if not isinstance(secret, str):
+        raise BadInputError("secret must be a str, or its digest: 32 bytes", "secret")
+    return digest(secret.strip().encode("utf-8", "surrogatepass"))
+
+
+async def report_leak(
+    parts: Parts,
+    found: bytes,
+    *,
+    source: str = "report",
+    place: str | None = None,
+    response: LeakResponse = "deactivate",
+    once: bool = False,
+    actor: str | Actor = UNNAMED,
+    timeout: float | None = None,
+) -> Leak | None:
+    """Tell in the audit log that the secret with this digest was found in the open, and do something about it, in one
+    transaction; answers what, and `None` where no key has that secret.
+
+    `source`: who found it, `place`: where, for people: 1 to 100 and 500 characters, no secret in them. `response`:
+    `deactivate` switches the key off; `rotate` gives it a new secret, which is in the answer alone (and in the vault,
+    where there is one), and ends this one at once; `notify` only tells. The older secret of a key is ended by itself:
+    nobody has found the current one. `once`: a find that was told before is let be, so that a report which comes again
+    does not undo what somebody has done since. Waits as `deactivate` does, with `timeout` as there.
+
+    Raises `BadInputError`, `AccessDeniedError`, `UnavailableError`, `StillSpreadingError`. One transaction.
+    """
+    patience = Patience.of("everywhere", timeout, parts.clock)
+    checked_choice("response", response, LEAK_RESPONSES)
+    detail = {"source": checked_text("source", source, SOURCE_MAX), "place": place, "response": response}
+    if place is not None:
+        detail["place"] = checked_text("place", place, PLACE_MAX)
+    actor = checked_actor(actor)
+    Authority(actor).check_manage()
+
+    async def make(change: "Change", authority: Authority) -> _Found | None:
+        known = await change.secret_of(found)
+        if known is None or not await change.states([known[0]]):
+            return None
+        key = await change.read_key(known[0])
+        if not authority.reaches(key):
+            return None
+        if not await change.note_leak(key, found, detail) and once:
+            return _Found(key, "nothing")
+        if response == "notify" or (known[1] is not None and known[1] <= change.now):
+            return _Found(key, "noted")
+        return await _end(parts, change, key, response, is_older=known[1] is not None)
+
+    change, left = await changed_by(parts, actor, make)
+    if left is None:
+        return None
+    return await settled(
+        parts,
+        change,
+        patience,
+        lambda spread: Leak(
+            left.key.id,
+            left.done,
+            None if left.secret is None else Issued(left.key, left.secret.text, spread),
+        ),
+        changed=change.has_events,
+    )
+
+
+async def _end(parts: Parts, change: "Change", key: APIKey, response: LeakResponse, *, is_older: bool) -> _Found:
+    """End the leaked secret of a key, which lives."""
+    if is_older:
+        await change.end_grace([key.id])
+        return _Found(key, "grace_ended")
+    if response == "rotate":
+        secret = Untold(parts.opened().format.make(key.id))
+        columns = secret_columns(parts.settings.vault, secret)
+        await change.rotate_secret(key, **columns, grace=timedelta(0))
+        return _Found(await change.read_key(key.id), "rotated", secret)
+    if not key.active:
+        return _Found(key, "noted")
+    await change.set_active([key.id], False)
+    return _Found(key, "deactivated")

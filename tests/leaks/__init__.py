@@ -1,0 +1,1 @@
+"""Leaked secrets, and who tells of them."""
