@@ -43,6 +43,7 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"environment": "test"}, ["report"]),
     ({"permission": "FILE_UPLOAD"}, ["switched off", "hourly import", "nightly import"]),
     ({"permission": "FILE_UPLOAD", "search": "hour"}, ["hourly import"]),
+    ({"permission": "OBJECTS_LIST", "search": "import"}, []),
     ({"no_permissions": True}, ["nobody's"]),
     ({"search": "imp"}, ["hourly import", "nightly import"]),
     ({"search": "!"}, []),

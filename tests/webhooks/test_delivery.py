@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from gatepost import Actor, APIKeys, UnavailableError
-from gatepost.database import Deliveries
+from gatepost.database import Deliveries, Delivery
 from gatepost.webhooks import LogTarget, deliverer
 from tests.servers.receiver import HANG, Received, receiving
 from tests.webhooks.conftest import POLL, SECRET, arrived, delivering, ids, target, verified
@@ -20,6 +21,7 @@ from tests.webhooks.conftest import POLL, SECRET, arrived, delivering, ids, targ
 def _patient_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that fails is let be for a moment only."""
     monkeypatch.setattr(deliverer, "HOLD_SECONDS", (0.001, 0.01))
+    monkeypatch.setattr(deliverer, "STANDBY_SECONDS", POLL)
 
 
 async def test_what_happens_to_a_key_is_told_in_order_and_signed_over_each_database(ready_url: str) -> None:
@@ -182,13 +184,21 @@ async def test_only_one_of_two_workers_delivers_and_another_takes_over_at_once_w
     keys: APIKeys, ready_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Counter[str]()
+    look = Deliveries.lease_left
+
+    async def counted(self: Deliveries, holder: str) -> float:
+        asked[holder] += 1
+        return await look(self, holder)
+
+    taken = Counter[str]()
     take = Deliveries.take_lease
 
-    async def counted(self: Deliveries, holder: str, seconds: float) -> bool:
-        asked[holder] += 1
+    async def counted_take(self: Deliveries, holder: str, seconds: float) -> bool:
+        taken[holder] += 1
         return await take(self, holder, seconds)
 
-    monkeypatch.setattr(Deliveries, "take_lease", counted)
+    monkeypatch.setattr(Deliveries, "lease_left", counted)
+    monkeypatch.setattr(Deliveries, "take_lease", counted_take)
     async with APIKeys(ready_sqlite_url) as others, receiving(lambda _request: HANG) as receiver:  # noqa: SIM117 - in turn
         async with delivering(keys, target(receiver)) as first:
             assert first.delivers
@@ -200,6 +210,7 @@ async def test_only_one_of_two_workers_delivers_and_another_takes_over_at_once_w
                     await asyncio.sleep(POLL)
                 assert len(receiver.received) == 1
                 assert (first.delivers, second.delivers) == (True, False)
+                assert len(taken) == 1  # who does not deliver only looks
                 receiver.answer = lambda _request: 204
                 await first.close()
                 begun = asked.total()
@@ -256,3 +267,24 @@ async def test_an_outage_of_the_database_ends_nothing(
         await arrived(webhooks)
         assert len(receiver.received) == 1
     assert caplog.text.count("Nothing is delivered while") == 1
+
+
+async def test_a_target_that_asks_to_be_left_alone_is(keys: APIKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    read = Deliveries.read_due
+
+    async def counted(self: Deliveries, to: str, most: int) -> Sequence[Delivery]:
+        nonlocal looks
+        looks += 1
+        return await read(self, to, most)
+
+    async with (
+        receiving(lambda _request: (429, {"retry-after": "3600"}, b"")) as receiver,
+        delivering(keys, target(receiver, retry_delays=[0.0])),
+    ):
+        await keys.create("a key")
+        await receiver.wait_for(1)
+        monkeypatch.setattr(Deliveries, "read_due", counted)
+        while looks < 10:  # noqa: ASYNC110 - a count
+            await asyncio.sleep(POLL)
+        assert len(receiver.received) == 1

@@ -19,7 +19,7 @@ MUTANTS = [
         "database/deliveries/lease.py",
         "deliverer.c.until <= database_now())",
         "deliverer.c.until >= 0.0)",
-        TWICE,
+        f"{DELIVERY}::test_a_process_that_has_lost_its_lease_sends_and_queues_nothing",
     ),
     Mutant(
         "a deliverer twice: whoever has webhooks sends",
@@ -69,6 +69,13 @@ MUTANTS = [
         "if known < len(names) or n < LAST_N:",
         "if known < len(names):",
         f"{DELIVERY}::test_one_change_of_many_keys_is_told_for_each_of_them",
+    ),
+    Mutant(
+        "Retry-After not heeded",
+        "webhooks/deliverer.py",
+        "max(to.delays[delivery.attempts], how.after)",
+        "to.delays[delivery.attempts]",
+        f"{DELIVERY}::test_a_target_that_asks_to_be_left_alone_is",
     ),
     Mutant(
         "410 not heeded",

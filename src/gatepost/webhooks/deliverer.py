@@ -28,6 +28,9 @@ LEASE_SECONDS = 45.0
 RENEW_SECONDS = 15.0
 """The lease is renewed when it is older than this, so that attempts of 15 seconds fit into what is left."""
 
+STANDBY_SECONDS = 4.0
+"""From one look of a process that does not deliver at who does to the next: who ends is followed by then."""
+
 SWEEP_SECONDS = 60.0
 """From one look for expiries to the next."""
 
@@ -116,6 +119,9 @@ class Deliverer:
     async def _lead(self) -> bool:
         """Hold the lease, and queue what is new; answers whether there may be more."""
         if self._clock() >= self._held_until - (LEASE_SECONDS - RENEW_SECONDS):
+            if not self.delivers and await self._tables.lease_left(self.holder):
+                await asyncio.sleep(_jittered(STANDBY_SECONDS))  # so many processes, and none writes
+                return True
             begun, held = self._clock(), self.delivers
             took = await self._tables.take_lease(self.holder, LEASE_SECONDS)
             self._held_until = begun + LEASE_SECONDS if took else float("-inf")

@@ -37,6 +37,11 @@ class Deliveries:
         async with self._transaction() as connection:
             return await lease.take(connection, holder, seconds)
 
+    async def lease_left(self, holder: str) -> float:
+        """For how many seconds another has the lease; 0 = nobody else has. One row by key."""
+        async with self._reading("Looking for who delivers") as connection:
+            return await lease.seconds_left(connection, holder)
+
     async def give_up_lease(self, holder: str) -> None:
         """Let another deliver at once. One transaction."""
         async with self._transaction() as connection:

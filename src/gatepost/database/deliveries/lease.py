@@ -7,7 +7,7 @@ Whatever the holder queues is written in a transaction that renews the lease fir
 
 from typing import Any
 
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import GatepostError
@@ -22,6 +22,12 @@ async def take(connection: AsyncConnection, holder: str, seconds: float) -> bool
     """Take or renew the lease; answers whether it is the holder's now. One statement; the commit is the caller's."""
     mine_or_free = or_(deliverer.c.holder == holder, deliverer.c.until <= database_now())
     return await _set(connection, mine_or_free, holder, seconds)
+
+
+async def seconds_left(connection: AsyncConnection, holder: str) -> float:
+    """For how long another has the lease; 0 = nobody else has. One row by key."""
+    left = select(deliverer.c.until - database_now()).where(deliverer.c.id == 1, deliverer.c.holder != holder)
+    return max(0.0, float((await connection.execute(left)).scalar_one_or_none() or 0.0))
 
 
 async def renew(connection: AsyncConnection, holder: str, seconds: float) -> None:
