@@ -145,7 +145,7 @@ MUTANTS = [
     Mutant(
         "a stronger key made to live longer",
         "keys/editing.py",
-        "return after.permissions if is_more else after",
+        "return after.permissions if _is_wider(before, after) else after",
         "return after",
         ESCALATION,
     ),
