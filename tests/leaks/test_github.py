@@ -12,6 +12,7 @@ import pytest
 
 from gatepost import APIKeys
 from gatepost.base import MissingExtraError, UnavailableError, digest
+from gatepost.database.transaction import Transaction
 from gatepost.leaks import GitHub, public_keys
 from gatepost.leaks.public_keys import AGAIN_SECONDS, FRESH_SECONDS, KEPT_SECONDS, PublicKeys
 from tests.leaks.conftest import Caller
@@ -149,14 +150,26 @@ async def test_a_replayed_report_does_not_undo_what_a_person_has_done_since(keys
     assert (await keys.status()).database.seq == seq
 
 
-async def test_many_finds_share_few_transactions(keys: APIKeys, calling: Caller) -> None:
+async def test_many_finds_share_few_transactions(
+    keys: APIKeys, calling: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = 0
+    commit = Transaction.commit
+
+    async def counted(self: Transaction) -> None:
+        nonlocal commits
+        commits += 1
+        await commit(self)
+
     secrets = [(await keys.create(f"key {number}")).secret for number in range(120)]
     by = signer(ONE)
     body = body_of(*map(told, secrets))
+    monkeypatch.setattr(Transaction, "commit", counted)
     async with calling(github=GitHub(client=Fetch(by))) as client:
         answer = await client.post("/github", content=body, headers=by.headers(body))
     assert {each["label"] for each in answer.json()} == {"true_positive"}
     assert {(await keys.verify(each)).valid for each in secrets} == {False}
+    assert commits <= 8
 
 
 class Clock:

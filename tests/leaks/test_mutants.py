@@ -98,6 +98,20 @@ MUTANTS = [
         f"{REVOKE}::test_a_new_secret_is_brought_to_whom_it_belongs_and_never_to_who_reports",
     ),
     Mutant(
+        "a report kept while it is worked on",
+        "leaks/github.py",
+        "            del body\n",
+        "",
+        "tests/leaks/test_hidden.py::test_no_variable_holds_the_secrets_that_a_source_told_of[github]",
+    ),
+    Mutant(
+        "a secret kept while it is worked on",
+        "keys/api_keys.py",
+        "        found = leaking.digest_of(secret)\n        del secret\n",
+        "        found = leaking.digest_of(secret)\n",
+        "tests/leaks/test_hidden.py::test_no_variable_holds_the_secret_of_a_report",
+    ),
+    Mutant(
         "any token for GitLab's",
         "leaks/gitlab.py",
         "if len(given) != 1 or not self._is_token(given[0]):",

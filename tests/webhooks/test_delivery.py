@@ -288,3 +288,22 @@ async def test_a_target_that_asks_to_be_left_alone_is(keys: APIKeys, monkeypatch
         while looks < 10:  # noqa: ASYNC110 - a count
             await asyncio.sleep(POLL)
         assert len(receiver.received) == 1
+
+
+async def test_a_fault_of_ours_is_told_and_ends_nothing(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = Deliveries.read_due
+    faults = iter([ValueError("a fault")])
+
+    async def fail_once(self: Deliveries, to: str, most: int) -> Sequence[Delivery]:
+        for fault in faults:
+            raise fault
+        return await read(self, to, most)
+
+    async with receiving() as receiver, delivering(keys, target(receiver)) as webhooks:
+        monkeypatch.setattr(Deliveries, "read_due", fail_once)
+        await keys.create("a key")
+        await arrived(webhooks)
+        assert len(receiver.received) == 1
+    assert "Delivering failed" in caplog.text

@@ -332,7 +332,9 @@ class APIKeys(Lifecycle):
 
     async def report_leak(self, secret: str | bytes, **how: Unpack["LeakOptions"]) -> "Leak | None":
         """Tell that a secret was found in the open, and end it. More: `leaking.report_leak`."""
-        return await leaking.report_leak(self._parts, leaking.digest_of(secret), **how)
+        found = leaking.digest_of(secret)
+        del secret
+        return await leaking.report_leak(self._parts, found, **how)
 
     async def invalidate(self, **how: Unpack["Options"]) -> Propagation:
         """Have every worker forget all it remembers: once the database was put back. More: `spreading.invalidate`."""

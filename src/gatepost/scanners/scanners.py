@@ -71,12 +71,16 @@ def _secretlint(prefix: str) -> str:
 
 
 def _kingfisher(prefix: str) -> str:
-    body, _, _ = secret_pattern(prefix).rpartition("{49}")
+    """A rule for each alternative of the pattern: a name can be captured once in a rule."""
+    bodies = [each.partition("{49}")[0] for each in secret_pattern(prefix).split("|")]
+    rules = "".join(_kingfisher_rule(number, body) for number, body in enumerate(bodies, 1))
+    return f"# kingfisher scan . --rules-path FILE. It checks the checksum.\nrules:\n{rules}"
+
+
+def _kingfisher_rule(number: int, body: str) -> str:
     return f"""\
-# kingfisher scan . --rules-path FILE. It checks the checksum.
-rules:
   - name: gatepost API key
-    id: custom.gatepost
+    id: custom.gatepost.{number}
     pattern: '(?P<TOKEN>(?P<BODY>{body}{{43}})(?P<CHECKSUM>[0-9A-Za-z]{{6}}))\\b'
     min_entropy: 3.0
     confidence: high

@@ -101,6 +101,9 @@ class Deliverer:
                 if not failed:
                     logger.warning("Nothing is delivered while the database does not answer: %s", failure)
                 failed, more = True, False
+            except Exception:  # a fault of ours must not end what else is told
+                logger.exception("Delivering failed, and is tried again")
+                more = False
             if not more:
                 await self._pause(news)
 
