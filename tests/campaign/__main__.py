@@ -14,6 +14,7 @@ import msgspec
 from benchmarks.origin import origin
 
 from benchmarks import measured
+from tests.campaign import limits
 from tests.campaign.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
 from tests.campaign.faults import FAULTS
 from tests.campaign.latency import bulk, single
@@ -45,7 +46,8 @@ def main(words: Sequence[str]) -> int:
         results.revocation |= {name: {"origin": told, **part} for name, part in parts.items()}
         measured.write(measured.RESULTS, results)
     found = parts.get("faults", {}).get("totals", {})
-    return int(any(found.get(wrong) for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))
+    too_much = [wrong for each in parts.get("limits", {}).get("faults", ()) for wrong in each["wrong"]]
+    return int(bool(too_much) or any(found.get(wrong) for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))
 
 
 def _faults(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -92,7 +94,23 @@ def _polling(options: argparse.Namespace) -> Mapping[str, Any]:
     return _told("workers that only poll", asyncio.run(polling(options.workers, 20.0)))
 
 
-PARTS: Mapping[str, Part] = {"faults": _faults, "latency": _latency, "bulk": _bulk, "polling": _polling}
+def _limits(options: argparse.Namespace) -> Mapping[str, Any]:
+    def tell(seen: limits.Seen) -> None:
+        print(f"  {seen}", flush=True)
+
+    print("\nlimits, 4 workers")
+    chosen = [fault for fault in limits.FAULTS if not options.fault or fault.name in options.fault]
+    told = asyncio.run(limits.campaign(chosen, options.seconds, source=options.source, tell=tell))
+    return {"faults": [seen.report() for seen in told]}
+
+
+PARTS: Mapping[str, Part] = {
+    "faults": _faults,
+    "limits": _limits,
+    "latency": _latency,
+    "bulk": _bulk,
+    "polling": _polling,
+}
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it

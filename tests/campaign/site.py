@@ -44,6 +44,7 @@ class Plan:
     """What to start. `settings`: of `APIKeys`, for every process. `proxied`: with a network that can fail between
     workers and servers. `source`: the folder that gatepost is imported from, `None` = the installed one. `loads`:
     processes that send requests; `connections`: of each of them to each worker. `bare`: one worker has no memory tier.
+    `redis`: the URL of another Redis than that of the site, if there is one.
     """
 
     workers: int = 4
@@ -54,6 +55,7 @@ class Plan:
     connections: int = 4
     bare: bool = True
     clocks: bool = True
+    redis: str | None = None
 
 
 class Server:
@@ -119,7 +121,7 @@ class Site:
         """Of the database and of Redis; for a worker those of its proxies, if there are any."""
         redis = self._ports.get(f"redis-{worker}", self.redis.port)
         database = self.postgres.tcp_url(self._ports.get(f"database-{worker}"))
-        return {"database": database, "redis": f"redis://127.0.0.1:{redis}/0"}
+        return {"database": database, "redis": self.plan.redis or f"redis://127.0.0.1:{redis}/0"}
 
     def redis_client(self) -> Redis:
         """A client of the Redis itself, with no network in between that fails; whoever asks closes it."""
