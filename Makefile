@@ -65,7 +65,7 @@ release: .venv/dev ## wheel and sdist, into dist/, each tried in a clean environ
 bench: .venv/hit ## the benchmarks, against what people would use instead: ARGS=--quick for a first look, ARGS=--list
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-campaign: .venv/hit ## revocation on real processes that fail: faults, topologies, latency, bulk, polling
+campaign: .venv/hit ## revocation and limits on real processes that fail: faults, topologies, limits, latency, bulk, polling
 	@$(BIN)/python -m tests.campaign $(ARGS)
 
 soak: .venv/hit ## the simulation, on new seeds, for SECONDS=600

@@ -15,7 +15,7 @@ import msgspec
 from benchmarks.origin import origin
 
 from benchmarks import measured
-from tests.campaign import page
+from tests.campaign import limits, page
 from tests.campaign.campaign import FAULT_SECONDS, SETTINGS, Phase, campaign, totals
 from tests.campaign.crew import Plan
 from tests.campaign.faults import FAULTS
@@ -53,7 +53,9 @@ def main(words: Sequence[str]) -> int:
         if "topologies" in parts:
             page.write(parts["topologies"]["faults"])
     found = [part["totals"] for part in parts.values() if "totals" in part]
-    return int(any(each[wrong] for each in found for wrong in ("wrong_passes", "wrong_refusals", "not_recovered")))
+    too_much = [wrong for each in parts.get("limits", {}).get("faults", ()) for wrong in each["wrong"]]
+    is_wrong = any(each[wrong] for each in found for wrong in ("wrong_passes", "wrong_refusals", "not_recovered"))
+    return int(bool(too_much) or is_wrong)
 
 
 def _faults(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -115,9 +117,20 @@ def _polling(options: argparse.Namespace) -> Mapping[str, Any]:
     return _told("workers that only poll", asyncio.run(polling(options.workers, 20.0)))
 
 
+def _limits(options: argparse.Namespace) -> Mapping[str, Any]:
+    def tell(seen: limits.Seen) -> None:
+        print(f"  {seen}", flush=True)
+
+    print("\nlimits, 4 workers")
+    chosen = [fault for fault in limits.FAULTS if not options.fault or fault.name in options.fault]
+    told = asyncio.run(limits.campaign(chosen, options.seconds, source=options.source, tell=tell))
+    return {"faults": [seen.report() for seen in told]}
+
+
 PARTS: Mapping[str, Part] = {
     "faults": _faults,
     "topologies": _topologies,
+    "limits": _limits,
     "latency": _latency,
     "bulk": _bulk,
     "polling": _polling,

@@ -19,6 +19,9 @@ from starlette.routing import Route
 from gatepost import APIKeyMiddleware, APIKeys, requires
 from gatepost.base.errors import GatepostError
 
+HELD_SECONDS = 0.02
+"""How long a request holds its slots."""
+
 keys = APIKeys(**json.loads(os.environ["REVOCATION_SETTINGS"]))
 
 if "REVOCATION_POLLS_ONLY" in os.environ:  # as before the database was a doorbell (docs/decisions/0044)
@@ -40,6 +43,15 @@ async def read(_request: Request) -> Response:
 async def write(_request: Request) -> Response:
     """For keys with a permission."""
     return PlainTextResponse("written")
+
+
+async def held(request: Request) -> Response:
+    """For keys with limits: when it began and ended here (CLOCK_MONOTONIC, seconds), and who counted it."""
+    entered = time.monotonic()
+    await asyncio.sleep(HELD_SECONDS)
+    taken = request.scope["limits"]._taken
+    by = "shared" if any(each.shared for each in taken) else f"process {os.getpid()}"
+    return _json({"entered": entered, "left": time.monotonic(), "by": by})
 
 
 async def state(_request: Request) -> Response:
@@ -89,7 +101,7 @@ async def opened(_app: Starlette) -> AsyncIterator[None]:
 _ROUTES = [Route("/state", state), Route("/verb", verb, methods=["POST"]), Route("/prime", prime, methods=["POST"])]
 
 worker = APIKeyMiddleware(
-    Starlette(routes=[Route("/read", read), Route("/write", write), *_ROUTES]),
+    Starlette(routes=[Route("/read", read), Route("/write", write), Route("/held", held), *_ROUTES]),
     keys,
     exempt=["/state", "/verb", "/prime"],
 )

@@ -42,7 +42,8 @@ class Plan:
     """What to start. `settings`: of `APIKeys`, for every process. `proxied`: with a network that can fail between
     workers and servers. `source`: the folder that gatepost is imported from, `None` = the installed one. `loads`:
     processes that send requests; `connections`: of each of them to each worker. `bare`: one worker has no memory tier.
-    `polls_only`: no process hears the database's doorbell.
+    `polls_only`: no process hears the database's doorbell. `redis`: the URL of another Redis than that of the site, if
+    there is one.
     """
 
     workers: int = 4
@@ -54,6 +55,7 @@ class Plan:
     bare: bool = True
     clocks: bool = True
     polls_only: bool = False
+    redis: str | None = None
 
 
 class Server:

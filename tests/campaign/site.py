@@ -60,7 +60,7 @@ class Site(Crew):
         """For a worker those of its proxies, if there are any."""
         redis = self._ports.get(f"redis-{worker}", self.redis.port)
         database = self.postgres.tcp_url(self._ports.get(f"database-{worker}"))
-        return {"database": database, "redis": f"redis://127.0.0.1:{redis}/0"}
+        return {"database": database, "redis": self.plan.redis or f"redis://127.0.0.1:{redis}/0"}
 
 
 @asynccontextmanager
