@@ -16,6 +16,8 @@ from tests.servers.receiver import Received, Receiver
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 POLL = 0.02
+STUCK = 1000
+"""Looks without any change after which nothing is going to change."""
 
 
 @pytest.fixture
@@ -42,12 +44,16 @@ async def delivering(keys: APIKeys, *targets: Target | LogTarget, **more: Any) -
 
 
 async def arrived(webhooks: Webhooks) -> None:
-    """Return once nothing is on its way any more."""
-    while True:
-        states = await webhooks.status()
-        if not any(each.waiting or each.behind for each in states):
+    """Return once nothing is on its way any more. What has not moved for very many looks never will: pytest's own limit
+    of time may end a task of the deliverer's in place of the test."""
+    looks, before = 0, None
+    while looks < STUCK:
+        states = [(each.name, each.waiting, each.behind, each.dead) for each in await webhooks.status()]
+        if not any(waiting or behind for _, waiting, behind, _ in states):
             return
+        looks, before = (looks + 1, before) if states == before else (0, states)
         await asyncio.sleep(POLL)
+    pytest.fail(f"stuck: {before}")
 
 
 def verified(received: Received, secret: str = SECRET) -> dict[str, Any]:
