@@ -98,3 +98,14 @@ async def test_what_no_key_has_changes_nothing_whoever_asks(keys: APIKeys) -> No
         await keys.report_leak(b"short")
     assert (await keys.status()).database.seq == before
     assert (await keys.verify(issued.secret)).valid
+
+
+async def test_the_new_secret_of_a_leaked_test_key_is_for_tests_too(ready_sqlite_url: str) -> None:
+    async with APIKeys(ready_sqlite_url, environment="test") as keys:
+        issued = await keys.create("a key")
+        leak = await keys.report_leak(issued.secret, response="rotate")
+        assert leak is not None
+        assert leak.issued is not None
+        assert issued.secret.startswith("gp_test_")
+        assert leak.issued.secret.startswith("gp_test_")
+        assert (await keys.verify(leak.issued.secret)).valid

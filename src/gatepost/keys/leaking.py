@@ -110,7 +110,7 @@ async def _end(parts: Parts, change: "Change", key: APIKey, response: LeakRespon
         await change.end_grace([key.id])
         return _Found(key, "grace_ended")
     if response == "rotate":
-        secret = Untold(parts.opened().format.make(key.id))
+        secret = Untold(parts.opened().format.make(key.id, environment=key.environment))
         columns = secret_columns(parts.settings.vault, secret)
         await change.rotate_secret(key, **columns, grace=timedelta(0))
         return _Found(await change.read_key(key.id), "rotated", secret)
