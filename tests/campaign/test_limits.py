@@ -66,10 +66,10 @@ DEFECTS = [
         "Redis killed",
     ),
     Defect(
-        "a quota that workers lease beyond its end",
-        "database/quotas/quotas.py",
-        "quotas.c.used + _WANTED <= _UNITS,",
-        "_UNITS > 0,",
+        "units that the database has not given",
+        "limits/leases.py",
+        "lease.left += granted.units",
+        "lease.left += granted.units or 1",
         "none",
         rounds=3,  # or it is not used up where the machine is slow
     ),

@@ -464,6 +464,22 @@ async def test_a_reset_frees_no_slot_that_a_request_holds(worker: MakeWorker, re
     assert (await staying).status_code == 204
 
 
+async def test_the_log_tells_at_the_start_of_limits_that_each_worker_has_a_part_of(
+    worker: MakeWorker, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits: Any = {"all": [Rate(9, per=HOUR)]}
+    here, there, sharing = await worker(), await worker(), await worker(redis_url)
+    for keys in (here, sharing):
+        APIKeyMiddleware(well, keys, limits={"all": [Quota(9, per="day")]})
+        await keys.serve()
+    APIKeyMiddleware(well, sharing, limits=limits)
+    await sharing.serve()
+    assert "a part of each limit" not in caplog.text
+    APIKeyMiddleware(well, there, limits=limits)
+    await there.serve()  # as the lifespan does
+    assert "counted by each of 3 workers for itself, a part of each limit" in caplog.text
+
+
 async def test_where_redis_counts_nobody_asks_how_many_workers_there_are(
     worker: MakeWorker, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,6 +18,14 @@ INVENTED = f"{USAGE}::test_invented_secrets_share_one_count_and_cost_no_io"
 
 MUTANTS = [
     Mutant(
+        "a batch whose writing fails is forgotten",
+        "usage/flushing.py",
+        "        await self._tables.write(batch)\n",
+        "        self._batch = None\n        await self._tables.write(batch)\n",
+        "tests/usage/test_processes.py"
+        "::test_a_hundred_thousand_requests_are_each_counted_once_while_flushes_are_killed_and_commits_fail",
+    ),
+    Mutant(
         "a flush goes on for as long as something is counted",
         "usage/flushing.py",
         "        while (batch := self._next_batch()) is not None:\n",

@@ -2,18 +2,27 @@
 of what they write."""
 
 import asyncio
+import os
 import random
 import sys
-from collections.abc import AsyncIterator, Iterator
+from asyncio.subprocess import PIPE, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import httpx2
+import orjson
+import pytest
 from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, Outcome
+from gatepost.database.doorbell.notifications import CHANNEL
+from tests.servers.child import running
 from tests.servers.folder import server_folder
 from tests.servers.ports import free_port
 from tests.servers.process import ServerProcess
@@ -25,6 +34,13 @@ REQUESTS = 60
 
 CUTS = 10
 """Transactions that are ended while they are under way, at least."""
+
+
+CUT = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_type = 'client backend'"
+)
+"""Ends the connections that are in a transaction, but its own; answers how many they were."""
 
 
 @contextmanager
@@ -55,24 +71,21 @@ async def cutting(database: str) -> AsyncIterator[list[int]]:
     """End what is in a transaction on PostgreSQL all the time meanwhile; answers how many were, each time."""
     engine = create_async_engine(database, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     cut: list[int] = []
-    statement = text(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_type = 'client backend'"
-    )
 
     async def keep_cutting() -> None:
-        while True:
+        while not over.is_set():  # a driver whose connection is cut can lose a cancellation
             with suppress(Exception):  # a driver's own too: whatever becomes of one try, the next one cuts
                 async with engine.connect() as connection:
-                    cut.append(await connection.scalar(statement) or 0)
+                    cut.append(await connection.scalar(CUT) or 0)
             await asyncio.sleep(random.uniform(0, 0.01))
 
+    over = asyncio.Event()
     task = asyncio.create_task(keep_cutting())
     try:
         yield cut
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        over.set()
+        await task
         await engine.dispose()
 
 
@@ -126,3 +139,116 @@ async def test_a_worker_that_is_killed_loses_what_it_has_not_written_and_nothing
             process.kill()
         [line] = await keys.usage(issued.key.id)
         assert line.count == 20
+
+
+FAILING = (
+    "CREATE SEQUENCE commits",
+    """CREATE FUNCTION fail_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('commits') % 4 = 0 THEN RAISE EXCEPTION 'this commit fails'; END IF; RETURN NULL; END $$""",
+    """CREATE CONSTRAINT TRIGGER fail_commit AFTER INSERT ON gatepost_usage_batches
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_commit()""",
+)
+"""Every fourth commit of a batch fails: the trigger fires as it commits, and the sequence keeps what it has counted."""
+
+COMMITS = 24
+"""Batches that are to be committed, at least, a fourth of them in vain."""
+
+
+@asynccontextmanager
+async def ringing(database: str) -> AsyncIterator[list[str]]:
+    """Each time that workers are told of a change."""
+    connection = await asyncpg.connect(database.replace("+asyncpg", ""))
+    rings: list[str] = []
+    await connection.add_listener(CHANNEL, lambda *told: rings.append(told[-1]) if not told[-1] else None)
+    try:
+        yield rings
+    finally:
+        await connection.close()
+
+
+async def test_a_hundred_thousand_requests_are_each_counted_once_while_flushes_are_killed_and_commits_fail(
+    ready_postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = ready_postgres_url
+    async with APIKeys(database, max_staleness=600) as keys, AsyncExitStack() as stack:
+        able = await keys.create("able", ["FILE_UPLOAD"])
+        unable = await keys.create("unable")
+        off = await keys.create("off", ["FILE_UPLOAD"], active=False)
+        rotated = await keys.rotate(able.key.id, grace=3600)
+        secrets = {"old": able.secret, "able": rotated.secret, "unable": unable.secret, "off": off.secret}
+        ids = {"old": able.key.id, "able": able.key.id, "unable": unable.key.id, "off": off.key.id}
+        before = await estate(keys)
+        rings = await stack.enter_async_context(ringing(database))
+        command = (sys.executable, "-m", "tests.usage.driver")
+        drivers = [
+            await stack.enter_async_context(running(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE, env=os.environ))
+            for _ in range(WORKERS)
+        ]
+        await tell(drivers, {"database": database, "secrets": secrets})
+        await heard(drivers)
+        async with keys._database.engine.begin() as connection:
+            for statement in FAILING:
+                await connection.execute(text(statement))
+        await tell(drivers, "begin")
+        cut, commits = await cut_between_commits(database)
+        await tell(drivers, "enough")
+        await heard(drivers)
+        async with keys._database.engine.begin() as connection:
+            await connection.execute(text("DROP TRIGGER fail_commit ON gatepost_usage_batches"))
+        await tell(drivers, "end")
+        made: Counter[tuple[str, ...]] = Counter()
+        for told in await heard(drivers):
+            for name, route, outcome, number in told:
+                made[ids[name], "old" if name == "old" else "current", route, outcome] += number
+        counted: Counter[tuple[str, ...]] = Counter()
+        for key_id in set(ids.values()):
+            for line in await keys.usage(key_id, by=("secret", "route", "outcome")):
+                counted[key_id, str(line.secret_state), line.route or "", str(line.outcome)] += line.count
+        assert counted == made
+        assert made.total() >= 100_000
+        assert {outcome for *_, outcome in made} == {"valid", "permission_denied", "key_deactivated"}
+        assert await estate(keys) == before, "nothing in the change log, and no key is another"
+        assert rings == [], "no worker was woken"
+        with capsys.disabled():
+            print(f"\n{made.total()} requests, {cut} transactions killed, {commits // 4} commits failed", end="")
+
+
+async def estate(keys: APIKeys) -> object:
+    """All that a use must not change."""
+    position = await keys._database.read_position()
+    listed = [(key.id, key.updated_at, key.version) for key in (await keys.list()).items]
+    return position.seq, position.nonce, listed, (await keys.events()).items
+
+
+async def cut_between_commits(database: str) -> tuple[int, int]:
+    """End transactions, and let batches come as far as to commit in between, as often as is wanted; how many were
+    ended, and how many came so far."""
+    engine = create_async_engine(database, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    come = text("SELECT last_value FROM commits")
+    cut = commits = 0
+    async with engine.connect() as connection:
+        while cut < CUTS or commits < COMMITS:
+            cut += await connection.scalar(CUT) or 0
+            before = commits
+            while commits <= before:
+                await asyncio.sleep(random.uniform(0, 0.05))
+                commits = await connection.scalar(come) or 0
+    await engine.dispose()
+    return cut, commits
+
+
+async def tell(drivers: Sequence[Process], what: object) -> None:
+    """A line to each."""
+    for driver in drivers:
+        assert driver.stdin is not None
+        driver.stdin.write(orjson.dumps(what) + b"\n")
+        await driver.stdin.drain()
+
+
+async def heard(drivers: Sequence[Process]) -> list[Any]:
+    """A line of each."""
+    lines = []
+    for driver in drivers:
+        assert driver.stdout is not None
+        lines.append(orjson.loads(await driver.stdout.readline()))
+    return lines

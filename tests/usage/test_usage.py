@@ -85,6 +85,25 @@ async def test_invented_secrets_share_one_count_and_cost_no_io(sqlite_keys: APIK
     assert await by(keys, issued.key.id, "outcome") == {}
 
 
+async def test_an_app_that_verifies_secrets_itself_uses_their_keys(sqlite_keys: APIKeys) -> None:
+    keys = sqlite_keys
+    issued = await keys.create("a key", project="acme")
+    for _ in range(2):
+        assert (await keys.verify(issued.secret, address="192.0.2.9")).valid
+    assert (await keys.verify(issued.secret, project="other")).outcome is Outcome.PROJECT_DENIED
+    assert (await keys.verify(issued.secret, count=False)).valid
+    assert not (await keys.verify("no secret at all")).valid
+    await keys.flush_usage()
+    lines = {(line.outcome, line.route): line for line in await keys.usage(issued.key.id, by=("outcome", "route"))}
+    assert {of: line.count for of, line in lines.items()} == {
+        (Outcome.VALID, ""): 2,
+        (Outcome.PROJECT_DENIED, ""): 1,
+    }
+    assert lines[Outcome.VALID, ""].last_address == "192.0.2.9"
+    assert (await keys.get(issued.key.id)).last_used_at is not None
+    assert await by(keys, None, "outcome") == {Outcome.INVALID: 1}
+
+
 async def test_what_lacks_a_permission_or_is_of_another_project_is_told_and_is_a_use(sqlite_keys: APIKeys) -> None:
     keys = sqlite_keys
 

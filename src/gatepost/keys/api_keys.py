@@ -341,13 +341,20 @@ class APIKeys(Lifecycle):
         return await spreading.invalidate(self._parts, **how)
 
     async def verify(
-        self, secret: str, *, project: str | Unset | None = UNSET, address: str | None = None, fresh: bool = False
+        self,
+        secret: str,
+        *,
+        project: str | Unset | None = UNSET,
+        address: str | None = None,
+        fresh: bool = False,
+        count: bool = True,
     ) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `address`: the IP address that it was shown from;
-        without it a key that has an `allow` is refused. `fresh`: on the database's word. More: `judging.verify`."""
+        without it a key that has an `allow` is refused. `fresh`: on the database's word. `count`: it is a use of
+        the key. More: `judging.verify`."""
         presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
-        return await judging.verify(self._parts, presented, project)
+        return await judging.verify(self._parts, presented, project, count=count)
 
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.

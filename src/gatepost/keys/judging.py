@@ -34,16 +34,25 @@ def presented_text(secret: str, *, fresh: bool, address: str | None = None) -> P
     return Presented(secret.encode("utf-8", "surrogatepass"), fresh=fresh, address=address)
 
 
-async def verify(parts: Parts, presented: Presented, project: str | Unset | None = UNSET) -> Verdict:
+async def verify(
+    parts: Parts, presented: Presented, project: str | Unset | None = UNSET, *, count: bool = True
+) -> Verdict:
     """What a secret opens, as the middleware would judge it. `project`: the one that the request belongs to; `None` =
     to none, so that only company-wide keys are good; left out = not asked. One that is `fresh` is judged on the
     database's word of now, whatever is remembered; one round trip. A key that has an `allow` is refused
     (`ADDRESS_DENIED`) where that address is not on it, and where none was given: nobody knows it then. Raises
-    `UnavailableError` where the truth could not be read. No I/O where memory knows it.
+    `UnavailableError` where the truth could not be read. No I/O where memory knows it. `count`: whether it is a use of
+    the key, of no route; `False` where a request is counted already, or nobody uses it.
     """
+    flushing = parts.opened().flushing if count else None
+    began = 0.0 if flushing is None else flushing.counter.clock()
     outcome, key = await judge(parts, presented)
     if outcome is Outcome.VALID and key is not None and not isinstance(project, Unset):
         outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
+    if flushing is not None:
+        key_id = (presented.key_id if key is None else key.id) or ""
+        digest = presented.digest if key_id else b""
+        flushing.counter.count(outcome, key_id, digest, began, "", presented.address)
     return Verdict(outcome, key)
 
 

@@ -96,8 +96,12 @@ class Lifecycle:
 
     async def serve(self) -> None:
         """Begin to follow the change log, so that lookups may be remembered. The middleware and `verify` do it
-        themselves. One to four round trips; nothing where it runs already. Raises `UnavailableError`."""
-        await self._opened().serve()
+        themselves. One to four round trips; nothing where it runs already. Where the app has limits that each worker
+        has a part of, the log says so. Raises `UnavailableError`."""
+        opened = self._opened()
+        await opened.serve()
+        if self._parts.app_has_limits and opened.redis is None:
+            await opened.limiter.learn_parts()
 
     @property
     def limiter(self) -> "Limiter":

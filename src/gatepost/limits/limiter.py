@@ -141,6 +141,11 @@ class Limiter:
             states |= dict(zip([bucket for bucket, _ in others], told, strict=True))
         return [states[bucket] for bucket in buckets]
 
+    async def learn_parts(self) -> None:
+        """Have it known, and told to the log, among how many workers limits are divided that nobody counts for all of
+        them. One statement, the first time."""
+        await self._members.learn()
+
     async def close(self) -> None:
         """End what is under way, and give back what was leased."""
         if self._shared is not None:

@@ -62,3 +62,21 @@ async def test_an_edit_takes_limits_away_and_an_older_form_leaves_them(served: S
         newer = await form_of(client, f"keys/{key.id}/edit") | {"description": "edited", "limits": ""}
         assert (await client.post(f"keys/{key.id}/edit", newer)).status_code == 200
         assert (await served.keys.get(key.id)).limits == ()
+
+
+async def test_the_list_marks_what_is_bound_to_networks_or_limited(served: Served) -> None:
+    boss = await served.boss()
+    await served.keys.create("free")
+    await served.keys.create("both", allow=["203.0.113.0/24", "2001:db8::/32"], limits=[Slots(3), Rate(5, per=1)])
+    await served.keys.create("off", allow=[])
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        rows = {
+            name: (await client.get(f"?search={name}")).text.partition("<tbody")[2].partition("</tbody")[0]
+            for name in ("free", "both", "off")
+        }
+    assert 'class="bound' not in rows["free"]
+    assert 'title="May be used from 203.0.113.0/24, 2001:db8::/32"' in rows["both"]
+    assert "may be used from 2 networks</span>" in rows["both"]
+    assert 'title="Limited: slots=3, rate=5/1s"' in rows["both"]
+    assert 'class="bound nowhere" title="May be used from nowhere"' in rows["off"]
