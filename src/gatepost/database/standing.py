@@ -1,8 +1,9 @@
 """What changes know of a key, and what their events tell of it. Values, and no statements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gatepost.base import APIKey, allow_of, limit_as_json, limits_of, metadata_of
@@ -26,10 +27,10 @@ class Standing(NamedTuple):
     environment: str | None = None
 
     @classmethod
-    def of(cls, row: Any) -> "Standing":
+    def of(cls, row: Sequence[Any]) -> "Standing":
         """The key that a row of `Change.states` tells of."""
-        names, old = frozenset(row.permissions.split()), bool(row.old)
-        return cls(row.id, row.project, names, row.active, old, allow_of(row.allow), row.environment)
+        key_id, project, names, active, allow, environment, old = row[:7]
+        return cls(key_id, project, _names(names), active, bool(old), allow_of(allow), environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,12 @@ class KeyEdit(NamedTuple):
     after: APIKey
     values: Mapping[str, Any]
     detail: Mapping[str, Any]
+
+
+@lru_cache(maxsize=4096)
+def _names(text: str) -> frozenset[str]:
+    """Keys with the same permissions share the set."""
+    return frozenset(text.split())
 
 
 def whose(key: Any) -> dict[str, Any]:
