@@ -103,7 +103,7 @@ MUTANTS = [
     Mutant(
         "a selection of too many keys",
         "database/changes.py",
-        "        if len(found) > most:\n",
+        "        if len(chosen) > most or len(found) == enough:\n",
         "        if False:\n",
         f"{SELECTIONS}::test_a_selection_of_all_keys_or_of_too_many_is_refused[sqlite]",
     ),

@@ -166,6 +166,17 @@ async def test_a_selection_of_all_keys_or_of_too_many_is_refused(keys: APIKeys) 
     assert await state(keys) == before
 
 
+async def test_a_key_with_an_older_secret_is_selected_once_and_its_grace_ended(keys: APIKeys) -> None:
+    ids = await estate(keys)
+    await keys.rotate(ids["nightly import"], grace=600)
+    for most in (3, 10_000):
+        assert len((await keys.delete(Selection(owner="ann", most=most), preview=True)).changed) == 3
+    ended = await keys.end_grace(Selection(owner="ann"))
+    assert list(ended.changed) == [ids["nightly import"]]
+    assert len(ended.unchanged) == 2
+    assert (await keys.get(ids["nightly import"])).old_secret is None
+
+
 async def test_what_a_key_made_is_found_whoever_changes_it(keys: APIKeys) -> None:
     leaked = await keys.create("leaked", ["ACCESS_MANAGE", "FILE_UPLOAD"])
     made = await keys.create("made", ["ACCESS_MANAGE", "FILE_UPLOAD"], actor=Actor.of(leaked.key))

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
-    Select,
     Table,
     and_,
+    case,
     delete,
     exists,
     func,
@@ -33,8 +34,14 @@ from gatepost.base import (
 from gatepost.database.lists import Filter, select_keys
 from gatepost.database.log import made_keys
 from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, term_rows, terms
-from gatepost.database.standing import NOBODYS, STANDING, WHOSE, Creation, KeyEdit, Standing, creation_detail, whose
+from gatepost.database.standing import NOBODYS, WHOSE, Creation, KeyEdit, Standing, creation_detail, whose
 from gatepost.database.transaction import Rows, Transaction
+
+_STANDING = tuple(keys.c[name] for name in ("id", "project", "permissions", "active", "allow", "environment", "limits"))
+"""What `Standing` is made of, beside whether an older secret lives."""
+
+_NEWEST_FIRST = itemgetter(8, 0, 7)
+"""When a key was made, its id, and whether an older secret lives, in the rows of `Change.select`."""
 
 
 class Change:
@@ -97,7 +104,10 @@ class Change:
     async def states(self, ids: Sequence[str]) -> Mapping[str, Standing]:
         """What each of the keys may do; an unknown id is not in the answer, nor is that of a key whose secrets somebody
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
-        return {row.id: Standing.of(row) async for row in self._select(self._standing(), keys.c.id, ids)}
+        of_key = secrets.c.key_id == keys.c.id
+        lives = exists().where(of_key, secrets.c.expires_at > self.now)
+        with_secret = select(*_STANDING, lives.label("old")).where(exists().where(of_key))
+        return {row[0]: Standing.of(row) async for row in self._select(with_secret, keys.c.id, ids)}
 
     async def select(
         self, wanted: Filter, most: int, *, with_terms: bool, made_by: str | None = None
@@ -106,23 +116,23 @@ class Change:
         `with_terms`: whether terms are up to date. Raises `BadInputError` where they are more than `most`. A round trip
         or two."""
         also = [] if made_by is None else [keys.c.id.in_(select(made_keys(made_by).c.key_id))]
-        rows = self._standing().add_columns(keys.c.created_seq)
+        lives = case((secrets.c.expires_at > self.now, 1), else_=0)
+        rows = select(*_STANDING, lives.label("old"), keys.c.created_seq)
+        rows = rows.join_from(keys, secrets, secrets.c.key_id == keys.c.id)  # a row for each secret: two at most
         self._has_written |= bool(self._rows)
         await self._transaction.add(self._rows)
-        found = await select_keys(self._transaction, wanted, rows, most + 1, with_terms=with_terms, also=also)
-        if len(found) > most:
+        enough = 2 * most + 2
+        found = await select_keys(self._transaction, wanted, rows, enough, with_terms=with_terms, also=also)
+        newest_first = sorted(found, key=_NEWEST_FIRST, reverse=True)
+        chosen: dict[str, Standing] = {}
+        for row in newest_first:  # of a key with an older secret that lives, that one comes first
+            if row[0] not in chosen:
+                chosen[row[0]] = Standing.of(row)
+        if len(chosen) > most or len(found) == enough:
             raise BadInputError(
                 f"more than {most:,} keys fit, so nothing was changed: narrow it, or allow for more", "most"
             )
-        newest_first = sorted(found, key=lambda row: (row.created_seq, row.id), reverse=True)
-        return {row.id: Standing.of(row) for row in newest_first}
-
-    def _standing(self) -> Select[Any]:
-        """What reads the rows of `states`."""
-        of_key = secrets.c.key_id == keys.c.id
-        lives = exists().where(of_key, secrets.c.expires_at > self.now)
-        columns = [getattr(keys.c, name) for name in STANDING]
-        return select(*columns, lives.label("old")).where(exists().where(of_key))
+        return chosen
 
     async def secret_of(self, digest: bytes) -> tuple[str, datetime | None] | None:
         """The key that has the secret with this digest, and when the secret expires, if it was rotated out."""

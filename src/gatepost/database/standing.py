@@ -1,8 +1,9 @@
 """What changes know of a key, and what their events tell of it. Values, and no statements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gatepost.base import NO_LIMITS, APIKey, Limits, allow_of, limit_as_json, limits_of, metadata_of
@@ -11,10 +12,6 @@ WHOSE = ("project", "owner", "environment")
 """The columns by which a key's events are found."""
 
 NOBODYS: Mapping[str, None] = dict.fromkeys(WHOSE)
-
-
-STANDING = ("id", "project", "permissions", "active", "allow", "environment", "limits")
-"""The columns that a `Standing` is made of."""
 
 
 class Standing(NamedTuple):
@@ -31,11 +28,10 @@ class Standing(NamedTuple):
     limits: Limits = NO_LIMITS
 
     @classmethod
-    def of(cls, row: Any) -> "Standing":
+    def of(cls, row: Sequence[Any]) -> "Standing":
         """The key that a row of `Change.states` tells of."""
-        names, old = frozenset(row.permissions.split()), bool(row.old)
-        allow, limits = allow_of(row.allow), limits_of(row.limits)
-        return cls(row.id, row.project, names, row.active, old, allow, row.environment, limits)
+        key_id, project, names, active, allow, environment, limits, old = row[:8]
+        return cls(key_id, project, _names(names), active, bool(old), allow_of(allow), environment, limits_of(limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,12 @@ class KeyEdit(NamedTuple):
     after: APIKey
     values: Mapping[str, Any]
     detail: Mapping[str, Any]
+
+
+@lru_cache(maxsize=4096)
+def _names(text: str) -> frozenset[str]:
+    """Keys with the same permissions share the set."""
+    return frozenset(text.split())
 
 
 def whose(key: Any) -> dict[str, Any]:

@@ -29,7 +29,8 @@ async def select_keys(
     state = true() if wanted.active is None else keys.c.active == (true() if wanted.active else false())
     fitting = rows.where(state, *wanted.fits(keys), *also)
     if conditions and not with_terms:
-        hint = select(secrets.c.hint).where(secrets.c.key_id == keys.c.id, secrets.c.expires_at.is_(None)).limit(1)
+        own = secrets.alias()  # the statement may have the table itself
+        hint = select(own.c.hint).where(own.c.key_id == keys.c.id, own.c.expires_at.is_(None)).limit(1)
         told = [keys.c.description, hint.scalar_subquery().label("hint"), *told_columns(keys.c.id)]
         looked_at = (await reads.execute(fitting.add_columns(*told))).all()
         return [row for row in looked_at if all(each.fits(row) for each in conditions)][:most]
