@@ -45,6 +45,13 @@ MUTANTS = [
         IMPORTED,
     ),
     Mutant(
+        "a record of the other environment is a hit, since it is of a class below one that may be",
+        "lookup/lookup.py",
+        "if type(record) is LimitedRecord or type(record) is BoundedRecord:",
+        "if isinstance(record, BoundedRecord):",
+        IMPORTED,
+    ),
+    Mutant(
         "an environment that is not under the HMAC",
         "base/secret.py",
         "hmac.new(key, begin.encode(), _sha256)",

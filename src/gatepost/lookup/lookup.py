@@ -23,6 +23,7 @@ from gatepost.base import (
     Clock,
     Coalescer,
     Found,
+    LimitedRecord,
     Record,
     UnavailableError,
     boot_clock,
@@ -108,8 +109,8 @@ class Lookup:
     def bounded_hit(self, digest: bytes) -> BoundedRecord | None:
         """As `hit`, of the keys that have networks or limits, for which it answers `None`: the request is to be held
         against these still."""
-        record = self._remembered(digest)
-        if isinstance(record, BoundedRecord):
+        record: Found | None = self._remembered(digest)
+        if type(record) is LimitedRecord or type(record) is BoundedRecord:  # and no class below: not one from outside
             now = self._clock()
             freshness = self._freshness
             if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
