@@ -21,6 +21,7 @@ from benchmarks.in_process import BODY, START, Hits, answering, bare, drive, mem
 from benchmarks.rivals.ten_lines import TenLines
 from redis.asyncio import Redis
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks import stock
@@ -158,6 +159,19 @@ async def test_a_compiled_hit_executes_no_python_at_all(compiled_hits: Hits) -> 
     more = calls(watched) - calls(alone)
     assert sum(more.values()) <= CALLS_OF_A_COMPILED_HIT, more
     assert bytecodes(one_request(OneMore(protected), compiled_hits.secret)) > bytecodes(watched)
+
+
+async def test_a_compiled_hit_of_an_app_with_routes_executes_no_python_either(compiled_hits: Hits) -> None:
+    route = Route("/", bare)
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = route
+        await answering(scope, receive, send)
+
+    protected = APIKeyMiddleware(routed, compiled_hits.keys)
+    drive(protected(scope_of(compiled_hits.secret), receive, send))  # the template is found once
+    watched = one_request(protected, compiled_hits.secret)
+    assert bytecodes(watched) == bytecodes(one_request(routed, compiled_hits.secret))
 
 
 async def test_a_permission_check_calls_few_functions(hits: Hits) -> None:

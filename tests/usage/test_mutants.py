@@ -162,6 +162,27 @@ MUTANTS = [
 
 COMPILED = [
     Mutant(
+        "a route taken for another one that is gone",
+        "compiled/counting.c",
+        "|| PyTuple_GET_ITEM(held, 0) != route",
+        "",
+        f"{ROUTES}::test_a_route_is_known_by_itself_and_not_by_its_place_in_memory",
+    ),
+    Mutant(
+        "a route taken for the one that it was before",
+        "compiled/counting.c",
+        "{word.fastapi, word.path_template, word.outcome}",
+        "{word.path_template, word.outcome}",
+        f"{ROUTES}::test_a_route_that_fastapi_has_included_is_not_the_one_that_it_was_before",
+    ),
+    Mutant(
+        "routes counted as none",
+        "compiled/counting.c",
+        "PyUnicode_GET_LENGTH(template) ? PyTuple_Pack(2, digest, template) : Py_NewRef(digest)",
+        "Py_NewRef(digest)",
+        f"{ROUTES}::test_a_route_is_known_by_itself_and_not_by_its_place_in_memory",
+    ),
+    Mutant(
         "a route not looked for",
         "compiled/counting.c",
         "if (PyDict_GetItemWithError(scope, told[at]) != NULL) {",

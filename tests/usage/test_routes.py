@@ -1,7 +1,7 @@
 """Usage tells the template of the route that the app's router chose, in each framework; never a path."""
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -185,3 +185,36 @@ async def test_an_app_that_sometimes_tells_a_route_is_counted_apart(sqlite_keys:
         await answering(scope, receive, send)
 
     assert await templates(sqlite_keys, app, "/", "/a", "/", "/b", "/", "/") == {"": 4, "/told": 2}
+
+
+async def test_a_route_is_known_by_itself_and_not_by_its_place_in_memory(sqlite_keys: APIKeys) -> None:
+    first, second = Route("/first", plain), Route("/second", plain)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/0":
+            scope["route"] = first if scope["path"] == "/1" else second
+        await answering(scope, receive, send)
+
+    issued = await sqlite_keys.create("a key")
+    protected = APIKeyMiddleware(app, sqlite_keys)
+    for path in ("/0", "/1", "/2", "/1", "/2"):
+        await ask(protected, issued.secret, path)
+    protected._counting.known_routes[id(second)] = (first, "/first")  # as of one that is gone
+    await ask(protected, issued.secret, "/2")
+    await sqlite_keys.flush_usage()
+    found = {line.route: line.count for line in await sqlite_keys.usage(issued.key.id, by="route")}
+    assert found == {"": 1, "/first": 2, "/second": 3}
+
+
+async def test_a_route_that_fastapi_has_included_is_not_the_one_that_it_was_before(sqlite_keys: APIKeys) -> None:
+    route = Route("/{id}", plain)
+    included = SimpleNamespace(original_route=route, path_format="/below/{id}")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = route
+        if scope["path"] == "/below/1":
+            scope["fastapi"] = {"route": included}
+        await answering(scope, receive, send)
+
+    found = await templates(sqlite_keys, app, "/1", "/1", "/below/1", "/below/1", "/1")
+    assert found == {"/{id}": 3, "/below/{id}": 2}

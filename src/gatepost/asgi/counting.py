@@ -18,10 +18,12 @@ VALID = Outcome.VALID
 
 
 class Counting:
-    """Counts the requests of one middleware. `addresses`: tells where a request is from."""
+    """Counts the requests of one middleware. `addresses`: tells where a request is from. `known_routes`: of each route
+    whose template was found, by its `id`, the route and the template; compiled code looks there."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._templates = Templates()
+        self.known_routes = self._templates.remembered
         self._address = addresses.of if addresses.believes_proxies else _peer
 
     def let_in(self, uses: "UsageCounter", key: Record, digest: bytes, scope: Scope, began: float) -> None:

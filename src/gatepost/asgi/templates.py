@@ -34,10 +34,11 @@ BELOW = "/*"
 
 
 class Templates:
-    """The templates of one app's routes, remembered by the route."""
+    """The templates of one app's routes. `remembered`: by the `id` of a route, or of what FastAPI made of it, that and
+    the template."""
 
     def __init__(self) -> None:
-        self._remembered: dict[int, tuple[object, str]] = {}
+        self.remembered: dict[int, tuple[object, str]] = {}
 
     def of(self, scope: Scope) -> str:
         """The template of the route that a request took, once the app is done with it; empty = nobody knows it."""
@@ -46,13 +47,13 @@ class Templates:
         if route is None:
             return template or ""
         chosen = _in_fastapi(scope, route) or route
-        held = self._remembered.get(id(chosen))
+        held = self.remembered.get(id(chosen))
         if held is not None and held[0] is chosen:
             found = held[1]
         else:
             found = _template(scope, route, chosen)
-            if len(self._remembered) < REMEMBERED_MAX:
-                self._remembered[id(chosen)] = (chosen, found)
+            if len(self.remembered) < REMEMBERED_MAX:
+                self.remembered[id(chosen)] = (chosen, found)
         return found if template is None else found.removesuffix(BELOW) + template
 
 
@@ -108,7 +109,9 @@ async def _tell_of_quart(_app: object, **_more: object) -> None:
 def _in_fastapi(scope: Scope, route: object) -> Any:
     """What FastAPI has made of a route where it included it, if it says so."""
     told = scope.get(FASTAPI)
-    made = told.values() if isinstance(told, dict) else ()
+    if not isinstance(told, dict):
+        return None
+    made = told.values()
     return next((each for each in made if getattr(each, "original_route", None) is route), None)
 
 

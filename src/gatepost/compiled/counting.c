@@ -16,12 +16,45 @@ typedef struct {
     double since, until;
 } Tally;
 
-/* Count a request in its cell, if there is one and the app has told nothing of it: 1, or 0 where Python is to count it,
-   or -1 with an error. */
-static int
-count_here(Tally *tally, PyObject *digest, PyObject *scope, double began)
+/* The template that Python has found for a route, which may be empty, or NULL, maybe with an error. `count`: a method of `Counting`, whose `known_routes` tells them by the routes' places in memory. */
+static PyObject *
+template_of(PyObject *count, PyObject *route)
 {
-    PyObject *told[] = {word.route, word.path_template, word.outcome};
+    PyObject *known = PyMethod_Check(count) ? PyObject_GetAttr(PyMethod_GET_SELF(count), word.known_routes) : NULL;
+    PyObject *place = known != NULL && PyDict_CheckExact(known) ? PyLong_FromVoidPtr(route) : NULL;
+    PyObject *held = place == NULL ? NULL : PyDict_GetItemWithError(known, place);
+    Py_XDECREF(place);
+    Py_XDECREF(known); /* `Counting` has it */
+    if (held == NULL || !PyTuple_CheckExact(held) || PyTuple_GET_SIZE(held) != 2 || PyTuple_GET_ITEM(held, 0) != route) {
+        return NULL; /* another route had that place before */
+    }
+    held = PyTuple_GET_ITEM(held, 1);
+    return PyUnicode_CheckExact(held) ? Py_NewRef(held) : NULL;
+}
+
+/* What the cell of a request is found by: a new reference, or NULL, maybe with an error, where Python is to tell. */
+static PyObject *
+way_of(PyObject *count, PyObject *digest, PyObject *scope)
+{
+    PyObject *route = PyDict_GetItemWithError(scope, word.route);
+    if (route == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(digest);
+    }
+    PyObject *template = template_of(count, route);
+    if (template == NULL) {
+        return NULL;
+    }
+    PyObject *way = PyUnicode_GET_LENGTH(template) ? PyTuple_Pack(2, digest, template) : Py_NewRef(digest);
+    Py_DECREF(template);
+    return way;
+}
+
+/* Count a request in its cell, if there is one and the app has told nothing of it but a route that is known: 1, or 0
+   where Python is to count it, or -1 with an error. */
+static int
+count_here(PyObject *count, Tally *tally, PyObject *digest, PyObject *scope, double began)
+{
+    PyObject *told[] = {word.fastapi, word.path_template, word.outcome};
     if (!(tally->since <= began && began < tally->until) || tally->cells == NULL || !PyDict_CheckExact(tally->cells)
         || !PyDict_CheckExact(scope)) {
         return 0;
@@ -31,7 +64,9 @@ count_here(Tally *tally, PyObject *digest, PyObject *scope, double began)
             return 0;
         }
     }
-    PyObject *cell = PyDict_GetItemWithError(tally->cells, digest);
+    PyObject *way = way_of(count, digest, scope);
+    PyObject *cell = way == NULL ? NULL : PyDict_GetItemWithError(tally->cells, way);
+    Py_XDECREF(way);
     if (cell == NULL || !Py_IS_TYPE(cell, &Cell_Type)) {
         return PyErr_Occurred() ? -1 : 0;
     }
@@ -56,7 +91,7 @@ count_request(PyObject *count, int here, PyObject *tally, PyObject *key, PyObjec
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int counted = here && PyObject_TypeCheck(tally, &Tally_Type) ? count_here((Tally *)tally, digest, scope, began) : 0;
+    int counted = here && PyObject_TypeCheck(tally, &Tally_Type) ? count_here(count, (Tally *)tally, digest, scope, began) : 0;
     if (counted == 0) {
         PyObject *moment = PyFloat_FromDouble(began), *done = NULL;
         if (moment != NULL) {

@@ -16,7 +16,7 @@
 #define GATEPOST_WORDS(_) \
     _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) _(offset) \
     _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
-    _(path_template) _(has_end) _(value)
+    _(path_template) _(has_end) _(value) _(fastapi) _(known_routes)
 #define GATEPOST_FIELD(name) *name,
 extern struct words {
     PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname, *outcome;
