@@ -150,8 +150,8 @@ MUTANTS = [
     Mutant(
         "names of a cluster's limits lie at many nodes",
         "redis/tier.py",
-        'b"gatepost:{" + urlsafe_b64encode(namespace) + b"}:"',
-        'b"gatepost:" + urlsafe_b64encode(namespace) + b":"',
+        'b"gatepost:{" + urlsafe_b64encode(counts) + b"}:"',
+        'b"gatepost:" + urlsafe_b64encode(counts) + b":"',
         f"{SCRIPT}::test_in_a_cluster_all_limits_of_a_request_are_taken_or_none",
     ),
     Mutant(
