@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-TESTS = ("test_hit.py", "test_coroutine.py", "test_same.py")
+TESTS = ("test_hit.py", "test_coroutine.py", "test_same.py", "test_bounds.py", "test_limits.py")
 
 
 def main(path: str) -> int:
