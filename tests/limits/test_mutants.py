@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant(
         "a key that is limited lifts another's limits",
         "keys/editing.py",
-        "        authority.check_limits(after.limits)\n",
+        "            authority.check_limits(after.limits)\n",
         "",
         ESCALATION,
     ),

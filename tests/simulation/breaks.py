@@ -282,6 +282,7 @@ BREAKS = (
     Break(
         "a group goes on without the rollback that one of its changes needs",
         (Edit(Group, "make", "if change.needs_rollback:", "if False:"),),
+        weather=1,
     ),
 )
 

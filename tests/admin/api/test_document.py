@@ -150,4 +150,4 @@ async def test_schemathesis_finds_nothing(ready_sqlite_url: str, tmp_path: Path)
         assert "25 selected / 25 total" in text
         assert "Authentication failed" not in text
         assert (await keys.verify(issued.secret)).valid
-        assert (await keys.events(limit=1)).items[0].seq > 100
+        assert (await keys.events(limit=1)).items[0].seq > 50, "it has changed keys, over and over"

@@ -31,6 +31,8 @@ def from_json(body: bytes, kind: type[S]) -> S:
         raise _bad_input("body", wrong) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
         raise BadInputError(f"The body must be JSON in UTF-8: {wrong}") from None
+    except RecursionError:
+        raise BadInputError("The body must be JSON that is not as deep as this") from None
 
 
 def from_query(query: bytes, kind: type[S]) -> S:
