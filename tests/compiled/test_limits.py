@@ -5,6 +5,7 @@ import gc
 import logging
 import sys
 import tracemalloc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import nullcontext, suppress
 from typing import Any
@@ -154,6 +155,49 @@ async def test_slots_are_free_whatever_way_a_request_ends(open_keys: APIKeys) ->
         assert (await gate.serve(gate.scope())).status == 204
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_slots_are_free_though_the_app_fails_when_it_is_called(
+    open_keys: APIKeys, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    gate = await gate_of(open_keys, LIMITS["slots"])
+    if waits:
+        Waiting(gate.keys.limiter, monkeypatch).goes_on.set()
+        monkeypatch.setattr(gate.keys.limiter, "take_at_once", lambda _asked: None)
+
+    def fails(_scope: Scope, _receive: Receive, _send: Send) -> Any:
+        raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            await called(gate, gate.scope(), app=fails)
+    assert (await gate.serve(gate.scope())).status == 204
+
+
+async def test_an_error_of_the_app_is_let_go_of_at_once(open_keys: APIKeys) -> None:
+    gate = await gate_of(open_keys, LIMITS["slots"])
+
+    class FailureError(Exception):
+        pass
+
+    seen: list[weakref.ref[FailureError]] = []
+
+    async def fails(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        failure = FailureError()
+        seen.append(weakref.ref(failure))
+        try:
+            raise failure
+        finally:
+            del failure
+
+    gc.disable()
+    try:
+        with pytest.raises(FailureError):
+            await called(gate, gate.scope(), app=fails)
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
 async def test_who_is_cancelled_while_limits_are_asked_was_not_let_in(
     limited: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +214,7 @@ async def test_who_is_cancelled_while_limits_are_asked_was_not_let_in(
         await task
     assert not limited.seen
     assert "api_key" not in scope
+    assert scope["headers"] == [(b"host", b"testserver"), (b"accept", b"*/*")], "who looks at errors sees no secret"
 
 
 async def test_a_call_that_is_closed_while_limits_are_asked_was_not_let_in(

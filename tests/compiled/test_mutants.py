@@ -339,6 +339,20 @@ MUTANTS = [
         stays_compiled=True,
     ),
     Mutant(
+        "who waited and whose app fails when it is called has no end",
+        "compiled/request.c",
+        "            continue;\n",
+        "            if (begun != 0)\n                break;\n            continue;\n",
+        f"{LIMITS}slots_are_free_though_the_app_fails_when_it_is_called[compiled-True]",
+    ),
+    Mutant(
+        "a request that fails while limits are asked keeps the secret",
+        "compiled/request.c",
+        "        strip_failed(self->let_in, self->scope);\n",
+        "",
+        f"{LIMITS}who_is_cancelled_while_limits_are_asked_was_not_let_in[rate-compiled]",
+    ),
+    Mutant(
         "slots are held for ever",
         "compiled/request.c",
         "int ends_later = limits == NULL ? 0 : limits_end(self);",

@@ -42,4 +42,7 @@ async def end_limited(
     try:
         await limits.end()
     finally:
-        await end(served, outer, raised)
+        try:
+            await end(served, outer, raised)
+        finally:
+            del raised  # as there

@@ -80,6 +80,7 @@ async def _deny(  # noqa: PLR0917 - as compiled code calls it
     if isinstance(answer, RequestLimits):
         answer.refuse()
         await answer.end()
+        scope.pop("limits", None)  # those are over
         await again(scope, receive, send)
         return
     take(scope)  # who is refused has no secret in the scope either, for whoever answers

@@ -93,6 +93,7 @@ typedef struct {
 int find_key(LetIn *self, PyObject *middleware, PyObject *scope, Found *found);
 void found_empty(Found *found);
 int is_limited(LetIn *self, PyObject *key);
+void strip_failed(LetIn *self, PyObject *scope);
 Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, Found *found, PyObject *limits,
                PyObject **outer, Use *use);
 

@@ -83,6 +83,26 @@ strip(PyObject *scope, PyObject *headers, Py_ssize_t place)
     return failed ? -1 : 0;
 }
 
+/* Take the secret out of the headers of a request that has failed: as in Python, where that comes first. The error that
+   is set stays set. */
+void
+strip_failed(LetIn *self, PyObject *scope)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *headers = self->strip ? PyDict_GetItemWithError(scope, word.headers) : NULL;
+    Py_ssize_t length, place;
+    if (headers != NULL && (PyList_CheckExact(headers) || PyTuple_CheckExact(headers))) {
+        Py_INCREF(headers);
+        if (take(self, headers, &length, &place) != NULL) {
+            strip(scope, headers, place);
+        }
+        Py_DECREF(headers);
+    }
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+}
+
 /* Whether a key has limits, which are for the caller to take from. */
 int
 is_limited(LetIn *self, PyObject *key)

@@ -114,10 +114,10 @@ asked(Request *self, PyObject *answer)
     if ((PyObject *)Py_TYPE(answer) == self->let_in->limits) {
         Found found = {0};
         int is_found = find_key(self->let_in, self->middleware, self->scope, &found);
-        if (is_found < 0) {
-            return -1;
+        if (is_found < 0) { /* Python gives back what was taken, asks the same, and fails as it would have */
+            PyErr_Clear();
         }
-        if (is_found && is_limited(self->let_in, found.key)
+        if (is_found > 0 && is_limited(self->let_in, found.key)
             && PyObject_RichCompareBool(found.digest, self->digest, Py_EQ) == 1) {
             begun = begin_app(self, &found, answer);
             found_empty(&found);
@@ -206,18 +206,24 @@ static PySendResult
 go_on(Request *self, PySendResult status, PyObject **result)
 {
     while ((status != PYGEN_NEXT && self->state == HIT) || (status == PYGEN_RETURN && self->state == ASKING)) {
-        int more = self->state == ASKING ? (asked(self, *result) == 0 ? 1 : -1) : -2;
+        if (self->state == ASKING) {
+            int begun = asked(self, *result);
+            Py_CLEAR(*result);
+            status = begun == 0 ? PyIter_Send(self->inner, Py_None, result) : PYGEN_ERROR;
+            continue;
+        }
         if (status == PYGEN_RETURN) {
             Py_CLEAR(*result);
         }
-        if (more == -2) {
-            more = finish(self);
-        }
+        int more = finish(self);
         if (more <= 0) {
             status = more == 0 ? PYGEN_RETURN : PYGEN_ERROR;
             break;
         }
         status = PyIter_Send(self->inner, Py_None, result);
+    }
+    if (status == PYGEN_ERROR && self->state == ASKING) {
+        strip_failed(self->let_in, self->scope);
     }
     self->runs = 0;
     if (status == PYGEN_RETURN) {

@@ -204,7 +204,7 @@ class Limiter:
         taken = answer.taken(asked)
         if answer.uncounted:
             for bucket, cost in asked:
-                self._take_here(bucket, cost * answer.uncounted)
+                self._take_here(bucket, cost, answer.uncounted)
             answer.uncounted = 0
         if taken.let_in:
             taken.rates, taken.shared = asked, True
@@ -249,11 +249,11 @@ class Limiter:
             return self._slots.look(bucket.name, limit, cost)
         raise TypeError(limit)
 
-    def _take_here(self, bucket: Bucket, cost: int) -> None:
-        """Count in this process: for an outage also what others have let in."""
+    def _take_here(self, bucket: Bucket, cost: int, times: int = 1) -> None:
+        """Count in this process: for an outage also what others have let in. `times`: of a rate, so often."""
         limit = bucket.limit
         if isinstance(limit, Rate):
-            self._rates.take(bucket.name, limit, cost)
+            self._rates.take(bucket.name, limit, cost, times)
         elif isinstance(limit, Slots) and cost:
             self._slots.take(bucket.name)
 

@@ -36,11 +36,11 @@ class LocalRates:
         left = max(0, now + full - back) // interval
         return LimitState(rate, left, wait / MICROSECONDS, (back - now) / MICROSECONDS)
 
-    def take(self, name: str, rate: Rate, cost: int) -> None:
-        """Count what is let in, whether or not there was so much; a cost below 0 is given back. Where Redis counts for
-        all this is for the day that it does not: so nobody is asked how many there are."""
+    def take(self, name: str, rate: Rate, cost: int, times: int = 1) -> None:
+        """Count what is let in, so often, whether or not there was so much; a cost below 0 is given back. Where Redis
+        counts for all this is for the day that it does not: so nobody is asked how many there are."""
         now, interval, full = self.now(), *self._part(rate, cost, self._members.known)
-        self._back[name] = max(now, min(self._back_at(name, now, full) + cost * interval, now + 2 * full))
+        self._back[name] = max(now, min(self._back_at(name, now, full) + times * cost * interval, now + 2 * full))
         if len(self._back) > self._prune_at:
             self._back = {name: back for name, back in self._back.items() if back > now}
             self._prune_at = max(PRUNE_FROM, 2 * len(self._back))

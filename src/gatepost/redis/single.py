@@ -29,8 +29,10 @@ class Single:
         return values
 
     async def execute(self, name: str, *words: bytes) -> Any:
-        """What the command of that name answers. One exchange."""
-        return await self._exchange(packed((name.encode(), *words)))
+        """What the command of that name answers. One exchange, never made again: it may have been carried out though
+        its answer is lost. So it is not sent over the kept connection, which may be one that was closed meanwhile."""
+        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        return await self._ask(connection, packed((name.encode(), *words)))
 
     async def _exchange(self, command: bytes) -> Any:
         connection, self._kept = self._kept, None
