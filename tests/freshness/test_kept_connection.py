@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import ConnectionError as LostError
 
 from gatepost.redis.single import KEPT_FROM, Single
 from gatepost.redis.tier import RedisTier
@@ -26,6 +27,45 @@ async def test_a_connection_that_was_closed_meanwhile_costs_nothing_but_another(
             await other.client_kill_filter(_type="normal", skipme=True)
         assert await in_use(client) == 1
         await single.rest()
+        assert await in_use(client) == 0
+
+
+async def test_a_command_goes_over_it_unless_it_was_closed_meanwhile(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client, Redis.from_url(redis_url) as other:
+        single = Single(client)
+        for times in (1, 2):
+            assert await single.execute("INCR", b"n") == times
+        kept = single._kept
+        assert await single.execute("INCR", b"n") == 3
+        assert single._kept is kept
+        await other.client_kill_filter(_type="normal", skipme=True)
+        assert kept is not None
+        while not await kept.can_read():  # noqa: ASYNC110 - that it was closed is on its way
+            await asyncio.sleep(0.01)
+        assert await single.execute("INCR", b"n") == 4
+        assert await in_use(client) == 1
+        await single.rest()
+        assert await in_use(client) == 0
+
+
+async def test_a_command_whose_answer_is_lost_is_not_made_again(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Redis.from_url(redis_url) as client, Redis.from_url(redis_url) as other:
+        single = Single(client)
+        await single.execute("INCR", b"n")
+        kept = single._kept
+        assert kept is not None
+
+        async def lost(**_options: object) -> None:
+            raise LostError("the connection was lost")
+
+        monkeypatch.setattr(kept, "read_response", lost)
+        with pytest.raises(LostError):
+            await single.execute("INCR", b"n")
+        while await other.get("n") == b"1":  # noqa: ASYNC110 - Redis is at work
+            await asyncio.sleep(0.01)
+        assert await other.get("n") == b"2"
         assert await in_use(client) == 0
 
 

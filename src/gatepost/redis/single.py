@@ -30,18 +30,36 @@ class Single:
 
     async def execute(self, name: str, *words: bytes) -> Any:
         """What the command of that name answers. One exchange, never made again: it may have been carried out though
-        its answer is lost. So it is not sent over the kept connection, which may be one that was closed meanwhile."""
-        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-        return await self._ask(connection, packed((name.encode(), *words)))
+        its answer is lost. So the kept connection is looked at first: it may have been closed meanwhile."""
+        command = packed((name.encode(), *words))
+        connection = await self._take_kept()
+        if connection is not None:
+            try:
+                is_ready = not await connection.can_read()
+            except (LostError, OSError):
+                is_ready = False
+            if is_ready:
+                return await self._ask(connection, command)
+            await self._end(connection)
+        return await self._ask(await self._pool.get_connection(), command)  # type: ignore[no-untyped-call]
 
-    async def _exchange(self, command: bytes) -> Any:
+    async def _take_kept(self) -> AbstractConnection | None:
+        """The connection that is kept, if it leads to the master; nobody else has it then."""
         connection, self._kept = self._kept, None
         if connection is not None and self._is_of_another_master(connection):
-            try:
-                await connection.disconnect(nowait=True)  # the old master may hang
-            finally:
-                await self._pool.release(connection)
-            connection = None
+            await self._end(connection)
+            return None
+        return connection
+
+    async def _end(self, connection: AbstractConnection) -> None:
+        """Close a connection, and give it back: the pool connects it anew before it hands it out."""
+        try:
+            await connection.disconnect(nowait=True)  # the old master may hang
+        finally:
+            await self._pool.release(connection)
+
+    async def _exchange(self, command: bytes) -> Any:
+        connection = await self._take_kept()
         if connection is not None:
             try:
                 return await self._ask(connection, command)
