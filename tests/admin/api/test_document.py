@@ -128,7 +128,7 @@ async def test_schemathesis_finds_nothing(ready_sqlite_url: str, tmp_path: Path)
         (tmp_path / "schemathesis.toml").write_text(CONFIG)
         run = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", origin],
-            *["--checks", "all", "--max-examples", "40", "--seed", "1", "--continue-on-failure"],
+            *["--checks", "all", "--max-examples", "60", "--seed", "1", "--continue-on-failure"],
             cwd=tmp_path,
             env=os.environ
             | {
@@ -150,4 +150,4 @@ async def test_schemathesis_finds_nothing(ready_sqlite_url: str, tmp_path: Path)
         assert "25 selected / 25 total" in text
         assert "Authentication failed" not in text
         assert (await keys.verify(issued.secret)).valid
-        assert (await keys.events(limit=1)).items[0].seq > 50, "it has changed keys, over and over"
+        assert (await keys.events(limit=1)).items[0].seq > 100
