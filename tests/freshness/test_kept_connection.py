@@ -1,9 +1,11 @@
 """The connection that lookups keep between them is the pool's, and is given up where it leads nowhere."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as LostError
 
@@ -46,6 +48,45 @@ async def test_a_command_goes_over_it_unless_it_was_closed_meanwhile(redis_url: 
         assert await in_use(client) == 1
         await single.rest()
         assert await in_use(client) == 0
+
+
+async def test_others_of_the_pool_may_have_been_closed_as_well(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client, Redis.from_url(redis_url) as other:
+        single = Single(client)
+        for command in ("mget", "execute", "mget"):
+            await asyncio.gather(*(single.mget([b"a"]) for _ in range(3)))
+            await other.client_kill_filter(_type="normal", skipme=True)
+            if command == "mget":  # asked at once: nobody here has heard of it yet
+                assert await single.mget([b"a"]) == [None]
+                continue
+            for connection in client.connection_pool._available_connections:
+                while not await connection.can_read():  # noqa: ASYNC110 - that it was closed is on its way
+                    await asyncio.sleep(0.01)
+            assert await single.execute("GET", b"a") is None
+        await single.rest()
+        assert await in_use(client) == 0
+
+
+async def test_what_is_written_over_a_connection_that_was_closed_is_written_over_another(
+    redis_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tier = RedisTier(redis_url, ttl=60.0, timeout=10.0)
+    await tier.open(b"s" * 32)
+    execute, lost = Pipeline.execute, iter([True])
+
+    async def lost_once(pipeline: Pipeline, raise_on_error: bool = True) -> Any:
+        if next(lost, False):  # killed while it connects, say
+            raise LostError("Connection closed by server.")
+        return await execute(pipeline, raise_on_error)
+
+    monkeypatch.setattr(Pipeline, "execute", lost_once)
+    tier.put(b"d" * 32, b"[1]")
+    async with Redis.from_url(redis_url) as other:
+        while not await other.dbsize() and tier.healthy:  # noqa: ASYNC110 - the tier is at work
+            await asyncio.sleep(0.01)
+    assert tier.healthy
+    assert "Redis does not answer" not in caplog.text
+    await tier.close()
 
 
 async def test_a_command_whose_answer_is_lost_is_not_made_again(

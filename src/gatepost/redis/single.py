@@ -25,47 +25,42 @@ class Single:
 
     async def mget(self, names: Sequence[bytes]) -> list[Any]:
         """The values under `names`, which are all of one length; `None` for what is not held. One `MGET`."""
-        values: list[Any] = await self._exchange(packed_mget(names))
+        command = packed_mget(names)
+        connection = await self._connection()
+        try:
+            values: list[Any] = await self._ask(connection, command)
+        except (
+            LostError
+        ):  # as idle ones are; others of the pool may be so too: one made anew tells whether Redis is there
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+            await connection.disconnect(nowait=True)
+            values = await self._ask(connection, command)
         return values
 
     async def execute(self, name: str, *words: bytes) -> Any:
         """What the command of that name answers. One exchange, never made again: it may have been carried out though
-        its answer is lost. So the kept connection is looked at first: it may have been closed meanwhile."""
-        command = packed((name.encode(), *words))
-        connection = await self._take_kept()
-        if connection is not None:
-            try:
-                is_ready = not await connection.can_read()
-            except (LostError, OSError):
-                is_ready = False
-            if is_ready:
-                return await self._ask(connection, command)
-            await self._end(connection)
-        return await self._ask(await self._pool.get_connection(), command)  # type: ignore[no-untyped-call]
+        its answer is lost."""
+        return await self._ask(await self._connection(), packed((name.encode(), *words)))
 
-    async def _take_kept(self) -> AbstractConnection | None:
-        """The connection that is kept, if it leads to the master; nobody else has it then."""
+    async def _connection(self) -> AbstractConnection:
+        """The connection that is kept, or one of the pool's: nobody else has it then. One that is known to be closed
+        connects anew when it is asked: redis-py 8.1 hands such ones out, where maintenance notifications are on."""
         connection, self._kept = self._kept, None
         if connection is not None and self._is_of_another_master(connection):
             await self._end(connection)
-            return None
+            connection = None
+        if connection is None:
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        if await _is_closed(connection):
+            await connection.disconnect(nowait=True)
         return connection
 
     async def _end(self, connection: AbstractConnection) -> None:
-        """Close a connection, and give it back: the pool connects it anew before it hands it out."""
+        """Close a connection, and give it back."""
         try:
             await connection.disconnect(nowait=True)  # the old master may hang
         finally:
             await self._pool.release(connection)
-
-    async def _exchange(self, command: bytes) -> Any:
-        connection = await self._take_kept()
-        if connection is not None:
-            try:
-                return await self._ask(connection, command)
-            except LostError:  # closed meanwhile, as idle ones are: another one tells whether Redis is there
-                pass
-        return await self._ask(await self._pool.get_connection(), command)  # type: ignore[no-untyped-call]
 
     async def probe(self, name: bytes) -> None:
         """Raise unless it answers as it does to a lookup. One exchange."""
@@ -112,6 +107,14 @@ class Single:
         if not self._is_watched:
             return False
         return bool(self._pool.master_address != (connection.host, connection.port))  # type: ignore[attr-defined]
+
+
+async def _is_closed(connection: AbstractConnection) -> bool:
+    """Whether the other end has closed it, or has sent what nobody has read. No wait."""
+    try:
+        return bool(await connection.can_read())
+    except OSError:  # a `LostError` is none
+        return True
 
 
 def packed_mget(names: Sequence[bytes]) -> bytes:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 
+from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import InvalidResponse, RedisClusterException, RedisError, ResponseError
 
 from gatepost.base import Timeout, line_of
@@ -313,9 +314,15 @@ class RedisTier:
 
     async def _send_batch(self) -> ResponseError | None:
         """One pipeline of what is pending; answers what Redis refused, if it did."""
+        batch = {digest: self._pending.pop(digest) for digest in list(islice(self._pending, WRITE_BATCH))}
+        try:
+            return await self._send(batch)
+        except LostError:  # its connection was closed meanwhile: another one tells whether Redis is there
+            return await self._send(batch)
+
+    async def _send(self, batch: Mapping[bytes, tuple[bytes, float] | None]) -> ResponseError | None:
         pipeline = self._client.pipeline(transaction=False)
-        for digest in list(islice(self._pending, WRITE_BATCH)):
-            value = self._pending.pop(digest)
+        for digest, value in batch.items():
             if value is None:
                 pipeline.delete(self._name(digest))
             else:
