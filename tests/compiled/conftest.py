@@ -1,6 +1,9 @@
 """A key that memory holds, and requests with it that nothing but a memory hit answers unseen."""
 
-from collections.abc import AsyncIterator, Awaitable
+import gc
+import sys
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,3 +102,25 @@ def drive(call: Awaitable[Any]) -> Any:
     except StopIteration as end:
         return end.value
     raise RuntimeError("it waits")
+
+
+LEAST_KEPT, ROUNDS = 4_096, 300
+
+
+async def keeps_nothing(every_way: Callable[[], Awaitable[None]], watched: Sequence[object]) -> None:
+    """Fail where requests leave objects, or references to those that are watched."""
+    for _ in range(50):
+        await every_way()
+    gc.collect()
+    before = [sys.getrefcount(each) for each in watched]
+    tracemalloc.start()
+    try:
+        at_first = tracemalloc.get_traced_memory()[0]
+        for _ in range(ROUNDS):
+            await every_way()
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0] - at_first
+    finally:
+        tracemalloc.stop()
+    assert [sys.getrefcount(each) for each in watched] == before
+    assert kept < LEAST_KEPT + ROUNDS, "more than a byte for each round, and a few things made once"

@@ -4,8 +4,6 @@ import asyncio
 import gc
 import inspect
 import logging
-import sys
-import tracemalloc
 import types
 import warnings
 import weakref
@@ -18,9 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware
 from gatepost.asgi.context import serving
-from tests.compiled.conftest import Gate, receive
-
-LEAST_KEPT, ROUNDS = 4_096, 300
+from tests.compiled.conftest import Gate, keeps_nothing, receive
 
 
 async def send(_message: Any) -> None:
@@ -368,18 +364,4 @@ async def test_nothing_is_left_of_requests(gate: Gate, caplog: pytest.LogCapture
         gate.seen.clear()
 
     watched = [gate.record, gate.keys, gate.record.permissions, gate.record.auth, receive, send, *middleware.values()]
-    for _ in range(50):
-        await every_way()
-    gc.collect()
-    before = [sys.getrefcount(each) for each in watched]
-    tracemalloc.start()
-    try:
-        at_first = tracemalloc.get_traced_memory()[0]
-        for _ in range(ROUNDS):
-            await every_way()
-        gc.collect()
-        kept = tracemalloc.get_traced_memory()[0] - at_first
-    finally:
-        tracemalloc.stop()
-    assert [sys.getrefcount(each) for each in watched] == before
-    assert kept < LEAST_KEPT + ROUNDS, "more than a byte for each round, and a few things made once"
+    await keeps_nothing(every_way, watched)

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import logging
-import sys
-import tracemalloc
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import nullcontext, suppress
@@ -17,8 +15,7 @@ from gatepost import APIKeyMiddleware, APIKeys, Quota, Rate, Slots
 from gatepost.asgi.responses import Problem
 from gatepost.base import Limit, LimitedRecord, UnavailableError
 from gatepost.limits import Limiter, RequestLimits
-from tests.compiled.conftest import Gate, receive
-from tests.compiled.test_coroutine import LEAST_KEPT, ROUNDS
+from tests.compiled.conftest import Gate, keeps_nothing, receive
 from tests.deaf import deafen
 
 INSIDE = ("203.0.113.9", 5000)
@@ -349,18 +346,4 @@ async def test_nothing_is_left_of_limited_requests(limited: Gate, caplog: pytest
 
     record: Any = limited.record
     watched: list[Any] = [record, limited.keys, record.asked, record.permissions, well, failing]
-    for _ in range(50):
-        await every_way()
-    gc.collect()
-    before = [sys.getrefcount(each) for each in watched]
-    tracemalloc.start()
-    try:
-        at_first = tracemalloc.get_traced_memory()[0]
-        for _ in range(ROUNDS):
-            await every_way()
-        gc.collect()
-        kept = tracemalloc.get_traced_memory()[0] - at_first
-    finally:
-        tracemalloc.stop()
-    assert [sys.getrefcount(each) for each in watched] == before
-    assert kept < LEAST_KEPT + ROUNDS, "more than a byte for each round, and a few things made once"
+    await keeps_nothing(every_way, watched)

@@ -219,8 +219,8 @@ MUTANTS = [
     Mutant(
         "a stream is left to itself",
         "compiled/request.c",
-        "self->served->items[STREAM] == Py_None && ",
-        "",
+        "!ends_later && self->served->items[STREAM] == Py_None\n",
+        "!ends_later\n",
         stream(4, True),
     ),
     Mutant(
@@ -333,7 +333,7 @@ MUTANTS = [
     Mutant(
         "who was let in by limits alone has spent",
         "asgi/hits.py",
-        "        answer.refuse()\n",
+        "        await undo(answer, scope)\n",
         "",
         f"{LIMITS}who_waited_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[compiled]",
         stays_compiled=True,

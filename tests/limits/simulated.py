@@ -200,7 +200,7 @@ class Worker:
         """What requests that ask the same for rates alone have in common, as those of one key have."""
         if not all(isinstance(bucket.limit, Rate) for bucket, _ in asked):
             return None
-        return self.calls.setdefault(tuple(asked), Call(asked))
+        return self.calls.setdefault(tuple(asked), Call.of(asked))
 
 
 LIMITS: Sequence[Limit] = (

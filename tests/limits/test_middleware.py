@@ -251,6 +251,9 @@ async def test_limits_of_one_name_are_told_apart_in_an_answer(here: APIKeys) -> 
     assert {name: left[name]["r"] for name in left} == {"n" * 32: 4, "rate": 2, "key-" + "n" * 28: 1}
     plain = await here.create("without limits")
     assert fields(await asked(app, plain.secret))[1]["rate"]["r"] == 1, "the same count, whatever it is called"
+    limits = {"project": [Rate(4, per=HOUR)], "all": [Rate(7, per=HOUR, name="project-rate")]}
+    policy, _ = fields(await asked(APIKeyMiddleware(well, here, limits=limits), issued.secret))
+    assert {policy[name]["q"] for name in policy} == {5, 3, 4, 7}, "four names"
 
 
 async def test_a_middleware_may_limit_all_each_project_and_each_key(here: APIKeys) -> None:

@@ -17,8 +17,15 @@ MUTANTS = [
     Mutant(
         "two limits of one name are in one answer",
         "limits/demand.py",
-        "    if name not in names:\n        return bucket\n",
-        "    return bucket\n",
+        "_told_apart(bucket, taken) if bucket.limit.name in names else bucket",
+        "bucket",
+        f"{MIDDLEWARE}::test_limits_of_one_name_are_told_apart_in_an_answer[Python]",
+    ),
+    Mutant(
+        "a limit is told apart by a name that another of the app's has",
+        "limits/demand.py",
+        "taken = names | {bucket.limit.name for bucket in others}",
+        "taken = set(names)",
         f"{MIDDLEWARE}::test_limits_of_one_name_are_told_apart_in_an_answer[Python]",
     ),
     Mutant(
@@ -66,7 +73,7 @@ MUTANTS = [
     Mutant(
         "what is refused at the second look has spent",
         "asgi/second_look.py",
-        "            taken.refuse()\n            await taken.end()",
+        "            await undo(taken, scope)",
         "            pass",
         f"{MIDDLEWARE}::test_who_waited_for_limits_while_the_key_was_switched_off_is_refused_and_has_spent_nothing[Python]",
     ),

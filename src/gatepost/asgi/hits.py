@@ -9,7 +9,7 @@ from gatepost.addresses import Addresses
 from gatepost.asgi.context import served_variable, task_of
 from gatepost.asgi.counting import Counting
 from gatepost.asgi.ending import end, end_limited
-from gatepost.asgi.limits import Limiting, announce
+from gatepost.asgi.limits import Limiting, announce, undo
 from gatepost.asgi.refusing import Refusing
 from gatepost.asgi.responses import Problem
 from gatepost.asgi.sources import Extractor
@@ -50,6 +50,7 @@ def hits(
         task_of=task_of if is_watched else None,
         send_watched=send_watched,
         count=counting.let_in,
+        routes=counting.known_routes,
         limiting=(
             LimitedRecord,
             RequestLimits,
@@ -78,9 +79,7 @@ async def _deny(  # noqa: PLR0917 - as compiled code calls it
     """Go on with a request whose limits have answered: they refuse it, or they do not, but the key has changed
     meanwhile. Then it is judged from the beginning."""
     if isinstance(answer, RequestLimits):
-        answer.refuse()
-        await answer.end()
-        scope.pop("limits", None)  # those are over
+        await undo(answer, scope)
         await again(scope, receive, send)
         return
     take(scope)  # who is refused has no secret in the scope either, for whoever answers

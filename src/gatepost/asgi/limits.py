@@ -17,7 +17,7 @@ from gatepost.asgi.refusal_log import RefusalLog
 from gatepost.asgi.responses import Problem, unavailable
 from gatepost.base import Limit, LimitedRecord, Limits, Outcome, Quota, Rate, Record, UnavailableError
 from gatepost.keys import APIKeys
-from gatepost.limits import Demand, Policies, RequestLimits, Taken, buckets_of, fields_of
+from gatepost.limits import DEMANDS_MAX, Demand, Policies, RequestLimits, Taken, buckets_of, fields_of
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -37,11 +37,12 @@ class Limiting:
         if self._policies.are_split:
             keys.note_limits()
         self._refusal_log = refusal_log
+        self._of_routes: dict[tuple[str, Rate | Quota], Demand] = {}
         self.binds_all = bool(self._policies)
         """Whether a key may have limits that has none of its own."""
 
-    def binds(self, key: Record | None) -> bool:
-        """Whether a request with that key takes from any limit. `None` = nobody's."""
+    def binds(self, key: Record) -> bool:
+        """Whether a request with that key takes from any limit."""
         return key is not None and (type(key) is LimitedRecord or (self.binds_all and self._policies.bind(key)))
 
     def take_one(self, key: Record, scope: Scope) -> RequestLimits | None:
@@ -96,8 +97,9 @@ class Limiting:
         self, key: Record, limits: RequestLimits | None, limit: Rate | Quota | None, cost: int
     ) -> Problem | None:
         if limit is not None:
-            demand = Demand(buckets_of("route", key.id, Limits([limit])))
-            of_route = await self._keys.limiter.take([(bucket, cost) for bucket, _ in demand.asked])
+            demand = self._of_route(key.id, limit)
+            asked = [(bucket, cost) for bucket, _ in demand.asked]
+            of_route = await self._keys.limiter.take(asked, demand.call if cost == 1 else None)
             if not of_route.let_in:
                 return exceeded(of_route, fields_of(demand, of_route.states))
             if limits is not None:
@@ -107,12 +109,28 @@ class Limiting:
         more = await limits.take_more(cost - 1)
         return None if more.let_in else exceeded(more)  # the answer tells of these limits in any case: `announced`
 
+    def _of_route(self, key_id: str, limit: Rate | Quota) -> Demand:
+        """What a route's own limit asks of the requests of one key, remembered."""
+        demand = self._of_routes.get((key_id, limit))
+        if demand is None:
+            if len(self._of_routes) >= DEMANDS_MAX:
+                self._of_routes.clear()
+            demand = self._of_routes[key_id, limit] = Demand(buckets_of("route", key_id, Limits([limit])))
+        return demand
+
 
 def limits_in(scope: Scope) -> RequestLimits | None:
     """What is left of the limits of the caller that the scope tells of; `None` = there are none. Of another caller are
     those of a middleware outside, or the app's own value of that name."""
     limits, key = scope.get("limits"), scope.get("api_key")
     return limits if isinstance(limits, RequestLimits) and key is not None and limits.key.id == key.id else None
+
+
+async def undo(limits: RequestLimits, scope: Scope) -> None:
+    """The request is not let in after all, or judged anew: what it took is given back, and the scope tells of none."""
+    limits.refuse()
+    await limits.end()
+    scope.pop("limits", None)
 
 
 def exceeded(taken: Taken, fields: Sequence[tuple[bytes, bytes]] = ()) -> Problem:

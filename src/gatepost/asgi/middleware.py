@@ -318,13 +318,16 @@ class APIKeyMiddleware:
             key = admitted[1]
             if key is None or not self._limiting.binds(key):
                 return *admitted, app, send
-            limits = self._limiting.take_one(key, scope) or await self._limiting.take(key, scope)
+            one = self._limiting.take_one(key, scope)
+            if one is not None:
+                return *admitted, around(one, app), announced(one, send)
+            limits = await self._limiting.take(key, scope)
             if isinstance(limits, Problem):
                 if isinstance(shown, Presented):
                     shown.key_id = key.id
                 admitted = limits
             else:
-                admitted = await still(self.keys, admitted, limits, partial(self._admit, shown, scope))
+                admitted = await still(self.keys, admitted, limits, scope, partial(self._admit, shown, scope))
                 if not isinstance(admitted, Problem):
                     return *admitted, around(limits, app), announced(limits, send)
         self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+from gatepost.asgi.limits import undo
 from gatepost.asgi.responses import Problem
+from gatepost.asgi.sources import Scope
 from gatepost.base import Record
 from gatepost.keys import APIKeys
 from gatepost.limits import RequestLimits
@@ -12,13 +14,17 @@ Admitted = tuple[bytes | None, Record | None]
 
 
 async def still(
-    keys: APIKeys, admitted: Admitted, taken: RequestLimits, admit: Callable[[], Awaitable[Admitted | Problem]]
+    keys: APIKeys,
+    admitted: Admitted,
+    taken: RequestLimits,
+    scope: Scope,
+    admit: Callable[[], Awaitable[Admitted | Problem]],
 ) -> Admitted | Problem:
     """Who is let in now that limits were taken from; or the refusal, and what was taken is given back.
 
     Whoever switched a key off while its request waited was told perhaps that nobody lets it in any more. So the key
     counts only if nothing is known of a change to it (no I/O), else it is asked for anew (`admit`): nothing is awaited
-    between that and the app.
+    between that and the app. For a hit that is compiled `asked` in `request.c` looks, and `hits.py` goes on.
     """
     digest, key = admitted
     if digest is None or key is None or keys.stands(digest, key):
@@ -28,6 +34,5 @@ async def still(
         again = await admit()
     finally:
         if again is None or isinstance(again, Problem):
-            taken.refuse()
-            await taken.end()
+            await undo(taken, scope)
     return again

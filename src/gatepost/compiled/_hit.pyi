@@ -27,6 +27,7 @@ class LetIn:
         task_of: Callable[[Any], Any] | None,
         send_watched: Callable[..., Awaitable[None]],
         count: Callable[..., None],
+        routes: dict[int, tuple[object, str]],
         limiting: tuple[Any, ...],
     ) -> None: ...
 

@@ -118,6 +118,7 @@ def let_in(
     task_of: Callable[[Any], Any] | None,
     send_watched: Callable[..., Awaitable[None]],
     count: Callable[..., None],
+    routes: Mapping[int, tuple[object, str]],
     limiting: tuple[type, type, Callable[..., Any], Callable[..., Any], Callable[..., Any], Callable[..., Any]],
 ) -> object:
     """How a middleware lets requests in, which it keeps as `_let_in`; `None` = nothing was built.
@@ -129,7 +130,8 @@ def let_in(
     peer of the connection before, and let it in; `None` = where a request is from is for Python to say.
     `task_of(loop)`: the task that runs there; `None` = responses are not watched.
     `send_watched(served, message)`: passes on what may be of a stream. `count(tally, key, digest, scope, began)`:
-    counts a request in the keys' `uses`, where no cell of it is there for that yet.
+    counts a request in the keys' `uses`, where no cell of it is there for that yet. `routes`: a dict that Python fills:
+    by the `id` of each route that is known the route itself, and its template.
 
     `limiting`: the class of keys that have limits, and that of what is left of them; `ask(key, scope)`: takes from
     them, and answers what is left, or a coroutine that does, or that answers something else where they refuse;
@@ -140,7 +142,19 @@ def let_in(
     if _hit is None:
         return None
     made: object = _hit.LetIn(
-        app, tuple(names), strip, user, sha256, variable, finish, bounded, task_of, send_watched, count, limiting
+        app,
+        tuple(names),
+        strip,
+        user,
+        sha256,
+        variable,
+        finish,
+        bounded,
+        task_of,
+        send_watched,
+        count,
+        routes,
+        limiting,
     )
     return made
 

@@ -16,17 +16,17 @@ typedef struct {
     double since, until;
 } Tally;
 
-/* The template that Python has found for a route, which may be empty, or NULL, maybe with an error. `count`: a method of `Counting`, whose `known_routes` tells them by the routes' places in memory. */
+/* The template that Python has found for a route, which may be empty, or NULL, maybe with an error. `routes`: a dict
+   that has them by the routes' places in memory. */
 static PyObject *
-template_of(PyObject *count, PyObject *route)
+template_of(PyObject *routes, PyObject *route)
 {
-    PyObject *known = PyMethod_Check(count) ? PyObject_GetAttr(PyMethod_GET_SELF(count), word.known_routes) : NULL;
-    PyObject *place = known != NULL && PyDict_CheckExact(known) ? PyLong_FromVoidPtr(route) : NULL;
-    PyObject *held = place == NULL ? NULL : PyDict_GetItemWithError(known, place);
+    PyObject *place = PyLong_FromVoidPtr(route);
+    PyObject *held = place == NULL ? NULL : PyDict_GetItemWithError(routes, place);
     Py_XDECREF(place);
-    Py_XDECREF(known); /* `Counting` has it */
-    if (held == NULL || !PyTuple_CheckExact(held) || PyTuple_GET_SIZE(held) != 2 || PyTuple_GET_ITEM(held, 0) != route) {
-        return NULL; /* another route had that place before */
+    if (held == NULL || !PyTuple_CheckExact(held) || PyTuple_GET_SIZE(held) != 2
+        || PyTuple_GET_ITEM(held, 0) != route) { /* another route had that place before */
+        return NULL;
     }
     held = PyTuple_GET_ITEM(held, 1);
     return PyUnicode_CheckExact(held) ? Py_NewRef(held) : NULL;
@@ -34,13 +34,13 @@ template_of(PyObject *count, PyObject *route)
 
 /* What the cell of a request is found by: a new reference, or NULL, maybe with an error, where Python is to tell. */
 static PyObject *
-way_of(PyObject *count, PyObject *digest, PyObject *scope)
+way_of(PyObject *routes, PyObject *digest, PyObject *scope)
 {
     PyObject *route = PyDict_GetItemWithError(scope, word.route);
     if (route == NULL) {
         return PyErr_Occurred() ? NULL : Py_NewRef(digest);
     }
-    PyObject *template = template_of(count, route);
+    PyObject *template = template_of(routes, route);
     if (template == NULL) {
         return NULL;
     }
@@ -52,7 +52,7 @@ way_of(PyObject *count, PyObject *digest, PyObject *scope)
 /* Count a request in its cell, if there is one and the app has told nothing of it but a route that is known: 1, or 0
    where Python is to count it, or -1 with an error. */
 static int
-count_here(PyObject *count, Tally *tally, PyObject *digest, PyObject *scope, double began)
+count_here(PyObject *routes, Tally *tally, PyObject *digest, PyObject *scope, double began)
 {
     PyObject *told[] = {word.fastapi, word.path_template, word.outcome};
     if (!(tally->since <= began && began < tally->until) || tally->cells == NULL || !PyDict_CheckExact(tally->cells)
@@ -64,7 +64,7 @@ count_here(PyObject *count, Tally *tally, PyObject *digest, PyObject *scope, dou
             return 0;
         }
     }
-    PyObject *way = way_of(count, digest, scope);
+    PyObject *way = way_of(routes, digest, scope);
     PyObject *cell = way == NULL ? NULL : PyDict_GetItemWithError(tally->cells, way);
     Py_XDECREF(way);
     if (cell == NULL || !Py_IS_TYPE(cell, &Cell_Type)) {
@@ -83,27 +83,29 @@ count_here(PyObject *count, Tally *tally, PyObject *digest, PyObject *scope, dou
     return 1;
 }
 
-/* Count a request that was let in and is over; `here`: if that can be done without Python. An error that is set stays set; one of counting is told of and no more:
+/* Count a request that was let in and is over. An error that is set stays set; one of counting is told of and no more:
    it must not become the request's. */
 void
-count_request(PyObject *count, int here, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope,
-              double began)
+count_request(LetIn *let_in, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope, double began)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int counted = here && PyObject_TypeCheck(tally, &Tally_Type) ? count_here(count, (Tally *)tally, digest, scope, began) : 0;
+    int counted = 0;
+    if (let_in->bounded != NULL && PyObject_TypeCheck(tally, &Tally_Type)) { /* else where it is from is for Python */
+        counted = count_here(let_in->routes, (Tally *)tally, digest, scope, began);
+    }
     if (counted == 0) {
         PyObject *moment = PyFloat_FromDouble(began), *done = NULL;
         if (moment != NULL) {
             PyObject *args[] = {tally, key, digest, scope, moment};
-            done = PyObject_Vectorcall(count, args, 5, NULL);
+            done = PyObject_Vectorcall(let_in->count, args, 5, NULL);
             Py_DECREF(moment);
         }
         counted = done == NULL ? -1 : 1;
         Py_XDECREF(done);
     }
     if (counted < 0) {
-        PyErr_WriteUnraisable(count);
+        PyErr_WriteUnraisable(let_in->count);
     }
     PyErr_Restore(type, value, traceback);
 }

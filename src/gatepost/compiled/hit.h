@@ -14,9 +14,9 @@
 
 /* Names of ASGI's and of gatepost's own, made once: `word.headers` is the text "headers". */
 #define GATEPOST_WORDS(_) \
-    _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) _(offset) \
-    _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
-    _(path_template) _(has_end) _(value) _(fastapi) _(known_routes)
+    _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) \
+    _(offset) _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
+    _(path_template) _(has_end) _(value) _(fastapi)
 #define GATEPOST_FIELD(name) *name,
 extern struct words {
     PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname, *outcome;
@@ -47,12 +47,6 @@ void served_empty(Served *self);
 PyObject *find_openssl(PyObject *module, PyObject *path);
 PyObject *digest_of(PyObject *sha256, const char *text, Py_ssize_t length);
 
-/* counting.c */
-extern PyTypeObject Cell_Type;
-extern PyTypeObject Tally_Type;
-void count_request(PyObject *count, int here, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope,
-                   double began);
-
 /* let_in.c */
 typedef struct {
     PyObject_HEAD
@@ -67,6 +61,7 @@ typedef struct {
     PyObject *task_of;  /* NULL: responses are not watched */
     PyObject *watched;  /* Python's send_watched; NULL likewise */
     PyObject *count;    /* Python's way to count a request */
+    PyObject *routes;   /* a dict, which Python fills: the templates of routes, by their places in memory */
     PyObject *limited;  /* the class of records that have limits; NULL: those are for Python, and the next five too */
     PyObject *limits;   /* the class of what is left of them */
     PyObject *ask;      /* takes from them: answers what is left, or a coroutine that does */
@@ -96,6 +91,11 @@ int is_limited(LetIn *self, PyObject *key);
 void strip_failed(LetIn *self, PyObject *scope);
 Served *let_in(LetIn *self, PyObject *middleware, PyObject *scope, PyObject *send, Found *found, PyObject *limits,
                PyObject **outer, Use *use);
+
+/* counting.c */
+extern PyTypeObject Cell_Type;
+extern PyTypeObject Tally_Type;
+void count_request(LetIn *let_in, PyObject *tally, PyObject *key, PyObject *digest, PyObject *scope, double began);
 
 /* request.c */
 extern PyTypeObject Request_Type;

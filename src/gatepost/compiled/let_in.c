@@ -266,12 +266,12 @@ static PyObject *
 let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
     static char *names[] = {"app",     "names",   "strip",        "user",  "sha256",   "variable", "finish",
-                            "bounded", "task_of", "send_watched", "count", "limiting", NULL};
-    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched, *count, *limiting;
+                            "bounded", "task_of", "send_watched", "count", "routes", "limiting", NULL};
+    PyObject *app, *headers, *user, *sha256, *variable, *finish, *bounded, *task_of, *watched, *count, *routes, *limiting;
     int strip;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOOOO!", names, &app, &PyTuple_Type, &headers, &strip,
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OO!pUOO!OOOOOO!O!", names, &app, &PyTuple_Type, &headers, &strip,
                                      &user, &sha256, &PyContextVar_Type, &variable, &finish, &bounded, &task_of,
-                                     &watched, &count, &PyTuple_Type, &limiting)) {
+                                     &watched, &count, &PyDict_Type, &routes, &PyTuple_Type, &limiting)) {
         return NULL;
     }
     if (PyTuple_GET_SIZE(limiting) != 6) {
@@ -297,6 +297,7 @@ let_in_new(PyTypeObject *type, PyObject *args, PyObject *named)
         self->task_of = task_of == Py_None ? NULL : Py_NewRef(task_of);
         self->watched = task_of == Py_None ? NULL : Py_NewRef(watched);
         self->count = Py_NewRef(count);
+        self->routes = Py_NewRef(routes);
         if (task_of != Py_None) {
             self->limited = Py_NewRef(PyTuple_GET_ITEM(limiting, 0));
             self->limits = Py_NewRef(PyTuple_GET_ITEM(limiting, 1));
@@ -323,6 +324,7 @@ let_in_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->task_of);
     Py_VISIT(self->watched);
     Py_VISIT(self->count);
+    Py_VISIT(self->routes);
     Py_VISIT(self->limited);
     Py_VISIT(self->limits);
     Py_VISIT(self->ask);
@@ -347,6 +349,7 @@ let_in_dealloc(PyObject *object)
     Py_XDECREF(self->task_of);
     Py_XDECREF(self->watched);
     Py_XDECREF(self->count);
+    Py_XDECREF(self->routes);
     Py_XDECREF(self->limited);
     Py_XDECREF(self->limits);
     Py_XDECREF(self->ask);

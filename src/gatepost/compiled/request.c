@@ -145,7 +145,7 @@ count(Request *self)
     if (tally != NULL) {
         PyObject *digest = Py_XNewRef(self->served->items[DIGEST]);
         if (digest != NULL) {
-            count_request(self->let_in->count, self->let_in->bounded != NULL, tally, self->use.key, digest, self->scope, self->use.began);
+            count_request(self->let_in, tally, self->use.key, digest, self->scope, self->use.began);
             Py_DECREF(digest);
         }
         Py_DECREF(tally);
@@ -182,7 +182,8 @@ finish(Request *self)
     if (ends_later < 0) {
         goto failed;
     }
-    if (raised == NULL && !ends_later && self->served->items[STREAM] == Py_None && (self->outer == Py_None || PyObject_Not(self->outer) == 1)) {
+    if (raised == NULL && !ends_later && self->served->items[STREAM] == Py_None
+        && (self->outer == Py_None || PyObject_Not(self->outer) == 1)) {
         served_empty(self->served);
         Py_XDECREF(limits);
         return 0;

@@ -364,8 +364,7 @@ class Freshness:
         if nudged.is_set():
             nudged.clear()
             now = self._clock()
-            rest = (
-                self._polled_at + max(NUDGE_GAP, self._poll_seconds) - now
-            )  # a storm of changes gets half of the time
+            # a storm of changes gets half of the time
+            rest = self._polled_at + max(NUDGE_GAP, self._poll_seconds) - now
             turn = min(self._membership.draw_turn(), due - now)  # never later than without the nudge
             await asyncio.sleep(max(turn, min(rest, self._poll_interval)))

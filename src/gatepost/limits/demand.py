@@ -25,24 +25,26 @@ class Demand:
         self.asked = [(bucket, 1) for bucket in buckets]
         self.alone = self.asked[0][0] if len(self.asked) == 1 and self.asked[0][0].is_quota else None
         are_rates = self.asked and all(isinstance(bucket.limit, Rate) for bucket, _ in self.asked)
-        self.call = Call(self.asked) if are_rates else None
+        self.call = Call.of(self.asked) if are_rates else None
         self.policy = ", ".join(_policy(bucket) for bucket, _ in self.asked).encode()
 
     def joined(self, other: "Demand") -> "Demand":
         """What asks for both. A limit of the other that has the name of one of these is told by whom it binds too."""
-        own = [bucket for bucket, _ in self.asked]
+        own, others = ([bucket for bucket, _ in each.asked] for each in (self, other))
         names = {bucket.limit.name for bucket in own}
-        return Demand([*own, *(_told_apart(bucket, names) for bucket, _ in other.asked)])
+        taken = names | {bucket.limit.name for bucket in others}
+        apart = []
+        for bucket in others:
+            apart.append(_told_apart(bucket, taken) if bucket.limit.name in names else bucket)
+            taken.add(apart[-1].limit.name)
+        return Demand([*own, *apart])
 
 
-def _told_apart(bucket: Bucket, names: Set[str]) -> Bucket:
-    """The bucket, called by another name than these where people are told of it: `project-minute` for `minute`."""
-    name = bucket.limit.name
-    if name not in names:
-        return bucket
+def _told_apart(bucket: Bucket, taken: Set[str]) -> Bucket:
+    """The bucket, called by a name that is not taken where people are told of it: `project-minute` for `minute`."""
     kind = bucket.name.removeprefix(OF_APP).partition("/")[0]
-    others = (f"{kind}-{name}"[:NAME_MAX], *(f"{kind}-{number}" for number in range(len(names))))
-    return Bucket(bucket.name, replace(bucket.limit, name=next(each for each in others if each not in names)))
+    others = (f"{kind}-{bucket.limit.name}"[:NAME_MAX], *(f"{kind}-{number}" for number in range(len(taken) + 1)))
+    return Bucket(bucket.name, replace(bucket.limit, name=next(each for each in others if each not in taken)))
 
 
 def buckets_of(kind: str, holder: str, limits: Limits) -> Sequence[Bucket]:

@@ -129,9 +129,11 @@ class Limiter:
         others = [(bucket, 0) for bucket in buckets if not isinstance(bucket.limit, Quota)]
         states = dict(zip([bucket for bucket, _ in quotas], await self._leases.used(quotas, now), strict=True))
         if others:
-            taken = None if self._shared is None else await self._shared.take(others, None)
+            taken = None
             if self._shared is None:
                 await self._members.learn()
+            else:
+                taken = await self._shared.take(others, None)
             if taken is not None:
                 told = taken.states
             elif self._shared is None and serving and self._members() == 1:

@@ -11,7 +11,7 @@ KINDS = ("all", "project", "owner", "key")
 DEMANDS_MAX = 10_000
 """Most keys, owners and projects whose demands are remembered."""
 
-_EXAMPLE = "write limits={'project': [Rate(1000, per=60)], 'all': [...], 'key': [...]}"
+_EXAMPLE = "write limits={'project': [Rate(1000, per=60)], 'all': [...], 'owner': [...], 'key': [...]}"
 
 
 class Policies:
@@ -51,10 +51,10 @@ class Policies:
         if not isinstance(key, LimitedRecord):
             return self._added(key)
         own = _own_demand(key)
-        return self._joined(key.id, own, self._added(key)) if self._limits and self.bind(key) else own
+        return self._joined(key.id, own, self._added(key)) if self.bind(key) else own
 
     def _added(self, key: Record) -> Demand:
-        owner = key.owner if self._by_owner else None
+        owner = key.owner if self._by_owner else None  # which is read from JSON
         place = (key.project, owner, key.id if "key" in self._limits else None)
         demand = self._demands.get(place)
         if demand is None:

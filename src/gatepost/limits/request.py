@@ -59,7 +59,6 @@ class RequestLimits:
     def keep(self, taken: Taken) -> None:
         """It was taken for this request too."""
         self._taken.append(taken)
-        self.has_end = True
 
     async def end(self) -> None:
         """The request is over: its slots are free."""

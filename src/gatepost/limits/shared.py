@@ -47,9 +47,14 @@ class Call:
 
     __slots__ = ("buckets", "words")
 
-    def __init__(self, asked: Asked, slot: bytes | None = None) -> None:
-        self.buckets = [bucket for bucket, _ in asked]
-        self.words = [word for bucket, cost in asked for word in _words_of(bucket, cost, slot)]
+    def __init__(self, buckets: Sequence[Bucket], words: Sequence[bytes]) -> None:
+        self.buckets = buckets
+        self.words = words
+
+    @classmethod
+    def of(cls, asked: Asked, slot: bytes | None = None) -> "Call":
+        """What takes from all of them, or from none. `slot`: the name of slots that are taken."""
+        return cls([bucket for bucket, _ in asked], [word for each in asked for word in _words_of(*each, slot)])
 
 
 class Answer:
@@ -121,15 +126,14 @@ class SharedCounts:
 
     async def take(self, asked: Asked, slot: bytes | None) -> Taken | None:
         """As `ask`. `slot`: the name of slots that are taken, from `new_slot`. A cost of 0 only looks."""
-        call = Call(asked, slot)
+        call = Call.of(asked, slot)
         answer = await (self.ask(call) if slot is None else self._take_slots(call, slot))
         return None if answer is None else answer.taken(asked)
 
     async def charge(self, asked: Asked) -> bool:
         """Take from rates whether or not there is so much; answers whether Redis did."""
-        call = Call(asked)
-        call.words[::4] = [b"charge"] * len(call.buckets)
-        return await self.ask(call) is not None
+        words = [word for each in asked for word in (b"charge", *_words_of(*each, None)[1:])]
+        return await self.ask(Call([bucket for bucket, _ in asked], words)) is not None
 
     def new_slot(self) -> bytes:
         """A name that no other request has: 16 bytes."""
@@ -220,9 +224,7 @@ def _words_of(bucket: Bucket, cost: int, slot: bytes | None) -> Sequence[bytes]:
 
 def _of_slot(word: bytes, buckets: Sequence[Bucket], lives: int, slot: bytes) -> Call:
     """A call about slots that are held."""
-    call = Call([(bucket, 0) for bucket in buckets])
-    call.words = [word, b"0", b"%d" % lives, slot] * len(buckets)
-    return call
+    return Call(buckets, [word, b"0", b"%d" % lives, slot] * len(buckets))
 
 
 def _forget(answering: "asyncio.Future[Answer | None]") -> None:

@@ -47,7 +47,7 @@ class Flushing:
             return
         if not full:
             self._write_later()
-        elif not self._failed:  # else each request would try it
+        elif not self._failed and (self._task is None or self._task.done()):  # else each request would try it
             self._begin()
 
     async def flush(self) -> None:

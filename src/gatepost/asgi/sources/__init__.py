@@ -1,4 +1,5 @@
-"""Where in a request a secret may stand, and taking it out of there. Pure; of others it knows `base`."""
+"""Where in a request a secret may stand, and taking it out of there: a room, since `asgi` has no room for it. Pure; of
+others it knows `base`."""
 
 from gatepost.asgi.sources.sources import Bearer as Bearer
 from gatepost.asgi.sources.sources import Extractor as Extractor
