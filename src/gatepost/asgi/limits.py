@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost.asgi.context import OUTCOME
 from gatepost.asgi.refusal_log import RefusalLog
 from gatepost.asgi.responses import Problem, unavailable
-from gatepost.base import Limit, LimitedRecord, Limits, Outcome, Quota, Rate, Record, UnavailableError
+from gatepost.base import Limit, LimitedRecord, Outcome, Quota, Rate, Record, UnavailableError
 from gatepost.keys import APIKeys
-from gatepost.limits import DEMANDS_MAX, Demand, Policies, RequestLimits, Taken, buckets_of, fields_of
+from gatepost.limits import Demand, Policies, RequestLimits, Taken, fields_of, of_route
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -37,7 +37,6 @@ class Limiting:
         if self._policies.are_split:
             keys.note_limits()
         self._refusal_log = refusal_log
-        self._of_routes: dict[tuple[str, Rate | Quota], Demand] = {}
         self.binds_all = bool(self._policies)
         """Whether a key may have limits that has none of its own."""
 
@@ -97,26 +96,17 @@ class Limiting:
         self, key: Record, limits: RequestLimits | None, limit: Rate | Quota | None, cost: int
     ) -> Problem | None:
         if limit is not None:
-            demand = self._of_route(key.id, limit)
+            demand = of_route(key.id, limit)
             asked = [(bucket, cost) for bucket, _ in demand.asked]
-            of_route = await self._keys.limiter.take(asked, demand.call if cost == 1 else None)
-            if not of_route.let_in:
-                return exceeded(of_route, fields_of(demand, of_route.states))
+            taken = await self._keys.limiter.take(asked, demand.call if cost == 1 else None)
+            if not taken.let_in:
+                return exceeded(taken, fields_of(demand, taken.states))
             if limits is not None:
-                limits.keep(of_route)
+                limits.keep(taken)
         if limits is None or cost == 1:
             return None
         more = await limits.take_more(cost - 1)
         return None if more.let_in else exceeded(more)  # the answer tells of these limits in any case: `announced`
-
-    def _of_route(self, key_id: str, limit: Rate | Quota) -> Demand:
-        """What a route's own limit asks of the requests of one key, remembered."""
-        demand = self._of_routes.get((key_id, limit))
-        if demand is None:
-            if len(self._of_routes) >= DEMANDS_MAX:
-                self._of_routes.clear()
-            demand = self._of_routes[key_id, limit] = Demand(buckets_of("route", key_id, Limits([limit])))
-        return demand
 
 
 def limits_in(scope: Scope) -> RequestLimits | None:

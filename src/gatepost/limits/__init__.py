@@ -6,11 +6,11 @@ from gatepost.limits.bucket import LimitState as LimitState
 from gatepost.limits.bucket import Taken as Taken
 from gatepost.limits.demand import Demand as Demand
 from gatepost.limits.demand import buckets_of as buckets_of
+from gatepost.limits.demand import of_route as of_route
 from gatepost.limits.demand import rate_limit as rate_limit
 from gatepost.limits.leases import Leases as Leases
 from gatepost.limits.limiter import Limiter as Limiter
 from gatepost.limits.members import Members as Members
-from gatepost.limits.policies import DEMANDS_MAX as DEMANDS_MAX
 from gatepost.limits.policies import Policies as Policies
 from gatepost.limits.request import RequestLimits as RequestLimits
 from gatepost.limits.request import fields_of as fields_of

@@ -54,6 +54,12 @@ def buckets_of(kind: str, holder: str, limits: Limits) -> Sequence[Bucket]:
     return [Bucket(f"{kind}/{holder}/{limit.name}/{_resets(limit, limits)}{_terms(limit)}", limit) for limit in limits]
 
 
+@lru_cache(maxsize=10_000)
+def of_route(key_id: str, limit: Rate | Quota) -> Demand:
+    """What a route's own limit asks of the requests of one key."""
+    return Demand(buckets_of("route", key_id, Limits([limit])))
+
+
 def rate_limit(states: Iterable[LimitState]) -> bytes:
     """The field `RateLimit` of the same draft: units left, and whole seconds until there are more: as many as were
     asked for, or where there were, all."""
