@@ -11,6 +11,7 @@ from gatepost.leaks import Leaks
 
 Caller = Callable[..., httpx2.AsyncClient]
 ADDRESS = "192.0.2.7"
+BASE = "http://leaks"
 
 
 @pytest.fixture
@@ -27,6 +28,6 @@ def calling(keys: APIKeys) -> Caller:
     def make(*, address: str = ADDRESS, app: Leaks | None = None, **arguments: Any) -> httpx2.AsyncClient:
         app = app or Leaks(keys, **arguments)
         transport = httpx2.ASGITransport(app=app, client=(address, 1))
-        return httpx2.AsyncClient(transport=transport, base_url="http://leaks")
+        return httpx2.AsyncClient(transport=transport, base_url=BASE)
 
     return make

@@ -1,5 +1,6 @@
 """Where a secret was found, cleaned: the log must not become the next place where it lies."""
 
+from time import process_time
 from urllib.parse import quote
 
 import pytest
@@ -40,9 +41,37 @@ async def test_a_place_has_no_secret_no_user_no_query_and_is_one_line_of_ascii(
     finds = finds_of(
         keys, [{"token": secret, "type": "a", "url": url}, {"token": "of-another", "type": "a", "url": url}], "url"
     )
-    assert [find.place for find in finds] == [place, place]
+    assert [find.place for find in finds] == [place, None]  # of what is not ours nothing is written down
     assert [find.is_ours for find in finds] == [True, False]
     assert secret not in repr(finds)
+
+
+async def test_a_place_has_no_secret_of_another_find_either_where_secrets_may_be_imported(
+    ready_sqlite_url: str,
+) -> None:
+    tokens = ["of-another", "ab", "of-another-that-is-longer", "sk_live_1234567890_1", "sk_live_1234567890_2"]
+    paths = [*tokens, "of-anothe", "sk_live_1234567890_3"]
+    entries = [
+        {"token": token, "type": "a", "url": f"https://example.org/x{path}x"} for path in paths for token in tokens
+    ]
+    async with APIKeys(ready_sqlite_url, foreign_secrets=True) as keys:
+        places = {find.place for find in finds_of(keys, entries, "url")}
+    assert places == {"https://example.org/...", *(f"https://example.org/x{path}x" for path in paths[-2:])}
+
+
+async def test_many_finds_cost_as_many_times_as_one_and_not_their_square(ready_sqlite_url: str) -> None:
+    def seconds(many: int) -> float:
+        entries = [
+            {"token": f"another-{number:032}", "type": "a", "url": f"https://example.org/{number}/a.txt"}
+            for number in range(many)
+        ]
+        begun = process_time()
+        assert len(finds_of(keys, entries, "url")) == many
+        return process_time() - begun
+
+    async with APIKeys(ready_sqlite_url, foreign_secrets=True) as keys:
+        few, many = (min(seconds(number) for _ in range(3)) for number in (1000, 8000))
+    assert many < 20 * few
 
 
 @pytest.mark.parametrize(("source", "told"), [("Commit", "commit"), ("a b", None), ("x" * 41, None), (7, None)])

@@ -11,9 +11,10 @@ import httpx2
 import pytest
 
 from gatepost import APIKeys
-from gatepost.base import MissingExtraError, UnavailableError, digest
+from gatepost.base import BadInputError, MissingExtraError, UnavailableError, digest
 from gatepost.database.transaction import Transaction
-from gatepost.leaks import GitHub, public_keys
+from gatepost.leaks import GitHub, Leaks, desk, public_keys
+from gatepost.leaks.finds import find_of
 from gatepost.leaks.public_keys import AGAIN_SECONDS, FRESH_SECONDS, KEPT_SECONDS, PublicKeys
 from tests.leaks.conftest import Caller
 from tests.leaks.signing import Signer, published, signer
@@ -187,13 +188,13 @@ async def test_strangers_with_unknown_keys_make_nobody_ask_github_more_than_once
     assert await known.find(ONE) is not None
     for number in range(1000):
         assert await known.find(f"{number:064}") is None
-    assert known.fetches == 1
+    assert len(fetch.asked) == 1
     assert fetch.asked[0]["Authorization"] == "Bearer a token"
     fetch.content = published(signer(ONE), signer(TWO))
     assert await known.find(TWO) is None
     clock.now += AGAIN_SECONDS
     assert await known.find(TWO) is not None
-    assert known.fetches == 2
+    assert len(fetch.asked) == 2
 
 
 async def test_a_key_that_github_has_withdrawn_is_refused_within_the_hour() -> None:
@@ -227,6 +228,63 @@ async def test_keys_go_on_for_a_day_where_github_does_not_answer_and_then_nothin
     clock.now += KEPT_SECONDS + 1
     with pytest.raises(UnavailableError):
         await known.find(ONE)
+
+
+async def test_a_key_that_is_not_known_is_not_called_wrong_while_github_does_not_answer() -> None:
+    clock, fetch = Clock(), Fetch(signer(ONE))
+    known = PublicKeys(public_keys.URL, None, fetch, clock)
+    assert await known.find(ONE) is not None
+    clock.now += AGAIN_SECONDS
+    fetch.status = 500
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await known.find(TWO)
+    assert await known.find(ONE) is not None
+    assert len(fetch.asked) == 2
+    clock.now += AGAIN_SECONDS
+    fetch.status = 200
+    assert await known.find(TWO) is None
+
+
+@pytest.mark.parametrize("url", ["http://api.github.example/keys", "ftp://127.0.0.1/", "https://", "https://[::1", "a"])
+def test_public_keys_come_over_https_or_from_this_machine(url: str) -> None:
+    with pytest.raises(BadInputError, match="https"):
+        GitHub(url=url)
+    for good in ("https://api.github.example/keys", "http://127.0.0.1:8080/keys", "http://[::1]/", "http://localhost/"):
+        GitHub(url=good)
+
+
+async def test_of_secrets_that_may_only_be_imported_github_is_told_nothing(
+    ready_sqlite_url: str, calling: Caller
+) -> None:
+    by = signer(ONE)
+    async with APIKeys(ready_sqlite_url, poll_interval=0.1, foreign_secrets=True) as keys:
+        issued = await keys.create("a key")
+        body = body_of(told(issued.secret), told("of-another"), told("x" * 2000))
+        app = Leaks(keys, github=GitHub(client=Fetch(by)))
+        async with calling(app=app) as client:
+            answer = await client.post("/github", content=body, headers=by.headers(body))
+    assert [each["label"] for each in answer.json()] == ["true_positive", "false_positive"]
+    assert answer.json()[0]["token_hash"] == digest(issued.secret.encode()).hex()
+
+
+async def test_all_finds_of_a_report_share_one_wait(
+    keys: APIKeys, calling: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    clock = Clock()
+
+    async def noted(_found: object, *, timeout: float, **_how: object) -> None:
+        waits.append(timeout)
+        clock.now += 6.0
+
+    monkeypatch.setattr(keys, "report_leak", noted)
+    monkeypatch.setattr(desk, "boot_clock", clock)
+    monkeypatch.setattr(desk, "AT_ONCE", 1)
+    made = keys._opened().format
+    finds = [find_of(keys, made.make(f"4fT0aK9sQ2L{number}")) for number in range(3)]
+    await desk.Desk(keys, None).take(finds, by="a", response="notify", address=None, once=True)
+    assert waits == [desk.SPREAD_SECONDS, desk.SPREAD_SECONDS - 6.0, 0.0]
 
 
 async def test_without_keys_the_answer_is_to_try_again(keys: APIKeys, calling: Caller) -> None:

@@ -128,8 +128,8 @@ MUTANTS = [
     Mutant(
         "a place with a secret",
         "leaks/finds.py",
-        "if pattern.search(host + path) or",
-        "if False and",
+        "        if has_secret(host + path):",
+        "        if False:",
         f"{CLEAN}[https://example.org/SECRET/a-https://example.org/...]",
     ),
     Mutant(
@@ -138,6 +138,48 @@ MUTANTS = [
         "    if is_older:\n",
         "    if False:\n",
         "tests/leaks/test_verb.py::test_of_a_key_in_rotation_only_the_leaked_older_secret_ends[sqlite-deactivate]",
+    ),
+    Mutant(
+        "a place with an imported secret",
+        "leaks/finds.py",
+        " or has_token(text)",
+        "",
+        f"{CLEAN}[https://example.org/FOREIGN-https://example.org/...]",
+    ),
+    Mutant(
+        "public keys over http",
+        "leaks/public_keys.py",
+        '(parts.scheme == "http" and is_here)',
+        'parts.scheme == "http"',
+        f"{GITHUB}::test_public_keys_come_over_https_or_from_this_machine[http://api.github.example/keys]",
+    ),
+    Mutant(
+        "an outage taken for a wrong signature",
+        "leaks/public_keys.py",
+        "if key is None and self._fetched != self._tried:",
+        "if False:",
+        f"{GITHUB}::test_a_key_that_is_not_known_is_not_called_wrong_while_github_does_not_answer",
+    ),
+    Mutant(
+        "what may be imported told as made here",
+        "leaks/github.py",
+        "for find in finds if find.is_genuine or not find.is_ours]",
+        "for find in finds]",
+        f"{GITHUB}::test_of_secrets_that_may_only_be_imported_github_is_told_nothing",
+    ),
+    Mutant(
+        "the new secret of a stronger key",
+        "keys/leaking.py",
+        "        authority.check_hand_out(key)\n",
+        "",
+        "tests/leaks/test_verb.py::test_nobody_is_told_the_new_secret_of_a_leaked_key_that_may_do_more_than_they[sqlite]",
+    ),
+    Mutant(
+        "a longer life by a report of the current secret",
+        "keys/leaking.py",
+        "        authority.check_current_secret(key)\n",
+        "",
+        "tests/leaks/test_verb.py::test_who_acts_with_an_older_secret_gets_no_new_one_by_a_report_of_the_current[sqlite]",
     ),
 ]
 

@@ -14,6 +14,7 @@ from gatepost import APIKeyMiddleware, APIKeys, BadInputError, Issued, Outcome, 
 from gatepost.leaks import GitLab, Leaks, Revoke
 from tests.leaks.conftest import ADDRESS, Caller
 
+BASE = "http://app"
 INVENTED = "gp_" + "a" * 12 + "_" + "b" * 49
 
 
@@ -149,7 +150,7 @@ async def test_it_is_mounted_in_an_app_where_no_key_is_asked_for(keys: APIKeys) 
         trusted_proxies=["10.0.0.0/8"],
     )
     transport = httpx2.ASGITransport(app=app, client=("10.0.0.1", 1))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://app") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
         headers = {"x-forwarded-for": "203.0.113.5"}
         answer = await client.post("/leaks/revoke", json={"secrets": [issued.secret]}, headers=headers)
         assert answer.status_code == 202

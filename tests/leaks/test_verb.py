@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gatepost import Actor, APIKeys, BadInputError, Outcome
+from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, Outcome
 from gatepost.base import digest
 
 
@@ -98,6 +98,31 @@ async def test_what_no_key_has_changes_nothing_whoever_asks(keys: APIKeys) -> No
         await keys.report_leak(b"short")
     assert (await keys.status()).database.seq == before
     assert (await keys.verify(issued.secret)).valid
+
+
+async def test_nobody_is_told_the_new_secret_of_a_leaked_key_that_may_do_more_than_they(keys: APIKeys) -> None:
+    stronger, same = await keys.create("stronger", ["FILE_UPLOAD"]), await keys.create("as strong")
+    manager = Actor("a manager", permissions=frozenset({"ACCESS_MANAGE"}))
+    before = (await keys.status()).database.seq
+    with pytest.raises(AccessDeniedError, match="FILE_UPLOAD"):
+        await keys.report_leak(digest(stronger.secret.encode()), response="rotate", actor=manager)
+    assert (await keys.status()).database.seq == before
+    assert (await keys.verify(stronger.secret)).valid
+    leak = await keys.report_leak(same.secret, response="rotate", actor=manager)
+    assert leak is not None
+    assert leak.done == "rotated"
+    ended = await keys.report_leak(stronger.secret, actor=manager)  # to end it is allowed
+    assert ended is not None
+    assert (ended.done, ended.issued) == ("deactivated", None)
+
+
+async def test_who_acts_with_an_older_secret_gets_no_new_one_by_a_report_of_the_current(keys: APIKeys) -> None:
+    old = await keys.create("a manager", ["ACCESS_MANAGE"])
+    new = await keys.rotate(old.key.id, grace=3600)
+    actor = Actor.of(old.key, digest=digest(old.secret.encode()))
+    with pytest.raises(AccessDeniedError, match="older secret"):
+        await keys.report_leak(new.secret, response="rotate", actor=actor)
+    assert (await keys.verify(new.secret)).valid
 
 
 async def test_the_new_secret_of_a_leaked_test_key_is_for_tests_too(ready_sqlite_url: str) -> None:

@@ -12,7 +12,10 @@ from standardwebhooks import WebhookVerificationError
 
 from gatepost import Actor, APIKeys, UnavailableError
 from gatepost.database import Deliveries, Delivery
+from gatepost.database.schema import deliveries
 from gatepost.webhooks import LogTarget, deliverer
+from gatepost.webhooks.sending import HTTPDestination
+from gatepost.webhooks.targets import Sent
 from tests.servers.receiver import HANG, Received, receiving
 from tests.webhooks.conftest import POLL, SECRET, arrived, delivering, ids, target, verified
 
@@ -223,17 +226,46 @@ async def test_only_one_of_two_workers_delivers_and_another_takes_over_at_once_w
 async def test_a_process_that_has_lost_its_lease_sends_and_queues_nothing(
     keys: APIKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other, looks = "0" * 32, 0
+    look = Deliveries.lease_left
+
+    async def counted(self: Deliveries, holder: str) -> float:
+        nonlocal looks
+        looks += 1
+        return await look(self, holder)
+
     async with receiving() as receiver, delivering(keys, target(receiver)) as webhooks:
         tables = keys.deliveries
         own = webhooks._deliverer
         assert own is not None
-        monkeypatch.setattr(own, "_clock", lambda: own._held_until)  # its own clock says that the time is over
-        assert not own.delivers
+        monkeypatch.setattr(
+            own, "_clock", lambda: max(own._held_until, 0.0)
+        )  # its own clock says that the time is over
+        assert not await tables.take_lease(other, 30)
         with pytest.raises(Exception, match="Another process delivers"):
-            await tables.queue("0" * 32, 30, {})
+            await tables.queue(other, 30, {})
         with pytest.raises(Exception, match="Another process delivers"):
-            await tables.sweep("0" * 32, 30, own._wanted)
-        assert not await tables.take_lease("0" * 32, 30)
+            await tables.sweep(other, 30, own._wanted)
+        while not await tables.take_lease(other, 3600):
+            await tables.give_up_lease(own.holder)
+        await keys.create("a key")
+        assert await tables.queue(other, 3600, own._renders()) == 1
+        monkeypatch.setattr(Deliveries, "lease_left", counted)
+        while looks < 20 and not receiver.received:
+            own._news["one"].set()
+            await asyncio.sleep(POLL)
+        assert receiver.received == []
+        (state,) = await webhooks.status()
+        assert (state.waiting, own.delivers) == (1, False)
+
+
+async def test_who_ends_is_not_told_of_as_silent_for_longer_than_that(ready_url: str) -> None:
+    async with receiving() as receiver, APIKeys(ready_url) as keys:
+        async with delivering(keys, target(receiver)) as webhooks:
+            assert (await webhooks.status())[0].silent_seconds == 0
+        (state,) = await webhooks.status()
+        assert 0 <= state.silent_seconds < 600
+        assert not await keys.deliveries.lease_left("0" * 32)
 
 
 async def test_a_logger_is_told_too(keys: APIKeys, caplog: pytest.LogCaptureFixture) -> None:
@@ -270,24 +302,114 @@ async def test_an_outage_of_the_database_ends_nothing(
 
 
 async def test_a_target_that_asks_to_be_left_alone_is(keys: APIKeys, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
-    read = Deliveries.read_due
+    monkeypatch.setattr("gatepost.webhooks.deliverer.random.uniform", lambda low, _high: low)
 
-    async def counted(self: Deliveries, to: str, most: int) -> Sequence[Delivery]:
-        nonlocal looks
-        looks += 1
-        return await read(self, to, most)
+    async def tried() -> Any:
+        async with keys._database._reading("a test") as connection:
+            which = deliveries.c.target == "one", deliveries.c.attempts == 1
+            return (await connection.execute(deliveries.select().where(*which))).one_or_none()
 
     async with (
         receiving(lambda _request: (429, {"retry-after": "3600"}, b"")) as receiver,
-        delivering(keys, target(receiver, retry_delays=[0.0])),
+        receiving() as well,
+        delivering(keys, target(receiver, retry_delays=[0.0]), target(well, "well")),
     ):
         await keys.create("a key")
-        await receiver.wait_for(1)
-        monkeypatch.setattr(Deliveries, "read_due", counted)
-        while looks < 10:  # noqa: ASYNC110 - a count
+        while (row := await tried()) is None:  # noqa: ASYNC110 - in the database
             await asyncio.sleep(POLL)
-        assert len(receiver.received) == 1
+        assert row.due_at >= row.queued_at + 3600  # no jitter makes it less
+        for number in range(20):
+            await keys.create(f"key {number}")
+        await well.wait_for(21)
+        assert len(receiver.received) == 1  # and of no other key either
+
+
+async def test_a_message_that_is_refused_each_time_holds_up_no_other_key(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "HOLD_SECONDS", (3600.0, 3600.0))
+
+    def refuses_one(request: Received) -> int:
+        return 400 if orjson.loads(request.body)["data"]["project"] == "refused" else 204
+
+    async with receiving(refuses_one) as receiver, delivering(keys, target(receiver, retry_delays=[])) as webhooks:
+        await keys.create("a key", project="refused")
+        await receiver.wait_for(1)
+        await arrived(webhooks)
+        await keys.create("another")
+        await arrived(webhooks)
+        assert len(receiver.received) == 2
+
+
+async def test_a_message_that_cannot_be_sent_has_none_sent_again_that_arrived(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    send = HTTPDestination.send
+
+    async def fail_for_one(self: HTTPDestination, delivery: Delivery) -> Sent:
+        if "refused" in delivery.body:
+            raise UnicodeError
+        return await send(self, delivery)
+
+    monkeypatch.setattr(HTTPDestination, "send", fail_for_one)
+    async with receiving() as receiver, delivering(keys, target(receiver, retry_delays=[])) as webhooks:
+        for project in ("refused", "a", "b"):
+            await keys.create("a key", project=project)
+        await arrived(webhooks)
+        assert len(receiver.received) == 2
+        (dead,) = (await webhooks.dead()).items
+        assert (dead.attempts, dead.error) == (1, "UnicodeError")
+    assert "could not be sent" in caplog.text
+
+
+async def test_a_look_for_expiries_that_fails_holds_up_no_message(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+
+    async def fail(*_arguments: object) -> int:
+        nonlocal tried
+        tried += 1
+        raise UnavailableError("slow")
+
+    async with receiving() as receiver, delivering(keys, target(receiver)) as webhooks:
+        own = webhooks._deliverer
+        assert own is not None
+        monkeypatch.setattr(Deliveries, "sweep", fail)
+        monkeypatch.setattr(own, "_swept", float("-inf"))
+        for count in range(1, 4):
+            await keys.create("a key")
+            await arrived(webhooks)
+            assert len(receiver.received) == count
+    assert tried == 1, "again in a minute"
+
+
+async def test_an_end_that_is_cancelled_says_so_and_can_be_gone_on_with(keys: APIKeys) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def lingers() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            begun.set()
+            await over.wait()
+
+    async with receiving() as receiver, delivering(keys, target(receiver)) as webhooks:
+        own, holder = webhooks._task, webhooks._deliverer
+        assert own is not None
+        assert holder is not None
+        own.cancel()
+        await asyncio.wait([own])
+        webhooks._task = asyncio.get_running_loop().create_task(lingers())
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(webhooks.close())
+        await begun.wait()
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        over.set()
+        await webhooks.close()
+        assert await keys.deliveries.take_lease("0" * 32, 1)  # it was given up
 
 
 async def test_a_fault_of_ours_is_told_and_ends_nothing(

@@ -8,12 +8,12 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from gatepost import APIKeys, Outcome, UnavailableError
 from gatepost.admin import Admin
 from gatepost.database import Deliveries, Wanted
-from gatepost.database.schema import deliverer, outbox
+from gatepost.database.schema import database_now, deliverer, outbox
 from gatepost.webhooks import Webhooks
 from tests.servers.receiver import Receiver, receiving
 from tests.webhooks.conftest import arrived, delivering, target, verified
@@ -21,6 +21,7 @@ from tests.webhooks.conftest import arrived, delivering, target, verified
 DAY = 86_400.0
 EVERYTHING = Wanted(expiring_days=(30, 14, 7, 1), expired=True, limits=True)
 HOLDER = "a" * 32
+PAGE = "http://page"
 
 
 class Sweeping:
@@ -161,7 +162,7 @@ async def test_expiries_arrive_as_messages(keys: APIKeys) -> None:
 async def signed_in(keys: APIKeys, secret: str, admin: Admin) -> int:
     """Sign in to the page as a browser would; the status."""
     transport = httpx2.ASGITransport(app=admin)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://page") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url=PAGE) as client:
         page = await client.get("/")
         token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
         field = re.search(r'<input[^>]*type="password"[^>]*name="([^"]+)"', page.text)
@@ -185,6 +186,20 @@ async def test_a_sign_in_is_told_and_a_failed_one_is_not(keys: APIKeys) -> None:
         told = [verified(each) for each in receiver.received]
     assert [(each["type"], each["data"]["key_id"]) for each in told] == [("sign_in", issued.key.id)]
     assert issued.secret.encode() not in receiver.received[0].body
+
+
+async def test_what_is_noted_has_the_moment_of_the_databases_clock(sweeping: Any) -> None:
+    keys, sweeps = sweeping
+
+    async def now() -> float:
+        async with keys._database._reading("a test") as connection:
+            return float((await connection.execute(select(database_now()))).scalar_one())
+
+    before = await now()
+    await sweeps.tables.note("sign_in", "4fT0aK9sQ2Lm", "acme")
+    (row,) = await sweeps._rows()
+    assert before - 0.01 <= row.at.timestamp() <= await now()  # SQLite's has milliseconds
+    assert (row.type, row.key_id, row.project, row.moved) == ("sign_in", "4fT0aK9sQ2Lm", "acme", False)
 
 
 async def test_nobody_is_kept_out_where_a_sign_in_cannot_be_told(

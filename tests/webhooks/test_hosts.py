@@ -20,6 +20,7 @@ from tests.servers.certificates import Authority
 from tests.servers.receiver import receiving
 from tests.webhooks.conftest import SECRET, target
 
+GOOD = "https://example.org/"
 MESSAGE = Delivery("one", "m1", "", "sign_in", "{}", 0, 0.0, None)
 
 FORBIDDEN = [
@@ -48,6 +49,10 @@ FORBIDDEN = [
     "64:ff9b::a9fe:a9fe",
     "2002:7f00:1::",
     "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "64:ff9b:1::7f00:1",
+    "::127.0.0.1",
+    "::ffff:0:7f00:1",
+    "fec0::1",
 ]
 PUBLIC = ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1", "2002:101:101::"]
 
@@ -57,13 +62,13 @@ def test_an_address_that_is_not_public_is_refused_when_a_target_is_made(address:
     assert not is_public(address)
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(BadInputError, match=r"public Internet|url must be"):
-        Target(name="a", url=f"https://{host}/", secret=SECRET)
+        Target("a", f"https://{host}/", secret=SECRET)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_taken(address: str) -> None:
     assert is_public(address)
-    Target(name="a", url=f"https://{f'[{address}]' if ':' in address else address}/", secret=SECRET)
+    Target("a", f"https://{f'[{address}]' if ':' in address else address}/", secret=SECRET)
 
 
 def leading_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
@@ -86,9 +91,7 @@ async def test_a_name_that_leads_into_our_network_is_refused_and_nothing_is_conn
 ) -> None:
     async with receiving() as receiver:
         leading_to(monkeypatch, found)
-        destination = HTTPDestination(
-            Target(name="one", url=f"https://hooks.example.org:{receiver.port}/", secret=SECRET)
-        )
+        destination = HTTPDestination(Target("one", f"https://hooks.example.org:{receiver.port}/", secret=SECRET))
         sent = await destination.send(MESSAGE)
         await destination.close()
         assert sent.error is not None
@@ -104,7 +107,8 @@ async def test_the_connection_goes_to_the_address_that_was_checked_and_the_name_
 ) -> None:
     async with receiving() as receiver:
         asked = leading_to(monkeypatch, ["127.0.0.1"], ["203.0.113.1"])
-        destination = HTTPDestination(target(receiver, url=f"http://hooks.example.org:{receiver.port}/a?b=c"))
+        url = f"http://hooks.example.org:{receiver.port}/a?b=c"
+        destination = HTTPDestination(target(receiver, url=url))
         assert await destination.send(MESSAGE) == (None, False, 0.0)
         await destination.close()
         (received,) = receiver.received
@@ -122,7 +126,8 @@ async def test_the_certificate_is_that_of_the_name_though_the_connection_goes_to
     async with receiving(tls=tls) as receiver:
         leading_to(monkeypatch, ["127.0.0.1"])
         for host, error in (("hooks.example.org", None), ("other.example.org", "ConnectError")):
-            one = target(receiver, url=f"https://{host}:{receiver.port}/")
+            url = f"https://{host}:{receiver.port}/"
+            one = target(receiver, url=url)
             destination = HTTPDestination(one)
             await destination.close()
             trusting = ssl.create_default_context(cafile=str(authority.file))
@@ -152,6 +157,12 @@ async def test_what_does_not_listen_is_a_failure_that_names_no_address() -> None
     await destination.close()
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_a_name_that_cannot_be_asked_for_leads_nowhere(host: str) -> None:
+    with pytest.raises(ForbiddenHostError, match="nowhere"):
+        await resolved(host, 443, private=True)
+
+
 def test_a_target_that_asks_to_be_left_alone_is_for_an_hour_at_most() -> None:
     assert _sent(429, "7").after == 7.0
     assert _sent(503, "999999").after == 3600.0
@@ -171,6 +182,13 @@ def test_a_target_that_asks_to_be_left_alone_is_for_an_hour_at_most() -> None:
         {"url": "https://a.localhost./"},
         {"url": "https://[::1/"},
         {"url": "https://example.org:99999/"},
+        {"url": "https://a..b/"},
+        {"url": "https://.example.org/"},
+        {"url": "https://example.org../"},
+        {"url": f"https://{'a' * 64}.example.org/"},
+        {"url": f"https://{'a.' * 130}org/"},
+        {"url": "https://exämple.org/"},
+        {"url": "https://exa mple.org/"},
         {"url": 7},
         {"name": ""},
         {"name": "A b"},
@@ -189,7 +207,7 @@ def test_a_target_that_asks_to_be_left_alone_is_for_an_hour_at_most() -> None:
     ],
 )
 def test_a_target_that_cannot_work_is_refused_with_what_is_wrong_and_without_its_secret(wrong: dict[str, Any]) -> None:
-    settings: dict[str, Any] = {"name": "a", "url": "https://example.org/", "secret": SECRET}
+    settings: dict[str, Any] = {"name": "a", "url": GOOD, "secret": SECRET}
     with pytest.raises(BadInputError) as raised:
         Target(**(settings | wrong))
     assert raised.value.field == next(iter(wrong))
@@ -199,7 +217,7 @@ def test_a_target_that_cannot_work_is_refused_with_what_is_wrong_and_without_its
 
 
 def test_webhooks_that_cannot_work_are_refused(keys: APIKeys) -> None:
-    one = Target(name="a", url="https://example.org/", secret=SECRET)
+    one = Target("a", GOOD, secret=SECRET)
     for targets, more in (
         ([], {}),
         (["https://example.org/"], {}),
@@ -214,5 +232,5 @@ def test_webhooks_that_cannot_work_are_refused(keys: APIKeys) -> None:
 def test_without_its_extra_it_says_what_to_install(keys: APIKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(MissingExtraError, match="webhooks"):
-        Webhooks(keys, [Target(name="a", url="https://example.org/", secret=SECRET)])
+        Webhooks(keys, [Target("a", GOOD, secret=SECRET)])
     Webhooks(keys, [LogTarget()])

@@ -73,9 +73,37 @@ MUTANTS = [
     Mutant(
         "Retry-After not heeded",
         "webhooks/deliverer.py",
-        "max(to.delays[delivery.attempts], how.after)",
-        "to.delays[delivery.attempts]",
+        "max(_jittered(to.delays[delivery.attempts]), how.after)",
+        "_jittered(max(to.delays[delivery.attempts], how.after))",
         f"{DELIVERY}::test_a_target_that_asks_to_be_left_alone_is",
+    ),
+    Mutant(
+        "Retry-After heeded for one key alone",
+        "webhooks/deliverer.py",
+        "rest = max((how.after for _, how in failed), default=0.0)",
+        "rest = 0.0",
+        f"{DELIVERY}::test_a_target_that_asks_to_be_left_alone_is",
+    ),
+    Mutant(
+        "all let wait for one that is refused",
+        "webhooks/deliverer.py",
+        "if len(failed) > 1 and not arrived:",
+        "if failed and not arrived:",
+        f"{DELIVERY}::test_a_message_that_is_refused_each_time_holds_up_no_other_key",
+    ),
+    Mutant(
+        "all sent again for one that cannot be",
+        "webhooks/deliverer.py",
+        "        except Exception as failure:",
+        "        except BrokenPipeError as failure:",
+        f"{DELIVERY}::test_a_message_that_cannot_be_sent_has_none_sent_again_that_arrived",
+    ),
+    Mutant(
+        "expiries that cannot be looked for are looked for again at once",
+        "webhooks/deliverer.py",
+        "        self._swept = begun\n",
+        "",
+        f"{DELIVERY}::test_a_look_for_expiries_that_fails_holds_up_no_message",
     ),
     Mutant(
         "410 not heeded",
@@ -118,6 +146,13 @@ MUTANTS = [
         "        if inner is not None:\n",
         "        if False:\n",
         f"{HOSTS}::test_an_address_that_is_not_public_is_refused_when_a_target_is_made[64:ff9b::7f00:1]",
+    ),
+    Mutant(
+        "other ways to wrap an address",
+        "webhooks/hosts.py",
+        "        if any(address in network for network in _OF_NO_INTERNET):\n",
+        "        if False:\n",
+        f"{HOSTS}::test_an_address_that_is_not_public_is_refused_when_a_target_is_made[64:ff9b:1::7f00:1]",
     ),
     Mutant(
         "proxies of the environment",

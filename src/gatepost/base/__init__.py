@@ -130,6 +130,8 @@ from gatepost.base.secret import digest as digest
 from gatepost.base.secret import is_id as is_id
 from gatepost.base.secret import new_id as new_id
 from gatepost.base.secret import secret_pattern as secret_pattern
+from gatepost.base.targets import TARGET_MAX as TARGET_MAX
+from gatepost.base.targets import TargetStatus as TargetStatus
 from gatepost.base.text import MARKS as MARKS
 from gatepost.base.text import NOTHING as NOTHING
 from gatepost.base.text import checked_line as checked_line

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Abort, Argument, Option, Typer
 
-from gatepost.base import BadInputError
+from gatepost.base import BadInputError, TargetStatus
 from gatepost.cli.help import examples
 from gatepost.cli.input import After, DatabaseOptions, EveryPage, Limit, Options, confirmed
 from gatepost.cli.output import collect, is_terminal, note_more, print_json, print_line, print_note, print_rows
@@ -18,7 +18,7 @@ from gatepost.cli.verb import verb
 from gatepost.keys import APIKeys, load
 
 if TYPE_CHECKING:
-    from gatepost.database import Delivery, TargetState
+    from gatepost.database import Delivery
 
 app = Typer(help="Look at what is told to the outside, and send again what did not arrive.")
 
@@ -84,8 +84,9 @@ async def resend(
     """Send messages that were given up again, from their first attempt on."""
     options.check_file()
     async with options.keys() as keys:
-        await _check_known(keys, target)
         count = await keys.deliveries.revive(target, ids or None)
+        if not count:
+            await _check_known(keys, target)
     many = "1 message" if count == 1 else f"{count} messages"
     _tell(options, f"To be sent again: {many}", {"target": target, "count": count})
 
@@ -96,8 +97,8 @@ async def resume(options: DatabaseOptions, target: TargetName) -> None:
     """Send to a target again that had answered 410."""
     options.check_file()
     async with options.keys() as keys:
-        await _check_known(keys, target)
-        await keys.deliveries.stop(target, None)
+        if not await keys.deliveries.stop(target, None):
+            await _check_known(keys, target)
     _tell(options, f"Target {target} is sent messages again", {"target": target})
 
 
@@ -116,8 +117,8 @@ async def forget(
     if not yes and not confirmed(f"Forget target {target}, and all that is on its way there?"):
         raise Abort
     async with options.keys() as keys:
-        await _check_known(keys, target)
-        await keys.deliveries.forget(target)
+        if not await keys.deliveries.forget(target):
+            await _check_known(keys, target)
     _tell(options, f"Target {target} is forgotten", {"target": target})
 
 
@@ -157,7 +158,7 @@ def _tell(options: Options, line: str, values: dict[str, Any]) -> None:
         print_line(line)
 
 
-def _state_row(state: "TargetState") -> tuple[str, ...]:
+def _state_row(state: TargetStatus) -> tuple[str, ...]:
     delivers = "nobody delivers" if state.silent_seconds else "ok"
     oldest = f"{state.oldest_seconds:.0f}{' s' if is_terminal() else ''}"
     word = "stopped" if state.stopped else delivers

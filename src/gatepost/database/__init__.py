@@ -14,7 +14,6 @@ from gatepost.database.deliveries import Happening as Happening
 from gatepost.database.deliveries import LeaseLostError as LeaseLostError
 from gatepost.database.deliveries import Message as Message
 from gatepost.database.deliveries import Render as Render
-from gatepost.database.deliveries import TargetState as TargetState
 from gatepost.database.deliveries import Wanted as Wanted
 from gatepost.database.doorbell import Doorbell as Doorbell
 from gatepost.database.lists import Ends as Ends

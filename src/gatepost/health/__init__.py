@@ -1,5 +1,6 @@
 """What one process believes, as people and programs read it. Of the others it knows `base`."""
 
+from gatepost.base import TargetStatus as TargetStatus
 from gatepost.health.finding import Finding as Finding
 from gatepost.health.health import UNSEEN_FACTOR as UNSEEN_FACTOR
 from gatepost.health.health import Answer as Answer
@@ -11,4 +12,3 @@ from gatepost.health.health import ServingStatus as ServingStatus
 from gatepost.health.health import Status as Status
 from gatepost.health.health import WorkerAnswers as WorkerAnswers
 from gatepost.health.health import WorkerStatus as WorkerStatus
-from gatepost.health.targets import TargetStatus as TargetStatus

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from gatepost.base import Outcome, Worker
+from gatepost.base import Outcome, TargetStatus, Worker
 from gatepost.health.finding import Finding, Severity, span
-from gatepost.health.targets import TargetStatus, target_findings
+from gatepost.health.targets import target_findings
 
 UNSEEN_FACTOR = 2.0
 """How often its `max_staleness` a worker may be silent: it shows a sign of life after half of one, and its row may be

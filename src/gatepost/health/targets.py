@@ -1,8 +1,8 @@
 """How what is told to the outside does."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from gatepost.base import TargetStatus
 from gatepost.health.finding import Finding, span
 
 LATE_SECONDS = 600.0
@@ -10,21 +10,6 @@ LATE_SECONDS = 600.0
 
 SILENT_SECONDS = 120.0
 """Seconds for which nobody may deliver: another takes over within one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetStatus:
-    """A target of `Webhooks`, as its row tells. `stopped`: why nothing is sent there, `None` = it is. `waiting`:
-    messages on their way, the oldest for `oldest_seconds`. `dead`: given up. `behind`: changes that are not even
-    queued. `silent_seconds`: for how long nobody has delivered."""
-
-    name: str
-    stopped: str | None
-    waiting: int
-    oldest_seconds: float
-    dead: int
-    behind: int
-    silent_seconds: float
 
 
 def target_findings(target: TargetStatus) -> Iterator[Finding]:

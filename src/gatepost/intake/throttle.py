@@ -1,4 +1,6 @@
-"""Guesses at the sign-in, by where they come from: after the first few each waits longer. Pure but for its clock."""
+"""Guesses at what lets somebody in, by where they come from: after the first few each waits longer. Pure but for its
+clock.
+"""
 
 from collections import OrderedDict
 
@@ -19,7 +21,7 @@ ADDRESSES_MAX = 10_000
 
 
 class Throttle:
-    """Who has to wait before the next sign-in, in this process."""
+    """Who has to wait before the next attempt at one door, such as the page's sign-in, in this process."""
 
     def __init__(self, clock: Clock = boot_clock) -> None:
         self._clock = clock

@@ -61,9 +61,10 @@ async def report_leak(
 
     `source`: who found it, `place`: where, for people: 1 to 100 and 500 characters, no secret in them. `response`:
     `deactivate` switches the key off; `rotate` gives it a new secret, which is in the answer alone (and in the vault,
-    where there is one), and ends this one at once; `notify` only tells. The older secret of a key is ended by itself:
-    nobody has found the current one. `once`: a find that was told before is let be, so that a report which comes again
-    does not undo what somebody has done since. Waits as `deactivate` does, with `timeout` as there.
+    where there is one), and ends this one at once: for an actor that may be told it, as `rotate` has it; `notify` only
+    tells. The older secret of a key is ended by itself: nobody has found the current one. `once`: a find that was told
+    before is let be, so that a report which comes again does not undo what somebody has done since. Waits as
+    `deactivate` does, with `timeout` as there.
 
     Raises `BadInputError`, `AccessDeniedError`, `UnavailableError`, `StillSpreadingError`. One transaction.
     """
@@ -86,7 +87,7 @@ async def report_leak(
             return _Found(key, "nothing")
         if response == "notify" or (known[1] is not None and known[1] <= change.now):
             return _Found(key, "noted")
-        return await _end(parts, change, key, response, is_older=known[1] is not None)
+        return await _end(parts, change, authority, key, response, is_older=known[1] is not None)
 
     change, left = await changed_by(parts, actor, make)
     if left is None:
@@ -104,12 +105,16 @@ async def report_leak(
     )
 
 
-async def _end(parts: Parts, change: "Change", key: APIKey, response: LeakResponse, *, is_older: bool) -> _Found:
-    """End the leaked secret of a key, which lives."""
+async def _end(
+    parts: Parts, change: "Change", authority: Authority, key: APIKey, response: LeakResponse, *, is_older: bool
+) -> _Found:
+    """End the leaked secret of a key, which lives. Who is told a new one must be one who may have it."""
     if is_older:
         await change.end_grace([key.id])
         return _Found(key, "grace_ended")
     if response == "rotate":
+        authority.check_hand_out(key)
+        authority.check_current_secret(key)
         secret = Untold(parts.opened().format.make(key.id, environment=key.environment))
         columns = secret_columns(parts.settings.vault, secret)
         await change.rotate_secret(key, **columns, grace=timedelta(0))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from gatepost.base import Actor, Issued, Leak, LeakResponse, StillSpreadingError
+from gatepost.base import Actor, Issued, Leak, LeakResponse, StillSpreadingError, boot_clock
 from gatepost.keys import APIKeys
 from gatepost.leaks.finds import Find
 
@@ -14,7 +14,8 @@ Deliver = Callable[[Issued], Awaitable[None]]
 """Brings the new secret of a key that was rotated to whom it belongs."""
 
 SPREAD_SECONDS = 10.0
-"""How long an answer waits for every worker to act on what was done: GitHub waits 10 to 30 seconds for it."""
+"""How long an answer waits for every worker to act on what was done, however many finds there are: GitHub waits 10 to
+30 seconds for it."""
 
 AT_ONCE = 100
 """Finds whose changes share a transaction."""
@@ -36,14 +37,20 @@ class Desk:
         unique = {(find.digest, find.place, find.source): find for find in finds if find.is_ours}
         ours = list(unique.values())
         actor = Actor(by, operator=True, address=address)
+        until = boot_clock() + SPREAD_SECONDS
         for start in range(0, len(ours), AT_ONCE):
-            reports = (self._report(find, by, response, actor, once) for find in ours[start : start + AT_ONCE])
+            reports = (
+                self._report(find, by=by, response=response, actor=actor, once=once, until=until)
+                for find in ours[start : start + AT_ONCE]
+            )
             done = await asyncio.gather(*reports, return_exceptions=True)
             for failure in done:
                 if isinstance(failure, BaseException):
                     raise failure
 
-    async def _report(self, find: Find, by: str, response: LeakResponse, actor: Actor, once: bool) -> None:
+    async def _report(
+        self, find: Find, *, by: str, response: LeakResponse, actor: Actor, once: bool, until: float
+    ) -> None:
         source = by if find.source is None else f"{by}: {find.source}"
         try:
             leak = await self.keys.report_leak(
@@ -53,7 +60,7 @@ class Desk:
                 response=response,
                 once=once,
                 actor=actor,
-                timeout=SPREAD_SECONDS,
+                timeout=max(0.0, until - boot_clock()),
             )
         except StillSpreadingError as late:
             logger.warning("A leaked secret is ended, but not every worker has confirmed it yet: %s", late)

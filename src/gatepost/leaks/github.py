@@ -42,9 +42,10 @@ BY = "GitHub secret scanning"
 @dataclass(frozen=True, slots=True)
 class GitHub:
     """`POST /github`, signed by GitHub. `response`: as for `report_leak`. `feedback`: answer which finds are secrets
-    that were made here, by digest. `url`: where GitHub tells its public keys. `token`: for that URL, which allows more
-    calls with one; any of GitHub's, without any scope. `client`: what fetches them, such as an `httpx.AsyncClient` that
-    you close; `None` = one of our own (the extra `leaks`). Raises `BadInputError`, `MissingExtraError`."""
+    that were made here, by digest; of what may only have been imported it tells nothing. `url`: where GitHub tells its
+    public keys, https. `token`: for that URL, which allows more calls with one; any of GitHub's, without any scope.
+    `client`: what fetches them, such as an `httpx.AsyncClient` that you close; `None` = one of our own (the extra
+    `leaks`). Raises `BadInputError`, `MissingExtraError`."""
 
     response: LeakResponse = "deactivate"
     feedback: bool = True
@@ -72,7 +73,7 @@ class GitHub:
             finds = finds_of(desk.keys, entries_of(body, FINDS_MAX), "url")
             del body
             await desk.take(finds, by=BY, response=self.response, address=address_of(request), once=True)
-            told = [_feedback(find) for find in finds] if self.feedback else []
+            told = [_feedback(find) for find in finds if find.is_genuine or not find.is_ours] if self.feedback else []
             return Response(orjson.dumps(told), media_type="application/json")
 
         return [Route("/github", take, methods=["POST"])]
@@ -93,5 +94,5 @@ def _signature(request: Request) -> bytes:
 
 
 def _feedback(find: Find) -> Mapping[str, str]:
-    label = "true_positive" if find.is_ours else "false_positive"
+    label = "true_positive" if find.is_genuine else "false_positive"
     return {"token_hash": find.digest.hex(), "token_type": find.kind, "label": label}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from gatepost.base import BadInputError, Clock, MissingExtraError, UnavailableError, boot_clock
+from gatepost.base import BadInputError, Clock, MissingExtraError, UnavailableError, address_of, boot_clock
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -66,8 +66,8 @@ class PublicKeys:
     """The keys at `url`, by their ids. Raises `BadInputError`, `MissingExtraError`."""
 
     def __init__(self, url: str, token: str | None, client: Client | None, clock: Clock = boot_clock) -> None:
-        if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname:
-            raise BadInputError(f"url must be where GitHub's public keys are, not {url!r:.100}", "url")
+        if not _is_safe(url):
+            raise BadInputError(f"url must be https, where GitHub's public keys are, not {url!r:.100}", "url")
         _check_extra(with_client=client is None)
         self._url = url
         self._headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
@@ -78,19 +78,20 @@ class PublicKeys:
         self._fetched: float | None = None
         self._etag: str | None = None
         self._turn = asyncio.Lock()
-        self.fetches = 0
-        """How often GitHub was asked."""
 
     async def find(self, identifier: str) -> "EllipticCurvePublicKey | None":
-        """The key with this id; `None` = GitHub has no such one. Raises `UnavailableError` where that is not known. No
-        I/O for one that is known, for an hour."""
+        """The key with this id; `None` = GitHub has no such one. Raises `UnavailableError` where that is not known, as
+        after a fetch that failed. No I/O for one that is known, for an hour."""
         if not self._is_known(identifier):
             async with self._turn:
                 if not self._is_known(identifier) and self._may_ask():
                     await self._fetch()
         if self._fetched is None or self._clock() - self._fetched > KEPT_SECONDS:
             raise UnavailableError("GitHub's public keys could not be fetched")
-        return self._keys.get(identifier)
+        key = self._keys.get(identifier)
+        if key is None and self._fetched != self._tried:
+            raise UnavailableError("GitHub's public keys could not be fetched since this one was not known")
+        return key
 
     def _is_known(self, identifier: str) -> bool:
         is_fresh = self._fetched is not None and self._clock() - self._fetched <= FRESH_SECONDS
@@ -101,7 +102,6 @@ class PublicKeys:
 
     async def _fetch(self) -> None:
         self._tried = self._clock()
-        self.fetches += 1
         headers = self._headers | ({} if self._etag is None else {"If-None-Match": self._etag})
         try:
             async with asyncio.timeout(FETCH_SECONDS):
@@ -112,6 +112,17 @@ class PublicKeys:
             self._fetched = self._tried
         except Exception as failure:  # noqa: BLE001 - whatever the client raises
             logger.warning("GitHub's public keys could not be fetched: %s", type(failure).__name__)
+
+
+def _is_safe(url: str) -> bool:
+    """Whether nobody on the way can tell us keys of their own: over https, or on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    address = address_of(parts.hostname)
+    is_here = parts.hostname == "localhost" or (address is not None and address.is_loopback)
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here))
 
 
 async def _get(client: Client | None, url: str, headers: Mapping[str, str]) -> Response:

@@ -1,6 +1,6 @@
 """The deliverer: in each process that has `Webhooks`, and at work in one of them.
 
-    lead:  lease ──> sweep, once a minute ──> the log has news? ──> queue, in the transaction that renews the lease
+    lead:  lease ──> the log has news? ──> queue, in the transaction that renews the lease ──> sweep, once a minute
     pump, one for each target:  lease holds for as long as an attempt may take? ──> due ──> send, some keys at once
                                                                                      ──> arrived: remove; not: later
 
@@ -12,11 +12,11 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from gatepost.base import ChangeEvent, Clock, UnavailableError, UncertainCommitError
-from gatepost.database import Deliveries, Delivery, Happening, LeaseLostError, Message, Wanted
+from gatepost.base import Clock, UnavailableError, UncertainCommitError
+from gatepost.database import Deliveries, Delivery, LeaseLostError, Render, Wanted
 from gatepost.webhooks.messages import message_of
 from gatepost.webhooks.targets import SEND_SECONDS_MAX, Destination, Sent
 
@@ -86,12 +86,12 @@ class Deliverer:
         except (UnavailableError, UncertainCommitError) as failure:
             logger.warning("Another process will deliver in %.0f s: %s", LEASE_SECONDS, failure)
 
-    async def _forever(self, work: "Callable[[], object]", news: asyncio.Event | None = None) -> None:
+    async def _forever(self, work: Callable[[], Awaitable[bool]], news: asyncio.Event | None = None) -> None:
         """Do it again and again, at once while there is more to do."""
         failed = False
         while True:
             try:
-                more = await work()  # type: ignore[misc]
+                more = await work()
                 failed = False
             except LeaseLostError:
                 self._held_until = float("-inf")
@@ -132,20 +132,30 @@ class Deliverer:
                 return False
             if not held:
                 logger.info("This process delivers what is told to the outside")
-        if self._clock() - self._swept >= SWEEP_SECONDS:
-            begun = self._clock()
-            await self._tables.sweep(self.holder, LEASE_SECONDS, self._wanted)
-            self._swept, self._held_until = begun, begun + LEASE_SECONDS
+        return await self._queue() + await self._sweep() > 0
+
+    async def _queue(self) -> int:
+        """Queue what is new; answers how many deliveries that makes."""
         if not await self._tables.has_news(list(self._news)):
-            return False
+            return 0
         begun = self._clock()
         queued = await self._tables.queue(self.holder, LEASE_SECONDS, self._renders())
         self._held_until = begun + LEASE_SECONDS
         for each in self._news.values():
             each.set()
-        return queued > 0
+        return queued
 
-    def _renders(self) -> Mapping[str, Callable[[ChangeEvent | Happening, int], Message | None]]:
+    async def _sweep(self) -> int:
+        """Look for expiries, once a minute, whether it succeeds or not; answers how many happenings that makes."""
+        begun = self._clock()
+        if begun - self._swept < SWEEP_SECONDS:
+            return 0
+        self._swept = begun
+        noted = await self._tables.sweep(self.holder, LEASE_SECONDS, self._wanted)
+        self._held_until = begun + LEASE_SECONDS
+        return noted
+
+    def _renders(self) -> Mapping[str, Render]:
         return {each.name: partial(message_of, types=each.types, project=each.project) for each in self._destinations}
 
     async def _pump(self, to: Destination) -> bool:
@@ -166,16 +176,24 @@ class Deliverer:
             return False
         for delivery, how in failed:
             await self._put_off(to, delivery, how)
-        if failed and not arrived:
-            await self._hold(max(each.attempts for each, _ in failed))
+        rest = max((how.after for _, how in failed), default=0.0)
+        if len(failed) > 1 and not arrived:  # one alone may be refused for what is in it
+            rest = max(rest, _hold_seconds(max(each.attempts for each, _ in failed)))
+        await asyncio.sleep(rest)
         return True
 
     async def _attempt(self, to: Destination, delivery: Delivery) -> Sent | None:
         """One attempt; `None` = not made, since the lease is soon over."""
-        return await to.send(delivery) if self.delivers else None
+        if not self.delivers:
+            return None
+        try:
+            return await to.send(delivery)
+        except Exception as failure:  # a fault of ours, which must not have what did arrive sent again
+            logger.exception("Target %s: message %s could not be sent", to.name, delivery.id)
+            return Sent(type(failure).__name__)
 
     async def _put_off(self, to: Destination, delivery: Delivery, how: Sent) -> None:
-        delay = None if delivery.attempts >= len(to.delays) else max(to.delays[delivery.attempts], how.after)
+        delay = None if delivery.attempts >= len(to.delays) else max(_jittered(to.delays[delivery.attempts]), how.after)
         error = how.error or ""
         if delay is None:
             logger.error(
@@ -187,12 +205,13 @@ class Deliverer:
             )
         elif delivery.attempts == 0:
             logger.warning("Target %s: message %s did not arrive (%s)", to.name, delivery.id, error)
-        await self._tables.fail(delivery, error, None if delay is None else _jittered(delay))
+        await self._tables.fail(delivery, error, delay)
 
-    async def _hold(self, attempts: int) -> None:
-        """Where nothing arrives, let the target be for a while: what waits there would only fail as well."""
-        least, most = HOLD_SECONDS
-        await asyncio.sleep(_jittered(min(least * 2**attempts, most)))
+
+def _hold_seconds(attempts: int) -> float:
+    """For how long to let a target be where nothing arrives: what waits there would only fail as well."""
+    least, most = HOLD_SECONDS
+    return _jittered(min(least * 2**attempts, most))
 
 
 def _jittered(seconds: float) -> float:

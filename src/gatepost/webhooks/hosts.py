@@ -14,6 +14,10 @@ from gatepost.base import GatepostError
 _NAT64 = IPv6Network("64:ff9b::/96")
 """IPv4 by way of IPv6 (RFC 6052): the address that counts is in the last 32 bits."""
 
+_OF_NO_INTERNET = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "fec0::/10")))
+"""What `is_global` may take for public, and is not: NAT64 of a network's own (RFC 8215), two ways to wrap IPv4 that are
+no longer in use (RFC 4291, 2.5.5.1; RFC 2765), site-local addresses (RFC 3879)."""
+
 
 class ForbiddenHostError(GatepostError):
     """A name leads to where nothing is sent to, or nowhere. The message has no address, which would tell of our
@@ -25,6 +29,8 @@ def is_public(text: str) -> bool:
     """Whether an address is of the public Internet, whatever it is wrapped into."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
+        if any(address in network for network in _OF_NO_INTERNET):
+            return False
         inner = _inner(address)
         if inner is not None:
             address = inner
@@ -53,7 +59,7 @@ async def resolved(host: str, port: int, *, private: bool) -> str:
     address of the name is not allowed: a resolver that mixes them is up to something."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter: a label that is empty or too long
         raise ForbiddenHostError("its name leads nowhere") from None
     addresses = [str(each[4][0]) for each in found]
     if not addresses or not (private or all(map(is_public, addresses))):

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gatepost.base import MissingExtraError
 from gatepost.database import Delivery
 from gatepost.webhooks.hosts import ForbiddenHostError, resolved
 from gatepost.webhooks.signature import signed_headers
@@ -24,13 +23,11 @@ _BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class HTTPDestination:
-    """Sends to a `Target`. Raises `MissingExtraError` when it is made."""
+    """Sends to a `Target`."""
 
     def __init__(self, target: Target) -> None:
-        try:
-            import httpx2  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError:
-            raise MissingExtraError("httpx2", "webhooks") from None
+        import httpx2  # noqa: PLC0415 - an extra
+
         self._target = target
         parts = urlsplit(target.url)
         self._host = parts.hostname or ""

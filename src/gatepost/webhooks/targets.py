@@ -4,11 +4,11 @@ import logging
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from gatepost.base import BadInputError
+from gatepost.base import TARGET_MAX, BadInputError
 from gatepost.database import Delivery
 from gatepost.rules import checked_project
 from gatepost.webhooks.hosts import is_address, is_public
@@ -21,7 +21,11 @@ RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36
 SEND_SECONDS_MAX = 15.0
 """Longest time that an attempt may take: well below the lease."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}\Z")
+HOST_MAX = 253
+"""Longest name of a host, in characters (RFC 1035)."""
+
+_NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{TARGET_MAX - 1}}}\Z")
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\Z")
 
 
 class Sent(NamedTuple):
@@ -61,7 +65,7 @@ class Destination(Protocol):
         """Let go of connections."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """A URL that is sent Standard Webhooks 1.0.0.
 
@@ -72,11 +76,12 @@ class Target:
     are is made. `allow_private`: also http, and addresses that are not of the public Internet (this machine, its
     network).
 
-    Raises `BadInputError`, and `MissingExtraError` without the extra `webhooks`.
+    Raises `BadInputError`.
     """
 
     name: str
     url: str
+    _: KW_ONLY
     secret: str | Sequence[str] = field(repr=False)
     types: Sequence[str] | None = None
     project: str | None = None
@@ -167,7 +172,13 @@ def _check_url(url: str, *, private: bool) -> None:
             f"https://example.org/hooks, not {parts.scheme}://{host}",
             "url",
         )
-    name = host.rstrip(".").lower()
+    name = host.removesuffix(".").lower()
+    if not is_address(name) and (len(name) > HOST_MAX or not _HOST.match(name)):
+        raise BadInputError(
+            f"url has {host!r:.100} for a host: write parts of 1 to 63 letters, digits and hyphens, with a dot between "
+            "them, and xn--... for what is not ASCII",
+            "url",
+        )
     forbidden = not is_public(name) if is_address(name) else name == "localhost" or name.endswith(".localhost")
     if forbidden and not private:
         raise BadInputError(

@@ -3,10 +3,7 @@
 import asyncio
 import logging
 import re
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -16,11 +13,12 @@ from gatepost.base import (
     ConfigurationError,
     MissingExtraError,
     Page,
+    TargetStatus,
     UnavailableError,
     UncertainCommitError,
     boot_clock,
 )
-from gatepost.database import Delivery, Happening, TargetState, Wanted
+from gatepost.database import Delivery, Wanted
 from gatepost.keys import APIKeys
 from gatepost.rules import checked_limit
 from gatepost.webhooks.deliverer import Deliverer
@@ -40,7 +38,7 @@ class Webhooks:
     """Tells targets what happens to `keys`: at least once, of each key in order, by one process among all that have
     this.
 
-        async with keys, Webhooks(keys, targets=[Target(name="siem", url="https://…", secret="whsec_…")]):
+        async with keys, Webhooks(keys, targets=[Target("siem", "https://…", secret="whsec_…")]):
             ...
 
     `targets`: from the app's configuration alone. `expiring_days`: how long before its expiry a key is told of, once
@@ -110,11 +108,10 @@ class Webhooks:
     async def close(self) -> None:
         """End: what is under way is broken off, and comes again. Another process takes over at once."""
         task, self._task = self._task, None
-        deliverer, self._deliverer = self._deliverer, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await asyncio.wait([task])
+        deliverer, self._deliverer = self._deliverer, None
         for each in self._destinations:
             await each.close()
         if deliverer is not None and self._keys.is_open:
@@ -132,15 +129,14 @@ class Webhooks:
     async def signed_in(self, key: APIKey) -> None:
         """Tell that somebody has signed in to the page with a key: `Admin(keys, on_sign_in=webhooks.signed_in)`. One
         transaction; where the database does not answer the log says so, and nobody is kept out."""
-        happening = Happening(f"sign_in_{uuid.uuid4().hex}", "sign_in", key.id, key.project, datetime.now(UTC), {})
         if not any(each.types is None or "sign_in" in each.types for each in self._targets):
             return
         try:
-            await self._keys.deliveries.note(happening)
+            await self._keys.deliveries.note("sign_in", key.id, key.project)
         except (UnavailableError, UncertainCommitError) as failure:
             logger.warning("A sign-in with key %s is not told: %s", key.id, failure)
 
-    async def status(self) -> Sequence[TargetState]:
+    async def status(self) -> Sequence[TargetStatus]:
         """How each target does that was ever delivered to. Two statements. Raises `UnavailableError`."""
         return await self._keys.deliveries.read_states()
 

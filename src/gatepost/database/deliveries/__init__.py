@@ -6,5 +6,4 @@ from gatepost.database.deliveries.queue import Happening as Happening
 from gatepost.database.deliveries.queue import Message as Message
 from gatepost.database.deliveries.queue import Render as Render
 from gatepost.database.deliveries.sending import Delivery as Delivery
-from gatepost.database.deliveries.sending import TargetState as TargetState
 from gatepost.database.deliveries.sweep import Wanted as Wanted

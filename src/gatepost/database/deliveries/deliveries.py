@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.base import Timeout
+from gatepost.base import TargetStatus, Timeout
 from gatepost.database.deliveries import lease, queue, sending, sweep
-from gatepost.database.deliveries.queue import Happening, Render
-from gatepost.database.deliveries.sending import Delivery, TargetState
+from gatepost.database.deliveries.queue import Render
+from gatepost.database.deliveries.sending import Delivery
 from gatepost.database.deliveries.sweep import Wanted
 
 Connecting = Callable[[str], AbstractAsyncContextManager[AsyncConnection]]
@@ -18,8 +17,8 @@ Connecting = Callable[[str], AbstractAsyncContextManager[AsyncConnection]]
 class Deliveries:
     """What one process delivers for all. `reading`, `writing`: a connection for what they are told, for single
     statements and for a transaction. `timeout`: seconds that a transaction may take. Every method raises
-    `UnavailableError`; those that are told a `holder` and are not for taking the lease raise `LeaseLostError` where it
-    is another's, and have changed nothing then."""
+    `UnavailableError`; `queue` and `sweep` raise `LeaseLostError` where the lease is another's, and have changed
+    nothing then."""
 
     def __init__(self, reading: Connecting, writing: Connecting, *, timeout: float) -> None:
         self._reading = reading
@@ -66,13 +65,10 @@ class Deliveries:
             await lease.renew(connection, holder, seconds)
             return await sweep.sweep(connection, wanted)
 
-    async def note(self, happening: Happening) -> None:
-        """Note what has happened; nothing where it is noted already. One transaction."""
-        try:
-            async with self._transaction() as connection:
-                await sweep.add(connection, [happening])
-        except IntegrityError:  # another process was quicker
-            return
+    async def note(self, kind: str, key_id: str, project: str | None) -> None:
+        """Note that something has happened to a key now. `kind`: a type of events. One transaction."""
+        async with self._transaction() as connection:
+            await sweep.note(connection, kind, key_id, project)
 
     async def read_due(self, target: str, most: int) -> Sequence[Delivery]:
         """What is to be sent there now. One statement."""
@@ -111,7 +107,7 @@ class Deliveries:
         async with self._transaction() as connection:
             return await sending.revive(connection, target, ids)
 
-    async def read_states(self) -> Sequence[TargetState]:
+    async def read_states(self) -> Sequence[TargetStatus]:
         """How each target does. Two statements."""
         async with self._reading("Looking at what is told to the outside") as connection:
             return await sending.read_states(connection)

@@ -39,7 +39,7 @@ async def renew(connection: AsyncConnection, holder: str, seconds: float) -> Non
 
 async def give_up(connection: AsyncConnection, holder: str) -> None:
     """Let another take it at once."""
-    await connection.execute(update(deliverer).where(deliverer.c.holder == holder).values(until=0.0))
+    await connection.execute(update(deliverer).where(deliverer.c.holder == holder).values(until=database_now()))
 
 
 async def _set(connection: AsyncConnection, where: Any, holder: str, seconds: float) -> bool:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy import and_, exists, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import ChangeEvent
@@ -74,7 +74,7 @@ async def has_news(connection: AsyncConnection, names: Sequence[str]) -> bool:
     known, seq, n = (await connection.execute(place)).one()
     if known < len(names) or n < LAST_N:
         return True
-    last = select(counter.c.seq, exists().where(outbox.c.moved.is_(False)))
+    last = select(counter.c.seq, exists().where(outbox.c.moved == false()))
     newest, happened = (await connection.execute(last)).one()
     return bool(happened) or newest > seq
 
@@ -95,11 +95,10 @@ async def queue(connection: AsyncConnection, renders: Mapping[str, Render]) -> i
     rows += await _moved(connection, renders)
     for number, row in enumerate(rows, place + 1):
         row["place"] = number
+    now = (await connection.execute(select(database_now()))).scalar_one() if rows else None
     for start in range(0, len(rows), EVENTS_MAX):
-        now = database_now()
         batch = rows[start : start + EVENTS_MAX]
-        seconds = (await connection.execute(select(now))).scalar_one()
-        await connection.execute(insert(deliveries), [row | {"queued_at": seconds, "due_at": seconds} for row in batch])
+        await connection.execute(insert(deliveries), [row | {"queued_at": now, "due_at": now} for row in batch])
     if rows:
         await connection.execute(update(deliverer).values(queued=place + len(rows)))
     return len(rows)
@@ -129,7 +128,7 @@ def _log_after(seq: int, n: int) -> Any:
 
 
 async def _moved(connection: AsyncConnection, renders: Mapping[str, Render]) -> list[dict[str, Any]]:
-    waiting = select(outbox).where(outbox.c.moved.is_(False)).order_by(outbox.c.at, outbox.c.id).limit(HAPPENINGS_MAX)
+    waiting = select(outbox).where(outbox.c.moved == false()).order_by(outbox.c.at, outbox.c.id).limit(HAPPENINGS_MAX)
     found = [
         Happening(row.id, row.type, row.key_id, row.project, row.at, orjson.loads(row.data))
         for row in await connection.execute(waiting)

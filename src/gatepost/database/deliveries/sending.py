@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy import and_, case, delete, exists, false, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatepost.base import TargetStatus
 from gatepost.database.deliveries.queue import LAST_N
 from gatepost.database.schema import ERROR_MAX, counter, database_now, deliverer, deliveries, one_of, targets
 
@@ -26,21 +27,6 @@ class Delivery:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetState:
-    """How a target does. `stopped`: why nothing is sent there, `None` = it is. `waiting`: deliveries on their way,
-    `oldest_seconds`: how long the oldest is, 0 = there is none. `dead`: given up. `behind`: changes that are not even
-    queued. `silent_seconds`: how long nobody has delivered, 0 = somebody does."""
-
-    name: str
-    stopped: str | None
-    waiting: int
-    oldest_seconds: float
-    dead: int
-    behind: int
-    silent_seconds: float
-
-
 def _delivery(row: Any) -> Delivery:
     return Delivery(row.target, row.id, row.key_id, row.type, row.body, row.attempts, row.queued_at, row.error)
 
@@ -53,10 +39,10 @@ async def read_due(connection: AsyncConnection, target: str, most: int) -> Seque
         earlier.c.target == deliveries.c.target,
         earlier.c.key_id == deliveries.c.key_id,
         earlier.c.place < deliveries.c.place,
-        earlier.c.dead.is_(False),
+        earlier.c.dead == false(),
     )
     goes = exists().where(targets.c.name == target, targets.c.stopped.is_(None))
-    due = and_(deliveries.c.target == target, deliveries.c.dead.is_(False), deliveries.c.due_at <= database_now())
+    due = and_(deliveries.c.target == target, deliveries.c.dead == false(), deliveries.c.due_at <= database_now())
     found = select(deliveries).where(due, is_head, goes).order_by(deliveries.c.place).limit(most)
     return [_delivery(row) for row in await connection.execute(found)]
 
@@ -96,7 +82,7 @@ async def read_dead(
 ) -> Sequence[tuple[int, Delivery]]:
     """What was given up, with places, in order of target and place."""
     of_target = [] if target is None else [deliveries.c.target == target]
-    found = select(deliveries).where(deliveries.c.dead.is_(True), *of_target)
+    found = select(deliveries).where(deliveries.c.dead == true(), *of_target)
     if after is not None:
         name, place = after
         later = and_(deliveries.c.target == name, deliveries.c.place > place)
@@ -107,32 +93,35 @@ async def read_dead(
 
 async def revive(connection: AsyncConnection, target: str, ids: Sequence[str] | None) -> int:
     """Send what was given up again, from its first attempt on; `None` = all of the target's. Answers how many."""
-    which = [deliveries.c.target == target, deliveries.c.dead.is_(True)]
+    which = [deliveries.c.target == target, deliveries.c.dead == true()]
     if ids is not None:
         which.append(one_of(deliveries.c.id, ids, connection.dialect.name))
     values = {"dead": False, "attempts": 0, "due_at": database_now()}
     return int((await connection.execute(update(deliveries).where(*which).values(values))).rowcount)
 
 
-async def read_states(connection: AsyncConnection) -> Sequence[TargetState]:
+async def read_states(connection: AsyncConnection) -> Sequence[TargetStatus]:
     """How each target does. Two statements; what waits is counted."""
-    waiting = func.sum((~deliveries.c.dead).cast(deliveries.c.attempts.type))
-    oldest = select(func.min(deliveries.c.queued_at)).where(
-        deliveries.c.target == targets.c.name, deliveries.c.dead.is_(False)
+    waits = deliveries.c.dead == false()
+    counts = (
+        select(
+            deliveries.c.target,
+            func.count().label("all"),
+            func.count(case((waits, 1))).label("waiting"),
+            func.min(case((waits, deliveries.c.queued_at))).label("oldest"),
+        )
+        .group_by(deliveries.c.target)
+        .subquery()
     )
-    of_target = select(deliveries.c.target, func.count().label("all"), waiting.label("waiting")).group_by(
-        deliveries.c.target
-    )
-    counts = of_target.subquery()
     found = (
-        select(targets, counts.c.all, counts.c.waiting, oldest.scalar_subquery().label("oldest"))
+        select(targets, counts.c.all, counts.c.waiting, counts.c.oldest)
         .join_from(targets, counts, counts.c.target == targets.c.name, isouter=True)
         .order_by(targets.c.name)
     )
     seq_now = select(counter.c.seq).scalar_subquery()
     now, until, seq = (await connection.execute(select(database_now(), deliverer.c.until, seq_now))).one()
     return [
-        TargetState(
+        TargetStatus(
             name=row.name,
             stopped=row.stopped,
             waiting=int(row.waiting or 0),

@@ -6,18 +6,19 @@ The holder of the lease does it, in the transaction that moves `swept_at`, so ea
 next and however late. Limits are read off usage, whose rows come up to a minute late: once a key and day.
 """
 
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, false, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Outcome
 from gatepost.database.deliveries.queue import Happening
-from gatepost.database.schema import batches, database_now, deliverer, keys, one_of, outbox, usage
+from gatepost.database.schema import batches, database_now, deliverer, keys, moment_in, one_of, outbox, usage
 
 KEPT_DAYS = 3
 """For so many days what was moved is kept, to be known again: longer than a day of usage can be written late."""
@@ -47,7 +48,7 @@ async def sweep(connection: AsyncConnection, wanted: Wanted) -> int:
     latest = max(float(seconds), float(until or 0.0))
     await connection.execute(update(deliverer).values(swept_at=latest))
     old = outbox.c.at < now - timedelta(days=KEPT_DAYS)
-    await connection.execute(delete(outbox).where(outbox.c.moved.is_(True), old))
+    await connection.execute(delete(outbox).where(outbox.c.moved == true(), old))
     return added
 
 
@@ -62,6 +63,12 @@ async def add(connection: AsyncConnection, happenings: Collection[Happening]) ->
             await connection.execute(insert(outbox), rows)
         added += len(rows)
     return added
+
+
+async def note(connection: AsyncConnection, kind: str, key_id: str, project: str | None) -> None:
+    """Write into the outbox that something has happened to a key now. One statement."""
+    row = {"id": f"{kind}_{uuid.uuid4().hex}", "type": kind, "key_id": key_id, "project": project, "data": "{}"}
+    await connection.execute(insert(outbox).values(row | {"at": moment_in(0.0), "moved": False}))
 
 
 def _row(happening: Happening) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def _row(happening: Happening) -> dict[str, Any]:
 async def _ending(connection: AsyncConnection, since: datetime, until: datetime) -> Sequence[Any]:
     """The keys that are switched on and end after `since`, and not after `until`. A range of an index."""
     columns = (keys.c.id, keys.c.project, keys.c.created_at, keys.c.expires_at)
-    ends = (keys.c.active.is_(True), keys.c.expires_at > since, keys.c.expires_at <= until)
+    ends = (keys.c.active == true(), keys.c.expires_at > since, keys.c.expires_at <= until)
     return (await connection.execute(select(*columns).where(*ends))).all()
 
 
@@ -117,7 +124,7 @@ async def _expired(connection: AsyncConnection, since: datetime, now: datetime) 
 async def _limits(connection: AsyncConnection, now: datetime) -> Sequence[Happening]:
     """The keys that were refused by a limit yesterday or today, a day each."""
     refused = (
-        usage.c.by_month.is_(False),
+        usage.c.by_month == false(),
         usage.c.day >= now.date() - timedelta(days=1),
         usage.c.outcome == str(Outcome.LIMIT_EXCEEDED),
     )

@@ -9,8 +9,6 @@ from gatepost.database.schema.clock import moment_in as moment_in
 from gatepost.database.schema.clock import never_moment as never_moment
 from gatepost.database.schema.clock import unused_moment as unused_moment
 from gatepost.database.schema.delivery_tables import ERROR_MAX as ERROR_MAX
-from gatepost.database.schema.delivery_tables import MESSAGE_ID_MAX as MESSAGE_ID_MAX
-from gatepost.database.schema.delivery_tables import TARGET_MAX as TARGET_MAX
 from gatepost.database.schema.delivery_tables import deliverer as deliverer
 from gatepost.database.schema.delivery_tables import deliveries as deliveries
 from gatepost.database.schema.delivery_tables import outbox as outbox

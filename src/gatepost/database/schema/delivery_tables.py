@@ -2,10 +2,9 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, SmallInteger, String, Table, Text
 
-from gatepost.base import PROJECT_MAX
+from gatepost.base import PROJECT_MAX, TARGET_MAX
 from gatepost.database.schema.tables import UTCDateTime, _exact, _in_mysql, _key_id, metadata
 
-TARGET_MAX = 50
 MESSAGE_ID_MAX = 100
 TYPE_MAX = 40
 ERROR_MAX = 200

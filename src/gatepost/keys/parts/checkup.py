@@ -8,16 +8,16 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from gatepost.base import ReplicaError, UnavailableError, Worker
+from gatepost.base import ReplicaError, TargetStatus, UnavailableError, Worker
 from gatepost.compiled import is_built
 from gatepost.database import NEVER_ACKED, Database, WorkerRow
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
-from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, TargetStatus, WorkerStatus
+from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, WorkerStatus
 from gatepost.keys.parts.parts import Parts
 from gatepost.lookup import Lookup
 
@@ -111,7 +111,7 @@ async def _look_at_database(
 async def _look_at_targets(database: Database) -> Sequence[TargetStatus]:
     """How what is told to the outside does; nothing where this process's user may not know."""
     try:
-        return [TargetStatus(**asdict(each)) for each in await database.deliveries.read_states()]
+        return await database.deliveries.read_states()
     except UnavailableError:
         return ()
 
