@@ -32,6 +32,16 @@ def test_owner_environment_and_metadata_are_set_shown_and_edited(run: Run, answe
     assert run("keys", "create", "x", "--environment", "prod").exit_code == 2
 
 
+def test_metadata_that_looks_like_a_change_is_told_as_what_it_is(run: Run, answer: Answer) -> None:
+    key_id = answer("keys", "create", "x", "--metadata", '{"old": 1, "new": 2}')["id"]
+    answer("keys", "edit", key_id, "--metadata", '{"old": 1, "new": 3}')
+    run("keys", "delete", key_id, "--yes")
+    deleted, updated, created = (line.split("\t")[5] for line in run("keys", "events", key_id).stdout.splitlines())
+    assert deleted.endswith('; metadata: {"new":3,"old":1}')
+    assert updated == 'metadata: {"new":2,"old":1} -> {"new":3,"old":1}'
+    assert created.endswith('; metadata: {"new":2,"old":1}')
+
+
 def test_the_environment_of_the_process_is_that_of_new_keys(
     run: Run, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +100,7 @@ def test_they_go_out_and_come_in_with_the_keys(run: Run, answer: Answer, tmp_pat
 
 
 def test_keys_are_switched_off_by_what_they_are_after_a_preview(run: Run, answer: Answer) -> None:
-    ids = [answer("keys", "create", f"key {number}", "--owner", "ann")["id"] for number in range(2)]
+    ids = [answer("keys", "create", name, "--owner", "ann")["id"] for name in ("export by night", "import by night")]
     answer("keys", "create", "another", "--owner", "bob")
     shown = run("keys", "deactivate", "--owner", "ann", "--preview")
     assert shown.exit_code == 0
@@ -102,7 +112,7 @@ def test_keys_are_switched_off_by_what_they_are_after_a_preview(run: Run, answer
     done = answer("keys", "deactivate", "--owner", "ann")
     assert done["changed"] == ids[::-1]
     assert "preview" not in done
-    assert answer("keys", "activate", "--owner", "ann", "--search", "1")["changed"] == ids[1:]
+    assert answer("keys", "activate", "--owner", "ann", "--search", "import by")["changed"] == ids[1:]
     assert run("keys", "delete", "--owner", "ann", "--preview").stdout.count("would be deleted") == 2
     assert answer("keys", "delete", "--owner", "ann", "--yes")["changed"] == ids[::-1]
     assert run("keys", "list", "-q").stdout.count("\n") == 1
@@ -116,6 +126,28 @@ def test_several_keys_are_edited_from_a_pipe(run: Run, answer: Answer) -> None:
     assert done.exit_code == 3
     assert done.stdout.splitlines() == [*(f"{key_id}\tedited" for key_id in ids), "000000000000\tunknown"]
     assert run("keys", "count", "--owner", "bob").stdout.strip() == "2"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--inactive"], "(--inactive)"),
+        (["--active"], "(--active)"),
+        (["--state", "deactivated"], "(--state)"),
+        (["--expires-within", "1d"], "(--expires-within)"),
+        (["--most", "1"], "(--most)"),
+        (["--owner", "ann", "--inactive"], "(--owner, --inactive)"),
+    ],
+)
+def test_ids_and_any_filter_beside_them_are_refused_and_nothing_is_changed(
+    run: Run, answer: Answer, options: list[str], named: str
+) -> None:
+    key_id = answer("keys", "create", "x", "--owner", "ann")["id"]
+    for verb in (["activate"], ["deactivate"], ["end-grace"], ["delete", "--yes"]):
+        refused = run("keys", *verb, key_id, *options)
+        assert refused.exit_code == 2
+        assert f"by what they are {named}, not by both" in refused.stderr
+    assert run("keys", "count", "--active").stdout.strip() == "1"
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,13 @@ MUTANTS = [
         f"{AT_ONCE}::test_a_change_that_fails_after_it_has_written_is_undone_alone[sqlite]",
     ),
     Mutant(
+        "a state beside ids passed over by the shell",
+        "cli/input/choice.py",
+        "ids is not None and selection != _ANY:",
+        "ids is not None and selection.conditions:",
+        "tests/cli/test_estate.py::test_ids_and_any_filter_beside_them_are_refused_and_nothing_is_changed",
+    ),
+    Mutant(
         "a cancelled change made all the same",
         "database/group_commit.py",
         "            if asked.is_withdrawn:\n                continue\n",

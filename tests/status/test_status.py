@@ -13,6 +13,7 @@ import gatepost
 from gatepost import APIKeyMiddleware, APIKeys, Quota, Rate, Slots
 from gatepost.base.secret import digest
 from gatepost.limits import Bucket
+from tests.freshness.conftest import counted_statements
 from tests.servers.redis import RedisServer
 
 
@@ -169,6 +170,15 @@ async def test_limits_that_several_workers_have_parts_of_are_told_of(ready_url: 
         assert await split(one)
         assert await split(one.alike()), "as doctor --app asks"
         assert not await split(another)
+
+
+async def test_a_look_takes_at_most_nine_round_trips_where_no_pooler_is(ready_url: str) -> None:
+    async with APIKeys(ready_url) as one, APIKeys(ready_url) as another, APIKeys(ready_url) as keys:
+        await one.serve()
+        await another.serve()
+        with counted_statements(keys) as counts:  # they do not serve: nothing is asked beside it
+            assert (await keys.status()).database.pooler == "none"
+    assert sum(counts.values()) == (9 if ready_url.startswith(("postgresql", "sqlite")) else 8)
 
 
 async def test_a_redis_that_refuses_to_count_is_a_warning_with_its_reason(

@@ -78,6 +78,7 @@ from gatepost.base.models import EXPIRING_SECONDS as EXPIRING_SECONDS
 from gatepost.base.models import MAKING_KINDS as MAKING_KINDS
 from gatepost.base.models import OWNER_MAX as OWNER_MAX
 from gatepost.base.models import PROJECT_MAX as PROJECT_MAX
+from gatepost.base.models import WHOLE_KINDS as WHOLE_KINDS
 from gatepost.base.models import YEAR_MAX as YEAR_MAX
 from gatepost.base.models import YEAR_MIN as YEAR_MIN
 from gatepost.base.models import APIKey as APIKey

@@ -173,6 +173,9 @@ EVENT_KINDS: Sequence[str] = get_args(EventKind)
 MAKING_KINDS = ("created", "imported")
 """Those by which there is a key that there was not before."""
 
+WHOLE_KINDS = (*MAKING_KINDS, "deleted")
+"""Those whose detail tells what a key is, or was, and no changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:

@@ -25,7 +25,7 @@ async def activate(options: SelectingOptions, ids: KeyIds = None) -> None:
     """Switch keys on, in one transaction."""
     options.check_file()
     with Phases(shown=not options.as_json) as phases:
-        wanted = options.chosen(ids_of(ids, phases.counted("Reading ids", sys.stdin)) if ids else None)
+        wanted = _wanted(options, ids, phases)
         async with options.keys() as keys:
             phases.tell(f"Switching on {_many(wanted)}")
             receipt = await keys.activate(wanted, preview=options.preview, actor=options.who())
@@ -46,7 +46,7 @@ async def deactivate(
     """Switch keys off, in one transaction: who uses them gets an error, on every worker once this returns."""
     options.check_file()
     with Phases(shown=not options.as_json) as phases:
-        wanted = options.chosen(ids_of(ids, phases.counted("Reading ids", sys.stdin)) if ids else None)
+        wanted = _wanted(options, ids, phases)
         async with options.keys() as keys:
             phases.tell(f"Switching off {_many(wanted)}{_until(no_wait)}")
             receipt = await keys.deactivate(
@@ -63,7 +63,7 @@ async def end_grace(
     """End the old secrets that rotations left working for a while, in one transaction; the current ones stay."""
     options.check_file()
     with Phases(shown=not options.as_json) as phases:
-        wanted = options.chosen(ids_of(ids, phases.counted("Reading ids", sys.stdin)) if ids else None)
+        wanted = _wanted(options, ids, phases)
         async with options.keys() as keys:
             phases.tell(f"Ending the old secrets of {_many(wanted)}{_until(no_wait)}")
             receipt = await keys.end_grace(
@@ -92,7 +92,7 @@ async def delete(
     if not (yes or options.preview) and not sys.stdin.isatty():
         raise BadInputError("Nobody can be asked here: say --yes to delete for good")
     with Phases(shown=not options.as_json) as phases:
-        wanted = options.chosen(ids_of(ids, phases.counted("Reading ids", sys.stdin)) if ids else None)
+        wanted = _wanted(options, ids, phases)
     async with options.keys() as keys:
         if not (yes or options.preview):
             if isinstance(wanted, Selection):  # what is confirmed is what is deleted
@@ -105,6 +105,11 @@ async def delete(
                 wanted, preview=options.preview, actor=options.who(), wait=waiting(no_wait), timeout=timeout
             )
     tell_receipt(receipt, "deleted", as_json=options.as_json)
+
+
+def _wanted(options: SelectingOptions, ids: Sequence[str] | None, phases: Phases) -> Sequence[str] | Selection:
+    """The keys that are meant, with the ids that standard input holds. Raises `BadInputError`."""
+    return options.chosen(ids_of(ids, phases.counted("Reading ids", sys.stdin)) if ids else None)
 
 
 async def _confirm_delete(keys: APIKeys, ids: Sequence[str]) -> None:

@@ -82,6 +82,15 @@ async def test_a_selection_is_previewed_and_then_changed_with_an_answer_for_each
     edited = await boss.post("/selected/update", {**wanted, "changes": {"owner": "eve", "metadata": NOTED}})
     assert [each["result"] for each in edited["results"]] == ["changed"] * 3
     assert (await boss.get(f"/keys/{ids[0]}"))["metadata"] == NOTED
+    rotated = (await boss.post(f"/keys/{ids[1]}/rotate", {"grace": 60}))["key"]
+    assert rotated["old_secret"] is not None
+    ended = await boss.post("/selected/end-grace", {"selection": {"owner": "eve"}})
+    assert [(each["id"], each["result"]) for each in ended["results"]] == [
+        (ids[1], "changed"),
+        (ids[2], "unchanged"),
+        (ids[0], "unchanged"),
+    ]
+    assert (await boss.get(f"/keys/{ids[1]}"))["old_secret"] is None
     gone = await boss.post("/selected/delete", {"selection": {"owner": "eve"}})
     assert len(gone["results"]) == 3
     assert (await boss.get("/keys/count", owner="eve"))["number"] == 0

@@ -20,7 +20,7 @@ from gatepost import Admin, APIKeyMiddleware, APIKeys, requires
 from gatepost.admin.entry.entrance import SESSION_PURPOSE
 from gatepost.admin.entry.session import Sessions
 from gatepost.admin.page import make_page
-from gatepost.base.models import Issued
+from gatepost.base.models import Environment, Issued
 from gatepost.rules.catalogue import DAM
 from tests.deaf import deafen
 from tests.patience import PATIENCE_SECONDS
@@ -67,6 +67,7 @@ async def serving(
     mount: str = MOUNT,
     vault_keys: Any = None,
     foreign_secrets: bool = False,
+    environment: Environment | None = None,
     max_grace: float = 30 * 86400.0,
     poll_there: float = 0.05,
     whole: bool = False,
@@ -75,7 +76,12 @@ async def serving(
     """Serve the page at `mount`, made with `options`, over a database with the tables. `poll_there`: seconds
     between two looks that the app's worker takes at the changes. `whole`: with the REST API below it."""
     here = APIKeys(
-        database, vault_keys=vault_keys, foreign_secrets=foreign_secrets, max_grace=max_grace, poll_interval=0.05
+        database,
+        vault_keys=vault_keys,
+        foreign_secrets=foreign_secrets,
+        environment=environment,
+        max_grace=max_grace,
+        poll_interval=0.05,
     )
     async with here as keys, APIKeys(database, poll_interval=poll_there) as there:
         deafen(there)

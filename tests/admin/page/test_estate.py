@@ -4,11 +4,43 @@ import re
 
 import pytest
 
-from tests.admin.page.served import Served
+from gatepost import APIKeys
+from gatepost.admin.entry import entrance, session
+from gatepost.admin.page import sign_in
+from gatepost.base import BadInputError, Outcome
+from gatepost.cli.output import views
+from tests.admin.page.served import Served, serving
 from tests.admin.page.test_addresses import form_of
 from tests.admin.page.test_http import at
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NOT_OF_JUDGING = {
+    Outcome.MISSING,
+    Outcome.AMBIGUOUS,
+    Outcome.PERMISSION_DENIED,
+    Outcome.PROJECT_DENIED,
+    Outcome.LIMIT_EXCEEDED,
+    Outcome.UNAVAILABLE,
+}
+"""What becomes of a request before or after its secret is judged."""
+
+
+async def test_whatever_judging_a_secret_gives_has_a_sentence() -> None:
+    judged = set(Outcome) - NOT_OF_JUDGING
+    assert views._VERDICTS.keys() == judged
+    assert sign_in._WRONG.keys() == entrance.ENDED.keys() == judged - {Outcome.VALID}
+
+
+async def test_a_session_with_a_key_of_another_environment_is_over_and_says_why(ready_sqlite_url: str) -> None:
+    async with serving(ready_sqlite_url) as served:
+        issued = await served.boss(environment="test")
+        began = served.session(issued.secret)
+    async with serving(ready_sqlite_url, environment="live") as served, at(served) as client:
+        client.http.cookies.set(session.COOKIE, began)
+        answer = await client.get()
+        assert answer.status_code == 401
+        assert "You were signed out: the key that you used is for another environment." in answer.text
 
 
 async def test_owner_and_metadata_are_set_by_the_form_and_told_on_the_keys_page(served: Served) -> None:
@@ -59,6 +91,27 @@ async def test_an_edit_by_an_older_form_leaves_owner_and_metadata(served: Served
         assert (await client.post(f"keys/{key.id}/edit", older)).status_code == 200
     edited = await served.keys.get(key.id)
     assert (edited.description, edited.owner, edited.metadata) == ("edited", "ann", {"a": 1})
+
+
+async def test_an_edit_of_metadata_to_what_only_python_takes_for_the_same_is_one(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def refuse(*_ids: object, metadata: object, **_options: object) -> None:
+        asked.append(repr(metadata))
+        raise BadInputError("seen", "metadata")
+
+    boss = await served.boss()
+    key = (await served.keys.create("of a flag", metadata={"flag": 1})).key
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        path = f"keys/{key.id}/edit"
+        edit = await form_of(client, path) | {"description": "of a flag"}
+        monkeypatch.setattr(APIKeys, "update", refuse)
+        assert (await client.post(path, {**edit, "metadata": '{"flag":1}'})).status_code == 200
+        assert (await client.post(path, {**edit, "metadata": '{"flag": true}'})).status_code == 400
+    assert asked == ["{'flag': True}"]
 
 
 async def test_all_keys_of_an_owner_are_switched_off_from_the_list(served: Served) -> None:

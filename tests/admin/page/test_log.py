@@ -75,6 +75,20 @@ async def test_the_log_is_filtered_and_goes_on_with_the_same_filter(served: Serv
         assert 'value="acme"' in first.text, "the form shows what was filtered by"
 
 
+async def test_the_log_of_one_environment_says_so_and_offers_the_other(ready_sqlite_url: str) -> None:
+    async with serving(ready_sqlite_url, environment="live") as served, at(served) as client:
+        boss = await served.boss(environment=None)
+        await served.keys.create("a trial", environment="test")
+        await client.sign_in(boss.secret)
+        assert 'name="environment"' in (await client.get("log")).text
+    async with serving(ready_sqlite_url) as served, at(served) as client:
+        await client.sign_in(boss.secret)
+        assert 'name="environment"' not in (await client.get("log")).text
+        shown = (await client.get("log?environment=test")).text
+        assert re.findall(r'<option value="(\w+)" selected', shown) == ["test"]
+        assert await actions(client, "environment=test") == ["created"]
+
+
 async def test_what_a_leaked_key_made_is_ticked_and_switched_off(served: Served) -> None:
     boss = await served.boss()
     leaked = await served.keys.create("leaked", MANAGE)

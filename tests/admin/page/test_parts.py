@@ -1,5 +1,6 @@
 """The page's pure parts: groups and presets, moments, the list's URL, tokens, the log in words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from gatepost.admin.page.list_filter import Listing, project_value
 from gatepost.admin.page.told import default_presets, grouped, history, moments
 from gatepost.admin.page.trial import Trial
 from gatepost.base.errors import BadInputError
-from gatepost.base.models import ChangeEvent
+from gatepost.base.models import WHOLE_KINDS, ChangeEvent
 from gatepost.rules.catalogue import DAM, Catalogue
 
 NOW = datetime(2026, 5, 12, 14, 5, 9, tzinfo=UTC)
@@ -182,3 +183,24 @@ def test_the_log_tells_what_was_changed_from_what_to_what() -> None:
     assert (description.label, description.old, description.new) == ("Description", "a", "b")
     assert (permissions.added, permissions.removed) == (["C"], ["A"])
     assert (expiry.old, expiry.new) == ("never", "12 May 2026, 14:05:09 UTC")
+
+
+def test_metadata_that_looks_like_a_change_is_what_a_key_is_made_with_and_deleted_with() -> None:
+    looks_like_one = {"old": 1, "new": 2}
+    event = ChangeEvent(
+        seq=1,
+        n=0,
+        key_id="x" * 12,
+        project=None,
+        kind="created",
+        actor="me",
+        address=None,
+        at=NOW,
+        detail={"metadata": looks_like_one},
+    )
+    for kind in WHOLE_KINDS:
+        (metadata,) = history.differences(replace(event, kind=kind))
+        assert (metadata.old, metadata.new) == (None, '{"new":2,"old":1}')
+    changed = {"metadata": {"old": looks_like_one, "new": {"new": 3}}}
+    (metadata,) = history.differences(replace(event, kind="updated", detail=changed))
+    assert (metadata.old, metadata.new) == ('{"new":2,"old":1}', '{"new":3}')

@@ -1,9 +1,9 @@
 """What each route does: calls one verb, and tells what that answered. The docstrings are the document's."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -19,12 +19,12 @@ from gatepost.admin.api.bodies import (
 )
 from gatepost.admin.api.limits import LimitsLeft
 from gatepost.admin.api.parameters import (
+    Choosing,
     EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
-    KeyChoice,
     KeyEventFilter,
     KeyFilter,
     ManyUsageFilter,
@@ -36,7 +36,7 @@ from gatepost.admin.api.parameters import (
     given,
 )
 from gatepost.admin.api.reply import Reply
-from gatepost.base import Actor, APIKey, Receipt, StillSpreadingError
+from gatepost.base import Actor, APIKey, StillSpreadingError
 from gatepost.keys import APIKeys
 
 Q = TypeVar("Q", bound=Struct)
@@ -69,7 +69,7 @@ async def list_keys(call: Call[KeyFilter, Nothing, Nothing]) -> Reply:
     return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next, page.previous))
 
 
-async def count_keys(call: Call[KeyChoice, Nothing, Nothing]) -> Reply:
+async def count_keys(call: Call[Choosing, Nothing, Nothing]) -> Reply:
     """Count keys.
 
     At most 10,000 are looked at. Only those of the caller's own project, where it has one.
@@ -198,9 +198,7 @@ async def activate_keys(call: Call[Waiting, Nothing, KeyIds]) -> Reply:
 
     Nobody switches on a key that holds a permission which they do not hold.
     """
-    change = call.keys.activate(call.body.ids, **given(call.query), actor=call.actor)
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt, call.body.ids), status)
+    return await _changed(call, call.keys.activate)
 
 
 async def deactivate_keys(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
@@ -208,9 +206,7 @@ async def deactivate_keys(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
 
     The answer comes once every worker refuses them.
     """
-    change = call.keys.deactivate(call.body.ids, **given(call.query), actor=call.actor)
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt, call.body.ids), status)
+    return await _changed(call, call.keys.deactivate)
 
 
 async def end_grace(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
@@ -218,17 +214,12 @@ async def end_grace(call: Call[Forcing, Nothing, KeyIds]) -> Reply:
 
     The current ones stay. The answer comes once every worker refuses the older ones.
     """
-    change = call.keys.end_grace(call.body.ids, **given(call.query), actor=call.actor)
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt, call.body.ids), status)
+    return await _changed(call, call.keys.end_grace)
 
 
 async def activate_selected(call: Call[Waiting, Nothing, SelectedKeys]) -> Reply:
     """Switch on all keys that fit, at most 10,000, in one transaction; or tell what that would do."""
-    wanted, preview = call.body.selection.selection, call.body.preview
-    change = call.keys.activate(wanted, preview=preview, **given(call.query), actor=call.actor)
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt), status)
+    return await _changed(call, call.keys.activate)
 
 
 async def deactivate_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Reply:
@@ -236,10 +227,15 @@ async def deactivate_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Rep
 
     The answer comes once every worker refuses them.
     """
-    wanted, preview = call.body.selection.selection, call.body.preview
-    change = call.keys.deactivate(wanted, preview=preview, **given(call.query), actor=call.actor)
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt), status)
+    return await _changed(call, call.keys.deactivate)
+
+
+async def end_grace_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Reply:
+    """End the older secrets of all keys that fit, at most 10,000, in one transaction; or tell what that would do.
+
+    The current ones stay. The answer comes once every worker refuses the older ones.
+    """
+    return await _changed(call, call.keys.end_grace)
 
 
 async def delete_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Reply:
@@ -247,10 +243,7 @@ async def delete_selected(call: Call[Forcing, Nothing, SelectedKeys]) -> Reply:
 
     The answer comes once every worker refuses them.
     """
-    wanted, preview = call.body.selection.selection, call.body.preview
-    change = call.keys.delete(wanted, preview=preview, **given(call.query), actor=call.actor)
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt), status)
+    return await _changed(call, call.keys.delete)
 
 
 async def update_selected(call: Call[Forcing, Nothing, SelectedChanges]) -> Reply:
@@ -258,16 +251,7 @@ async def update_selected(call: Call[Forcing, Nothing, SelectedChanges]) -> Repl
 
     Where that takes something away, the answer comes once every worker acts on it.
     """
-    body = call.body
-    change: Awaitable[Receipt] = call.keys.update(  # type: ignore[assignment]  # of a selection it is a receipt
-        body.selection.selection,
-        preview=body.preview,
-        **arguments_of(body.changes),
-        **given(call.query),
-        actor=call.actor,
-    )
-    receipt, status = await _settled(change)
-    return Reply(answers.Changes.of(receipt), status)
+    return await _changed(call, call.keys.update, **arguments_of(call.body.changes))
 
 
 async def list_made_keys(call: Call[Paging, Nothing, Nothing]) -> Reply:
@@ -314,6 +298,20 @@ async def _told_key(call: Call[Nothing, IfNoneMatch, Nothing], key_id: str) -> R
     if call.headers.matches(etag(key)):
         return Reply(None, HTTPStatus.NOT_MODIFIED, headers)
     return Reply(answers.Key.of(key), HTTPStatus.OK, headers)
+
+
+async def _changed(
+    call: Call[Any, Nothing, KeyIds] | Call[Any, Nothing, SelectedKeys] | Call[Any, Nothing, SelectedChanges],
+    verb: Callable[..., Awaitable[Any]],
+    **changes: Any,
+) -> Reply:
+    """What a verb did to the keys that the body names by their ids, or by what they are."""
+    body, how = call.body, {**changes, **given(call.query), "actor": call.actor}
+    if isinstance(body, KeyIds):
+        receipt, status = await _settled(verb(body.ids, **how))
+        return Reply(answers.Changes.of(receipt, body.ids), status)
+    receipt, status = await _settled(verb(body.selection.selection, preview=body.preview, **how))
+    return Reply(answers.Changes.of(receipt), status)
 
 
 async def _settled(change: Awaitable[T]) -> tuple[T, HTTPStatus]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Generic
 
@@ -12,12 +13,12 @@ from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation, Sele
 from gatepost.admin.api.endpoints import B, Call, H, Q
 from gatepost.admin.api.limits import LimitsLeft
 from gatepost.admin.api.parameters import (
+    Choosing,
     EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
-    KeyChoice,
     KeyEventFilter,
     KeyFilter,
     ManyUsageFilter,
@@ -73,6 +74,10 @@ class Operation(Generic[Q, H, B]):
         return self.body is not Nothing
 
 
+_many = partial(Operation, method="POST", answer=answers.Changes, headers=Nothing, statuses=_OK_OR_SPREADING)
+_of_ids = partial(_many, body=KeyIds, errors=_CHANGING)
+_of_selected = partial(_many, errors=(*_CHANGING, UnknownPermissionError))
+
 OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
     Operation(
         method="GET",
@@ -96,89 +101,20 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         told=("Location", "ETag"),
         errors=(*_CHANGING, UnknownPermissionError, IdempotencyError),
     ),
-    Operation(
-        method="POST",
-        path="/keys/activate",
-        call=endpoints.activate_keys,
-        answer=answers.Changes,
-        query=Waiting,
-        headers=Nothing,
-        body=KeyIds,
-        statuses=_OK_OR_SPREADING,
-        errors=_CHANGING,
-    ),
-    Operation(
-        method="POST",
-        path="/keys/deactivate",
-        call=endpoints.deactivate_keys,
-        answer=answers.Changes,
-        query=Forcing,
-        headers=Nothing,
-        body=KeyIds,
-        statuses=_OK_OR_SPREADING,
-        errors=_CHANGING,
-    ),
-    Operation(
-        method="POST",
-        path="/keys/end-grace",
-        call=endpoints.end_grace,
-        answer=answers.Changes,
-        query=Forcing,
-        headers=Nothing,
-        body=KeyIds,
-        statuses=_OK_OR_SPREADING,
-        errors=_CHANGING,
-    ),
-    Operation(
-        method="POST",
-        path="/selected/activate",
-        call=endpoints.activate_selected,
-        answer=answers.Changes,
-        query=Waiting,
-        headers=Nothing,
-        body=SelectedKeys,
-        statuses=_OK_OR_SPREADING,
-        errors=(*_CHANGING, UnknownPermissionError),
-    ),
-    Operation(
-        method="POST",
-        path="/selected/deactivate",
-        call=endpoints.deactivate_selected,
-        answer=answers.Changes,
-        query=Forcing,
-        headers=Nothing,
-        body=SelectedKeys,
-        statuses=_OK_OR_SPREADING,
-        errors=(*_CHANGING, UnknownPermissionError),
-    ),
-    Operation(
-        method="POST",
-        path="/selected/delete",
-        call=endpoints.delete_selected,
-        answer=answers.Changes,
-        query=Forcing,
-        headers=Nothing,
-        body=SelectedKeys,
-        statuses=_OK_OR_SPREADING,
-        errors=(*_CHANGING, UnknownPermissionError),
-    ),
-    Operation(
-        method="POST",
-        path="/selected/update",
-        call=endpoints.update_selected,
-        answer=answers.Changes,
-        query=Forcing,
-        headers=Nothing,
-        body=SelectedChanges,
-        statuses=_OK_OR_SPREADING,
-        errors=(*_CHANGING, UnknownPermissionError),
-    ),
+    _of_ids(path="/keys/activate", call=endpoints.activate_keys, query=Waiting),
+    _of_ids(path="/keys/deactivate", call=endpoints.deactivate_keys, query=Forcing),
+    _of_ids(path="/keys/end-grace", call=endpoints.end_grace, query=Forcing),
+    _of_selected(path="/selected/activate", call=endpoints.activate_selected, query=Waiting, body=SelectedKeys),
+    _of_selected(path="/selected/deactivate", call=endpoints.deactivate_selected, query=Forcing, body=SelectedKeys),
+    _of_selected(path="/selected/end-grace", call=endpoints.end_grace_selected, query=Forcing, body=SelectedKeys),
+    _of_selected(path="/selected/delete", call=endpoints.delete_selected, query=Forcing, body=SelectedKeys),
+    _of_selected(path="/selected/update", call=endpoints.update_selected, query=Forcing, body=SelectedChanges),
     Operation(
         method="GET",
         path="/keys/count",
         call=endpoints.count_keys,
         answer=answers.Total,
-        query=KeyChoice,
+        query=Choosing,
         headers=Nothing,
         body=Nothing,
         errors=(*_LOOKING, UnknownPermissionError),

@@ -173,11 +173,7 @@ class Choosing(Struct, forbid_unknown_fields=True):
     never_used: Annotated[bool, Meta(description="Keys that nobody has used, as far as was counted.")] = False
 
 
-class KeyChoice(Choosing, forbid_unknown_fields=True):
-    """Which keys."""
-
-
-class KeyFilter(KeyChoice, forbid_unknown_fields=True):
+class KeyFilter(Choosing, forbid_unknown_fields=True):
     """Which keys, in which order, and which page of them."""
 
     sort: Annotated[

@@ -28,6 +28,7 @@ ENDED = {
     Outcome.DEACTIVATED: "You were signed out: the key that you used has been deactivated.",
     Outcome.EXPIRED: "You were signed out: the key that you used, or its secret, has expired.",
     Outcome.INVALID: "You were signed out: the key that you used was deleted, or its secret was replaced.",
+    Outcome.ENVIRONMENT_DENIED: "You were signed out: the key that you used is for another environment.",
     Outcome.ADDRESS_DENIED: "You were signed out: the key that you used may not be used from where you are.",
 }
 _OVER = "You were signed out, because the page was not used for a while. Sign in again."

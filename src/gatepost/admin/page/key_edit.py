@@ -117,7 +117,7 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
         changes["limits"] = limits
     if form.owner is not None and (form.owner or None) != key.owner:
         changes["owner"] = form.owner or None
-    if form.metadata is not None and form.metadata != key.metadata:
+    if form.metadata is not None and metadata_text(form.metadata) != metadata_text(key.metadata):
         changes["metadata"] = form.metadata
     if not changes:
         return None

@@ -1,23 +1,23 @@
 """Which keys a command is about, and in what order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Option
 
 from gatepost.base import EXPIRING_SECONDS, BadInputError, Environment
 from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
 from gatepost.cli.input.options import ChangeOptions, KeysOptions, complete_permission
-from gatepost.keys import SELECTED_MAX, Order, Selection
-
-if TYPE_CHECKING:
-    from gatepost.keys import Filters
+from gatepost.keys import SELECTED_MAX, Filters, Order, Selection
 
 _SORT_HELP = "created, updated, description, expires or last_used; with - in front the last ones first."
 
 StateName = Literal["active", "expiring", "expired", "deactivated"]
+
+_ANY = Selection()
+"""What is meant where nothing is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class WhichOptions(KeysOptions):
     ] = None
     never_used: Annotated[bool, Option("--never-used", help="Only keys that nobody has used.")] = False
 
-    def which(self) -> "Filters":
+    def which(self) -> Filters:
         """The arguments of `APIKeys.list` that these options stand for. Raises `BadInputError`."""
         before = self.expires_before
         return {
@@ -113,8 +113,11 @@ class SelectingOptions(WhichOptions, ChangeOptions):
     def chosen(self, ids: Sequence[str] | None) -> Sequence[str] | Selection:
         """The keys that are meant: these ids, or those that fit the options. Raises `BadInputError`."""
         selection = Selection(**self.which(), made_by=self.made_by, most=self.most)
-        if ids is not None and selection.conditions:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in selection.conditions)
+        if ids is not None and selection != _ANY:
+            names = [
+                each.name for each in fields(Selection) if getattr(selection, each.name) != getattr(_ANY, each.name)
+            ]
+            options = ", ".join(map(self._option, names))
             raise BadInputError(f"Name keys by their ids, or by what they are ({options}), not by both")
         if ids is None and not selection.conditions:
             raise BadInputError(
@@ -122,6 +125,10 @@ class SelectingOptions(WhichOptions, ChangeOptions):
                 "--search, --unused-for, --expires-before, --made-by or the like"
             )
         return selection if ids is None else ids
+
+    def _option(self, name: str) -> str:
+        """What is typed for this argument of a selection."""
+        return "--inactive" if name == "active" and not self.active else f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatepost.base import (
+    WHOLE_KINDS,
     AccessDeniedError,
     APIKey,
     ChangeEvent,
@@ -198,15 +199,16 @@ def tell_receipt(receipt: Receipt, done: str, *, as_json: bool) -> None:
 
 def event_row(event: ChangeEvent) -> Sequence[str]:
     """One line of the audit log. A pipe gets moments in full, names alone, and last what they are the names of."""
-    told = (event.address or "", event.kind, event.key_id or "", _detail_text(event.detail or {}))
+    told = (event.address or "", event.kind, event.key_id or "", _detail_text(event))
     if is_terminal():
         return (f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M}", actor_text(event), *told)
     return (event.at.isoformat(), event.actor or "", *told, event.actor_kind or "", event.actor_id or "")
 
 
-def _detail_text(detail: Mapping[str, Any]) -> str:
+def _detail_text(event: ChangeEvent) -> str:
     """What changed: `description: old -> new`, or of a key that was made or deleted what it is, or was."""
-    return "; ".join(f"{name}: {_change_text(name, value)}" for name, value in detail.items())
+    told = _value_text if event.kind in WHOLE_KINDS else _change_text
+    return "; ".join(f"{name}: {told(name, value)}" for name, value in (event.detail or {}).items())
 
 
 def _change_text(name: str, value: Any) -> str:

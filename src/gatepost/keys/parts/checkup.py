@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 async def status(parts: Parts) -> Status:
     """What this process believes, and how all that it needs does: for people, programs and `gatepost doctor`.
 
-    Works whether the keys are open or not; a system that is down is reported, not raised. Up to eight round trips to
-    the database, nineteen through a pooler, each at most `read_timeout`, and one to Redis meanwhile. Raises
+    Works whether the keys are open or not; a system that is down is reported, not raised. Up to nine round trips to
+    the database, through a pooler up to forty more, each at most `read_timeout`, and one to Redis meanwhile. Raises
     `BadInputError`, `MissingExtraError` for a URL that cannot be used.
     """
     if parts.is_open:
@@ -54,9 +54,9 @@ async def look(
     *,
     app_has_limits: bool,
 ) -> Status:
-    """The status. `freshness` and `lookup`: `None` where the keys are closed here. `app_has_limits`: as for `Parts`. At
-    most nineteen round trips to the database, and one to Redis at the same time. Raises `BadInputError` for an option
-    of a URL that cannot be used, and nothing else."""
+    """The status. `freshness` and `lookup`: `None` where the keys are closed here. `app_has_limits`: as for `Parts`. As
+    many round trips as `status`. Raises `BadInputError` for an option of a URL that cannot be used, and nothing
+    else."""
     own = None if freshness is None else freshness.worker
     (state, workers), redis_state = await asyncio.gather(
         _look_at_database(database, own, shares=redis is not None, app_has_limits=app_has_limits), _look_at_redis(redis)

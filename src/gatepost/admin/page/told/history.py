@@ -7,7 +7,7 @@ from typing import Any
 
 from gatepost.admin.page.told.limits import limit_word
 from gatepost.admin.page.told.moments import full, span
-from gatepost.base import ChangeEvent, metadata_text
+from gatepost.base import WHOLE_KINDS, ChangeEvent, metadata_text
 
 TITLES = {
     "created": "Created",
@@ -69,13 +69,14 @@ def title(event: ChangeEvent) -> str:
 def differences(event: ChangeEvent) -> Sequence[Difference]:
     """What the change changed, one by one, beside what its title says."""
     told = {"active"} if event.kind in _SWITCHES else set()
-    return [_difference(name, value) for name, value in (event.detail or {}).items() if name not in told]
+    changes = event.kind not in WHOLE_KINDS
+    return [_difference(name, value, changes) for name, value in (event.detail or {}).items() if name not in told]
 
 
-def _difference(name: str, value: Any) -> Difference:
+def _difference(name: str, value: Any, changes: bool) -> Difference:
+    """`changes`: whether an object tells of a change, and not of what there is."""
     label = _LABELS.get(name) or name.replace("_", " ").capitalize()
-    pair = {"old", "new"}
-    if not isinstance(value, Mapping) or not value.keys() <= pair or (name == "metadata" and value.keys() != pair):
+    if not changes or not isinstance(value, Mapping) or not value.keys() <= {"old", "new"}:
         return Difference(label, new=_text(name, value))
     if name == "limits":
         value = {which: [limit_word(each) for each in value[which]] for which in value}
