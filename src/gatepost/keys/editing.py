@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gatepost.base import (
+    NO_LIMITS,
     Actor,
     APIKey,
     BadInputError,
@@ -29,6 +30,7 @@ from gatepost.keys.change import change_keys, changed_by, key_to_change
 from gatepost.keys.given import Selection, Wait, joined
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
+from gatepost.limits import buckets_of
 from gatepost.rules import (
     UNNAMED,
     UNSET,
@@ -249,8 +251,18 @@ def _is_more(before: APIKey, after: APIKey) -> bool:
 
 def _is_wider(before: APIKey, after: APIKey) -> bool:
     """Whether an edit lets a key be used longer, from more places, or more often."""
-    is_within = covers(before.allow, after.allow) and at_most(after.limits, before.limits)
+    is_within = covers(before.allow, after.allow) and _goes_on(before, after)
     return _is_longer(before, after) or not is_within
+
+
+def _goes_on(before: APIKey, after: APIKey) -> bool:
+    """Whether each limit of a key binds it still, as strictly, with all that it has counted: by another name, or as
+    another rate, it begins anew. A stricter rate is put beside it."""
+    kept = {bucket.name: Limits([bucket.limit]) for bucket in buckets_of("key", after.id, after.limits)}
+    of_before = buckets_of("key", before.id, before.limits)
+    return at_most(after.limits, before.limits) and all(
+        at_most(kept.get(bucket.name, NO_LIMITS), Limits([bucket.limit])) for bucket in of_before
+    )
 
 
 def _is_longer(before: APIKey, after: APIKey) -> bool:
