@@ -1,5 +1,6 @@
 """Owners, metadata and environments, through the verbs, over SQLite, PostgreSQL and MariaDB."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -285,6 +286,22 @@ async def test_an_actor_of_one_environment_reaches_only_its_keys_and_makes_no_ot
     assert {event.environment for event in (await keys.events(actor=actor)).items} == {"test"}
     assert (await keys.events(environment="live", actor=actor)).items == ()
     assert await keys.usage_by_day(strangers, actor=actor) == {}
+
+
+async def test_an_acting_key_does_nothing_in_an_environment_that_it_is_not_for(keys: APIKeys) -> None:
+    manager = await keys.create("a manager", MANAGE, environment="live")
+    of_either = await keys.create("a manager", MANAGE)
+    ids = {env: (await keys.create("a key", environment=env)).key.id for env in ("live", "test")}
+    actor = Actor("a robot", key_id=manager.key.id, environment="test", permissions=frozenset(MANAGE))
+    for key_id in ids.values():
+        with pytest.raises(AccessDeniedError, match="is of another environment"):
+            await keys.deactivate(key_id, actor=actor)
+    of_live = replace(actor, key_id=of_either.key.id, environment="live")
+    for other in (replace(actor, environment=None), of_live):
+        receipt = await keys.deactivate(list(ids.values()), actor=other)
+        assert (list(receipt.changed), list(receipt.unknown)) == ([ids["live"]], [ids["test"]])
+        await keys.activate(ids["live"])
+    assert (await keys.get(ids["test"])).active
 
 
 async def test_a_key_cannot_change_its_own_owner_and_metadata(keys: APIKeys) -> None:

@@ -64,13 +64,14 @@ async def _authority(change: "Change", actor: Actor) -> Authority:
             raise AccessDeniedError(f"Key {actor.key_id}, which acts, is not there any more") from None
         if not key.active or (key.expires_at is not None and key.expires_at <= change.now):
             raise AccessDeniedError(f"Key {key.id}, which acts, cannot be used any more")
-        if actor.project is not None and key.project not in (None, actor.project):
-            raise AccessDeniedError(f"Key {key.id}, which acts, is of another project")
+        for name in ("project", "environment"):
+            if (own := getattr(actor, name)) is not None and getattr(key, name) not in (None, own):
+                raise AccessDeniedError(f"Key {key.id}, which acts, is of another {name}")
         project = key.project if actor.project is None else actor.project
         if key.allow is not None and actor.address is not None and actor.address not in Networks(key.allow):
             raise AccessDeniedError(f"Key {key.id}, which acts, may not be used from where this was asked")
         held = key.permissions & actor.permissions
-        actor = replace(actor, project=project, permissions=held, environment=key.environment or actor.environment)
+        actor = replace(actor, project=project, permissions=held, environment=actor.environment or key.environment)
         allow, limits = key.allow, key.limits
     authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow, limits=limits)
     authority.check_manage()
