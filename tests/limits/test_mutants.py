@@ -242,7 +242,7 @@ MUTANTS = [
     Mutant(
         "an edit of limits is not waited for",
         "keys/editing.py",
-        "    if any(getattr(before, name) != getattr(after, name) for name in _TERMS):\n        return True\n",
+        "    if _new(before, after, _TERMS):\n        return True\n",
         "",
         f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
     ),

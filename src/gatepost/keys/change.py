@@ -144,13 +144,11 @@ async def change_keys(
     read: "Callable[[Change, Sequence[str]], Awaitable[Mapping[str, K]]] | None" = None,
     if_version: str | None = None,
     preview: bool = False,
-    waits: Callable[[], bool] = lambda: True,
 ) -> Receipt:
     """Change one key or many in one transaction. `which`: an id, ids, or a selection, made in that transaction.
     `judge`: whether a key is not as wanted yet; raises where the actor may not change it. `read`: what that needs to
     know of keys; left out, `Change.states`. `if_version`: as for `update`; raises `BadInputError` for more than a
-    single id. `preview`: change nothing, and tell what would be. `waits`: asked once all is judged, whether to wait for
-    workers."""
+    single id. `preview`: change nothing, and tell what would be."""
     if if_version is not None and not isinstance(which, str):
         raise BadInputError("if_version goes with a single id", "if_version")
     if not isinstance(preview, bool):
@@ -181,7 +179,7 @@ async def change_keys(
     receipt = await settled(
         parts,
         change,
-        patience if waits() else replace(patience, everywhere=False),
+        patience,
         lambda spread: Receipt(seq, ids_by.changed, ids_by.unchanged, ids_by.unknown, spread, ids_by.denied),
         changed=bool(ids_by.changed),
         known=bool(ids_by.changed or ids_by.unchanged),
