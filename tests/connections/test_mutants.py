@@ -145,8 +145,8 @@ MUTANTS = [
     Mutant(
         "a stronger key is let be used from more places",
         "keys/editing.py",
-        "covers(before.allow, after.allow) and at_most(",
-        "at_most(",
+        "covers(before.allow, after.allow) and _goes_on(",
+        "_goes_on(",
         f"{VERBS}letting_a_stronger_key_be_used_from_more_places_needs_all_that_it_may_do[sqlite]",
     ),
     Mutant(

@@ -1,5 +1,7 @@
 """Owners, metadata and environments, through the verbs, over SQLite, PostgreSQL and MariaDB."""
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +17,12 @@ from gatepost import (
     ImportedKey,
     KeyNotFoundError,
     Outcome,
+    Receipt,
     StillSpreadingError,
 )
 from gatepost.base import secret_pattern
+from gatepost.base.usage import Use
+from gatepost.database import UsageBatch
 from gatepost.database.connecting.engine import changing
 from tests.deaf import deafen
 from tests.freshness.conftest import counted_statements
@@ -53,6 +58,25 @@ async def test_owner_and_metadata_are_kept_told_and_edited(keys: APIKeys) -> Non
         {"metadata": {"old": NOTED, "new": {"plan": "free"}}},
         {"owner": {"old": "bob", "new": None}, "metadata": {"old": {"plan": "free"}, "new": {}}},
     ]
+
+
+async def test_metadata_that_python_takes_for_equal_is_another(keys: APIKeys) -> None:
+    key = (await keys.create("a manager", MANAGE, metadata={"on": 1})).key
+    for now in (True, 1.0, 1):
+        edited = await keys.update(key.id, metadata={"on": now})
+        assert (type(edited.metadata["on"]), edited.version) == (type(now), (await keys.get(key.id)).version)
+        assert edited.version != key.version
+        key = edited
+        receipt = await keys.update([key.id], metadata={"on": now})
+        assert isinstance(receipt, Receipt)
+        assert list(receipt.unchanged) == [key.id]
+    for other in (True, 1.0):
+        with pytest.raises(AccessDeniedError, match="cannot change its own metadata"):
+            await keys.update(key.id, metadata={"on": other}, force=True, actor=Actor.of(key))
+    first = await keys.create("a key", metadata={"on": 1}, idempotency_key="k" * 20)
+    assert (await keys.create("a key", metadata={"on": 1}, idempotency_key="k" * 20)).key.id == first.key.id
+    with pytest.raises(IdempotencyError):
+        await keys.create("a key", metadata={"on": True}, idempotency_key="k" * 20)
 
 
 async def test_what_cannot_be_an_owner_or_metadata_changes_nothing(keys: APIKeys) -> None:
@@ -128,7 +152,7 @@ async def test_lists_counts_and_the_log_are_filtered_by_owner_and_environment(ke
                 await call(**wrong)
 
 
-async def test_an_owner_of_very_many_keys_costs_a_list_two_statements(keys: APIKeys) -> None:
+async def test_a_list_of_an_owners_keys_costs_two_statements(keys: APIKeys) -> None:
     for number in range(3):
         await keys.create(f"key {number}", owner="ann")
     with counted_statements(keys) as counts:
@@ -172,7 +196,8 @@ async def test_an_edit_of_owner_or_metadata_waits_for_every_worker(sqlite_keys: 
     async with worker:
         deafen(worker)
         await worker.serve()
-        edits: list[dict[str, Any]] = [{"owner": "ann"}, {"metadata": {"plan": "free"}}, {"owner": "ann"}]
+        edits: list[dict[str, Any]] = [{"owner": "ann"}, {"metadata": {"plan": 1}}, {"owner": "ann"}]
+        edits += [{"metadata": {"plan": True}}, {"metadata": {"plan": 1.0}}]
         for edit in edits:
             with pytest.raises(StillSpreadingError):
                 await sqlite_keys.update(key_id, **edit, timeout=0.01)
@@ -217,8 +242,6 @@ async def test_a_process_refuses_the_keys_of_the_other_environment_without_io(re
 
 
 async def test_an_imported_key_is_refused_in_the_other_environment_from_memory_too(ready_url: str) -> None:
-    import hashlib  # noqa: PLC0415
-
     text_of_it = "a secret from elsewhere"
     digest = hashlib.sha256(text_of_it.encode()).digest()
     async with (
@@ -287,6 +310,22 @@ async def test_an_actor_of_one_environment_reaches_only_its_keys_and_makes_no_ot
     assert await keys.usage_by_day(strangers, actor=actor) == {}
 
 
+async def test_an_acting_key_does_nothing_in_an_environment_that_it_is_not_for(keys: APIKeys) -> None:
+    manager = await keys.create("a manager", MANAGE, environment="live")
+    of_either = await keys.create("a manager", MANAGE)
+    ids = {env: (await keys.create("a key", environment=env)).key.id for env in ("live", "test")}
+    actor = Actor("a robot", key_id=manager.key.id, environment="test", permissions=frozenset(MANAGE))
+    for key_id in ids.values():
+        with pytest.raises(AccessDeniedError, match="is of another environment"):
+            await keys.deactivate(key_id, actor=actor)
+    of_live = replace(actor, key_id=of_either.key.id, environment="live")
+    for other in (replace(actor, environment=None), of_live):
+        receipt = await keys.deactivate(list(ids.values()), actor=other)
+        assert (list(receipt.changed), list(receipt.unknown)) == ([ids["live"]], [ids["test"]])
+        await keys.activate(ids["live"])
+    assert (await keys.get(ids["test"])).active
+
+
 async def test_a_key_cannot_change_its_own_owner_and_metadata(keys: APIKeys) -> None:
     manager = await keys.create("a manager", MANAGE, owner="ann")
     actor = Actor.of(manager.key)
@@ -300,9 +339,6 @@ async def test_a_key_cannot_change_its_own_owner_and_metadata(keys: APIKeys) -> 
 
 
 async def test_the_usage_of_an_owner_is_that_of_all_its_keys(keys: APIKeys) -> None:
-    from gatepost.base.usage import Use  # noqa: PLC0415
-    from gatepost.database import UsageBatch  # noqa: PLC0415
-
     of_ann = [
         (await keys.create(f"key {n}", owner="ann", environment=e)).key.id for n, e in enumerate(("live", "test"))
     ]

@@ -16,6 +16,7 @@ GRACE = "tests/keyring/test_old_secret.py"
 LISTS = "tests/keyring/test_listing.py"
 ESTATE = "tests/keyring/test_estate.py"
 IMPORTED = f"{ESTATE}::test_an_imported_key_is_refused_in_the_other_environment_from_memory_too[sqlite]"
+ACTS_ELSEWHERE = f"{ESTATE}::test_an_acting_key_does_nothing_in_an_environment_that_it_is_not_for"
 SELECTIONS = "tests/keyring/test_selections.py"
 AT_ONCE = "tests/keyring/test_at_once.py"
 ONE_KEY = f"{AT_ONCE}::test_one_key_changed_several_times_at_once_has_an_event_of_each_and_none_by_hand"
@@ -73,6 +74,20 @@ MUTANTS = [
         f"{ESTATE}::test_an_actor_of_one_environment_reaches_only_its_keys_and_makes_no_others[sqlite]",
     ),
     Mutant(
+        "a key acts in an environment that it is not for",
+        "keys/change.py",
+        """for name in ("project", "environment"):""",
+        """for name in ("project",):""",
+        f"{ACTS_ELSEWHERE}[sqlite]",
+    ),
+    Mutant(
+        "an actor of one environment acts in that of its key",
+        "keys/change.py",
+        "environment=actor.environment or key.environment",
+        "environment=key.environment",
+        f"{ACTS_ELSEWHERE}[sqlite]",
+    ),
+    Mutant(
         "a key of one environment makes one for the other",
         "keys/making.py",
         """        authority.check_environment(row["environment"])\n""",
@@ -82,14 +97,21 @@ MUTANTS = [
     Mutant(
         "a key that changes its own owner",
         "keys/editing.py",
-        "                authority.check_terms(before, name)\n",
-        "                pass\n",
+        "            authority.check_terms(before, name)\n",
+        "            pass\n",
         f"{ESTATE}::test_a_key_cannot_change_its_own_owner_and_metadata[sqlite]",
+    ),
+    Mutant(
+        "a key that changes its own metadata to what Python takes for equal",
+        "keys/editing.py",
+        "_stored(before, name) != _stored(after, name)",
+        "getattr(before, name) != getattr(after, name)",
+        f"{ESTATE}::test_metadata_that_python_takes_for_equal_is_another[sqlite]",
     ),
     Mutant(
         "an edit of an owner is not waited for",
         "keys/editing.py",
-        "    if any(getattr(before, name) != getattr(after, name) for name in _TERMS):\n",
+        "    if _new(before, after, _TERMS):\n",
         "    if before.limits != after.limits:\n",
         f"{ESTATE}::test_an_edit_of_owner_or_metadata_waits_for_every_worker",
     ),

@@ -166,6 +166,16 @@ async def test_a_selection_of_all_keys_or_of_too_many_is_refused(keys: APIKeys) 
     assert await state(keys) == before
 
 
+async def test_what_only_a_selection_can_say_is_refused_of_a_list(keys: APIKeys) -> None:
+    made = await keys.create("a key")
+    unusable: list[dict[str, Any]] = [{"made_by": made.key.id}, {"made_by": None}, {"most": 3}]
+    for which in unusable:
+        for call in (keys.list, keys.count):
+            with pytest.raises(BadInputError, match="no filter of lists") as wrong:
+                await call(**which)
+            assert [wrong.value.field] == list(which)
+
+
 async def test_a_key_with_an_older_secret_is_selected_once_and_its_grace_ended(keys: APIKeys) -> None:
     ids = await estate(keys)
     await keys.rotate(ids["nightly import"], grace=600)

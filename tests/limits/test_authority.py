@@ -1,9 +1,11 @@
 """A key that is limited, and manages others, makes nothing that may be used more than itself."""
 
+from dataclasses import replace
+
 import pytest
 from cryptography.fernet import Fernet
 
-from gatepost import AccessDeniedError, Actor, APIKeys, ImportedKey, Quota, Rate, Slots
+from gatepost import AccessDeniedError, Actor, APIKeys, ImportedKey, Quota, Rate, Receipt, Slots
 from gatepost.base import Limit
 
 MANAGE = ["ACCESS_MANAGE"]
@@ -53,4 +55,47 @@ async def test_letting_a_stronger_key_be_used_more_needs_all_that_it_may_do(here
         await here.update(strong.key.id, limits=[], actor=actor)
     with pytest.raises(AccessDeniedError, match="FILE_DELETE"):
         await here.reset_limits(strong.key.id, actor=actor)
-    assert (await here.update(strong.key.id, limits=STRICTER, actor=actor)).limits == tuple(STRICTER)
+    stricter: list[Limit] = [OWN[0], Rate(1, per=1, name="a"), Quota(999, per="month", name="plan"), Slots(1)]
+    assert (await here.update(strong.key.id, limits=stricter, actor=actor)).limits == tuple(stricter)
+
+
+async def test_a_limit_that_would_begin_anew_needs_all_that_the_key_may_do(here: APIKeys) -> None:
+    """A count begins anew by another name, and for another rate: what `reset_limits` refuses, no edit does."""
+    minute, day, month, slots = OWN[0], Quota(5, per="day", name="a"), Quota(90, per="month", name="b"), Slots(3)
+    held: list[Limit] = [minute, day, month, slots]
+    actor = Actor.of((await here.create("manager", MANAGE)).key)
+    strong = await here.create("strong", ["FILE_DELETE"], limits=held)
+    before = await state(here)
+    others: list[list[Limit]] = [
+        [replace(minute, name="other"), day, month, slots],
+        [Rate(59, per=60, burst=20, name="minute"), day, month, slots],
+        [Rate(120, per=120, burst=20, name="minute"), day, month, slots],
+        [minute, replace(day, name="c"), month, slots],
+        [minute, replace(day, name="b"), replace(month, name="a"), slots],
+        [minute, day, Quota(9, per="month", name="c"), slots],
+        [minute, day, month, Slots(1, name="other")],
+    ]
+    for other in others:
+        with pytest.raises(AccessDeniedError, match="FILE_DELETE"):
+            await here.update(strong.key.id, limits=other, actor=actor)
+        receipt = await here.update([strong.key.id], limits=other, actor=actor)
+        assert isinstance(receipt, Receipt)
+        assert list(receipt.denied) == [strong.key.id]
+    assert await state(here) == before
+    same: list[Limit] = [
+        slots,
+        replace(day, units=4),
+        replace(minute, on_outage="closed"),
+        month,
+        Rate(1, per=9, name="more"),
+    ]
+    assert (await here.update(strong.key.id, limits=same, actor=actor)).limits == tuple(same)
+
+
+async def test_two_quotas_that_trade_names_are_counted_anew(here: APIKeys) -> None:
+    actor = Actor.of((await here.create("manager", MANAGE)).key)
+    few, many = Quota(5, per="day", name="few"), Quota(500, per="day", name="many")
+    strong = await here.create("strong", ["FILE_DELETE"], limits=[few])
+    await here.update(strong.key.id, limits=[few, many], actor=actor)
+    with pytest.raises(AccessDeniedError, match="FILE_DELETE"):
+        await here.update(strong.key.id, limits=[replace(few, name="many"), replace(many, name="few")], actor=actor)

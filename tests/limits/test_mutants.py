@@ -11,7 +11,8 @@ REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever
 ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
 MIDDLEWARE = "tests/limits/test_middleware.py"
 QUOTAS = "tests/limits/test_quotas.py"
-ESCALATION = "tests/limits/test_authority.py::test_a_key_lets_none_be_used_more_than_it_may_be_itself[sqlite]"
+AUTHORITY = "tests/limits/test_authority.py"
+ESCALATION = f"{AUTHORITY}::test_a_key_lets_none_be_used_more_than_it_may_be_itself[sqlite]"
 
 MUTANTS = [
     Mutant(
@@ -59,9 +60,23 @@ MUTANTS = [
     Mutant(
         "a stronger key is let be used more",
         "keys/editing.py",
-        " and at_most(after.limits, before.limits)",
+        " and _goes_on(before, after)",
         "",
-        "tests/limits/test_authority.py::test_letting_a_stronger_key_be_used_more_needs_all_that_it_may_do",
+        f"{AUTHORITY}::test_letting_a_stronger_key_be_used_more_needs_all_that_it_may_do",
+    ),
+    Mutant(
+        "a limit of a stronger key begins anew by another name",
+        "keys/editing.py",
+        "before.limits) and all(",
+        "before.limits) or all(",
+        f"{AUTHORITY}::test_a_limit_that_would_begin_anew_needs_all_that_the_key_may_do",
+    ),
+    Mutant(
+        "quotas of a stronger key trade names",
+        "keys/editing.py",
+        "at_most(kept.get(bucket.name, NO_LIMITS), Limits([bucket.limit]))",
+        "bucket.name in kept",
+        f"{AUTHORITY}::test_two_quotas_that_trade_names_are_counted_anew",
     ),
     Mutant(
         "who waited for limits is let in with what was known before",
@@ -234,7 +249,7 @@ MUTANTS = [
     Mutant(
         "an edit of limits is not waited for",
         "keys/editing.py",
-        "    if any(getattr(before, name) != getattr(after, name) for name in _TERMS):\n        return True\n",
+        "    if _new(before, after, _TERMS):\n        return True\n",
         "",
         f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
     ),

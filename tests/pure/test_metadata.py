@@ -1,7 +1,9 @@
 """What an app notes of a key: what is taken, how long it may be, and what is refused with its place."""
 
 import json
-from typing import Any
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,32 @@ def test_what_is_plain_json_comes_back_as_it_was(metadata: dict[str, Any]) -> No
     assert metadata_of(text) == metadata
     assert metadata_of_json(json.dumps(metadata)) == metadata
     assert text == metadata_text(json.loads(json.dumps(dict(reversed(metadata.items())))))
+
+
+class Text(StrEnum):
+    """A text of a class of its own."""
+
+    A = "a"
+
+
+class Number(float):
+    """As NumPy's is."""
+
+
+class Pair(NamedTuple):
+    """A tuple of a class of its own."""
+
+    one: int
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"a": MappingProxyType({"b": 1})}, {"a": Pair(1)}, {"a": Number(1)}, {Text.A: 1}, {"a": [{"b": Number(1)}]}],
+)
+def test_what_is_of_a_class_that_cannot_be_written_is_bad_input(metadata: dict[str, Any]) -> None:
+    with pytest.raises(BadInputError, match="metadata must be of dict, list, str") as wrong:
+        checked_metadata(metadata)
+    assert wrong.value.field == "metadata"
 
 
 def test_nothing_is_stored_of_an_empty_object() -> None:

@@ -97,8 +97,9 @@ def test_a_secret_says_which_environment_its_key_is_for_and_its_hmac_is_over_tha
     secret = form.make(key_id, random, environment)
     assert secret == made_elsewhere(server_key, f"{prefix}_{environment}", key_id, random)
     assert form.key_id(secret.encode()) == form.id_in(secret.encode()) == key_id
-    assert form.environment_in(secret.encode()) == environment
-    assert form.environment_in(form.make(key_id, random).encode()) is None
+    assert form.read(secret.encode()) == (key_id, environment)
+    assert form.read(form.make(key_id, random).encode()) == (key_id, None)
+    assert form.id_in(b"imported") is None
     other = {"live": "test", "test": "live"}[environment]
     for moved in (secret.replace(f"_{environment}_", f"_{other}_", 1), secret.replace(f"_{environment}_", "_", 1)):
         assert not form.is_genuine(sealed(moved[:-6].encode())), "nobody moves a secret to another environment"

@@ -34,7 +34,10 @@ def checked_metadata(value: object, field: str = "metadata") -> str | None:
     if not isinstance(value, Mapping):
         raise BadInputError(f"{field} must be a JSON object, such as {{'plan': 'pro'}}, not {value!r:.50}", field)
     _check(value, field, field, 1)
-    text = metadata_text(value)
+    try:
+        text = metadata_text(value)
+    except TypeError as wrong:  # a mapping that is no dict, a named tuple, NumPy's float: orjson's own word for it
+        raise BadInputError(f"{field} must be of dict, list, str, int, float, bool and None: {wrong}", field) from None
     size = 0 if text is None else len(text.encode())
     if size > METADATA_BYTES_MAX:
         raise BadInputError(f"{field} must be at most {METADATA_BYTES_MAX:,} bytes of JSON, not {size:,}", field)

@@ -92,9 +92,9 @@ class APIKey(BaseUser):
     answers for it, a name of the app's own, 1 to 100 characters; `None` = nobody is named. `environment`: `live` or
     `test`; `None` = either. `metadata`: what the app wants to know of it, a JSON object (`checked_metadata`), empty =
     nothing; of a request's key it is read out anew each time. `hint`: start and last four characters of the current
-    secret. `old_secret`: the one before it, while it still works; `None` =
-    there is none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell
-    these three: they are `None` in a request's key.
+    secret. `old_secret`: the one before it, while it still works; `None` = there is none. `last_used_at`: aware, UTC,
+    up to a minute behind; `None` = never. Only reads for management tell these three: they are `None` in a request's
+    key.
     """
 
     id: str

@@ -196,20 +196,7 @@ class SecretFormat:
         """The 20 random bytes of a secret and the 12 of its MAC, or `None` where its form or checksum is wrong. Whether
         the MAC is right is not known yet. About 3 µs, 0.1 µs for a wrong length."""
         form = self._form_of(secret)
-        if form is None:
-            return None
-        start = len(form.head)
-        end = start + ID_CHARS
-        if secret[end] != _UNDERSCORE or not secret[start:end].isalnum():
-            return None
-        number = decode_base62(secret[end + 1 :])
-        if number is None:
-            return None
-        body: int
-        body, crc = divmod(number, 62**CRC_CHARS)
-        if crc != zlib.crc32(secret[:-CRC_CHARS]) or body >= 1 << 8 * (RANDOM_BYTES + MAC_BYTES):
-            return None
-        return body.to_bytes(RANDOM_BYTES + MAC_BYTES)
+        return None if form is None else _body(form, secret)
 
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made under one of the server keys: form, checksum and MAC. No I/O; about 5 µs."""
@@ -217,24 +204,27 @@ class SecretFormat:
 
     def key_id(self, secret: bytes) -> str | None:
         """The id of the key that `secret` was made for; `None` = it is not genuine."""
-        form, body = self._form_of(secret), self.body(secret)
+        found = self.read(secret)
+        return None if found is None else found[0]
+
+    def read(self, secret: bytes) -> tuple[str, str | None] | None:
+        """The id of the key that `secret` was made for, and the environment that it is for, `None` = either. Without
+        them it is not genuine."""
+        form = self._form_of(secret)
+        body = None if form is None else _body(form, secret)
         if form is None or body is None:
             return None
         start = len(form.head)
         key_id, random, mac = secret[start : start + ID_CHARS], body[:RANDOM_BYTES], body[RANDOM_BYTES:]
         if any(hmac.compare_digest(mac, _ended(begun, key_id, random)) for begun in form.macs):
-            return key_id.decode()
+            return key_id.decode(), form.environment
         return None
 
-    def id_in(self, genuine: bytes) -> str:
-        """The id of the key that a secret was made for which is known to be genuine."""
+    def id_in(self, genuine: bytes) -> str | None:
+        """The id of the key that a secret was made for which is known to be genuine; `None` = it is of another format,
+        so imported."""
         form = self._form_of(genuine)
-        return genuine[0 if form is None else len(form.head) :][:ID_CHARS].decode()
-
-    def environment_in(self, genuine: bytes) -> str | None:
-        """The environment that a secret says its key is for, which is known to be genuine; `None` = either."""
-        form = self._form_of(genuine)
-        return None if form is None else form.environment
+        return None if form is None else genuine[len(form.head) :][:ID_CHARS].decode()
 
     def _form_of(self, secret: bytes) -> _Form | None:
         """By length and beginning; `None` = it is of another format."""
@@ -242,6 +232,22 @@ class SecretFormat:
             if secret.startswith(form.head):
                 return form
         return None
+
+
+def _body(form: _Form, secret: bytes) -> bytes | None:
+    """As `SecretFormat.body`, of a secret that has this form's length and beginning."""
+    start = len(form.head)
+    end = start + ID_CHARS
+    if secret[end] != _UNDERSCORE or not secret[start:end].isalnum():
+        return None
+    number = decode_base62(secret[end + 1 :])
+    if number is None:
+        return None
+    body: int
+    body, crc = divmod(number, 62**CRC_CHARS)
+    if crc != zlib.crc32(secret[:-CRC_CHARS]) or body >= 1 << 8 * (RANDOM_BYTES + MAC_BYTES):
+        return None
+    return body.to_bytes(RANDOM_BYTES + MAC_BYTES)
 
 
 def _sha256(data: bytes = b"") -> "hashlib._Hash":
@@ -301,10 +307,10 @@ class Presented:
             return True
         if not 0 < len(text) <= SECRET_MAX:
             return False
-        self.key_id = secret_format.key_id(text)
-        if self.key_id is not None:
-            self.environment = secret_format.environment_in(text)
-        return foreign or self.key_id is not None
+        found = secret_format.read(text)
+        if found is not None:
+            self.key_id, self.environment = found
+        return foreign or found is not None
 
     def recall(self, secret_format: SecretFormat, *, foreign: bool) -> None:
         """It is remembered that no key has it: it was checked before, so its key's id is read off it. Only where

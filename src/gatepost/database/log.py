@@ -1,9 +1,9 @@
 """The audit log, page by page, and what it tells of who made which key.
 
 Each filter has an index that ends with seq, so one filter's page is the start of a range. Of several, the index of the
-narrowest is used (key, actor, owner, project, kind, in this order; PostgreSQL may choose another), and what it finds is
-looked at until the page is full. Moments are turned into seqs first, since a later change has a later moment by the
-database's clock."""
+narrowest is used (key, actor, owner, project, environment, kind, in this order; PostgreSQL may choose another), and
+what it finds is looked at until the page is full. Moments are turned into seqs first, since a later change has a later
+moment by the database's clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gatepost.base import NO_LIMITS, APIKey, Limits, allow_of, limit_as_json, limits_of, metadata_of
@@ -31,7 +30,8 @@ class Standing(NamedTuple):
     def of(cls, row: Sequence[Any]) -> "Standing":
         """The key that a row of `Change.states` tells of."""
         key_id, project, names, active, allow, environment, limits, old = row[:8]
-        return cls(key_id, project, _names(names), active, bool(old), allow_of(allow), environment, limits_of(limits))
+        held = frozenset(names.split())
+        return cls(key_id, project, held, active, bool(old), allow_of(allow), environment, limits_of(limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,6 @@ class KeyEdit(NamedTuple):
     after: APIKey
     values: Mapping[str, Any]
     detail: Mapping[str, Any]
-
-
-@lru_cache(maxsize=4096)
-def _names(text: str) -> frozenset[str]:
-    """Keys with the same permissions share the set."""
-    return frozenset(text.split())
 
 
 def whose(key: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from gatepost.keys.parts import (
     MAX_GRACE,
     Settings,
     do_nothing,
-    environment,
+    variables,
 )
 from gatepost.rules import DAM, UNNAMED, UNSET, Catalogue, Unset
 
@@ -138,8 +138,8 @@ class APIKeys(Lifecycle):
     @classmethod
     def from_env(cls, **arguments: Any) -> Self:
         """The keys that the environment tells of: each argument of `APIKeys` has a variable, `GATEPOST_DATABASE`,
-        `GATEPOST_REDIS`, … (docs/settings.md). `arguments` count more. Raises `BadInputError`. More: `environment`."""
-        return cls(**environment.read_beside(arguments, os.environ) | arguments)
+        `GATEPOST_REDIS`, … (docs/settings.md). `arguments` count more. Raises `BadInputError`. More: `variables`."""
+        return cls(**variables.read_beside(arguments, os.environ) | arguments)
 
     def alike(self, **changes: Any) -> "APIKeys":
         """Others of the same settings, closed still, but for `changes`, which are arguments of `APIKeys`. What was

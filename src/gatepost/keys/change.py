@@ -64,13 +64,14 @@ async def _authority(change: "Change", actor: Actor) -> Authority:
             raise AccessDeniedError(f"Key {actor.key_id}, which acts, is not there any more") from None
         if not key.active or (key.expires_at is not None and key.expires_at <= change.now):
             raise AccessDeniedError(f"Key {key.id}, which acts, cannot be used any more")
-        if actor.project is not None and key.project not in (None, actor.project):
-            raise AccessDeniedError(f"Key {key.id}, which acts, is of another project")
+        for name in ("project", "environment"):
+            if (own := getattr(actor, name)) is not None and getattr(key, name) not in (None, own):
+                raise AccessDeniedError(f"Key {key.id}, which acts, is of another {name}")
         project = key.project if actor.project is None else actor.project
         if key.allow is not None and actor.address is not None and actor.address not in Networks(key.allow):
             raise AccessDeniedError(f"Key {key.id}, which acts, may not be used from where this was asked")
         held = key.permissions & actor.permissions
-        actor = replace(actor, project=project, permissions=held, environment=key.environment or actor.environment)
+        actor = replace(actor, project=project, permissions=held, environment=actor.environment or key.environment)
         allow, limits = key.allow, key.limits
     authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow, limits=limits)
     authority.check_manage()
@@ -143,13 +144,11 @@ async def change_keys(
     read: "Callable[[Change, Sequence[str]], Awaitable[Mapping[str, K]]] | None" = None,
     if_version: str | None = None,
     preview: bool = False,
-    waits: Callable[[], bool] = lambda: True,
 ) -> Receipt:
     """Change one key or many in one transaction. `which`: an id, ids, or a selection, made in that transaction.
     `judge`: whether a key is not as wanted yet; raises where the actor may not change it. `read`: what that needs to
     know of keys; left out, `Change.states`. `if_version`: as for `update`; raises `BadInputError` for more than a
-    single id. `preview`: change nothing, and tell what would be. `waits`: asked once all is judged, whether to wait for
-    workers."""
+    single id. `preview`: change nothing, and tell what would be."""
     if if_version is not None and not isinstance(which, str):
         raise BadInputError("if_version goes with a single id", "if_version")
     if not isinstance(preview, bool):
@@ -180,7 +179,7 @@ async def change_keys(
     receipt = await settled(
         parts,
         change,
-        patience if waits() else replace(patience, everywhere=False),
+        patience,
         lambda spread: Receipt(seq, ids_by.changed, ids_by.unchanged, ids_by.unknown, spread, ids_by.denied),
         changed=bool(ids_by.changed),
         known=bool(ids_by.changed or ids_by.unchanged),

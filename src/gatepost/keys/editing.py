@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
 from gatepost.base import (
+    NO_LIMITS,
     Actor,
     APIKey,
     BadInputError,
@@ -29,6 +30,7 @@ from gatepost.keys.change import change_keys, changed_by, key_to_change
 from gatepost.keys.given import Selection, Wait, joined
 from gatepost.keys.parts import Parts
 from gatepost.keys.spreading import Patience, settled
+from gatepost.limits import buckets_of
 from gatepost.rules import (
     UNNAMED,
     UNSET,
@@ -99,8 +101,8 @@ async def update(
         )
     edit = _Wanted(wanted, force=force)
     if not isinstance(ids, str) or preview:
-        how: _How = {"actor": actor, "patience": patience, "if_version": if_version, "preview": preview}
-        return await _edit_many(parts, ids, edit, **how)
+        patience = patience if edit.takes else replace(patience, everywhere=False)
+        return await _edit_many(parts, ids, edit, actor, patience, if_version=if_version, preview=preview)
     check_id(ids)
     change, (before, key, changed) = await changed_by(
         parts, actor, lambda change, authority: _edit(change, authority, ids, edit, if_version)
@@ -132,9 +134,8 @@ class _Wanted:
 
     def check(self, authority: Authority, before: APIKey, after: APIKey) -> None:
         """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not do it."""
-        for name in _TERMS:
-            if getattr(before, name) != getattr(after, name):
-                authority.check_terms(before, name)
+        for name in _new(before, after, _TERMS):
+            authority.check_terms(before, name)
         authority.check_grant(_given(before, after))
         if _is_more(before, after):
             authority.check_addresses(after.allow)
@@ -160,17 +161,15 @@ async def _edit(
     return before, key, bool(edit.values)
 
 
-class _How(TypedDict):
-    """How many keys are changed: arguments of `change_keys`."""
-
-    actor: Actor
-    patience: Patience
-    if_version: str | None
-    preview: bool
-
-
 async def _edit_many(
-    parts: Parts, ids: str | Iterable[str] | Selection, wanted: _Wanted, **how: Unpack[_How]
+    parts: Parts,
+    ids: str | Iterable[str] | Selection,
+    wanted: _Wanted,
+    actor: Actor,
+    patience: Patience,
+    *,
+    if_version: str | None,
+    preview: bool,
 ) -> Receipt:
     edits: dict[str, KeyEdit] = {}
 
@@ -190,11 +189,13 @@ async def _edit_many(
     return await change_keys(
         parts,
         ids,
+        actor,
+        patience,
         judge=judge,
         apply=lambda change, changed: change.update_keys([edits[key_id] for key_id in changed]),
         read=read,
-        waits=lambda: wanted.takes,
-        **how,
+        if_version=if_version,
+        preview=preview,
     )
 
 
@@ -202,15 +203,19 @@ def _key_edit(before: APIKey, after: APIKey) -> "KeyEdit":
     """What is new: columns, and what the event tells."""
     from gatepost.database import KeyEdit  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
-    told = {name: (getattr(before, name), getattr(after, name)) for name in _EDITED}
-    new = {name: values for name, values in told.items() if values[0] != values[1]}
-    columns = {name: _COLUMNS.get(name, _as_it_is)(value) for name, (_, value) in new.items()}
-    detail = {name: {"old": _plain(old), "new": _plain(value)} for name, (old, value) in new.items()}
-    return KeyEdit(before, after, columns, detail)
+    new = _new(before, after, _EDITED)
+    detail = {name: {"old": _plain(getattr(before, name)), "new": _plain(getattr(after, name))} for name in new}
+    return KeyEdit(before, after, {name: _stored(after, name) for name in new}, detail)
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _new(before: APIKey, after: APIKey, names: Sequence[str]) -> Sequence[str]:
+    """What is stored otherwise than before: to Python 1, 1.0 and True are equal, in JSON they are not."""
+    return [name for name in names if _stored(before, name) != _stored(after, name)]
+
+
+def _stored(key: APIKey, name: str) -> Any:
+    value = getattr(key, name)
+    return _COLUMNS[name](value) if name in _COLUMNS else value
 
 
 _TERMS = ("limits", "owner", "metadata")
@@ -249,8 +254,18 @@ def _is_more(before: APIKey, after: APIKey) -> bool:
 
 def _is_wider(before: APIKey, after: APIKey) -> bool:
     """Whether an edit lets a key be used longer, from more places, or more often."""
-    is_within = covers(before.allow, after.allow) and at_most(after.limits, before.limits)
+    is_within = covers(before.allow, after.allow) and _goes_on(before, after)
     return _is_longer(before, after) or not is_within
+
+
+def _goes_on(before: APIKey, after: APIKey) -> bool:
+    """Whether each limit of a key binds it still, as strictly, with all that it has counted: by another name, or as
+    another rate, it begins anew. A stricter rate is put beside it."""
+    kept = {bucket.name: Limits([bucket.limit]) for bucket in buckets_of("key", after.id, after.limits)}
+    of_before = buckets_of("key", before.id, before.limits)
+    return at_most(after.limits, before.limits) and all(
+        at_most(kept.get(bucket.name, NO_LIMITS), Limits([bucket.limit])) for bucket in of_before
+    )
 
 
 def _is_longer(before: APIKey, after: APIKey) -> bool:
@@ -261,7 +276,7 @@ def _is_longer(before: APIKey, after: APIKey) -> bool:
 def _takes_away(before: APIKey, after: APIKey) -> bool:
     """Whether an edit lets a key do less, for a shorter time, or from fewer places; or other terms hold for it, and
     are to hold everywhere."""
-    if any(getattr(before, name) != getattr(after, name) for name in _TERMS):
+    if _new(before, after, _TERMS):
         return True
     if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
         return True

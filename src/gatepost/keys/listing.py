@@ -100,6 +100,9 @@ def _wanted(parts: Parts, which: "Filters", actor: str | Actor) -> "Filter | Non
 
     authority = Authority(checked_actor(actor))
     authority.check_look()
+    for name in ("made_by", "most"):
+        if name in which:
+            raise BadInputError(f"{name} is no filter of lists, only of a Selection: keys.made_by lists keys", name)
     return within(authority, Selection(**which).checked(parts.settings.catalogue))
 
 

@@ -150,13 +150,18 @@ async def _check_not_made_earlier(parts: Parts, change: "Change", actor: Actor, 
             )
 
 
+def _canonical(detail: Mapping[str, Any]) -> bytes:
+    """In JSON, where 1, 1.0 and true are three, which Python takes for equal."""
+    return orjson.dumps(detail, option=orjson.OPT_SORT_KEYS)
+
+
 async def _made_before(
     change: "Change", made: "Creation", row: Mapping[str, Any], secret: Untold, authority: Authority
 ) -> Issued:
     """The answer to a request to create a key that was answered before. Raises `IdempotencyError`."""
     from gatepost.database import creation_detail  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
-    if made.detail != creation_detail(row):
+    if _canonical(made.detail) != _canonical(creation_detail(row)):
         raise IdempotencyError("The idempotency key was used for another request already: take a new one")
     if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
         raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")

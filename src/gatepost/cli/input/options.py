@@ -15,7 +15,7 @@ from gatepost.base import ADDRESS_MAX, DEFAULT_PREFIX, Actor, BadInputError, Sch
 from gatepost.cli.input.application import load_keys
 from gatepost.cli.input.arguments import format_span, parse_seconds
 from gatepost.keys import DEFAULT_DATABASE, MAX_GRACE, APIKeys, Wait
-from gatepost.keys.parts import environment
+from gatepost.keys.parts import variables
 from gatepost.rules import DAM, PAGE_MAX, Catalogue
 
 REDIS_SECONDS = 1.0
@@ -28,7 +28,7 @@ AppOption = Annotated[
     str | None,
     Option(
         "--app",
-        envvar=environment.APP,
+        envvar=variables.APP,
         metavar="MODULE:NAME",
         help="The app, or its APIKeys: all below is read from it.",
         rich_help_panel=_CONNECTION,
@@ -52,8 +52,8 @@ def complete_permission(context: Context, incomplete: str) -> list[tuple[str, st
     given = {name: context.params.get(name) for name in ("app", "catalogue")}
     try:
         known = catalogue_of(
-            given["app"] or os.environ.get(environment.APP),
-            given["catalogue"] or os.environ.get(environment.CATALOGUE),
+            given["app"] or os.environ.get(variables.APP),
+            given["catalogue"] or os.environ.get(variables.CATALOGUE),
         )
     except BadInputError:
         return []
@@ -128,7 +128,7 @@ class DatabaseOptions(Options):
         """The options, with the app loaded that they name. Raises `BadInputError`."""
         if self.app is not None:
             return replace(self, typed=typed, of_app=load_keys(self.app, "--app"))
-        environment.check_names(os.environ)
+        variables.check_names(os.environ)
         return replace(self, typed=typed)
 
     @property
@@ -267,10 +267,10 @@ class KeysOptions(RedisOptions):
         return super()._settings() | {
             "catalogue": catalogue_of(None, self.catalogue),
             "prefix": self.prefix,
-            "server_keys": environment.server_keys(os.environ),
-            "vault_keys": environment.vault_keys(os.environ),
+            "server_keys": variables.server_keys(os.environ),
+            "vault_keys": variables.vault_keys(os.environ),
             "max_grace": parse_seconds("--max-grace", self.max_grace),
-            "environment": os.environ.get(environment.ENVIRONMENT) or None,
+            "environment": os.environ.get(variables.ENVIRONMENT) or None,
         }
 
 
@@ -318,5 +318,5 @@ def check_one_form(quiet: bool, as_json: bool) -> None:
 def catalogue_of(app: str | None, catalogue: str | None) -> type[Catalogue]:
     """The catalogue that is named, or else the app's; `DAM` without either. Raises `BadInputError`."""
     if catalogue is not None:
-        return environment.load_catalogue(catalogue, "--catalogue")
+        return variables.load_catalogue(catalogue, "--catalogue")
     return DAM if app is None else load_keys(app, "--app").catalogue

@@ -21,8 +21,9 @@ async def select_keys(
     reads: Reads, wanted: Filter, rows: Select[Any], most: int, *, with_terms: bool, also: Sequence[ColumnElement[bool]]
 ) -> Sequence[Any]:
     """What `rows`, a statement over the keys, answers for those that fit, up to `most`. `with_terms`: whether terms may
-    be asked; without them each key is looked at here. `also`: what must be true of them too. One round trip, two with
-    terms or a last use."""
+    be asked; without them, while much that was changed by hand in SQL is not caught up with, all keys that fit the rest
+    are read into memory, however many they are, and looked at here. `also`: what must be true of them too. One round
+    trip, two with terms or a last use."""
     conditions = wanted.terms()
     if conditions is None:
         return []

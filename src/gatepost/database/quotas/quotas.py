@@ -67,8 +67,7 @@ class Quotas:
 
     async def lease(self, bucket: str, period: tuple[int, int], *, units: int, wanted: int, least: int) -> Leased:
         """`wanted` units of a quota of `units`; fewer where that is more than a part of what is left, but none below
-        `least`. One statement where
-        there are so many; up to four at the end, and at the beginning of a period."""
+        `least`. One statement where there are so many; up to four at the end, and at the beginning of a period."""
         begins, ends = period
         values = {"of_bucket": bucket, "of_period": begins, "units": units, "least": least}
         async with self._connection("Leasing units of a quota") as connection:

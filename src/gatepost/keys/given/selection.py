@@ -68,6 +68,8 @@ class Selection:
         `UnknownPermissionError`."""
         if type(self.most) is not int or self.most < 1:
             raise BadInputError(f"most must be a whole number, 1 or more, not {self.most!r:.50}", "most")
+        if self.made_by is not None and not (isinstance(self.made_by, str) and is_id(self.made_by)):
+            raise BadInputError(f"made_by must be the id of a key, 12 characters, not {self.made_by!r:.50}", "made_by")
         wanted = self.checked(catalogue)
         if not self.conditions:
             raise BadInputError(
@@ -78,7 +80,7 @@ class Selection:
         return wanted
 
     def checked(self, catalogue: type[Catalogue]) -> "Filter":
-        """The filter. Raises `BadInputError`, `UnknownPermissionError`."""
+        """The filter, without `made_by` and `most`. Raises `BadInputError`, `UnknownPermissionError`."""
         from gatepost.database import Ends, Filter, Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
         active, ends = self._checked_state()
@@ -87,8 +89,6 @@ class Selection:
             ends = [*ends, Ends(until=moment - _RESOLUTION)]
         if self.never_expires:
             ends = [*ends, Ends(never=True)]
-        if self.made_by is not None and not (isinstance(self.made_by, str) and is_id(self.made_by)):
-            raise BadInputError(f"made_by must be the id of a key, 12 characters, not {self.made_by!r:.50}", "made_by")
         named = {"owner": checked_owner(self.owner), "environment": checked_environment(self.environment)}
         return Filter(
             project=self._checked_project(),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatepost import APIKeys, BadInputError, Catalogue
-from gatepost.keys.parts.environment import APP, VARIABLES, argument_of, read
+from gatepost.keys.parts.variables import APP, VARIABLES, argument_of, read
 
 
 class Notes(Catalogue):
@@ -36,7 +36,7 @@ def test_what_the_environment_says_is_what_the_keys_go_by(monkeypatch: pytest.Mo
     said = {
         "GATEPOST_DATABASE": sqlite_url,
         "GATEPOST_REDIS": "redis://localhost:1/0",
-        "GATEPOST_CATALOGUE": "tests.keyring.test_environment:Notes",
+        "GATEPOST_CATALOGUE": "tests.keyring.test_variables:Notes",
         "GATEPOST_PREFIX": "acme",
         "GATEPOST_SERVER_KEYS": f"{'aa' * 32},{'bb' * 32}",
         "GATEPOST_FOREIGN_SECRETS": "True",
