@@ -67,8 +67,9 @@ def assert_caught(mutant: Mutant, folder: Path) -> None:
     process.join()
     if mutant.crashes and process.exitcode == -signal.SIGSEGV:
         return
-    assert process.exitcode == pytest.ExitCode.TESTS_FAILED, told.read_text()[-3000:]
-    assert "1 failed" in told.read_text()
+    said = told.read_text()
+    assert process.exitcode == pytest.ExitCode.TESTS_FAILED, said[-3000:]
+    assert "1 failed" in said, said[-3000:]
 
 
 def _run(source: Path, test: str, told: Path, pure: str) -> None:

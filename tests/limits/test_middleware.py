@@ -254,6 +254,9 @@ async def test_limits_of_one_name_are_told_apart_in_an_answer(here: APIKeys) -> 
     limits = {"project": [Rate(4, per=HOUR)], "all": [Rate(7, per=HOUR, name="project-rate")]}
     policy, _ = fields(await asked(APIKeyMiddleware(well, here, limits=limits), issued.secret))
     assert {policy[name]["q"] for name in policy} == {5, 3, 4, 7}, "four names"
+    one = await here.create("one of its own", limits=[Rate(5, per=HOUR)])
+    policy, _ = fields(await asked(APIKeyMiddleware(well, here, limits=limits), one.secret))
+    assert {name: policy[name]["q"] for name in policy} == {"rate": 5, "project-0": 4, "project-rate": 7}
 
 
 async def test_a_middleware_may_limit_all_each_project_and_each_key(here: APIKeys) -> None:

@@ -89,15 +89,16 @@ async def test_a_message_that_fails_comes_again_and_nothing_of_its_key_passes_it
             return 204 if failures[message] > 3 else (500, 302, 404)[failures[message] - 1]
         return 204
 
-    async with (
-        receiving(fails_thrice) as receiver,
-        delivering(keys, target(receiver, retry_delays=[0.01] * 5)) as webhooks,
-    ):
+    async with receiving(fails_thrice) as receiver:
+        to = target(receiver, retry_delays=[0.01] * 5)
+        async with delivering(keys, to):
+            pass  # from now on it is to be told of all
         issued = [await keys.create(text) for text in ("one", "two")]
         for each in issued:
             await keys.deactivate(each.key.id)
             await keys.activate(each.key.id)
-        await arrived(webhooks)
+        async with delivering(keys, to) as webhooks:  # all of them are due at once
+            await arrived(webhooks)
         for each in issued:
             own = [request for request in receiver.received if each.key.id.encode() in request.body]
             assert [verified(request)["data"]["change"] for request in own] == [
