@@ -3,8 +3,10 @@ administrator, who has only the latter.
 """
 
 import asyncio
+import faulthandler
 import json
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +23,8 @@ from gatepost.base.errors import GatepostError
 
 HELD_SECONDS = 0.02
 """How long a request holds its slots."""
+
+faulthandler.register(signal.SIGUSR1)
 
 keys = APIKeys(**json.loads(os.environ["REVOCATION_SETTINGS"]))
 

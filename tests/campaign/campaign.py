@@ -36,6 +36,7 @@ class Phase:
     lasted: int = 0
     ended: int = 0
     recovered: float | None = None
+    stuck: str = ""
     findings: Counter[Finding] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
@@ -161,6 +162,7 @@ async def _run(site: Crew, phase: Phase, seconds: float) -> None:
     await phase.fault.run(site, seconds)
     phase.lasted = time.monotonic_ns()
     phase.recovered = await site.recovered()
+    phase.stuck = site.stuck
     await asyncio.sleep(SETTLE_SECONDS)
     phase.ended = time.monotonic_ns()
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -25,6 +26,7 @@ from tests.servers.process import ServerProcess
 VERB_SECONDS = 120.0
 RECOVERY_SECONDS = 30.0
 LOOK_SECONDS = 0.05
+STACK_SECONDS = 0.5
 
 STEPPED_WORKER = 1
 """The worker whose wall clock can be stepped, and that is paused, killed and cut off."""
@@ -84,6 +86,10 @@ class Server:
         if self.process.running:
             self.process.kill()
 
+    def state(self) -> str:
+        """The system's letter for what the process does: R, S, T, …"""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2][:1]
+
     def log(self) -> str:
         """All that it has written to its log, over all its starts."""
         return "".join(path.read_text(errors="replace") for path in sorted(self._folder.glob("*/log")))
@@ -101,6 +107,8 @@ class Crew:
         self.clocks: dict[str, clock.SteppedClock] = {}
         self.requests: list[Request] = []
         self.loads: list[Process] = []
+        self.stuck = ""
+        """What is the matter with the workers that did not recover."""
         self._folder = folder
         self._http = httpx2.AsyncClient(timeout=VERB_SECONDS, limits=httpx2.Limits(max_connections=None))
 
@@ -151,7 +159,7 @@ class Crew:
 
     async def recovered(self) -> float | None:
         """Wait until every worker holds a lease and uses Redis, if there is one; seconds it took, `None` where it took
-        too long."""
+        too long: then `stuck` tells more."""
         has_redis = "redis" in self.addresses(None)
         begun = time.monotonic()
         used: int | None = None
@@ -164,7 +172,17 @@ class Crew:
                     return taken
                 used = now
             await asyncio.sleep(LOOK_SECONDS)
+        self.stuck = "\n".join([await self._told_of(worker) for worker in self.workers])
         return None
+
+    async def _told_of(self, worker: Server) -> str:
+        """What a process believes; and where it does not say so, what it is at."""
+        state = await self.state(worker)
+        if not state and worker.process.running:
+            os.kill(worker.process.pid, signal.SIGUSR1)  # it writes where its threads are, whatever they do
+            await asyncio.sleep(STACK_SECONDS)
+            state = {"system": worker.state()}
+        return f"process {worker.process.pid}: {state or 'gone'}\n{worker.log()[-4000:]}"
 
     async def start_server(self, server: Server) -> None:
         """Start a process of the app, and return when it answers."""

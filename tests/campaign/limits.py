@@ -75,6 +75,7 @@ class Seen:
     seconds: list[float] = field(default_factory=list)
     used: int = 0
     recovered: float | None = None
+    stuck: str = ""
 
     @property
     def over(self) -> Sequence[str]:
@@ -188,6 +189,7 @@ class Arrangement:
         await asyncio.sleep(seconds / 4)
         await fault.run(self, seconds)
         seen.recovered = await self.site.recovered()
+        seen.stuck = self.site.stuck
         await asyncio.sleep(seconds / 4)
         for task in asking:
             task.cancel()

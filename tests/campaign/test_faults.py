@@ -74,7 +74,7 @@ def test_no_request_is_let_in_after_its_key_was_taken_away_nor_refused_before(se
 @pytest.mark.parametrize("name", CHOSEN)
 def test_what_is_up_serves_and_what_was_down_is_used_again_by_itself(seen: Seen, name: str) -> None:
     phase = seen.phases[name]
-    assert phase.recovered is not None
+    assert phase.recovered is not None, phase.stuck
     if not phase.fault.unavailable:
         assert phase.findings[Finding.UNAVAILABLE] == 0
 

@@ -49,7 +49,7 @@ def test_what_was_away_is_used_again_and_only_a_dead_database_makes_callers_wait
     seen: Mapping[str, Seen], name: str
 ) -> None:
     told = seen[name]
-    assert told.recovered is not None
+    assert told.recovered is not None, told.stuck
     if "database" not in name and "worker" not in name:
         assert told.statuses[503] == told.statuses[0] == 0
     usual = sorted(seen["none"].seconds)[len(seen["none"].seconds) // 2]

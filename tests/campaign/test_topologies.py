@@ -38,7 +38,7 @@ def test_no_answer_is_wrong_on_a_topology_whose_own_fault_is_made(topology: str,
     for kind in (Finding.RIGHTLY_REFUSED, Finding.RIGHTLY_LET_IN):
         assert phase.findings[kind]
     assert phase.taken
-    assert phase.recovered is not None
+    assert phase.recovered is not None, phase.stuck
     assert bugs == ""
 
 
