@@ -151,7 +151,7 @@ MUTANTS = [
     ),
     Mutant(
         "whoever acts is not asked from where",
-        "keys/change.py",
+        "keys/changing/change.py",
         "actor.address not in Networks(key.allow)",
         "False",
         f"{VERBS}an_acting_key_whose_list_has_lost_the_place_it_acts_from_does_nothing_more[sqlite]",

@@ -213,7 +213,7 @@ MUTANTS = [
     ),
     Mutant(
         "a key found off not waited for",
-        "keys/spreading.py",
+        "keys/changing/spreading.py",
         "seq = change.seq if changed else change.seq - 1",
         "seq = change.seq if changed else 0",
         f"{PROPAGATION}::test_a_key_found_off_already_is_waited_for_as_well",

@@ -75,14 +75,14 @@ MUTANTS = [
     ),
     Mutant(
         "a key acts in an environment that it is not for",
-        "keys/change.py",
+        "keys/changing/change.py",
         """for name in ("project", "environment"):""",
         """for name in ("project",):""",
         f"{ACTS_ELSEWHERE}[sqlite]",
     ),
     Mutant(
         "an actor of one environment acts in that of its key",
-        "keys/change.py",
+        "keys/changing/change.py",
         "environment=actor.environment or key.environment",
         "environment=key.environment",
         f"{ACTS_ELSEWHERE}[sqlite]",
@@ -138,14 +138,14 @@ MUTANTS = [
     ),
     Mutant(
         "a selection beyond what the actor reaches",
-        "keys/change.py",
+        "keys/changing/change.py",
         "fitting = within(authority, self.choice)",
         "fitting = self.choice",
         f"{SELECTIONS}::test_an_actor_changes_only_what_it_reaches_and_may_change[sqlite]",
     ),
     Mutant(
         "a preview that changes keys",
-        "keys/change.py",
+        "keys/changing/change.py",
         "if by_fate.changed and not preview:",
         "if by_fate.changed:",
         f"{SELECTIONS}::test_a_selection_has_the_keys_that_the_list_has[sqlite-20000]",
@@ -208,17 +208,19 @@ MUTANTS = [
         "    return Issued(key, secret.text)",
         "tests/keyring/test_idempotency.py::test_whoever_does_not_hold_its_permissions_is_not_told_the_secret_again[sqlite]",
     ),
-    Mutant("another project's key changed", "keys/change.py", "    authority.check_reach(key)\n", "", STRANGERS),
+    Mutant(
+        "another project's key changed", "keys/changing/change.py", "    authority.check_reach(key)\n", "", STRANGERS
+    ),
     Mutant(
         "another project's keys changed in bulk",
-        "keys/change.py",
+        "keys/changing/change.py",
         "for key_id, key in found.items() if authority.reaches(key)",
         "for key_id, key in found.items()",
         STRANGERS,
     ),
     Mutant(
         "another project's keys listed",
-        "keys/listing.py",
+        "keys/given/selection.py",
         "        wanted = replace(wanted, project=own)\n",
         "        pass\n",
         STRANGERS,
@@ -237,11 +239,13 @@ MUTANTS = [
         "False",
         OWN_KEY,
     ),
-    Mutant("an actor judged by what it held", "keys/change.py", "if actor.key_id is not None:", "if False:", ANEW),
-    Mutant("a deactivated key goes on acting", "keys/change.py", "if not key.active or (key", "if (key", ANEW),
+    Mutant(
+        "an actor judged by what it held", "keys/changing/change.py", "if actor.key_id is not None:", "if False:", ANEW
+    ),
+    Mutant("a deactivated key goes on acting", "keys/changing/change.py", "if not key.active or (key", "if (key", ANEW),
     Mutant(
         "another's edit overwritten",
-        "keys/change.py",
+        "keys/changing/change.py",
         "if if_version is not None and key.version != if_version",
         "if False",
         VERSION,

@@ -18,7 +18,8 @@ from gatepost.database.group_commit import Group
 from gatepost.freshness.freshness import Freshness
 from gatepost.freshness.membership import Membership
 from gatepost.freshness.propagation import Spread
-from gatepost.keys import change, judging, spreading
+from gatepost.keys import judging
+from gatepost.keys.changing import change, spreading
 from gatepost.lookup.lookup import Lookup
 from tests.simulation import network, redis
 from tests.simulation.database import Server

@@ -25,6 +25,7 @@ from gatepost.base import (
     Verdict,
 )
 from gatepost.keys import (
+    changing,
     deleting,
     editing,
     importing,
@@ -36,7 +37,6 @@ from gatepost.keys import (
     making,
     revealing,
     rotating,
-    spreading,
     switching,
 )
 from gatepost.keys import usage as using
@@ -337,8 +337,8 @@ class APIKeys(Lifecycle):
         return await leaking.report_leak(self._parts, found, **how)
 
     async def invalidate(self, **how: Unpack["Options"]) -> Propagation:
-        """Have every worker forget all it remembers: once the database was put back. More: `spreading.invalidate`."""
-        return await spreading.invalidate(self._parts, **how)
+        """Have every worker forget all it remembers: once the database was put back. More: `changing.invalidate`."""
+        return await changing.invalidate(self._parts, **how)
 
     async def verify(
         self,

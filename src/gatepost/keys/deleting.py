@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gatepost.base import Actor, Receipt
-from gatepost.keys.change import change_keys
+from gatepost.keys.changing import Patience, change_keys
 from gatepost.keys.given import Selection, Wait
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import Patience
 from gatepost.rules import UNNAMED, Authority
 
 if TYPE_CHECKING:

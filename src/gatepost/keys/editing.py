@@ -26,10 +26,9 @@ from gatepost.base import (
     networks_text,
     stored_limits,
 )
-from gatepost.keys.change import change_keys, changed_by, key_to_change
+from gatepost.keys.changing import Patience, change_keys, changed_by, key_to_change, settled
 from gatepost.keys.given import Selection, Wait, joined
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import Patience, settled
 from gatepost.limits import buckets_of
 from gatepost.rules import (
     UNNAMED,

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, limits_of, new_id
-from gatepost.keys.change import changed_by
+from gatepost.keys.changing import announce, changed_by
 from gatepost.keys.given import key_of, new_row
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import announce
 from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
 
 if TYPE_CHECKING:

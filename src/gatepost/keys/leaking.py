@@ -18,10 +18,9 @@ from gatepost.base import (
     Untold,
     digest,
 )
-from gatepost.keys.change import changed_by
+from gatepost.keys.changing import Patience, changed_by, settled
 from gatepost.keys.given import secret_columns
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, checked_actor, checked_choice, checked_text
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from gatepost.base import Actor, APIKey, EditedKey, stored_limits
-from gatepost.keys.change import changed_by, key_to_change
+from gatepost.keys.changing import Patience, changed_by, key_to_change, settled
 from gatepost.keys.editing import edited
 from gatepost.keys.listing import get_key
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import Patience, settled
 from gatepost.limits import LimitState, buckets_of
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 

@@ -1,9 +1,9 @@
 """Looking at keys: one, a page of them, how many there are, and the projects that have any."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from gatepost.base import PROJECT_MAX, Actor, APIKey, BadInputError, KeyNotFoundError, Page, Total
+from gatepost.keys.given import within
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_limit, checked_text
 
@@ -104,17 +104,3 @@ def _wanted(parts: Parts, which: "Filters", actor: str | Actor) -> "Filter | Non
         if name in which:
             raise BadInputError(f"{name} is no filter of lists, only of a Selection: keys.made_by lists keys", name)
     return within(authority, Selection(**which).checked(parts.settings.catalogue))
-
-
-def within(authority: Authority, wanted: "Filter") -> "Filter | None":
-    """Of the keys that are asked for those that the actor reaches; `None` = there can be none."""
-    from gatepost.database import Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
-
-    bounds = authority.bounds
-    if (own := bounds.get("project")) is not None:
-        if wanted.project not in (None, own):
-            return None
-        wanted = replace(wanted, project=own)
-    if (own := bounds.get("environment")) is not None:
-        wanted = replace(wanted, named=[*dict.fromkeys((*wanted.named, Named("environment", own)))])
-    return wanted

@@ -21,10 +21,9 @@ from gatepost.base import (
     new_id,
 )
 from gatepost.base import secret as secret_text
-from gatepost.keys.change import changed_by
+from gatepost.keys.changing import announce, changed_by
 from gatepost.keys.given import key_of, new_row, secret_columns
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import announce
 from gatepost.rules import (
     UNNAMED,
     UNSET,

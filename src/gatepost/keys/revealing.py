@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from gatepost.base import Actor, SecretNotStoredError, Untold
-from gatepost.keys.change import changed_by, key_to_change
+from gatepost.keys.changing import announce, changed_by, key_to_change
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import announce
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gatepost.base import Actor, APIKey, BadInputError, Issued, Receipt, Untold
-from gatepost.keys.change import change_keys, changed_by, key_to_change
+from gatepost.keys.changing import Patience, change_keys, changed_by, key_to_change, settled
 from gatepost.keys.given import Selection, Wait, secret_columns
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 
 if TYPE_CHECKING:

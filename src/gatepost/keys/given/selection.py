@@ -1,12 +1,13 @@
 """Which keys a verb is about, as callers say it: checked, and made into the filter that the database has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State, is_id
 from gatepost.rules import (
+    Authority,
     Catalogue,
     checked_description,
     checked_environment,
@@ -152,3 +153,17 @@ class Selection:
             unknown.field = "permission"
             raise
         return self.permission
+
+
+def within(authority: Authority, wanted: "Filter") -> "Filter | None":
+    """Of the keys that are asked for those that the actor reaches; `None` = there can be none."""
+    from gatepost.database import Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
+    bounds = authority.bounds
+    if (own := bounds.get("project")) is not None:
+        if wanted.project not in (None, own):
+            return None
+        wanted = replace(wanted, project=own)
+    if (own := bounds.get("environment")) is not None:
+        wanted = replace(wanted, named=[*dict.fromkeys((*wanted.named, Named("environment", own)))])
+    return wanted

@@ -18,10 +18,9 @@ from gatepost.base import (
     StaleKeyError,
     is_id,
 )
-from gatepost.keys.given import Selection
-from gatepost.keys.listing import within
+from gatepost.keys.changing.spreading import Patience, settled
+from gatepost.keys.given import Selection, within
 from gatepost.keys.parts import Parts
-from gatepost.keys.spreading import Patience, settled
 from gatepost.rules import UNNAMED, Authority, Subject, check_id, checked_actor, checked_ids
 
 if TYPE_CHECKING:

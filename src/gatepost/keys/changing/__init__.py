@@ -1,0 +1,11 @@
+"""The frame that all changes of keys share: who acts and may, one transaction, an answer for each key, and the wait
+until every worker acts on it.
+"""
+
+from gatepost.keys.changing.change import change_keys as change_keys
+from gatepost.keys.changing.change import changed_by as changed_by
+from gatepost.keys.changing.change import key_to_change as key_to_change
+from gatepost.keys.changing.spreading import Patience as Patience
+from gatepost.keys.changing.spreading import announce as announce
+from gatepost.keys.changing.spreading import invalidate as invalidate
+from gatepost.keys.changing.spreading import settled as settled
