@@ -1,6 +1,7 @@
 """Making, migrating and refusing tables, over each database."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from gatepost.database.schema.tables import metadata
 def test_the_revisions_that_the_code_names_are_those_of_the_scripts() -> None:
     scripts = list(ScriptDirectory.from_config(alembic_config()).walk_revisions())
     assert tuple(script.revision for script in reversed(scripts)) == REVISIONS
+
+
+def test_the_changelog_says_which_revision_the_tables_are_at() -> None:
+    changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+    assert re.findall(r"Tables are at revision (\d+)", changelog) == [REVISIONS[-1]]
 
 
 async def test_the_migrations_make_the_tables_that_the_code_declares(database_url: str) -> None:
