@@ -302,9 +302,9 @@ async def test_a_secret_remembered_as_no_good_is_not_checked_again(ready_sqlite_
             assert (await keys.verify(secret)).outcome is outcome
             counted = calls(lambda secret=secret: drive(keys.judge(secret.encode())))  # type: ignore[misc]
             assert counted["APIKeys.judge"] == counted["Lookup.remembered"] == 1
-            assert "SecretFormat.key_id" not in counted
+            assert "SecretFormat.read" not in counted
         new = stock.invented(1).encode()
-        assert calls(lambda: drive(keys.judge(new)))["SecretFormat.key_id"] == 1
+        assert calls(lambda: drive(keys.judge(new)))["SecretFormat.read"] == 1
 
 
 async def test_a_fresh_path_reads_the_database_once_for_all_that_ask_at_once(

@@ -69,6 +69,10 @@ class Proxy:
         except OSError:  # the server is down
             writer.transport.abort()
             return
+        if self._refusing:  # cut while this one was being made
+            writer.transport.abort()
+            there_writer.transport.abort()
+            return
         self._writers |= {writer, there_writer}
         name = there_writer.get_extra_info("sockname")
         port = name[1] if isinstance(name, tuple) else 0
