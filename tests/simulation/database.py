@@ -29,9 +29,9 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
-from gatepost.database.database import Event, Position, Reading
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.standing import KeyEdit, Standing
+from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
@@ -419,6 +419,7 @@ class Database:
         self._transactions: set[Transaction] = set()
         self._changes = GroupCommit(self._make)
         self.workers = Workers(self)
+        self.chain = Chain()
         self.quotas: Any = None  # nobody is limited here: tests/limits has a world for that
         self.doorbell = Doorbell(server.doorbells, process)
         process.on_death.append(self._break)
@@ -564,6 +565,14 @@ class Database:
     def _break(self) -> None:
         for transaction in sorted(self._transactions, key=lambda each: each.nonce):
             self.server.world.outside.after(self.server.world.rng.uniform(0, 2), self.server.end, transaction)
+
+
+class Chain:
+    """Everything is sealed: no part of the promise."""
+
+    async def sealed_to(self) -> int:
+        """The last change that is sealed."""
+        return 1 << 63
 
 
 class Workers:
