@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError
 from gatepost.base.trail import Links
@@ -232,6 +233,24 @@ async def test_sealing_goes_on_after_an_outage_and_is_told_once(
     await eventually(lambda: sealing._sealed_to == 1)
     await sealing.close()
     assert caplog.text.count("not sealed now") == 1
+
+
+async def test_no_change_and_no_request_makes_a_statement_for_the_chain(sqlite_keys: APIKeys) -> None:
+    await sqlite_keys.serve()
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    engine = sqlite_keys._database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    issued = await sqlite_keys.create("a key")
+    await sqlite_keys.verify(issued.secret)
+    await sqlite_keys.deactivate(issued.key.id)
+    await asyncio.gather(*(sqlite_keys.create("at once") for _ in range(5)))
+    event.remove(engine, "before_cursor_execute", note)
+    assert len(statements) > 10
+    assert [statement for statement in statements if "gatepost_chain" in statement] == []
 
 
 async def test_only_an_operator_may_export_verify_and_seal(sqlite_keys: APIKeys) -> None:

@@ -1,6 +1,7 @@
 """Pruning: what is old goes, what somebody needs stays, and the chain goes on."""
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, IdempotencyError, KeyNotFoundError
-from gatepost.base.trail import BEHIND, Hold, PrunedLog, prunable_to
+from gatepost.base.trail import BEHIND, Hold, Link, PrunedLog, hold_of_worker, prunable_to
 from gatepost.database.chain import pruning
+from gatepost.database.chain.reading import ChainReader
 from gatepost.database.schema import events, targets, workers
 from tests.retention.conftest import ByHand, long_ago, make_old, told
 
@@ -89,6 +91,38 @@ async def test_the_chain_goes_on_over_many_prunings_whatever_goes_at_once(
         assert check.kept == len(ids)
         assert len(await lines(keys)) == 2 * len(ids)
     assert len(parts) > 1
+
+
+async def test_of_many_that_prune_at_once_each_part_is_pruned_by_one(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "LINES", 2)
+    ids = [(await keys.create(f"{number}")).key.id for number in range(4)]
+    for _ in range(5):
+        await keys.deactivate(ids[:1])
+        await keys.activate(ids[:1])
+    await make_old(keys)
+    done = await asyncio.gather(*(keys.prune(events_before=long_ago()) for _ in range(3)))
+    assert sum(each.log.removed for each in done if each.log) == 1 + 9
+    check = await keys.audit_log.verify()
+    assert (told(check), check.kept) == ([], 4)
+
+
+async def test_a_check_that_pruning_came_in_between_is_made_anew(
+    sqlite_keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_past(sqlite_keys)
+    await sqlite_keys.audit_log.seal()
+    read, looks = ChainReader.link, itertools.count()
+
+    async def link(reader: ChainReader, seq: int | None = None) -> Link | None:
+        if next(looks) == 0:
+            await sqlite_keys.prune(events_before=long_ago())
+        return await read(reader, seq)
+
+    monkeypatch.setattr(ChainReader, "link", link)
+    check = await sqlite_keys.audit_log.verify()
+    assert (told(check), check.kept, check.first) == ([], 2, 7)
 
 
 TAMPERED: dict[str, tuple[list[str], list[tuple[str, int, int]]]] = {
@@ -279,7 +313,7 @@ def test_the_bound_is_the_least_of_all_that_need_the_log() -> None:
     assert bound(50, 100) == (50, "")
     assert bound(100, 100) == (99, "")
     assert bound(50, 100, [Hold("target a", 60)]) == (50, "")
-    assert bound(50, 100, [Hold("target a", 40), Hold.of_worker("w", 30 + BEHIND)]) == (30, "worker w")
+    assert bound(50, 100, [Hold("target a", 40), hold_of_worker("w", 30 + BEHIND)]) == (30, "worker w")
 
 
 @pytest.mark.parametrize(

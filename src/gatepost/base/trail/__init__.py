@@ -19,5 +19,6 @@ from gatepost.base.trail.pruning import BEHIND as BEHIND
 from gatepost.base.trail.pruning import Hold as Hold
 from gatepost.base.trail.pruning import Pruned as Pruned
 from gatepost.base.trail.pruning import PrunedLog as PrunedLog
+from gatepost.base.trail.pruning import hold_of_worker as hold_of_worker
 from gatepost.base.trail.pruning import prunable_to as prunable_to
 from gatepost.base.trail.walk import Walk as Walk

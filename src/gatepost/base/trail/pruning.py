@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
 
 from gatepost.base import Worker
 
@@ -17,10 +16,10 @@ class Hold:
     who: str
     seq: int
 
-    @classmethod
-    def of_worker(cls, name: str, acked_seq: int) -> Self:
-        """What a worker needs that has applied every change up to `acked_seq`."""
-        return cls(f"worker {name}", acked_seq - BEHIND)
+
+def hold_of_worker(name: str, acked_seq: int) -> Hold:
+    """What a worker needs that has applied every change up to `acked_seq`."""
+    return Hold(f"worker {name}", acked_seq - BEHIND)
 
 
 def prunable_to(*, older: int, newest: int, holds: Iterable[Hold]) -> Hold:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import MAKING_KINDS
-from gatepost.base.trail import Anchor, Content, Hold, Link, Links, PrunedLog, line_of, prunable_to
+from gatepost.base.trail import Anchor, Content, Hold, Link, Links, PrunedLog, hold_of_worker, line_of, prunable_to
 from gatepost.database.chain.reading import LAST_N, ChainReader, link_of
 from gatepost.database.chain.sealing import link_row, lock
 from gatepost.database.schema import chain, chain_anchor, counter, events, targets, workers
@@ -45,7 +45,7 @@ async def bound(connection: AsyncConnection, before: datetime) -> Bound:
 async def read_holds(connection: AsyncConnection) -> Sequence[Hold]:
     """Who needs the log, and from where on."""
     rows = await connection.execute(select(workers.c.name, workers.c.acked_seq).where(workers.c.acked_seq >= 0))
-    held = [Hold.of_worker(row.name, row.acked_seq) for row in rows]
+    held = [hold_of_worker(row.name, row.acked_seq) for row in rows]
     queued = case((targets.c.n < LAST_N, targets.c.seq - 1), else_=targets.c.seq)  # in part = not
     rows = await connection.execute(select(targets.c.name, queued.label("queued")))
     return [*held, *(Hold(f"target {row.name}", row.queued) for row in rows)]
