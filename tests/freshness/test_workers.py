@@ -17,7 +17,7 @@ from gatepost import APIKeys, Outcome, UnavailableError
 from gatepost.base.record import Absent, decode
 from gatepost.base.secret import digest
 from gatepost.connections.connections import Connections
-from gatepost.database.database import Database, Reading
+from gatepost.database import Database, Reading
 from gatepost.database.doorbell import Doorbell
 from gatepost.freshness.freshness import Freshness
 from gatepost.lookup.memory import MemoryTier

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Any
 
+from gatepost.base.trail import pruning
 from gatepost.compiled import compiled
 from gatepost.database.group_commit import Group
 from gatepost.freshness.freshness import Freshness
@@ -284,6 +285,16 @@ BREAKS = (
         "a group goes on without the rollback that one of its changes needs",
         (Edit(Group, "make", "if change.needs_rollback:", "if False:"),),
         weather=1,
+    ),
+    Break(
+        "pruning does not heed who is behind",
+        (Edit(pruning, "hold_of_worker", "acked_seq - BEHIND", "acked_seq + (1 << 60)"),),
+        weather=11,
+    ),
+    Break(
+        "pruning takes the change that a worker stands at",
+        (Edit(pruning, "hold_of_worker", "acked_seq - BEHIND", "acked_seq - BEHIND + 1"),),
+        weather=11,
     ),
 )
 

@@ -29,9 +29,10 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
-from gatepost.database.database import Event, Position, Reading
+from gatepost.base.trail import BEHIND, hold_of_worker, prunable_to
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.standing import KeyEdit, Standing
+from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
@@ -82,10 +83,20 @@ class Tables:
     secrets: dict[bytes, SecretRow] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
+    making: frozenset[tuple[int, int]] = frozenset()
+    """The changes that made keys: seq and nonce."""
+    pruned_to: int = -1
+    """The anchor's seq."""
 
     def copy(self) -> "Tables":
         """A snapshot."""
-        return Tables(self.seq, self.nonce, dict(self.keys), dict(self.secrets), list(self.events), dict(self.workers))
+        return replace(
+            self,
+            keys=dict(self.keys),
+            secrets=dict(self.secrets),
+            events=list(self.events),
+            workers=dict(self.workers),
+        )
 
 
 class Server:
@@ -138,6 +149,7 @@ class Server:
         tables.seq, tables.nonce = transaction.seq, transaction.nonce
         self._committed_at[tables.nonce] = self.world.time()
         tables.keys, tables.secrets = transaction.keys, transaction.secrets
+        tables.making |= transaction.making
         if self.events_apart:
             self.world.outside.after(self.world.rng.uniform(0, 0.5), tables.events.extend, transaction.events)
         else:
@@ -164,6 +176,21 @@ class Server:
         """Somebody removes events that are older than `age` seconds, the newest included if it is."""
         before = self.world.time() - age
         self.tables.events = [event for event in self.tables.events if self._committed_at[event.nonce] >= before]
+
+    def prune_as_told(self, age: float) -> int:
+        """Take out what is older than `age` seconds, as `keys.prune` does: by its rule, but with the least margin.
+        Answers how many events that were."""
+        tables = self.tables
+        before = self.world.time() - age
+        older = max((event.seq for event in tables.events if self._committed_at[event.nonce] < before), default=-1)
+        rows = [row for row in tables.workers.values() if row.acked_seq >= 0]
+        holds = [hold_of_worker(row.worker.name, row.acked_seq + BEHIND - 1) for row in rows]
+        to = prunable_to(older=older, newest=tables.seq, holds=holds).seq
+        count = len(tables.events)
+        stay = [event for event in tables.events if event.seq > to or (event.seq, event.nonce) in tables.making]
+        tables.events = stay
+        tables.pruned_to = max(tables.pruned_to, to)
+        return count - len(tables.events)
 
     def restore(self, tables: Tables) -> None:
         """Everything as it was; every connection is broken."""
@@ -199,6 +226,7 @@ class Transaction:
         self.events: list[Event] = []
         self.actors: dict[int, str] = {}
         self.new: list[Callable[[], None]] = []
+        self.making: frozenset[tuple[int, int]] = frozenset()
         self.is_over = False
         self.is_broken = False
 
@@ -244,6 +272,7 @@ class Change:
         self._events: list[Event] = []
         self._new: list[Callable[[], None]] = []
         self._has_written = False
+        self._makes_keys = False
         self.nonce = transaction.nonce
         self.seq = transaction.seq + 1
         self.now = transaction.now
@@ -270,6 +299,8 @@ class Change:
             self._transaction.events += self._events
             self._transaction.seq = self.seq
             self._transaction.actors[self.seq] = self._actor
+            if self._makes_keys:
+                self._transaction.making |= {(self.seq, self.nonce)}
 
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], _kind: str) -> None:
         """Add keys, with the commit at the latest."""
@@ -283,6 +314,7 @@ class Change:
                 tables.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
 
         self._new.append(insert)
+        self._makes_keys = True
         for row in rows:
             self._note(row["digest"])
 
@@ -419,6 +451,7 @@ class Database:
         self._transactions: set[Transaction] = set()
         self._changes = GroupCommit(self._make)
         self.workers = Workers(self)
+        self.chain = Chain()
         self.quotas: Any = None  # nobody is limited here: tests/limits has a world for that
         self.doorbell = Doorbell(server.doorbells, process)
         process.on_death.append(self._break)
@@ -477,7 +510,11 @@ class Database:
     async def read_oldest_seq(self, above: int) -> int | None:
         """The lowest seq above `above` in the log."""
         return await self.exchange(
-            "SELECT events", lambda: next((each.seq for each in self.server.tables.events if each.seq > above), None)
+            "SELECT events",
+            lambda: next(
+                (each.seq for each in self.server.tables.events if each.seq > max(above, self.server.tables.pruned_to)),
+                None,
+            ),
         )
 
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
@@ -564,6 +601,14 @@ class Database:
     def _break(self) -> None:
         for transaction in sorted(self._transactions, key=lambda each: each.nonce):
             self.server.world.outside.after(self.server.world.rng.uniform(0, 2), self.server.end, transaction)
+
+
+class Chain:
+    """Everything is sealed: no part of the promise."""
+
+    async def sealed_to(self) -> int:
+        """The last change that is sealed."""
+        return 1 << 63
 
 
 class Workers:

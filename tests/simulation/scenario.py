@@ -195,7 +195,7 @@ class Run:
 
     async def _work(self, worker: Worker, *, is_admin: bool) -> None:
         await self._open(worker.keys)
-        observe(worker.keys, self.world.counts)
+        observe(worker.keys, self.world.counts, self._judge_harm)
         for _ in range(self.plan.clients):
             worker.process.start(self._be_client(worker))
         if is_admin:
@@ -257,6 +257,14 @@ class Run:
             self.world.counts["found in memory"] += counts.from_memory
             self.world.counts["found in Redis"] += counts.from_redis
             self.world.counts["reads"] += counts.reads
+
+    def _judge_harm(self, worker_id: str | None, what: str) -> None:
+        """A worker has lost its place in the log, or its lease. Where the log is pruned as told alone, that happens to
+        none that the others know to live, however far it is behind."""
+        is_told = "prune_as_told" in self.plan.faults and not {"prune", "restore"} & self.plan.faults.keys()
+        row = self.server.tables.workers.get(worker_id or "")
+        if is_told and row is not None and row.acked_seq >= 0:
+            self._break_off(f"{row.worker.name}, which has applied change {row.acked_seq}: {what}")
 
     # Admins
 
@@ -472,6 +480,11 @@ class Run:
         self.world.tell("fate: old events are removed")
         self.server.prune(self.world.rng.choice((PRUNE_AGE, 3 * PRUNE_AGE)))
 
+    def _prune_as_told(self) -> None:
+        removed = self.server.prune_as_told(self.world.rng.choice((0.0, PRUNE_AGE)) + PRUNE_AGE)
+        self.world.tell(f"fate: {removed} old events are pruned")
+        self.world.counts["events pruned as told"] += removed
+
     def _restore(self) -> None:
         """Back to a moment not long ago."""
         copy = self.world.rng.choice(self._settings)
@@ -502,8 +515,9 @@ class Run:
             await asyncio.sleep(0.7)
 
 
-def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
-    """Count what a worker does inside, so that a run can be seen to have tried it."""
+def observe(keys: SimulatedKeys, counts: Counter[str], harmed: Callable[[str | None, str], None]) -> None:
+    """Count what a worker does inside, so that a run can be seen to have tried it. `harmed`: told the id of its row,
+    and what has happened to it."""
     opened = keys._opened()
     lookup, freshness = opened.lookup, opened.freshness
     join, covers, above, rejoin = (
@@ -531,10 +545,12 @@ def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
 
     async def counted_rejoin() -> None:
         counts["leases lost with the row"] += 1
+        harmed(freshness._membership.worker_id, "its lease has ended")
         await rejoin()
 
     def counted_distrust(position: Any) -> None:
         counts["pasts that did not continue"] += 1
+        harmed(freshness._membership.worker_id, "its place in the log is not there any more")
         distrust(position)
 
     shadows: dict[str, Any] = {
@@ -548,7 +564,7 @@ def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
     lookup._from_database.join = counted_join  # type: ignore[method-assign]
 
 
-WEATHERS = 11
+WEATHERS = 12
 """Kinds of bad weather: plans with numbers that differ by so much have the same."""
 
 
@@ -614,6 +630,14 @@ def plan(number: int, past: str = "") -> Plan:
             "verb_every": 0.3,
             "request_every": 0.05,
             "habits": Habits(forgets=0.4, latency=0.01, slow=0.0),
+        },
+        {
+            "weather": Weather(slow=0.0),
+            "faults": {"prune_as_told": 0.3, "pause": 2.0, "cut": 2.0, "leave": 10.0},
+            "verb_every": 0.1,
+            "max_staleness": 6.0,
+            "poll_interval": 1.0,
+            "habits": Habits(loses_nudges=0.3),
         },
     )
     chosen = dict(kinds[number % WEATHERS])

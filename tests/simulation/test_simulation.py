@@ -47,6 +47,8 @@ HAPPENED = {
     "fault block": 100,
     "exchanges given up": 100,
     "fault prune": 10,
+    "fault prune_as_told": 100,
+    "events pruned as told": 100,
     "fault restore": 5,
     "outcome unavailable": 100,
 }

@@ -143,7 +143,6 @@ from gatepost.base.usage import ROUTE_MAX as ROUTE_MAX
 from gatepost.base.usage import SECRET_ID_BYTES as SECRET_ID_BYTES
 from gatepost.base.usage import UNUSED as UNUSED
 from gatepost.base.usage import USAGE_GROUPS as USAGE_GROUPS
-from gatepost.base.usage import Pruned as Pruned
 from gatepost.base.usage import SecretState as SecretState
 from gatepost.base.usage import Usage as Usage
 from gatepost.base.usage import Use as Use

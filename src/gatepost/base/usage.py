@@ -86,15 +86,6 @@ class Use:
     last_address: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What `APIKeys.prune` did. `rolled_up`: rows of days that became parts of months. `removed`: rows that are
-    gone for good."""
-
-    rolled_up: int
-    removed: int
-
-
 def secret_id(digest: bytes) -> str:
     """What the secret with this digest (32 bytes) is called in usage: 12 hexadecimal characters. One more hash, so that
     no part of a digest is shown."""

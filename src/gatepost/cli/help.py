@@ -3,7 +3,7 @@
 from rich.markup import escape
 from typer import Context, Exit
 
-from gatepost.cli.failures import ExitCode
+from gatepost.cli.codes import ExitCode
 
 EXIT_CODES = """[bold]Exit codes[/]
 0  done

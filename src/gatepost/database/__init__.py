@@ -2,12 +2,11 @@
 SQLAlchemy; of the others it knows `base`.
 """
 
+from gatepost.database.chain import Chain as Chain
+from gatepost.database.chain import LogRange as LogRange
 from gatepost.database.changes import Change as Change
 from gatepost.database.database import READ_MAX as READ_MAX
 from gatepost.database.database import Database as Database
-from gatepost.database.database import Event as Event
-from gatepost.database.database import Position as Position
-from gatepost.database.database import Reading as Reading
 from gatepost.database.deliveries import Deliveries as Deliveries
 from gatepost.database.deliveries import Delivery as Delivery
 from gatepost.database.deliveries import Happening as Happening
@@ -35,5 +34,8 @@ from gatepost.database.standing import creation_detail as creation_detail
 from gatepost.database.usage import UsageBatch as UsageBatch
 from gatepost.database.usage import UsagePage as UsagePage
 from gatepost.database.usage import UsageTables as UsageTables
+from gatepost.database.values import Event as Event
+from gatepost.database.values import Position as Position
+from gatepost.database.values import Reading as Reading
 from gatepost.database.workers import NEVER_ACKED as NEVER_ACKED
 from gatepost.database.workers import WorkerRow as WorkerRow

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,11 +22,11 @@ from gatepost.base import (
     ChangeEvent,
     ConfigurationError,
     ReplicaError,
-    Row,
     Timeout,
     Total,
     UnavailableError,
 )
+from gatepost.database.chain import Chain
 from gatepost.database.changes import Change
 from gatepost.database.commit import CommitLostError, ConflictError, begun_anew, commit, is_conflict, was_committed
 from gatepost.database.connecting import (
@@ -49,11 +48,12 @@ from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
 from gatepost.database.log import LogPage, MadePage
 from gatepost.database.quotas import Quotas
-from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
+from gatepost.database.schema import KEYS, as_key, as_plain, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
-from gatepost.database.statements import EVENTS, HAS_LIMITS, POSITION, RECORDS, RECORDS_OF_ARRAY
+from gatepost.database.statements import EVENTS, HAS_LIMITS, OLDEST, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
+from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import Workers
 
 T = TypeVar("T")
@@ -68,37 +68,6 @@ CATCH_UP_SECONDS = 1.0
 
 READ_MAX = 512
 """Most digests in one statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read.
-    `is_member`: whether the worker that asked has its row. `opened`: how often the database was opened anew, since
-    another had taken its place."""
-
-    seq: int
-    nonce: int
-    now: float
-    is_member: bool
-    opened: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One row of the change log, as far as freshness needs it (what people read of it is a `ChangeEvent`). `digest`: 32
-    bytes; `None` = it is about no key: nothing that was read before it counts."""
-
-    seq: int
-    nonce: int
-    digest: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one statement found: `rows` by digest (a digest without one has no key), all as of the seq `as_of`."""
-
-    as_of: int
-    rows: Mapping[bytes, Row]
 
 
 class Database:
@@ -121,6 +90,7 @@ class Database:
         self.workers = Workers(self._reading)
         self.quotas = Quotas(self._reading)
         self.deliveries = Deliveries(self._reading, self._writing, timeout=timeout)
+        self.chain = Chain(self._reading, self._writing, timeout=timeout)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -271,10 +241,10 @@ class Database:
             first, lowest, highest = rows[-1].seq, rows[-1].n + 1, N_MAX
 
     async def read_oldest_seq(self, above: int) -> int | None:
-        """The lowest seq above `above` that the event log still holds, or `None`."""
+        """The lowest seq above `above` from which the event log is whole, or `None`: behind what was pruned, of which
+        some lines stay."""
         async with self._reading("Reading the events") as connection:
-            statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
-            return await connection.scalar(statement)
+            return await connection.scalar(OLDEST, {"above": above})
 
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
         """The rows of up to 512 digests (32 bytes each), with the seq they are as of. One round trip.

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from gatepost.database.connecting import is_primary
-from gatepost.database.schema import counter, database_now, elements, events, keys, secrets, workers
+from gatepost.database.schema import chain_anchor, counter, database_now, elements, events, keys, secrets, workers
 
 
 def _records_statement(
@@ -74,6 +74,12 @@ EVENTS = (
     )
     .order_by(events.c.seq, events.c.n)
     .limit(bindparam("most"))
+)
+OLDEST = (
+    select(events.c.seq)
+    .where(events.c.seq > bindparam("above"), events.c.seq > select(chain_anchor.c.seq).scalar_subquery())
+    .order_by(events.c.seq)
+    .limit(1)
 )
 
 HAS_LIMITS = (

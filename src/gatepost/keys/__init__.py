@@ -19,5 +19,6 @@ from gatepost.keys.presentation import key_json as key_json
 from gatepost.keys.presentation import propagation_json as propagation_json
 from gatepost.keys.presentation import propagation_text as propagation_text
 from gatepost.keys.presentation import usage_json as usage_json
-from gatepost.keys.usage import USAGE_DAYS as USAGE_DAYS
-from gatepost.keys.usage import USAGE_MONTHS as USAGE_MONTHS
+from gatepost.keys.retention import USAGE_DAYS as USAGE_DAYS
+from gatepost.keys.retention import USAGE_MONTHS as USAGE_MONTHS
+from gatepost.keys.retention import AuditLog as AuditLog

@@ -35,6 +35,7 @@ from gatepost.keys import (
     listing,
     log,
     making,
+    retention,
     revealing,
     rotating,
     switching,
@@ -55,14 +56,14 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from gatepost.base import Leak, Pruned, Usage
+    from gatepost.base import Leak, Usage
+    from gatepost.base.trail import Pruned
     from gatepost.database.schema import SchemaStatus
     from gatepost.health import Status, WorkerAnswers
     from gatepost.keys.given import (
         Edit,
         EventFilters,
         Filters,
-        Kept,
         LeakOptions,
         ListFilters,
         Making,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         UsageDays,
         UsageFilters,
     )
+    from gatepost.keys.retention import Kept
     from gatepost.limits import LimitState
 
 
@@ -249,8 +251,13 @@ class APIKeys(Lifecycle):
             await flushing.flush()
 
     async def prune(self, **kept: Unpack["Kept"]) -> "Pruned":
-        """Roll up usage older than `days` into months, and remove months older than `months`. More: `usage.prune`."""
-        return await using.prune(self._parts, **kept)
+        """Take away old usage, and if wanted old lines of the audit log and dead workers. More: `retention.prune`."""
+        return await retention.prune(self._parts, **kept)
+
+    @property
+    def audit_log(self) -> retention.AuditLog:
+        """The audit log as a whole: exported, and verified by its chain of hashes."""
+        return retention.AuditLog(self._parts)
 
     @overload
     async def update(self, which: str, **edit: Unpack["Edit"]) -> EditedKey: ...

@@ -10,6 +10,8 @@ from gatepost.cli.input.arguments import split_names as split_names
 from gatepost.cli.input.choice import ChoiceOptions as ChoiceOptions
 from gatepost.cli.input.choice import SelectingOptions as SelectingOptions
 from gatepost.cli.input.choice import WhichOptions as WhichOptions
+from gatepost.cli.input.files import file_name as file_name
+from gatepost.cli.input.files import opened as opened
 from gatepost.cli.input.options import After as After
 from gatepost.cli.input.options import AppOption as AppOption
 from gatepost.cli.input.options import Before as Before

@@ -7,9 +7,14 @@ from gatepost.cli.output.console import print_line as print_line
 from gatepost.cli.output.console import print_note as print_note
 from gatepost.cli.output.console import print_pairs as print_pairs
 from gatepost.cli.output.console import print_rows as print_rows
+from gatepost.cli.output.files import written as written
 from gatepost.cli.output.paging import collect as collect
 from gatepost.cli.output.paging import note_more as note_more
 from gatepost.cli.output.paging import pages as pages
+from gatepost.cli.output.past import check_json as check_json
+from gatepost.cli.output.past import print_check as print_check
+from gatepost.cli.output.past import print_pruned as print_pruned
+from gatepost.cli.output.past import pruned_json as pruned_json
 from gatepost.cli.output.progress import Phases as Phases
 from gatepost.cli.output.views import EVENT_HEADS as EVENT_HEADS
 from gatepost.cli.output.views import LIST_HEADS as LIST_HEADS

@@ -3,6 +3,8 @@
 from gatepost.database.schema.batches import batches as batches
 from gatepost.database.schema.batches import elements as elements
 from gatepost.database.schema.batches import one_of as one_of
+from gatepost.database.schema.chain_tables import chain as chain
+from gatepost.database.schema.chain_tables import chain_anchor as chain_anchor
 from gatepost.database.schema.clock import NEVER as NEVER
 from gatepost.database.schema.clock import database_now as database_now
 from gatepost.database.schema.clock import moment_in as moment_in

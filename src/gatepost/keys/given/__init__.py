@@ -4,7 +4,6 @@ it."""
 from gatepost.keys.given.arguments import Edit as Edit
 from gatepost.keys.given.arguments import EventFilters as EventFilters
 from gatepost.keys.given.arguments import Filters as Filters
-from gatepost.keys.given.arguments import Kept as Kept
 from gatepost.keys.given.arguments import LeakOptions as LeakOptions
 from gatepost.keys.given.arguments import ListFilters as ListFilters
 from gatepost.keys.given.arguments import Making as Making

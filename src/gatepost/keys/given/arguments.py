@@ -137,11 +137,3 @@ class UsageDays(TypedDict, total=False):
 
     days: int
     actor: str | Actor
-
-
-class Kept(TypedDict, total=False):
-    """How long usage is kept by day, and then by month, and who prunes it."""
-
-    days: int
-    months: int
-    actor: str | Actor

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.base.trail import Links
 from gatepost.keys.parts.announcing import Announcements
+from gatepost.keys.parts.sealing import Sealing
 from gatepost.keys.parts.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Opened:
     announcements: Announcements
     limiter: "Limiter"
     flushing: "Flushing | None"
+    sealing: Sealing
 
     def check_loop(self) -> None:
         """Raises `ConfigurationError` in another event loop than its own."""
@@ -57,14 +60,14 @@ class Opened:
         runs already. Raises `UnavailableError`."""
         if not self.freshness.started:
             await self.freshness.start()
+            self.sealing.begin()
             if self.redis is None:
                 self.database.doorbell.listen()
 
     def derived_keys(self, purpose: str) -> Sequence[bytes]:
         """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
         that every worker believes them."""
-        label = b"gatepost key\0" + purpose.encode()
-        return [hmac.digest(key, label, "sha256") for key in self.format.server_keys]
+        return _derived(self.format.server_keys, purpose)
 
     async def close(self) -> None:
         """Close all of it, but for engines and clients that were handed in."""
@@ -80,6 +83,7 @@ class Opened:
             stack.push_async_callback(self.lookup.close)
             stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
+            stack.push_async_callback(self.sealing.close)
 
 
 async def connected(settings: Settings, database: "Database", redis: "RedisTier | None", clock: Clock) -> Opened:
@@ -146,7 +150,15 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
         announcements=announcements,
         limiter=limiter,
         flushing=flushing,
+        sealing=Sealing(
+            database.chain, Links(_derived(secret_format.server_keys, "audit log")), lambda: freshness.applied
+        ),
     )
+
+
+def _derived(server_keys: Sequence[bytes], purpose: str) -> Sequence[bytes]:
+    label = b"gatepost key\0" + purpose.encode()
+    return [hmac.digest(key, label, "sha256") for key in server_keys]
 
 
 def _counted(database: "Database", freshness: "Freshness", clock: Clock) -> "Flushing":
