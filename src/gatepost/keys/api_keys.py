@@ -49,6 +49,7 @@ from gatepost.keys.parts import (
     do_nothing,
     variables,
 )
+from gatepost.keys.roles import Roles
 from gatepost.rules import DAM, UNNAMED, UNSET, Catalogue, Unset
 
 if TYPE_CHECKING:
@@ -182,6 +183,11 @@ class APIKeys(Lifecycle):
     def has_vault(self) -> bool:
         """Whether secrets are stored so that `reveal` can give them back."""
         return self._parts.settings.vault is not None
+
+    @property
+    def roles(self) -> Roles:
+        """The verbs for roles, which keys hold by name: `await keys.roles.create("editor", ["FILE_UPLOAD"])`."""
+        return Roles(self._parts)
 
     async def create_schema(self, *, terms_anew: bool = False) -> None:
         """Make or migrate the tables; safe to call at every start and from several processes at once. `terms_anew`:
