@@ -18,6 +18,7 @@ from gatepost import (
     StillSpreadingError,
     UnknownPermissionError,
 )
+from gatepost.base.secret import digest
 from tests.deaf import deafen
 from tests.freshness.conftest import counted_statements
 
@@ -261,6 +262,14 @@ async def test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage(keys: APIK
     assert (await keys.get(company.key.id)).permissions == {"FILE_UPLOAD"}
 
 
+async def test_a_role_that_nobody_holds_yet_is_not_widened_either(keys: APIKeys) -> None:
+    await keys.roles.create("editor", project="acme")
+    weak = Actor.of((await keys.create("weak manager", MANAGE, project="acme")).key)
+    with pytest.raises(AccessDeniedError, match="FILE_DELETE"):
+        await keys.roles.update("editor", project="acme", permissions=["FILE_DELETE"], actor=weak)
+    assert (await keys.roles.get("editor", project="acme")).permissions == frozenset()
+
+
 async def test_a_manager_for_one_environment_edits_no_role_that_keys_of_the_other_hold(keys: APIKeys) -> None:
     await keys.roles.create("editor", ["FILE_UPLOAD"])
     await keys.create("live", roles=["editor"], environment="live")
@@ -334,3 +343,17 @@ async def test_a_role_costs_lookups_nothing_and_edits_of_others_no_statement(rea
                 await keys.update(key_id, description=f"at {datetime.now(UTC)}"[:60])
             counts.append(sum(counted.values()))
         assert counts[0] == counts[1], "roles are read where permissions change"
+
+
+async def test_a_change_of_a_role_makes_workers_forget_only_the_keys_that_hold_it(ready_sqlite_url: str) -> None:
+    async with APIKeys(ready_sqlite_url) as keys:
+        await keys.roles.create("editor", ["FILE_UPLOAD"])
+        issued = await keys.create("a key", roles=["editor"])
+        plain = await keys.create("plain")
+        for each in (issued, plain):
+            assert (await keys.verify(each.secret)).valid
+        await keys.roles.create("reader")
+        await keys.roles.update("editor", permissions=["FILE_RENAME"])
+        await keys.roles.delete("reader")
+        assert keys.hit(digest(plain.secret.encode())) is not None
+        assert await held(keys, issued.secret) == {"FILE_RENAME"}

@@ -22,7 +22,7 @@ from gatepost.keys import judging
 from gatepost.keys.changing import change, spreading
 from gatepost.lookup.lookup import Lookup
 from tests.simulation import network, redis
-from tests.simulation.database import Server
+from tests.simulation.database import Change, Server
 from tests.simulation.scenario import WEATHERS
 from tests.simulation.world import Process
 
@@ -285,6 +285,7 @@ BREAKS = (
         (Edit(Group, "make", "if change.needs_rollback:", "if False:"),),
         weather=1,
     ),
+    Break("a role's edit that no floor knows of", (Swap(Change, "role_edits_untold", True),), past="o"),
 )
 
 FIRST_POLL_MISSED = Break(

@@ -29,11 +29,7 @@ from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.quotas import Leased as Leased
 from gatepost.database.role_rows import Known as Known
-from gatepost.database.role_rows import add_role as add_role
 from gatepost.database.role_rows import list_roles as list_roles
-from gatepost.database.role_rows import read_roles as read_roles
-from gatepost.database.role_rows import remove_role as remove_role
-from gatepost.database.role_rows import set_role as set_role
 from gatepost.database.standing import Creation as Creation
 from gatepost.database.standing import KeyEdit as KeyEdit
 from gatepost.database.standing import Standing as Standing

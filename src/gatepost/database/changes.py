@@ -34,6 +34,7 @@ from gatepost.base import (
 )
 from gatepost.database.lists import Filter, select_keys
 from gatepost.database.log import made_keys
+from gatepost.database.role_rows import RoleRows
 from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, terms
 from gatepost.database.standing import (
     GRANTED,
@@ -62,7 +63,7 @@ class Change:
 
     `actor`: who, for the events; `None` = the app's own code, which did not say. `seq`, `now`: the change's number, if
     it has any event, and its moment by the database's clock. `nonce`: of that seq, 63 random bits. `digests`: the
-    secrets whose keys were changed.
+    secrets whose keys were changed. `roles`: those that there are.
     """
 
     def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
@@ -75,6 +76,7 @@ class Change:
         self.seq = transaction.seq + 1
         self.nonce = transaction.nonce
         self.now = transaction.tick()
+        self.roles = RoleRows(self)
 
     @property
     def has_events(self) -> bool:

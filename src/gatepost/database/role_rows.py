@@ -2,28 +2,68 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Role, role_digest
-from gatepost.database.changes import Change
 from gatepost.database.schema import roles
 from gatepost.database.standing import NOBODYS, names_of
+
+if TYPE_CHECKING:
+    from gatepost.database.changes import Change
 
 Known = Mapping[tuple[str | None, str], Role]
 """Roles by project (`None` = company-wide) and name."""
 
 
-async def read_roles(change: Change, names: Iterable[str]) -> Known:
-    """The roles of these names, of whatever project, as this change finds them. One statement, none without names."""
-    wanted = sorted(set(names))
-    if not wanted:
-        return {}
-    rows = await change.execute(select(roles).where(roles.c.name.in_(wanted)))
-    return {(role.project, role.name): role for role in map(_role, rows)}
+class RoleRows:
+    """The roles, as a change finds and makes them."""
+
+    def __init__(self, change: "Change") -> None:
+        self._change = change
+
+    async def read(self, names: Iterable[str]) -> Known:
+        """The roles of these names, of whatever project. One statement, none without names."""
+        wanted = sorted(set(names))
+        if not wanted:
+            return {}
+        rows = await self._change.execute(select(roles).where(roles.c.name.in_(wanted)))
+        return {(role.project, role.name): role for role in map(_role, rows)}
+
+    async def add(self, role: Role) -> Role:
+        """Add it; answers it with its moments."""
+        role = replace(role, created_at=self._change.now, updated_at=self._change.now)
+        await self._change.claim()
+        moments = {"created_at": role.created_at, "updated_at": role.updated_at}
+        where = {"project": role.project or "", "name": role.name}
+        await self._change.execute(insert(roles).values(where | _columns(role) | moments))
+        self._note(role, "role_created", _told(role))
+        return role
+
+    async def set(self, before: Role, role: Role) -> Role:
+        """Edit it; answers it with its moment."""
+        role = replace(role, updated_at=self._change.now)
+        await self._change.claim()
+        values = _columns(role) | {"updated_at": role.updated_at}
+        await self._change.execute(update(roles).where(*_is(role)).values(values))
+        old, new = _told(before), _told(role)
+        both = {name: {"old": old.get(name), "new": new.get(name)} for name in {**old, **new}}
+        changed = {name: values for name, values in both.items() if values["old"] != values["new"]}
+        self._note(role, "role_updated", {"role": role.name} | changed)
+        return role
+
+    async def remove(self, role: Role) -> None:
+        """Remove it."""
+        await self._change.claim()
+        await self._change.execute(delete(roles).where(*_is(role)))
+        self._note(role, "role_deleted", _told(role))
+
+    def _note(self, role: Role, kind: str, detail: Mapping[str, Any]) -> None:
+        whose = {**NOBODYS, "project": role.project}
+        self._change.note(kind, None, whose, role_digest(role.project, role.name), detail)
 
 
 async def list_roles(connection: AsyncConnection, projects: Sequence[str | None] | None, most: int) -> Sequence[Role]:
@@ -34,44 +74,8 @@ async def list_roles(connection: AsyncConnection, projects: Sequence[str | None]
     return [*map(_role, await connection.execute(found))]
 
 
-async def add_role(change: Change, role: Role) -> Role:
-    """Add it; answers it with its moments."""
-    role = replace(role, created_at=change.now, updated_at=change.now)
-    await change.claim()
-    moments = {"created_at": role.created_at, "updated_at": role.updated_at}
-    where = {"project": role.project or "", "name": role.name}
-    await change.execute(insert(roles).values(where | _columns(role) | moments))
-    _note(change, role, "role_created", _told(role))
-    return role
-
-
-async def set_role(change: Change, before: Role, role: Role) -> Role:
-    """Edit it; answers it with its moment."""
-    role = replace(role, updated_at=change.now)
-    await change.claim()
-    values = _columns(role) | {"updated_at": role.updated_at}
-    await change.execute(update(roles).where(*_is(role)).values(values))
-    old, new = _told(before), _told(role)
-    both = {name: {"old": old.get(name), "new": new.get(name)} for name in {**old, **new}}
-    changed = {name: values for name, values in both.items() if values["old"] != values["new"]}
-    _note(change, role, "role_updated", {"role": role.name} | changed)
-    return role
-
-
-async def remove_role(change: Change, role: Role) -> None:
-    """Remove it."""
-    await change.claim()
-    await change.execute(delete(roles).where(*_is(role)))
-    _note(change, role, "role_deleted", _told(role))
-
-
 def _is(role: Role) -> Sequence[Any]:
     return roles.c.project == (role.project or ""), roles.c.name == role.name
-
-
-def _note(change: Change, role: Role, kind: str, detail: Mapping[str, Any]) -> None:
-    whose = {**NOBODYS, "project": role.project}
-    change.note(kind, None, whose, role_digest(role.project, role.name), detail)
 
 
 def _told(role: Role) -> dict[str, Any]:

@@ -133,12 +133,10 @@ class _Wanted:
 
     async def known(self, change: "Change", keys: Iterable[APIKey]) -> "Known":
         """The roles that the keys hold, or are to hold, where that matters."""
-        from gatepost.database import read_roles  # noqa: PLC0415 - SQLAlchemy, only where it is needed
-
         if not {"permissions", "roles"} & self.values.keys():
             return {}
         held = {name for key in keys for name in key.roles}
-        return await read_roles(change, self.values.get("roles", held))
+        return await change.roles.read(self.values.get("roles", held))
 
     def after(self, before: APIKey, known: "Known") -> APIKey:
         """The key as it is to be. Raises `BadInputError` for a role that it cannot hold."""

@@ -31,10 +31,8 @@ def granted(own: Iterable[str], roles: Sequence[str], project: str | None, known
 async def grant_roles(change: "Change", rows: Sequence[dict[str, Any]]) -> None:
     """Give the rows of new keys what their roles have now. One statement, none where no key has a role. Raises
     `BadInputError`."""
-    from gatepost.database import read_roles  # noqa: PLC0415 - SQLAlchemy, only where it is needed
-
     with_roles = [row for row in rows if row["roles"]]
-    known = await read_roles(change, (name for row in with_roles for name in row["roles"].split()))
+    known = await change.roles.read(name for row in with_roles for name in row["roles"].split())
     for row in with_roles:
         own, roles = row["own_permissions"].split(), row["roles"].split()
         row["permissions"] = joined(sorted(granted(own, roles, row["project"], known)))

@@ -85,14 +85,12 @@ class Roles:
         )
 
         async def make(change: "Change", authority: Authority) -> Role:
-            from gatepost.database import add_role, read_roles  # noqa: PLC0415 - SQLAlchemy, only where it is needed
-
             authority.check_project(role.project)
             authority.check_grant(role.permissions)
-            others = await read_roles(change, [role.name])
+            others = await change.roles.read([role.name])
             if any(other is None or role.project is None or other == role.project for other, _ in others):
                 raise BadInputError(f"there is a role {role.name!r} already that the same keys could hold", "name")
-            return await add_role(change, role)
+            return await change.roles.add(role)
 
         _, made = await changed_by(self.parts, actor, make)
         return made
@@ -251,10 +249,10 @@ async def _edited(
     preview: bool,
 ) -> _Made:
     """Edit the role, and the keys that hold it."""
-    from gatepost.database import Filter, read_roles, remove_role, set_role  # noqa: PLC0415 - SQLAlchemy likewise
+    from gatepost.database import Filter  # noqa: PLC0415 - SQLAlchemy likewise
 
     project, name = place
-    role = (await read_roles(change, [name])).get(place)
+    role = (await change.roles.read([name])).get(place)
     bound = authority.bounds.get("project")
     if role is None or (bound is not None and project not in (None, bound)):
         raise RoleNotFoundError(name, project)
@@ -267,7 +265,7 @@ async def _edited(
     edits: list[KeyEdit] = []
     if after is None or after.permissions != role.permissions:
         holders = await change.read_keys(list(found))
-        known = dict(await read_roles(change, {each for key in holders.values() for each in key.roles}))
+        known = dict(await change.roles.read({each for key in holders.values() for each in key.roles}))
         if after is None:
             known.pop(place, None)  # of a role that nobody holds it has none
         else:
@@ -279,9 +277,9 @@ async def _edited(
     edits = [each for each in edits if each.values]
     if not preview:
         if after is None:
-            await remove_role(change, role)
+            await change.roles.remove(role)
         else:
-            after = await set_role(change, role, after)
+            after = await change.roles.set(role, after)
         if edits:
             await change.update_keys(edits)
     return _Made(after, True, list(found), edits)
