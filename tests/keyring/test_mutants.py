@@ -449,6 +449,13 @@ MUTANTS = [
         "None",
         f"{ROLES}::test_a_change_of_a_role_makes_workers_forget_only_the_keys_that_hold_it",
     ),
+    Mutant(
+        "an estate in which edits are not held against who makes them",
+        "keys/changing/edits.py",
+        "    authority.check_grant(_given(before, after))\n",
+        "",
+        "tests/keyring/test_estates.py::test_nobody_ever_holds_what_nobody_above_gave[left alone]",
+    ),
 ]
 
 
