@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import delete, insert, select, update
@@ -12,17 +13,36 @@ from gatepost.base import Role, role_digest
 from gatepost.database.schema import roles
 from gatepost.database.standing import NOBODYS, names_of
 
-if TYPE_CHECKING:
-    from gatepost.database.changes import Change
-
 Known = Mapping[tuple[str | None, str], Role]
 """Roles by project (`None` = company-wide) and name."""
+
+
+class Noting(Protocol):
+    """The change that roles are read and made in."""
+
+    now: datetime
+
+    async def claim(self) -> None:
+        """Get ready to write."""
+
+    async def execute(self, statement: Any) -> Any:
+        """One statement."""
+
+    def note(
+        self,
+        kind: str,
+        key_id: str | None,
+        of_key: Mapping[str, Any],
+        digest: bytes | None,
+        detail: Mapping[str, Any] | None,
+    ) -> None:
+        """An event to be written with the commit."""
 
 
 class RoleRows:
     """The roles, as a change finds and makes them."""
 
-    def __init__(self, change: "Change") -> None:
+    def __init__(self, change: Noting) -> None:
         self._change = change
 
     async def read(self, names: Iterable[str]) -> Known:
@@ -66,11 +86,16 @@ class RoleRows:
         self._change.note(kind, None, whose, role_digest(role.project, role.name), detail)
 
 
-async def list_roles(connection: AsyncConnection, projects: Sequence[str | None] | None, most: int) -> Sequence[Role]:
-    """The roles of these projects, or all, by name. `most`: rows."""
+async def list_roles(
+    connection: AsyncConnection, projects: Sequence[str | None] | None, most: int, *, patterned: bool = False
+) -> Sequence[Role]:
+    """The roles of these projects, or all, by name. `most`: rows. `patterned`: only those that were written with a
+    shorthand."""
     found = select(roles).order_by(roles.c.name, roles.c.project).limit(most)
     if projects is not None:
         found = found.where(roles.c.project.in_([project or "" for project in projects]))
+    if patterned:
+        found = found.where(roles.c.patterns.is_not(None))
     return [*map(_role, await connection.execute(found))]
 
 

@@ -91,6 +91,12 @@ class Catalogue(metaclass=_CatalogueMeta):
         return _known(names, cls._permissions, f"the catalogue {cls.__name__}")
 
     @classmethod
+    def begun(cls, patterns: Iterable[str]) -> frozenset[str]:
+        """The names that these shorthands stand for now."""
+        starts = tuple(pattern.removesuffix("*") for pattern in patterns)
+        return frozenset(str(name) for name in cls if name.startswith(starts))
+
+    @classmethod
     def expand(cls, names: Iterable[str]) -> tuple[frozenset[str], Sequence[str]]:
         """As `check`, where a name may end in `*` and stands then for all that begin so; also those that do, sorted.
         Raises `BadInputError` where none begins so, or nothing is before the `*`: all is never meant by accident."""
@@ -101,7 +107,7 @@ class Catalogue(metaclass=_CatalogueMeta):
         plain = [name for name in given if not (isinstance(name, str) and name in patterns)]
         found = set(cls.check(plain))
         for pattern in sorted(patterns):
-            begun = {str(name) for name in cls if name.startswith(pattern[:-1])} if len(pattern) > 1 else set[str]()
+            begun = cls.begun([pattern]) if len(pattern) > 1 else frozenset[str]()
             if not begun or "*" in pattern[:-1]:
                 raise BadInputError(
                     f"{pattern!r:.70} stands for no permission of the catalogue {cls.__name__}: write how some begin, "
