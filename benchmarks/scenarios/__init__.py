@@ -32,6 +32,7 @@ NAMES = (
     "outage",
     "mixed",
     "creates",
+    "role_edit",
     "selection",
     "deactivate",
     "deactivate_alone",

@@ -41,6 +41,9 @@ from gatepost.base import Quota as Quota
 from gatepost.base import Rate as Rate
 from gatepost.base import Receipt as Receipt
 from gatepost.base import ReplicaError as ReplicaError
+from gatepost.base import Role as Role
+from gatepost.base import RoleChange as RoleChange
+from gatepost.base import RoleNotFoundError as RoleNotFoundError
 from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
 from gatepost.base import SecretState as SecretState

@@ -123,7 +123,7 @@ MUTANTS = [
     ),
     Mutant(
         "narrowing waits for nobody",
-        "keys/editing.py",
+        "keys/changing/edits.py",
         " or not covers(after.allow, before.allow)",
         "",
         WAITS,
@@ -137,14 +137,14 @@ MUTANTS = [
     ),
     Mutant(
         "a key that is bound unbinds itself",
-        "keys/editing.py",
-        "            authority.check_addresses(after.allow)\n",
+        "keys/changing/edits.py",
+        "        authority.check_addresses(after.allow)\n",
         "",
         ESCALATION,
     ),
     Mutant(
         "a stronger key is let be used from more places",
-        "keys/editing.py",
+        "keys/changing/edits.py",
         "covers(before.allow, after.allow) and _goes_on(",
         "_goes_on(",
         f"{VERBS}letting_a_stronger_key_be_used_from_more_places_needs_all_that_it_may_do[sqlite]",

@@ -23,7 +23,7 @@ from gatepost.keys import judging
 from gatepost.keys.changing import change, spreading
 from gatepost.lookup.lookup import Lookup
 from tests.simulation import network, redis
-from tests.simulation.database import Server
+from tests.simulation.database import Change, Server
 from tests.simulation.scenario import WEATHERS
 from tests.simulation.world import Process
 
@@ -296,6 +296,7 @@ BREAKS = (
         (Edit(pruning, "hold_of_worker", "acked_seq - BEHIND", "acked_seq - BEHIND + 1"),),
         weather=11,
     ),
+    Break("a role's edit that no floor knows of", (Swap(Change, "role_edits_untold", True),), past="o"),
 )
 
 FIRST_POLL_MISSED = Break(

@@ -17,7 +17,7 @@ import asyncio
 import secrets
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -29,8 +29,11 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
+from gatepost.base.roles import Role, role_digest
 from gatepost.base.trail import BEHIND, hold_of_worker, prunable_to
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
+from gatepost.database.lists import Filter
+from gatepost.database.role_rows import Known
 from gatepost.database.standing import KeyEdit, Standing
 from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
@@ -62,6 +65,8 @@ class KeyRow:
     expires_at: datetime | None
     allow: str | None = None
     limits: str | None = None
+    roles: str | None = None
+    own_permissions: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Tables:
     secrets: dict[bytes, SecretRow] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
     making: frozenset[tuple[int, int]] = frozenset()
     """The changes that made keys: seq and nonce."""
     pruned_to: int = -1
@@ -96,6 +102,7 @@ class Tables:
             secrets=dict(self.secrets),
             events=list(self.events),
             workers=dict(self.workers),
+            roles=dict(self.roles),
         )
 
 
@@ -148,7 +155,8 @@ class Server:
         tables = self.tables
         tables.seq, tables.nonce = transaction.seq, transaction.nonce
         self._committed_at[tables.nonce] = self.world.time()
-        tables.keys, tables.secrets = transaction.keys, transaction.secrets
+        untold = {} if transaction.roles == tables.roles else {each: self.state(each) for each in self.ledger.digests()}
+        tables.keys, tables.secrets, tables.roles = transaction.keys, transaction.secrets, transaction.roles
         tables.making |= transaction.making
         if self.events_apart:
             self.world.outside.after(self.world.rng.uniform(0, 0.5), tables.events.extend, transaction.events)
@@ -158,7 +166,9 @@ class Server:
             self.world.counts["changes committed with others"] += len(transaction.actors)
         for seq, actor in transaction.actors.items():
             digests = [event.digest for event in transaction.events if event.seq == seq]
-            states = {digest: self.state(digest) for digest in digests if digest is not None}
+            states = {digest: self.state(digest) for digest in digests if digest is not None and len(digest) == 32}
+            if seq == transaction.seq:  # what a role's edit did is true, whether events tell of it or not
+                states |= {each: self.state(each) for each, before in untold.items() if self.state(each) != before}
             self.ledger.committed(seq, states, actor)
             self.world.tell(f"database: change {seq} committed, by {actor}")
         self.end(transaction)
@@ -223,6 +233,7 @@ class Transaction:
         self.now = datetime.min.replace(tzinfo=UTC)
         self.keys: dict[str, KeyRow] = {}
         self.secrets: dict[bytes, SecretRow] = {}
+        self.roles: dict[str, Role] = {}
         self.events: list[Event] = []
         self.actors: dict[int, str] = {}
         self.new: list[Callable[[], None]] = []
@@ -235,7 +246,7 @@ class Transaction:
 
         def look() -> tuple[int, float]:
             tables = self.server.tables
-            self.keys, self.secrets = dict(tables.keys), dict(tables.secrets)
+            self.keys, self.secrets, self.roles = dict(tables.keys), dict(tables.secrets), dict(tables.roles)
             return tables.seq, self.server.now()
 
         self.seq, now = await self.database.locked(self, "UPDATE gatepost_counter", look)
@@ -266,6 +277,9 @@ class Transaction:
 class Change:
     """A change within a transaction: what the verbs use of `gatepost.database.changes.Change`."""
 
+    role_edits_untold = False
+    """A defect to be found: what a role's edit does to keys has no events."""
+
     def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
         self._transaction = transaction
         self._actor = "nobody" if actor is None else actor.name
@@ -276,6 +290,7 @@ class Change:
         self.nonce = transaction.nonce
         self.seq = transaction.seq + 1
         self.now = transaction.now
+        self.roles = RoleRows(self)
 
     @property
     def digests(self) -> set[bytes]:
@@ -310,7 +325,8 @@ class Change:
             for row in rows:
                 columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
                 dates = {"created_at": self.now, "updated_at": self.now, "expires_at": row["expires_at"]}
-                tables.keys[row["id"]] = KeyRow(**columns, **dates, allow=row["allow"], limits=row["limits"])
+                others = {name: row[name] for name in ("allow", "limits", "roles", "own_permissions")}
+                tables.keys[row["id"]] = KeyRow(**columns, **dates, **others)
                 tables.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
 
         self._new.append(insert)
@@ -333,6 +349,21 @@ class Change:
                 )
                 for row in rows
             }
+
+        return await self._do("SELECT", look)
+
+    async def select(self, wanted: Filter, _most: int, *, with_terms: bool) -> Mapping[str, Standing]:
+        """The keys that hold a role."""
+        assert with_terms
+        rows = self._transaction.keys.values()
+        return await self.states([row.id for row in rows if wanted.role in (row.roles or "").split()])
+
+    async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
+        """The keys as this change leaves them."""
+
+        def look() -> Mapping[str, APIKey]:
+            rows = [self._transaction.keys[each] for each in ids]
+            return {row.id: _as_key(row, self._transaction.secrets, self.now) for row in rows}
 
         return await self._do("SELECT", look)
 
@@ -370,7 +401,8 @@ class Change:
                 self._transaction.keys[key_id] = replace(
                     self._transaction.keys[key_id], **edit.values, updated_at=self.now
                 )
-                self._note_key(key_id)
+                if not (self.role_edits_untold and "role" in edit.detail):
+                    self._note_key(key_id)
 
         await self._write("UPDATE", update)
 
@@ -439,6 +471,38 @@ class Change:
 
     def _note(self, digest: bytes) -> None:
         self._events.append(Event(self.seq, self.nonce, digest))
+
+
+class RoleRows:
+    """As `gatepost.database.role_rows.RoleRows`; all are company-wide."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+
+    async def read(self, names: Iterable[str]) -> Known:
+        """Those of these names."""
+        wanted = set(names)
+        if not wanted:
+            return {}
+        held = self._change._transaction.roles
+        return await self._change._do("SELECT", lambda: {(None, name): held[name] for name in wanted & held.keys()})
+
+    async def add(self, role: Role) -> Role:
+        """Add it."""
+        return await self._put(role)
+
+    async def set(self, _before: Role, role: Role) -> Role:
+        """Edit it."""
+        return await self._put(role)
+
+    async def _put(self, role: Role) -> Role:
+        def put() -> Role:
+            self._change._transaction.roles[role.name] = role
+            self._change._note(role_digest(None, role.name)[:31])  # no secret's: the ledger knows of none
+            return role
+
+        self._change._has_written = True
+        return await self._change._do("UPDATE", put)
 
 
 class Database:
@@ -544,6 +608,10 @@ class Database:
             return None if row is None else _as_key(row, self.server.tables.secrets, now)
 
         return await self.exchange("SELECT keys", read)
+
+    async def terms_are_current(self) -> bool:
+        """Here they always are."""
+        return True
 
     async def change(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
         """As `gatepost.database.database.Database.change`."""
@@ -712,6 +780,8 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) 
         expires_at=row.expires_at,
         allow=allow_of(row.allow),
         limits=limits_of(row.limits),
+        roles=tuple((row.roles or "").split()),
+        own_permissions=None if row.own_permissions is None else frozenset(row.own_permissions.split()),
         hint=hint,
         old_secret=_old_secret(row, all_secrets, now),
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gatepost.database.database import Database as RealDatabase
     from gatepost.redis.tier import RedisTier as RealRedisTier
 
+ROLES = ("editor", "reader")
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")
 KEYS_ALIVE = 6
 AT_ONCE = (1, 1, 1, 4)
@@ -44,7 +45,8 @@ PRUNE_AGE = 3.0
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. Times in seconds. `faults`: mean time between two of each kind; what is not named does not happen."""
+    """One run. Times in seconds. `faults`: mean time between two of each kind; what is not named does not happen.
+    `roles`: keys hold some, which are edited."""
 
     seed: str
     seconds: float = 60.0
@@ -58,6 +60,7 @@ class Plan:
     weather: Weather = field(default_factory=Weather)
     habits: Habits = field(default_factory=Habits)
     faults: dict[str, float] = field(default_factory=dict)
+    roles: bool = False
 
 
 @dataclass
@@ -285,6 +288,9 @@ class Run:
         wait: Wait = "everywhere" if rng.random() < 0.8 else "commit"
         timeout = None if rng.random() < 0.8 else rng.uniform(0, 2 * self.plan.max_staleness)
         how: dict[str, Any] = {"wait": wait, "timeout": timeout}
+        if self.plan.roles and rng.random() < 0.4:
+            await self._act_on_roles(keys, key_id, how)
+            return
         verb = rng.choices(
             ("deactivate", "activate", "update", "shorten", "rotate", "end_grace", "delete"),
             weights=(5, 6, 4, 1, 2, 2, 1),
@@ -312,9 +318,24 @@ class Run:
             self._bury(key_id)
             await self.change(keys, verb, lambda actor: keys.delete([key_id], actor=actor, **how))
 
+    async def _act_on_roles(self, keys: SimulatedKeys, key_id: str, how: dict[str, Any]) -> None:
+        """Edit a role, which there may not be yet; or let a key hold others."""
+        rng = self.world.rng
+        names = [name for name in PERMISSIONS if rng.random() < 0.5]
+        role = rng.choice(ROLES)
+        if role not in self.server.tables.roles:
+            await self.change(keys, "make role", lambda actor: keys.roles.create(role, names, actor=actor))
+        elif rng.random() < 0.7:
+            edit = keys.roles.update
+            await self.change(keys, "edit role", lambda actor: edit(role, permissions=names, actor=actor, **how))
+        else:
+            held = [each for each in ROLES if rng.random() < 0.7]
+            await self.change(keys, "hold roles", lambda actor: keys.update(key_id, roles=held, actor=actor, **how))
+
     async def _create(self, keys: SimulatedKeys) -> None:
         names = [name for name in PERMISSIONS if self.world.rng.random() < 0.7]
-        issued = await self.change(keys, "create", lambda actor: keys.create("a key", names, actor=actor))
+        roles = [each for each in self.server.tables.roles if self.plan.roles and self.world.rng.random() < 0.6]
+        issued = await self.change(keys, "create", lambda actor: keys.create("a key", names, roles=roles, actor=actor))
         if isinstance(issued, Issued):
             self._alive.append(issued.key.id)
             self._remember(issued.key.id, issued.secret)
@@ -358,7 +379,7 @@ class Run:
         claims = isinstance(result, Issued) or getattr(result, "seq", None) is not None
         if claims and not ledger.has_committed(actor) and past == ledger.past:
             self._break_off(f"{actor}: is not committed, but its caller was told that it is")
-        if result.propagation is not None:
+        if getattr(result, "propagation", None) is not None:
             seq = getattr(result, "seq", None) or ledger.seq_of(actor, before)
             self._take_promise(actor, result.propagation, seq, past)
         return result
@@ -570,7 +591,8 @@ WEATHERS = 12
 
 def plan(number: int, past: str = "") -> Plan:
     """The plan of a number: kinds of bad weather in turn, so that every few runs have seen them all. `past`: what
-    happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated."""
+    happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated;
+    `o` = nothing, but keys hold roles."""
     calm = Weather(slow=0.002, lost_before=0.0, lost_after=0.0)
     rough = Weather(latency=0.01, slow=0.03, lost_before=0.01, lost_after=0.01)
     slow = Weather(latency=0.08, slow=0.05)
@@ -641,14 +663,14 @@ def plan(number: int, past: str = "") -> Plan:
         },
     )
     chosen = dict(kinds[number % WEATHERS])
-    if past:
+    if "r" in past:
         chosen["faults"] = chosen["faults"] | {"restore": 15.0}
-    return Plan(f"{number}{past}", **chosen)
+    return Plan(f"{number}{past}", **chosen, roles="o" in past)
 
 
 def plan_of(seed: str) -> Plan:
     """The plan of a seed as it is printed. Raises `ValueError`."""
-    number = seed.rstrip("r")
+    number = seed.rstrip("ro")
     return plan(int(number), seed[len(number) :])
 
 

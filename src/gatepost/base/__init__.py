@@ -18,6 +18,7 @@ from gatepost.base.errors import KeyNotFoundError as KeyNotFoundError
 from gatepost.base.errors import MissingExtraError as MissingExtraError
 from gatepost.base.errors import PermissionDeniedError as PermissionDeniedError
 from gatepost.base.errors import ReplicaError as ReplicaError
+from gatepost.base.errors import RoleNotFoundError as RoleNotFoundError
 from gatepost.base.errors import SchemaError as SchemaError
 from gatepost.base.errors import SecretNotStoredError as SecretNotStoredError
 from gatepost.base.errors import StaleKeyError as StaleKeyError
@@ -117,6 +118,11 @@ from gatepost.base.record import Row as Row
 from gatepost.base.record import decode as decode
 from gatepost.base.record import from_payload as from_payload
 from gatepost.base.record import to_payload as to_payload
+from gatepost.base.roles import KEY_ROLES_MAX as KEY_ROLES_MAX
+from gatepost.base.roles import ROLE_NAME_MAX as ROLE_NAME_MAX
+from gatepost.base.roles import Role as Role
+from gatepost.base.roles import RoleChange as RoleChange
+from gatepost.base.roles import role_digest as role_digest
 from gatepost.base.secret import BLANKS as BLANKS
 from gatepost.base.secret import DEFAULT_PREFIX as DEFAULT_PREFIX
 from gatepost.base.secret import DIGEST_BYTES as DIGEST_BYTES

@@ -62,6 +62,16 @@ def _shown(key_id: str) -> str:
     )
 
 
+class RoleNotFoundError(GatepostError, LookupError):
+    """There is no role of this name for keys of this project; or it is none that the actor may know of."""
+
+    def __init__(self, name: str, project: str | None) -> None:
+        whose = "that is company-wide" if project is None else f"of project {project!r}"
+        super().__init__(f"No role {name!r} {whose}")
+        self.name = name
+        self.project = project
+
+
 class AccessDeniedError(GatepostError):
     """The actor may not do this; nothing was changed. `missing`: the permissions that would be needed."""
 

@@ -91,10 +91,11 @@ class APIKey(BaseUser):
     `None` = anywhere, empty = nowhere. `limits`: how much it may be used; empty = as much as it likes. `owner`: who
     answers for it, a name of the app's own, 1 to 100 characters; `None` = nobody is named. `environment`: `live` or
     `test`; `None` = either. `metadata`: what the app wants to know of it, a JSON object (`checked_metadata`), empty =
-    nothing; of a request's key it is read out anew each time. `hint`: start and last four characters of the current
-    secret. `old_secret`: the one before it, while it still works; `None` = there is none. `last_used_at`: aware, UTC,
-    up to a minute behind; `None` = never. Only reads for management tell these three: they are `None` in a request's
-    key.
+    nothing; of a request's key it is read out anew each time. `roles`: the names of those that it holds, sorted;
+    `permissions` has theirs as well. `own_permissions`: what it has without them; `None` = all. `hint`: start and last
+    four characters of the current secret. `old_secret`: the one before it, while it still works; `None` = there is
+    none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell these five:
+    they are empty or `None` in a request's key.
     """
 
     id: str
@@ -110,6 +111,8 @@ class APIKey(BaseUser):
     owner: str | None = None
     environment: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    roles: tuple[str, ...] = ()
+    own_permissions: frozenset[str] | None = None
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -131,6 +134,8 @@ class APIKey(BaseUser):
         content: list[Any] = [self.id, self.project, self.description, sorted(self.permissions), self.active]
         content += [self.created_at, self.updated_at, self.expires_at]
         bounds = [self.allow, stored_limits(self.limits), self.owner, self.environment, metadata_text(self.metadata)]
+        own = None if self.own_permissions is None else tuple(sorted(self.own_permissions))
+        bounds += [self.roles or None, own]
         while bounds and bounds[-1] is None:
             del bounds[-1]
         return blake2b(orjson.dumps([*content, *bounds]), digest_size=VERSION_BYTES).hexdigest()
@@ -162,6 +167,9 @@ EventKind = Literal[
     "revealed",
     "leaked",
     "deleted",
+    "role_created",
+    "role_updated",
+    "role_deleted",
     "invalidated",
     "installed",
     "sql",
@@ -173,7 +181,7 @@ EVENT_KINDS: Sequence[str] = get_args(EventKind)
 MAKING_KINDS = ("created", "imported")
 """Those by which there is a key that there was not before."""
 
-WHOLE_KINDS = (*MAKING_KINDS, "deleted")
+WHOLE_KINDS = (*MAKING_KINDS, "deleted", "role_created", "role_deleted")
 """Those whose detail tells what a key is, or was, and no changes."""
 
 
@@ -321,13 +329,14 @@ class Receipt:
 class ImportedKey:
     """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
 
-    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`, `expires_at`,
-    `allow`, `limits`, `owner`, `environment`, `metadata`: as for `APIKeys.create`. `hint`: what people may see of the
-    secret, at most 40 characters."""
+    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `roles`, `project`, `active`,
+    `expires_at`, `allow`, `limits`, `owner`, `environment`, `metadata`: as for `APIKeys.create`. `hint`: what people
+    may see of the secret, at most 40 characters."""
 
     digest: bytes = field(repr=False)
     description: str
     permissions: Sequence[str] = ()
+    roles: Sequence[str] = ()
     project: str | None = None
     active: bool = True
     expires_at: datetime | None = None

@@ -27,6 +27,8 @@ from gatepost.database.log import NEWEST as NEWEST
 from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
 from gatepost.database.quotas import Leased as Leased
+from gatepost.database.role_rows import Known as Known
+from gatepost.database.role_rows import list_roles as list_roles
 from gatepost.database.standing import Creation as Creation
 from gatepost.database.standing import KeyEdit as KeyEdit
 from gatepost.database.standing import Standing as Standing

@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gatepost.base import (
     Actor,
     APIKey,
-    ChangeEvent,
     ConfigurationError,
     ReplicaError,
     Timeout,
@@ -46,7 +45,6 @@ from gatepost.database.deliveries import Deliveries
 from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
-from gatepost.database.log import LogPage, MadePage
 from gatepost.database.quotas import Quotas
 from gatepost.database.schema import KEYS, as_key, as_plain, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
@@ -297,15 +295,10 @@ class Database:
         async with self._reading("Listing projects") as connection:
             return list(await connection.scalars(projects_statement(after, project, limit, environment)))
 
-    async def list_events(self, log: LogPage) -> Sequence[ChangeEvent]:
-        """One page of the audit log. One round trip, two by time."""
-        async with self._reading("Reading the audit log") as connection:
-            return await log.read(connection)
-
-    async def list_made(self, made: MadePage) -> tuple[list[APIKey], str | None]:
-        """One page of the keys that a key made, and the place to go on after. One round trip."""
-        async with self._reading("Reading the audit log") as connection:
-            return await made.read(connection)
+    async def ask(self, doing: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `read` answers on a connection for single statements. `doing`: what `UnavailableError` says failed."""
+        async with self._reading(doing) as connection:
+            return await read(connection)
 
     async def terms_are_current(self) -> bool:
         """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very

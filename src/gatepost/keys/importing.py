@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, limits_of, new_id
-from gatepost.keys.changing import announce, changed_by
+from gatepost.keys.changing import announce, changed_by, grant_roles
 from gatepost.keys.given import key_of, new_row
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
@@ -55,9 +55,10 @@ async def import_digests(
 
 
 async def _insert(
-    change: "Change", authority: Authority, rows: Sequence[Mapping[str, Any]], numbers: Mapping[bytes, int]
+    change: "Change", authority: Authority, rows: Sequence[dict[str, Any]], numbers: Mapping[bytes, int]
 ) -> None:
     """Add the rows. `numbers`: by digest. Raises `BadInputError`, `AccessDeniedError`."""
+    await grant_roles(change, rows)
     for number, row in enumerate(rows):
         authority.check_project(row["project"])
         authority.check_environment(row["environment"])
@@ -96,5 +97,6 @@ def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any
         owner=key.owner,
         environment=key.environment,
         metadata=key.metadata,
+        roles=key.roles,
     )
     return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

@@ -21,7 +21,7 @@ from gatepost.base import (
     new_id,
 )
 from gatepost.base import secret as secret_text
-from gatepost.keys.changing import announce, changed_by
+from gatepost.keys.changing import announce, changed_by, grant_roles
 from gatepost.keys.given import key_of, new_row, secret_columns
 from gatepost.keys.parts import Parts
 from gatepost.rules import (
@@ -49,6 +49,7 @@ async def create(
     description: str,
     permissions: Iterable[str] = (),
     *,
+    roles: Iterable[str] = (),
     project: str | Unset | None = UNSET,
     expires_at: datetime | None = None,
     active: bool = True,
@@ -62,7 +63,8 @@ async def create(
 ) -> Issued:
     """Make a key; its secret is told in the answer and never again.
 
-    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters; `None` =
+    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `roles`: names of roles that it holds
+    beside them, 16 at most. `project`: 1 to 100 characters; `None` =
     every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be used from
     the start. `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere,
     empty = nowhere. `limits`: how much it may be used, 8 at most, each of another name. `owner`: who answers for it, 1
@@ -91,6 +93,7 @@ async def create(
         owner=owner,
         environment=environment,
         metadata=metadata,
+        roles=roles,
     )
     seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
     if idempotency_key is not None:
@@ -102,6 +105,7 @@ async def create(
     async def make(change: "Change", authority: Authority) -> Issued | None:
         authority.check_project(row["project"])
         authority.check_environment(row["environment"])
+        await grant_roles(change, [row])
         authority.check_grant(frozenset(row["permissions"].split()))
         authority.check_addresses(allow_of(row["allow"]))
         authority.check_limits(limits_of(row["limits"]))
@@ -149,9 +153,11 @@ async def _check_not_made_earlier(parts: Parts, change: "Change", actor: Actor, 
             )
 
 
-def _canonical(detail: Mapping[str, Any]) -> bytes:
-    """In JSON, where 1, 1.0 and true are three, which Python takes for equal."""
-    return orjson.dumps(detail, option=orjson.OPT_SORT_KEYS)
+def _asked(detail: Mapping[str, Any]) -> bytes:
+    """What was asked for, in JSON, where 1, 1.0 and true are three, which Python takes for equal. Not what roles gave:
+    they may have been edited since."""
+    asked = {name: value for name, value in detail.items() if name != "permissions" or "roles" not in detail}
+    return orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
 
 
 async def _made_before(
@@ -160,7 +166,7 @@ async def _made_before(
     """The answer to a request to create a key that was answered before. Raises `IdempotencyError`."""
     from gatepost.database import creation_detail  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
-    if _canonical(made.detail) != _canonical(creation_detail(row)):
+    if _asked(made.detail) != _asked(creation_detail(row)):
         raise IdempotencyError("The idempotency key was used for another request already: take a new one")
     if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
         raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")

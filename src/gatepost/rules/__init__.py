@@ -30,4 +30,6 @@ from gatepost.rules.inputs import checked_limit as checked_limit
 from gatepost.rules.inputs import checked_moment as checked_moment
 from gatepost.rules.inputs import checked_owner as checked_owner
 from gatepost.rules.inputs import checked_project as checked_project
+from gatepost.rules.inputs import checked_role as checked_role
+from gatepost.rules.inputs import checked_roles as checked_roles
 from gatepost.rules.inputs import checked_text as checked_text

@@ -16,6 +16,8 @@ KEY_MEMBERS = {
     "project",
     "description",
     "permissions",
+    "roles",
+    "own_permissions",
     "active",
     "created_at",
     "updated_at",

@@ -31,7 +31,11 @@ class Key(Struct):
     id: str
     project: Annotated[str | None, Meta(description="The project that it belongs to; null: every one.")]
     description: str
-    permissions: Sequence[str]
+    permissions: Annotated[Sequence[str], Meta(description="All that it may do.")]
+    roles: Annotated[Sequence[str], Meta(description="The roles that it holds.")]
+    own_permissions: Annotated[
+        Sequence[str] | None, Meta(description="What it may do without its roles; null: all of `permissions`.")
+    ]
     active: Annotated[bool, Meta(description="Whether it is switched on.")]
     created_at: Moment
     updated_at: Moment

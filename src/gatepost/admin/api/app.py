@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.admin.api.calls import Call
 from gatepost.admin.api.decoding import from_headers, from_json, from_query
-from gatepost.admin.api.endpoints import Call
 from gatepost.admin.api.entrance import HEADERS, Entrance, digest_of_caller
 from gatepost.admin.api.openapi import openapi_document
 from gatepost.admin.api.operations import OPERATIONS, Operation
@@ -91,6 +91,7 @@ class _Resource:
             actor=Actor.of(caller, address_of(request), digest_of_caller()),
             caller_id=caller.id,
             key_id=request.path_params.get("id", ""),
+            name=request.path_params.get("name", ""),
             root=_root(request.scope),
             query=from_query(request.scope["query_string"], operation.query),
             headers=from_headers(request.scope["headers"], operation.headers),

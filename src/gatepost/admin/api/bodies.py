@@ -6,8 +6,16 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from gatepost.admin.api.limits import KeyLimits, limits_given
-from gatepost.admin.api.parameters import Choosing, KeyId, PermissionName, given
-from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, OWNER_MAX, PROJECT_MAX, Environment, metadata_of_json
+from gatepost.admin.api.parameters import Choosing, KeyId, PermissionName, RoleName, given
+from gatepost.base import (
+    DESCRIPTION_MAX,
+    KEY_ROLES_MAX,
+    NETWORKS_MAX,
+    OWNER_MAX,
+    PROJECT_MAX,
+    Environment,
+    metadata_of_json,
+)
 from gatepost.keys import GRACE_MAX, Selection
 
 NETWORK_CHARS_MAX = 50
@@ -24,7 +32,11 @@ _Description = Annotated[
         description="For people: one line of text. Spaces of all kinds become ordinary ones.",
     ),
 ]
-_Permissions = Annotated[list[PermissionName], Meta(description="What the key may do.")]
+_Permissions = Annotated[list[PermissionName], Meta(description="What the key may do, beside what its roles give it.")]
+_Roles = Annotated[
+    list[RoleName],
+    Meta(max_length=KEY_ROLES_MAX, description="The roles that the key holds beside its own permissions."),
+]
 _Network = Annotated[
     str,
     Meta(
@@ -68,6 +80,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
 
     description: _Description
     permissions: _Permissions | UnsetType = UNSET
+    roles: _Roles | UnsetType = UNSET
     project: (
         Annotated[
             str,
@@ -94,6 +107,7 @@ class KeyChanges(Struct, forbid_unknown_fields=True):
 
     description: _Description | UnsetType = UNSET
     permissions: _Permissions | UnsetType = UNSET
+    roles: _Roles | UnsetType = UNSET
     expires_at: _Expiry | UnsetType | None = UNSET
     allow: _Networks | UnsetType | None = UNSET
     limits: KeyLimits | UnsetType = UNSET

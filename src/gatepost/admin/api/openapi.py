@@ -12,9 +12,10 @@ from msgspec.json import schema_components
 
 from gatepost.admin.api.bodies import KeyChanges, KeySelection, Rotation
 from gatepost.admin.api.operations import OPERATIONS, Operation
-from gatepost.admin.api.parameters import KeyId
+from gatepost.admin.api.parameters import KeyId, RoleName
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
 from gatepost.admin.api.reply import JSON, PROBLEM_JSON
+from gatepost.admin.api.roles import RoleChanges
 from gatepost.asgi import Bearer, Header, Source
 from gatepost.asgi import Problem as Refusal
 from gatepost.base import BadInputError, Outcome, UnavailableError
@@ -115,6 +116,7 @@ def _schemas(keys: APIKeys) -> Json:
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
     schemas[KeySelection.__name__]["minProperties"] = 1
+    schemas[RoleChanges.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}
     return schemas
@@ -140,10 +142,12 @@ def _operation(operation: Operation[Any, Any, Any]) -> Json:
 
 
 def _path_parameters(path: str) -> list[Json]:
-    if "{id}" not in path:
-        return []
-    (schema,), _ = schema_components([KeyId])
-    return [{"name": "id", "in": "path", "required": True, "schema": schema}]
+    named = [(name, kind) for name, kind in (("id", KeyId), ("name", RoleName)) if f"{{{name}}}" in path]
+    schemas, _ = schema_components([kind for _, kind in named])
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for (name, _), schema in zip(named, schemas, strict=True)
+    ]
 
 
 def _parameters(place: str, struct: type[Struct]) -> list[Json]:

@@ -8,9 +8,9 @@ from typing import Any, Generic
 
 from msgspec import Struct
 
-from gatepost.admin.api import answers, endpoints
+from gatepost.admin.api import answers, endpoints, roles
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation, SelectedChanges, SelectedKeys
-from gatepost.admin.api.endpoints import B, Call, H, Q
+from gatepost.admin.api.calls import B, Call, H, Q
 from gatepost.admin.api.limits import LimitsLeft
 from gatepost.admin.api.parameters import (
     Choosing,
@@ -34,6 +34,7 @@ from gatepost.base import (
     ForceNeededError,
     IdempotencyError,
     KeyNotFoundError,
+    RoleNotFoundError,
     SecretNotStoredError,
     StaleKeyError,
     UncertainCommitError,
@@ -74,6 +75,15 @@ class Operation(Generic[Q, H, B]):
         return self.body is not Nothing
 
 
+_role = partial(Operation, headers=Nothing)
+_one_role = partial(_role, path="/roles/{name}")
+_change_role = partial(
+    _one_role,
+    answer=roles.ChangedRole,
+    query=roles.RoleForcing,
+    statuses=_OK_OR_SPREADING,
+    errors=(*_CHANGING, RoleNotFoundError, ForceNeededError, UnknownPermissionError),
+)
 _many = partial(Operation, method="POST", answer=answers.Changes, headers=Nothing, statuses=_OK_OR_SPREADING)
 _of_ids = partial(_many, body=KeyIds, errors=_CHANGING)
 _of_selected = partial(_many, errors=(*_CHANGING, UnknownPermissionError))
@@ -258,6 +268,36 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=Nothing,
         errors=_LOOKING,
     ),
+    _role(
+        method="GET",
+        path="/roles",
+        call=roles.list_roles,
+        answer=roles.Roles,
+        query=roles.RoleChoice,
+        body=Nothing,
+        errors=_LOOKING,
+    ),
+    _role(
+        method="POST",
+        path="/roles",
+        call=roles.create_role,
+        answer=roles.Role,
+        query=Nothing,
+        body=roles.NewRole,
+        statuses=(HTTPStatus.CREATED,),
+        told=("Location",),
+        errors=(*_CHANGING, UnknownPermissionError),
+    ),
+    _one_role(
+        method="GET",
+        call=roles.read_role,
+        answer=roles.Role,
+        query=roles.RoleChoice,
+        body=Nothing,
+        errors=(*_LOOKING, RoleNotFoundError),
+    ),
+    _change_role(method="PATCH", call=roles.update_role, body=roles.RoleChanges),
+    _change_role(method="DELETE", call=roles.delete_role, body=Nothing),
     Operation(
         method="GET",
         path="/permissions",

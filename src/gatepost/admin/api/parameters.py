@@ -15,6 +15,7 @@ from gatepost.base import (
     ID_CHARS,
     OWNER_MAX,
     PROJECT_MAX,
+    ROLE_NAME_MAX,
     BadInputError,
     Environment,
     EventKind,
@@ -48,6 +49,17 @@ PermissionName = Annotated[
         max_length=NAME_MAX,
         description="A permission.",
         extra_json_schema={"$ref": "#/components/schemas/PermissionName"},
+    ),
+]
+
+RoleName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=ROLE_NAME_MAX,
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z._:-]*$",
+        description="A role's name: ASCII letters, digits, and . _ : -",
+        examples=["editor"],
     ),
 ]
 
@@ -171,6 +183,7 @@ class Choosing(Struct, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     never_used: Annotated[bool, Meta(description="Keys that nobody has used, as far as was counted.")] = False
+    role: Annotated[RoleName, Meta(description="Keys that hold this role.")] | UnsetType = UNSET
 
 
 class KeyFilter(Choosing, forbid_unknown_fields=True):

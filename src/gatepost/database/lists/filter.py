@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from gatepost.database.lists import idle
-from gatepost.database.lists.conditions import Ends, HasPermission, HasTerm, HasWord, Named, wanted_words
+from gatepost.database.lists.conditions import Ends, HasPermission, HasRole, HasTerm, HasWord, Named, wanted_words
 from gatepost.database.lists.idle import Idle, OfIndex
 from gatepost.database.schema import (
     elements,
@@ -29,7 +29,7 @@ from gatepost.database.schema import (
     terms,
 )
 
-Condition = HasPermission | HasWord | Ends | Named | Idle | OfIndex
+Condition = HasPermission | HasRole | HasWord | Ends | Named | Idle | OfIndex
 
 ASKED = 4
 """Most terms that are asked how many keys they have."""
@@ -76,12 +76,14 @@ class Reads(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which keys: those that fit all that is said. `project`: keys of it; empty = that are of no project; `None` = of
-    any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `ends`:
-    when they expire. `named`: whose they are, and for which environment. `idle`: how long nobody has used them."""
+    any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `role`:
+    keys that hold it. `ends`: when they expire. `named`: whose they are, and for which environment. `idle`: how long
+    nobody has used them."""
 
     project: str | None = None
     active: bool | None = None
     permission: str | None = None
+    role: str | None = None
     search: str | None = None
     ends: Sequence[Ends] = ()
     named: Sequence[Named] = ()
@@ -90,13 +92,15 @@ class Filter:
     @property
     def by_terms(self) -> bool:
         """Whether terms make it fast."""
-        return self.permission is not None or self.search is not None
+        return not (self.permission is self.role is self.search is None)
 
     def terms(self) -> Sequence[HasTerm] | None:
         """What is true of the terms of a key that fits; `None` = no key does."""
         conditions: list[HasTerm] = []
         if self.permission is not None:
             conditions.append(HasPermission(self.permission))
+        if self.role is not None:
+            conditions.append(HasRole(self.role))
         if self.search is not None:
             wanted = wanted_words(self.search)
             if not wanted:

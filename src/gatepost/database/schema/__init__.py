@@ -28,6 +28,7 @@ from gatepost.database.schema.search_terms import Range as Range
 from gatepost.database.schema.search_terms import hint_ranges as hint_ranges
 from gatepost.database.schema.search_terms import hint_terms as hint_terms
 from gatepost.database.schema.search_terms import permission_term as permission_term
+from gatepost.database.schema.search_terms import role_term as role_term
 from gatepost.database.schema.search_terms import term_rows as term_rows
 from gatepost.database.schema.search_terms import word_range as word_range
 from gatepost.database.schema.search_terms import words as words
@@ -36,6 +37,7 @@ from gatepost.database.schema.tables import events as events
 from gatepost.database.schema.tables import keys as keys
 from gatepost.database.schema.tables import last_used as last_used
 from gatepost.database.schema.tables import quotas as quotas
+from gatepost.database.schema.tables import roles as roles
 from gatepost.database.schema.tables import secrets as secrets
 from gatepost.database.schema.tables import settings as settings
 from gatepost.database.schema.tables import terms as terms

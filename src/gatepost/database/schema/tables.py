@@ -33,6 +33,7 @@ from gatepost.base import (
     ENVIRONMENT_MAX,
     OWNER_MAX,
     PROJECT_MAX,
+    ROLE_NAME_MAX,
     ROUTE_MAX,
     SECRET_ID_BYTES,
 )
@@ -121,6 +122,8 @@ keys = Table(
     Column("owner", _exact(OWNER_MAX), comment="who answers for it; null = nobody is named"),
     Column("environment", _exact(ENVIRONMENT_MAX), comment="live or test; null = either"),
     Column("metadata", Text, comment="JSON object of the app's; null = empty"),
+    Column("roles", Text, comment="names of the roles that it holds, as permissions are written; null = none"),
+    Column("own_permissions", Text, comment="what it has without its roles, likewise; null = all of its permissions"),
     Index(None, "active", "created_seq", "id"),
     Index(None, "active", "updated_at", "id"),
     Index(None, "active", "description", "id"),
@@ -133,6 +136,21 @@ keys = Table(
     Index(None, "environment", "active", "created_seq", "id"),
     **_in_mysql,
 )
+
+roles = Table(
+    "gatepost_roles",
+    metadata,
+    Column("project", _exact(PROJECT_MAX), primary_key=True, comment="empty = for keys of every project"),
+    Column("name", _exact(ROLE_NAME_MAX), primary_key=True),
+    Column("description", String(DESCRIPTION_MAX), nullable=False),
+    Column("permissions", Text, nullable=False, comment="names between spaces, with a space at each end"),
+    Column("patterns", Text, comment="JSON array of what was written as a shorthand; null = nothing"),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Index(None, "name"),
+    **_in_mysql,
+)
+"""Named sets of permissions. What a key has by its roles stands in its own row: lookups never read this."""
 
 secrets = Table(
     "gatepost_secrets",
@@ -185,7 +203,12 @@ events = Table(
 terms = Table(
     "gatepost_terms",
     metadata,
-    Column("term", _ordered(TERM_MAX), primary_key=True, comment="a word of the description, or = and a permission"),
+    Column(
+        "term",
+        _ordered(TERM_MAX),
+        primary_key=True,
+        comment="a word of the description, = and a permission, or @ and a role",
+    ),
     Column("project", _exact(PROJECT_MAX), primary_key=True, comment="the key's; empty = every project"),
     Column("key_id", _key_id, primary_key=True),
     Index(None, "key_id", "term"),

@@ -49,6 +49,7 @@ class LeakOptions(TypedDict, total=False):
 class Making(TypedDict, total=False):
     """What a new key is, beside its description and permissions, and who makes it (`making.create`)."""
 
+    roles: Iterable[str]
     project: str | Unset | None
     expires_at: datetime | None
     active: bool
@@ -67,6 +68,7 @@ class Edit(Options, total=False):
 
     description: str | None
     permissions: Iterable[str] | None
+    roles: Iterable[str] | Unset
     expires_at: datetime | Unset | None
     allow: Iterable[str] | Unset | None
     limits: Iterable[Limit] | Unset
@@ -87,6 +89,7 @@ class Filters(TypedDict, total=False):
     state: State | str | None
     permission: str | None
     no_permissions: bool
+    role: str | None
     search: str | None
     expires_before: datetime | None
     never_expires: bool

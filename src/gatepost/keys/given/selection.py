@@ -14,6 +14,7 @@ from gatepost.rules import (
     checked_moment,
     checked_owner,
     checked_project,
+    checked_role,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Selection:
     state: State | str | None = None
     permission: str | None = None
     no_permissions: bool = False
+    role: str | None = None
     search: str | None = None
     expires_before: datetime | None = None
     never_expires: bool = False
@@ -75,7 +77,7 @@ class Selection:
         if not self.conditions:
             raise BadInputError(
                 "a selection needs a condition beside a state, or it would be all keys: name owner, project, "
-                "environment, permission, search, unused_for, expires_before, made_by or the like",
+                "environment, permission, role, search, unused_for, expires_before, made_by or the like",
                 "selection",
             )
         return wanted
@@ -95,6 +97,7 @@ class Selection:
             project=self._checked_project(),
             active=active,
             permission=self._checked_permission(catalogue),
+            role=None if self.role is None else checked_role(self.role),
             search=None if self.search is None else checked_description(self.search, "search"),
             ends=ends,
             named=[Named(column, value) for column, value in named.items() if value is not None],
