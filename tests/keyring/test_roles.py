@@ -325,7 +325,7 @@ async def test_a_repeated_call_is_answered_as_the_first_was_though_its_role_was_
 
 
 async def test_a_role_costs_lookups_nothing_and_edits_of_others_no_statement(ready_url: str) -> None:
-    async with APIKeys(ready_url) as keys:
+    async with APIKeys(ready_url, poll_interval=100.0, max_staleness=300.0) as keys:
         await keys.roles.create("editor", ["FILE_UPLOAD"])
         issued = await keys.create("a key", roles=["editor"])
         plain = await keys.create("plain")

@@ -203,12 +203,7 @@ events = Table(
 terms = Table(
     "gatepost_terms",
     metadata,
-    Column(
-        "term",
-        _ordered(TERM_MAX),
-        primary_key=True,
-        comment="a word of the description, = and a permission, or @ and a role",
-    ),
+    Column("term", _ordered(TERM_MAX), primary_key=True, comment="a word of the description, or = and a permission"),
     Column("project", _exact(PROJECT_MAX), primary_key=True, comment="the key's; empty = every project"),
     Column("key_id", _key_id, primary_key=True),
     Index(None, "key_id", "term"),
