@@ -17,8 +17,9 @@ from gatepost import APIKeys, Outcome, UnavailableError
 from gatepost.base.record import Absent, decode
 from gatepost.base.secret import digest
 from gatepost.connections.connections import Connections
-from gatepost.database.database import Database, Reading
+from gatepost.database.database import Database
 from gatepost.database.doorbell import Doorbell
+from gatepost.database.position import Reading
 from gatepost.freshness.freshness import Freshness
 from gatepost.lookup.memory import MemoryTier
 from tests.freshness.conftest import MakeWorker, counted_statements, settled

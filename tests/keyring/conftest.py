@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from gatepost import APIKeys
 from gatepost.database.connecting.engine import changing
-from gatepost.database.database import Event
+from gatepost.database.position import Event
 from gatepost.database.schema.tables import secrets
 
 

@@ -29,8 +29,8 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
-from gatepost.database.database import Event, Position, Reading
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
+from gatepost.database.position import Event, Position, Reading
 from gatepost.database.standing import KeyEdit, Standing
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.doorbell import Doorbell, Doorbells

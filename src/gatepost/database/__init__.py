@@ -5,9 +5,6 @@ SQLAlchemy; of the others it knows `base`.
 from gatepost.database.changes import Change as Change
 from gatepost.database.database import READ_MAX as READ_MAX
 from gatepost.database.database import Database as Database
-from gatepost.database.database import Event as Event
-from gatepost.database.database import Position as Position
-from gatepost.database.database import Reading as Reading
 from gatepost.database.deliveries import Deliveries as Deliveries
 from gatepost.database.deliveries import Delivery as Delivery
 from gatepost.database.deliveries import Happening as Happening
@@ -16,6 +13,7 @@ from gatepost.database.deliveries import Message as Message
 from gatepost.database.deliveries import Render as Render
 from gatepost.database.deliveries import Wanted as Wanted
 from gatepost.database.doorbell import Doorbell as Doorbell
+from gatepost.database.lists import EITHER_KIND as EITHER_KIND
 from gatepost.database.lists import Ends as Ends
 from gatepost.database.lists import Filter as Filter
 from gatepost.database.lists import Idle as Idle
@@ -27,6 +25,9 @@ from gatepost.database.lists import ends_of as ends_of
 from gatepost.database.log import NEWEST as NEWEST
 from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
+from gatepost.database.position import Event as Event
+from gatepost.database.position import Position as Position
+from gatepost.database.position import Reading as Reading
 from gatepost.database.quotas import Leased as Leased
 from gatepost.database.standing import Creation as Creation
 from gatepost.database.standing import KeyEdit as KeyEdit

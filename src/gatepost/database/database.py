@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +22,6 @@ from gatepost.base import (
     ChangeEvent,
     ConfigurationError,
     ReplicaError,
-    Row,
     Timeout,
     Total,
     UnavailableError,
@@ -48,10 +46,11 @@ from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
 from gatepost.database.log import LogPage, MadePage
+from gatepost.database.position import Event, Position, Reading
 from gatepost.database.quotas import Quotas
 from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
-from gatepost.database.statements import EVENTS, HAS_LIMITS, POSITION, RECORDS, RECORDS_OF_ARRAY
+from gatepost.database.statements import EVENTS, HAS_LIMITS, POSITION, RECORDS, RECORDS_OF_ARRAY, current_digest
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
 from gatepost.database.workers import Workers
@@ -68,37 +67,6 @@ CATCH_UP_SECONDS = 1.0
 
 READ_MAX = 512
 """Most digests in one statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read.
-    `is_member`: whether the worker that asked has its row. `opened`: how often the database was opened anew, since
-    another had taken its place."""
-
-    seq: int
-    nonce: int
-    now: float
-    is_member: bool
-    opened: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One row of the change log, as far as freshness needs it (what people read of it is a `ChangeEvent`). `digest`: 32
-    bytes; `None` = it is about no key: nothing that was read before it counts."""
-
-    seq: int
-    nonce: int
-    digest: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one statement found: `rows` by digest (a digest without one has no key), all as of the seq `as_of`."""
-
-    as_of: int
-    rows: Mapping[bytes, Row]
 
 
 class Database:
@@ -301,6 +269,12 @@ class Database:
         async with self._reading("Reading a key") as connection:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
+
+    async def current_digest(self, key_id: str) -> bytes | None:
+        """The digest of a key's current secret, 32 bytes; `None` = there is no such key. One round trip."""
+        async with self._reading("Reading a key") as connection:
+            found = await connection.scalar(current_digest(key_id))
+            return None if found is None else bytes(found)
 
     async def has_limits(self) -> bool:
         """Whether any key has limits but quotas. One round trip, which may look at every key."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from gatepost.base import NO_LIMITS, APIKey, Limits, allow_of, limit_as_json, limits_of, metadata_of
 
 WHOSE = ("project", "owner", "environment")
@@ -71,4 +73,5 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
         **{name: row[name] for name in ("owner", "environment") if row[name] is not None},
         **({"metadata": metadata} if metadata else {}),
+        **({"template": orjson.loads(row["template"])} if row.get("template") is not None else {}),
     }

@@ -42,6 +42,7 @@ from gatepost.rules import (
     checked_moment,
     checked_owner,
 )
+from gatepost.temporary import Terms
 
 if TYPE_CHECKING:
     from gatepost.database import Change, KeyEdit
@@ -58,6 +59,7 @@ async def update(
     limits: Iterable[Limit] | Unset = UNSET,
     owner: str | Unset | None = UNSET,
     metadata: Mapping[str, Any] | Unset = UNSET,
+    template: Terms | Unset = UNSET,
     if_version: str | None = None,
     force: bool = False,
     preview: bool = False,
@@ -68,9 +70,9 @@ async def update(
     """Edit a key; what is not named stays as it is. `expires_at=None`: never. `allow`: the networks that it may be used
     from; `None` = anywhere, empty = nowhere. `limits`: how much it may be used. A quota that keeps its name goes on
     from what it has counted, a rate that is another begins anew. `owner`: `None` = nobody is named. `metadata`: all of
-    it; empty = none. The key that the actor uses cannot change its own limits, owner and metadata. `if_version`: only
-    while the key's `version` is still that one. `force`: also where it weakens the key that the actor uses. That key's
-    own life is not made longer by it.
+    it; empty = none. `template`: what a template says (`Templates.update`). The key that the actor uses cannot change
+    its own limits, owner and metadata. `if_version`: only while the key's `version` is still that one. `force`: also
+    where it weakens the key that the actor uses. That key's own life is not made longer by it.
 
     Of many keys, or a `Selection`, each is given the same, in one transaction; the answer is a `Receipt`. `preview`:
     tell what would become of each, and change nothing; a `Receipt` too.
@@ -91,6 +93,7 @@ async def update(
         "limits": limits,
         "owner": owner,
         "metadata": metadata,
+        "template": template,
     }
     checks: Mapping[str, Callable[[Any], Any]] = {**_CHECKS, "permissions": parts.settings.catalogue.check}
     wanted = {name: checks[name](value) for name, value in given.items() if not isinstance(value, Unset)}
@@ -121,7 +124,7 @@ class _Wanted:
     @property
     def takes(self) -> bool:
         """Whether it may take something away from some key."""
-        named = {"permissions", "limits", "owner", "metadata"} & self.values.keys()
+        named = {"permissions", "limits", "owner", "metadata", "template"} & self.values.keys()
         return bool(named) or any(self.values.get(name) is not None for name in ("expires_at", "allow"))
 
     def after(self, before: APIKey) -> APIKey:
@@ -129,6 +132,8 @@ class _Wanted:
         values = self.values
         if "limits" in values:
             values = {**values, "limits": Limits(values["limits"], max(0, before.limits.resets))}
+        if "template" in values and before.template is None:
+            raise BadInputError(f"key {before.id} is no template: make one with keys.templates.create", "template")
         return replace(before, **values)
 
     def check(self, authority: Authority, before: APIKey, after: APIKey) -> None:
@@ -220,7 +225,7 @@ def _stored(key: APIKey, name: str) -> Any:
 _TERMS = ("limits", "owner", "metadata")
 """What a key cannot change of itself: how much it may be used, who is charged for it, what the app believes of it."""
 
-_EDITED = ("description", "permissions", "expires_at", "allow", *_TERMS)
+_EDITED = ("description", "permissions", "expires_at", "allow", "template", *_TERMS)
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "description": checked_description,
@@ -229,6 +234,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "limits": checked_limits,
     "owner": checked_owner,
     "metadata": lambda metadata: metadata_of(checked_metadata(metadata)),
+    "template": lambda terms: _checked_terms(terms).text,
 }
 """What makes of an argument what a key may have; the catalogue does it for permissions."""
 
@@ -252,7 +258,9 @@ def _is_more(before: APIKey, after: APIKey) -> bool:
 
 
 def _is_wider(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key be used longer, from more places, or more often."""
+    """Whether an edit lets a key be used longer, from more places, or more often, or a template by others."""
+    if before.template != after.template:
+        return True
     is_within = covers(before.allow, after.allow) and _goes_on(before, after)
     return _is_longer(before, after) or not is_within
 
@@ -275,11 +283,17 @@ def _is_longer(before: APIKey, after: APIKey) -> bool:
 def _takes_away(before: APIKey, after: APIKey) -> bool:
     """Whether an edit lets a key do less, for a shorter time, or from fewer places; or other terms hold for it, and
     are to hold everywhere."""
-    if _new(before, after, _TERMS):
+    if _new(before, after, (*_TERMS, "template")):
         return True
     if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
         return True
     return after.expires_at is not None and (before.expires_at is None or after.expires_at < before.expires_at)
+
+
+def _checked_terms(terms: Any) -> Terms:
+    if not isinstance(terms, Terms):
+        raise BadInputError(f"template must be Terms(...), not {terms!r:.50}", "template")
+    return Terms.checked(terms.lifetime, terms.origins, terms.public)
 
 
 def _plain(value: Any) -> Any:

@@ -51,6 +51,10 @@ async def rotate(
 
     async def make(change: "Change", authority: Authority) -> tuple[APIKey, Untold]:
         before = await key_to_change(change, authority, key_id, if_version)
+        if before.template is not None:
+            raise BadInputError(
+                f"{key_id} is a template, which has no secret: keys.templates.rotate ends what it issued"
+            )
         authority.check_hand_out(before)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)

@@ -53,6 +53,7 @@ def as_key(row: Any) -> APIKey:
         owner=row.owner,
         environment=row.environment,
         metadata=metadata_of(row.metadata),
+        template=row.template,
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
         last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,

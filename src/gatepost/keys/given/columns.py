@@ -87,6 +87,7 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         owner=row["owner"],
         environment=row["environment"],
         metadata=metadata_of(row["metadata"]),
+        template=row.get("template"),
         hint=row["hint"],
     )
 
