@@ -21,6 +21,7 @@ from gatepost.freshness.propagation import Spread
 from gatepost.keys import judging
 from gatepost.keys.changing import change, spreading
 from gatepost.lookup.lookup import Lookup
+from gatepost.temporary.record import TemporaryRecord
 from tests.simulation import network, redis
 from tests.simulation.database import Server
 from tests.simulation.scenario import WEATHERS
@@ -108,6 +109,8 @@ _POLLS_NOTHING = """
                 self.until = self._clock() + self._max_staleness
                 continue
 """
+
+_ALL = 'frozenset(("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE"))'
 
 BREAKS = (
     Break(
@@ -284,6 +287,26 @@ BREAKS = (
         "a group goes on without the rollback that one of its changes needs",
         (Edit(Group, "make", "if change.needs_rollback:", "if False:"),),
         weather=1,
+    ),
+    Break(
+        "narrowing checked only at issue",
+        (Edit(TemporaryRecord, "__init__", "_left(claims.tags, parent.permissions)", f"_left(claims.tags, {_ALL})"),),
+        past="t",
+    ),
+    Break(
+        "a temporary secret outlives its parent",
+        (Edit(Lookup, "temporary_hit", " and self._remembered(record.digest) is record.parent", ""),),
+        past="t",
+    ),
+    Break(
+        "the lease is not checked on what is left of a temporary secret",
+        (Edit(Lookup, "temporary_hit", "now < freshness.until and ", ""),),
+        past="t",
+    ),
+    Break(
+        "a temporary secret does not end by itself",
+        (Edit(TemporaryRecord, "__init__", "min(parent.ends_at, _latest(claims, terms))", "parent.ends_at"),),
+        past="t",
     ),
 )
 
