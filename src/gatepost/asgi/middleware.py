@@ -356,7 +356,7 @@ class APIKeyMiddleware:
             )
         digest = presented.digest
         remembered: Record | None = None
-        if not presented.fresh:
+        if not presented.fresh and presented.claims is None:  # else the digest may be the parent's, which may do more
             remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope) or self.keys.temporary_hit(digest)
         admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):

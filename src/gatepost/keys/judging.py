@@ -112,7 +112,7 @@ async def _judge_temporary(opened: "Opened", presented: Presented) -> tuple[Outc
     outcome, record = decide_temporary(claims, found, opened.freshness.database_now())
     if record is None:
         return outcome, None
-    if outcome is Outcome.VALID and not presented.fresh:
+    if outcome is Outcome.VALID and not presented.fresh and presented.digest != claims.digest:
         lookup.remember_temporary(presented.digest, record)
     if outcome is Outcome.VALID and of_another_address(record, presented.address):
         outcome = Outcome.ADDRESS_DENIED

@@ -140,7 +140,7 @@ async def update_key(call: Call[Forcing, IfMatch, KeyChanges]) -> Reply:
         if_version=call.headers.version,
         actor=call.actor,
     )
-    key, status = await _settled(edit)
+    key, status = await settled(edit)
     return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
 
 
@@ -158,7 +158,7 @@ async def reset_limits(call: Call[Waiting, IfMatch, Nothing]) -> Reply:
     A key cannot do it for itself. The answer comes once every worker acts on it.
     """
     reset = call.keys.reset_limits(call.key_id, **given(call.query), if_version=call.headers.version, actor=call.actor)
-    key, status = await _settled(reset)
+    key, status = await settled(reset)
     return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
 
 
@@ -168,7 +168,7 @@ async def delete_key(call: Call[Forcing, IfMatch, Nothing]) -> Reply:
     The answer comes once every worker refuses it.
     """
     deletion = call.keys.delete(call.key_id, **given(call.query), if_version=call.headers.version, actor=call.actor)
-    receipt, status = await _settled(deletion)
+    receipt, status = await settled(deletion)
     return Reply(answers.Changes.of(receipt, [call.key_id]), status)
 
 
@@ -181,7 +181,7 @@ async def rotate_key(call: Call[Forcing, IfMatch, Rotation]) -> Reply:
     rotation = call.keys.rotate(
         call.key_id, **given(call.body), **given(call.query), if_version=call.headers.version, actor=call.actor
     )
-    issued, status = await _settled(rotation)
+    issued, status = await settled(rotation)
     return Reply(answers.NewSecret.of(issued), status, {"ETag": etag(issued.key)})
 
 
@@ -308,13 +308,13 @@ async def _changed(
     """What a verb did to the keys that the body names by their ids, or by what they are."""
     body, how = call.body, {**changes, **given(call.query), "actor": call.actor}
     if isinstance(body, KeyIds):
-        receipt, status = await _settled(verb(body.ids, **how))
+        receipt, status = await settled(verb(body.ids, **how))
         return Reply(answers.Changes.of(receipt, body.ids), status)
-    receipt, status = await _settled(verb(body.selection.selection, preview=body.preview, **how))
+    receipt, status = await settled(verb(body.selection.selection, preview=body.preview, **how))
     return Reply(answers.Changes.of(receipt), status)
 
 
-async def _settled(change: Awaitable[T]) -> tuple[T, HTTPStatus]:
+async def settled(change: Awaitable[T]) -> tuple[T, HTTPStatus]:
     """What a verb answered: 200, or 202 where not every worker acts on it yet."""
     try:
         return await change, HTTPStatus.OK

@@ -15,6 +15,7 @@ from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import KeyId
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
 from gatepost.admin.api.reply import JSON, PROBLEM_JSON
+from gatepost.admin.api.templates import TemplateChanges
 from gatepost.asgi import Bearer, Header, Source
 from gatepost.asgi import Problem as Refusal
 from gatepost.base import BadInputError, Outcome, UnavailableError
@@ -114,6 +115,7 @@ def _schemas(keys: APIKeys) -> Json:
     for schema in schemas.values():
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
+    schemas[TemplateChanges.__name__]["minProperties"] = 1
     schemas[KeySelection.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}

@@ -7,7 +7,19 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
-from gatepost.base import Actor, APIKey, KeyNotFoundError, Limit, Page, Receipt, Total, allow_of, limits_of, new_id
+from gatepost.base import (
+    Actor,
+    APIKey,
+    KeyNotFoundError,
+    Limit,
+    Page,
+    Receipt,
+    StaleKeyError,
+    Total,
+    allow_of,
+    limits_of,
+    new_id,
+)
 from gatepost.keys.changing import Patience, announce, changed_by, key_to_change, settled
 from gatepost.keys.given import KIND, Wait, key_of, new_row
 from gatepost.keys.parts import Parts
@@ -138,15 +150,22 @@ class Templates:
         """Edit a template; what is not named stays. `lifetime`, `origins`, `public`: as for `create`; a shorter
         lifetime holds for what was issued, too. The rest: as for `APIKeys.update`, which waits and raises as this
         does."""
-        before = await self.get(template_id, actor=edit.get("actor", UNNAMED))
         own = {"lifetime": lifetime, "origins": origins, "public": public}
         given = {name: value for name, value in own.items() if not isinstance(value, Unset)}
-        if given:
-            terms = before.terms or Terms()
-            kept = {"lifetime": terms.lifetime, "origins": terms.origins, "public": terms.public}
-            edit["template"] = Terms.checked(**{**kept, **given})
-            edit.setdefault("if_version", before.key.version)
-        return Template.of(await self._verbs.update(template_id, **edit))
+        asked = edit.pop("if_version", None)
+        while True:
+            before = await self.get(template_id, actor=edit.get("actor", UNNAMED))
+            edit["if_version"] = asked
+            if given:  # what is kept is as it was read
+                terms = before.terms or Terms()
+                kept = {"lifetime": terms.lifetime, "origins": terms.origins, "public": terms.public}
+                edit["template"] = Terms.checked(**{**kept, **given})
+                edit["if_version"] = asked or before.key.version
+            try:
+                return Template.of(await self._verbs.update(template_id, **edit))
+            except StaleKeyError:
+                if asked is not None:
+                    raise
 
     async def rotate(
         self,
