@@ -29,7 +29,7 @@ class Bounds:
 
     def outcome(self, key: Record, scope: Scope) -> Outcome:
         """What a request is refused for that shows a secret of that key; `VALID` = it is not."""
-        if type(key) is TemporaryRecord:
+        if type(key) is TemporaryRecord and key.is_bound:
             subject = None if self._subject is None or key.subject is None else self._subject(scope)
             outcome = key.outcome_for(self._addresses.of(scope), origin_of(scope["headers"]), subject)
             if outcome is not Outcome.VALID:
@@ -37,6 +37,12 @@ class Bounds:
         if self.has_project and self._is_of_another_project(key, scope):
             return Outcome.PROJECT_DENIED
         return Outcome.VALID
+
+    def outcome_anew(self, key: Record, scope: Scope) -> Outcome:
+        """As `outcome`, of a request that was let in with the same secret."""
+        if self.has_project and key.project != scope["api_key"].project:
+            return Outcome.PROJECT_DENIED  # the same secret, now of another project
+        return self.outcome(key, scope) if type(key) is TemporaryRecord else Outcome.VALID
 
     def _is_of_another_project(self, key: Record, scope: Scope) -> bool:
         if not callable(self._project):

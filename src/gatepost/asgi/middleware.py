@@ -52,6 +52,7 @@ logger = logging.getLogger("gatepost.middleware")
 _NO_PERMISSIONS: frozenset[str] = frozenset()
 _NO_CREDENTIALS = Credentials()
 VALID = Outcome.VALID
+_ASK_ON = (LimitedRecord, TemporaryRecord)  # of whose hits more is to be seen to
 
 
 class APIKeyMiddleware:
@@ -156,7 +157,7 @@ class APIKeyMiddleware:
         self._optional = optional
 
     @hit_first
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912, PLR0915
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
@@ -170,16 +171,19 @@ class APIKeyMiddleware:
         taken: Any = take(scope)
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None
-            and ((key := self._bounded_hit(digest, scope)) is None or type(key) is LimitedRecord)
+            and ((key := self._bounded_hit(digest, scope)) is None or type(key) in _ASK_ON)
         ):
-            remembered = None if type(taken) is not bytes or key is None else (digest, key)
-            if type(taken) is bytes:  # no variable holds a secret while anything is awaited
-                taken = Presented(taken) if remembered is None else Presented(digest=digest)
-            entered = await self._enter(taken, remembered, scope, receive, send, began=began)
-            uses = keys.uses  # they may have been opened meanwhile
-            if entered is None:
-                return
-            digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
+            if type(taken) is bytes and type(key) is TemporaryRecord:  # nothing is left to be asked
+                digest = key.digest
+            else:
+                remembered = None if type(taken) is not bytes or key is None else (digest, key)
+                if type(taken) is bytes:  # no variable holds a secret while anything is awaited
+                    taken = Presented(taken) if remembered is None else Presented(digest=digest)
+                entered = await self._enter(taken, remembered, scope, receive, send, began=began)
+                uses = keys.uses  # they may have been opened meanwhile
+                if entered is None:
+                    return
+                digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody: served apart
 
         if key is not None:
             scope["api_key"] = scope[self._user] = taken = key  # nor while the app runs
@@ -230,12 +234,8 @@ class APIKeyMiddleware:
         """Judge a caller that was let in with the secret of `digest` (32 bytes) anew, on the database's word: the
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
         judged = await self._judge(shown_in(scopes[0], digest, fresh=True), scopes[0])
-        if isinstance(judged, TemporaryRecord) and (denied := self._bounds.outcome(judged, scopes[0])) is not VALID:
+        if isinstance(judged, Record) and (denied := self._bounds.outcome_anew(judged, scopes[0])) is not VALID:
             judged = self._refusing.told(denied, judged, scopes[0])
-        if self._bounds.has_project and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
-            judged = self._refusing.told(
-                Outcome.PROJECT_DENIED, judged, scopes[0]
-            )  # the same secret, now of another project
         if isinstance(judged, Problem):
             scopes[0][OUTCOME] = judged.outcome
             return judged
@@ -349,11 +349,8 @@ class APIKeyMiddleware:
         if isinstance(presented, Presented) and presented.is_empty:
             presented = Outcome.MISSING
         if isinstance(presented, Outcome):
-            return (
-                (None, None)
-                if self._optional and presented is Outcome.MISSING
-                else self._refusing.told(presented, None, scope)
-            )
+            needs_none = self._optional and presented is Outcome.MISSING
+            return (None, None) if needs_none else self._refusing.told(presented, None, scope)
         digest = presented.digest
         remembered: Record | None = None
         if not presented.fresh and presented.claims is None:  # else the digest may be the parent's, which may do more
@@ -373,8 +370,10 @@ class APIKeyMiddleware:
 
     def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
         """As `APIKeys.hit`, for a key that has networks or limits, if the request is within the networks. From the
-        limits it is still to be taken."""
+        limits it is still to be taken. Or for a temporary secret, if nothing is left to be asked."""
         key = self.keys.bounded_hit(digest)
+        if key is None and (left := self.keys.temporary_hit(digest)) is not None:
+            return None if self._limiting.binds(left) or self._bounds.outcome(left, scope) is not VALID else left
         if key is None or key.networks is None:
             return key
         address = self._address_of(scope)

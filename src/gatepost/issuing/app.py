@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi import APIKeyMiddleware, Lifespan, serving
 from gatepost.base import (
+    AccessDeniedError,
     BadInputError,
     BoundedRecord,
     KeyNotFoundError,
@@ -177,7 +178,7 @@ class TemporarySecrets:
     async def _issue(self, parent: str | bytes, asked: dict[str, Any]) -> TemporarySecret:
         try:
             return await self._keys.issue_temporary(parent, **asked)
-        except KeyNotFoundError:
+        except (KeyNotFoundError, AccessDeniedError):
             raise RefusedError(HTTPStatus.NOT_FOUND, NOBODYS) from None
         except BadInputError as wrong:
             if wrong.field == "parent":

@@ -38,13 +38,16 @@ class TemporaryRecord(BoundedRecord):
     `allow` and `expires_at`, which tell what is left. Good for as long as `parent` is the newest that is known.
 
     `claims`: of the secret. `origins`: of the pages that may use it; `None` = any. `asked`: what who counts makes of
-    the limits of both, the first time."""
+    the limits of both, the first time. `is_bound`: whether it matters where a request is from, or from whom.
+    `is_limited`: whether it has limits, or its parent."""
 
-    __slots__ = ("asked", "claims", "origins", "parent")
+    __slots__ = ("asked", "claims", "is_bound", "is_limited", "origins", "parent")
 
     if TYPE_CHECKING:  # annotated for the dataclass too, they would be compared
         asked: Any
         claims: Claims
+        is_bound: bool
+        is_limited: bool
         origins: frozenset[str] | None
         parent: Record
 
@@ -56,6 +59,9 @@ class TemporaryRecord(BoundedRecord):
         values |= {"permissions": permissions, "auth": auth, "claims": claims, "parent": parent, "asked": None}
         values |= {"usable_until": -NEVER, "judged": None, "ends_at": min(parent.ends_at, _latest(claims, terms))}
         values |= {"networks": networks if claims.networks is None else claims.networks, "origins": _origins(terms)}
+        is_bound = networks is not None or claims.networks is not None or values["origins"] is not None
+        values |= {"is_bound": is_bound or claims.subject is not None}
+        values |= {"is_limited": parent.is_limited or bool(claims.limits)}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -79,11 +85,6 @@ class TemporaryRecord(BoundedRecord):
     def limits(self) -> Limits:
         """The parent's."""
         return self.parent.limits
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether it has limits, or its parent."""
-        return self.parent.is_limited or bool(self.claims.limits)
 
     @property  # type: ignore[misc]
     def template(self) -> str | None:

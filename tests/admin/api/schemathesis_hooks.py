@@ -45,8 +45,7 @@ def _make_sensible(case: Any) -> None:
     _make_query_sensible(case.query)
     body = case.body if isinstance(case.body, dict) else {}
     if case.operation.path.endswith("/temporary"):  # what a parent has, and for how long, no schema tells
-        case.path_parameters["id"] = OWN_ID if case.operation.path.startswith("/keys/") else NEVER
-        for name in {"permissions", "allow", "limits", "lifetime"} & body.keys():
+        for name in {"permissions", "allow", "limits", "lifetime", "subject"} & body.keys():
             del body[name]
     selection = body.get("selection")
     if isinstance(selection, dict):
@@ -60,13 +59,15 @@ def _make_sensible(case: Any) -> None:
 
 
 def _make_members_sensible(members: dict[str, Any]) -> None:
-    for name in {"description", "project", "search", "by_id", "owner", "subject"} & members.keys():
+    for name in {"description", "project", "search", "by_id", "owner"} & members.keys():
         members[name] = _printable(members[name])
     for name in {"expires_at", "since", "until"} & members.keys():
         if isinstance(members[name], str):
             members[name] = LATE
     if isinstance(members.get("allow"), list):  # what is a network no schema tells
         members["allow"] = [f"10.{number}.0.0/16" for number, _ in enumerate(members["allow"])]
+    if isinstance(members.get("lifetime"), float):
+        members["lifetime"] = int(members["lifetime"])
     if isinstance(members.get("origins"), list):  # nor what is an origin
         members["origins"] = [f"https://page{number}.example" for number, _ in enumerate(members["origins"])]
     if isinstance(members.get("metadata"), dict):  # nor how long one is, or how deep

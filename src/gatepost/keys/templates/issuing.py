@@ -105,9 +105,10 @@ async def issue_temporary(
     same of a request. `actor`: who may be limited needs to manage, and hold all that the parent has. It never gives the
     permission to manage keys.
 
-    Raises `KeyNotFoundError`, `BadInputError` (also for a parent that cannot be used now, and where the text would have
-    300 characters or more), `UnknownPermissionError`, `AccessDeniedError`, `UnavailableError`. No I/O where this
-    process remembers the parent, some 30 µs; else one statement, two for an id. An actor that is a key costs one more.
+    Raises `KeyNotFoundError`, `BadInputError` (also where the text would have 300 characters or more),
+    `UnknownPermissionError`, `AccessDeniedError` (also for a parent that cannot be used now), `UnavailableError`. No
+    I/O where this process remembers the parent, some 30 µs; else one statement, two for an id. An actor that is a key
+    costs one more.
     """
     actor = checked_actor(actor)
     authority = await _authority(parts, actor)
@@ -137,7 +138,7 @@ async def issue_temporary(
     )
     outcome, left = decide_temporary(claims, record, now)
     if outcome is not Outcome.VALID or left is None:
-        raise BadInputError(f"{record.id} cannot be used now ({outcome.value}), so nothing is issued of it", "parent")
+        raise AccessDeniedError(f"{record.id} cannot be used now ({outcome.value}), so nothing is issued of it")
     text = opened.temporary.make(claims)
     if opened.flushing is not None:
         counter = opened.flushing.counter
