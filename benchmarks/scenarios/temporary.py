@@ -14,7 +14,9 @@ from starlette.types import ASGIApp
 
 from benchmarks.in_process import CALLS, Hits, answering, in_python, memory_hits, scope_of, time_requests
 from benchmarks.measured import Table
+from benchmarks.rivals import bare_starlette
 from benchmarks.rounds import Plan, ratio, series, take_turns
+from benchmarks.scenarios.budget_served import through_uvicorn
 from gatepost import APIKeyMiddleware
 
 HIT, PYTHON = "gatepost, memory hit", "gatepost, memory hit, in Python"
@@ -24,6 +26,9 @@ BARE = "bare app"
 ISSUED, NARROWED = "issued of a template", "issued, narrowed to a permission, for a subject"
 LIMIT = 4.0
 """Of the time that a memory hit adds."""
+
+SERVED_LIMIT = 1.15
+"""Of the time of a whole request with a key of its own, under uvicorn's protocol."""
 
 PAGE = "https://www.example.org"
 
@@ -56,6 +61,11 @@ async def measure(plan: Plan) -> Sequence[Table]:
             NARROWED: partial(_issue, hits, template.id, permissions=["OBJECTS_LIST"], lifetime=60, subject="ann"),
         }
         issued = await take_turns(issuing, plan.pick(60, 5), plan.tell)
+        guarded = APIKeyMiddleware(bare_starlette.build(), keys)
+        served = {HIT: through_uvicorn(guarded, hits.secret), SHOWN: through_uvicorn(guarded, shown)}
+        for contestant in served.values():
+            await contestant()  # what is made at the first request
+        whole = await take_turns(served, plan.pick(300, 8), plan.tell)
         return [
             Table(
                 title="Added time of a temporary secret",
@@ -67,6 +77,13 @@ async def measure(plan: Plan) -> Sequence[Table]:
                     ratio(runs, BOUND, HIT, beyond=BARE),
                     ratio(runs, FIRST, HIT, beyond=BARE),
                 ),
+                note="",
+            ),
+            Table(
+                title="A whole request under uvicorn's protocol, caches swept",
+                unit="µs",
+                series=series(whole, {}),
+                ratios=(ratio(whole, SHOWN, HIT, limit=SERVED_LIMIT),),
                 note="",
             ),
             Table(title="Time to issue one", unit="µs", series=series(issued, {}), ratios=(), note=""),

@@ -111,7 +111,7 @@ MUTANTS = [
     Mutant(
         "an edit of an owner is not waited for",
         "keys/editing.py",
-        "    if _new(before, after, _TERMS):\n",
+        '    if _new(before, after, (*_TERMS, "template")):\n',
         "    if before.limits != after.limits:\n",
         f"{ESTATE}::test_an_edit_of_owner_or_metadata_waits_for_every_worker",
     ),
