@@ -372,8 +372,9 @@ class APIKeyMiddleware:
         """As `APIKeys.hit`, for a key that has networks or limits, if the request is within the networks. From the
         limits it is still to be taken. Or for a temporary secret, if nothing is left to be asked."""
         key = self.keys.bounded_hit(digest)
-        if key is None and (left := self.keys.temporary_hit(digest)) is not None:
-            return None if self._limiting.binds(left) or self._bounds.outcome(left, scope) is not VALID else left
+        if key is None and (one := self.keys.temporary_hit(digest)) is not None:
+            is_denied = one.is_bound and self._bounds.outcome(one, scope) is not VALID
+            return None if is_denied or self._limiting.binds(one) else one
         if key is None or key.networks is None:
             return key
         address = self._address_of(scope)

@@ -60,8 +60,9 @@ class TemporaryRecord(BoundedRecord):
         values |= {"usable_until": -NEVER, "judged": None, "ends_at": min(parent.ends_at, _latest(claims, terms))}
         values |= {"networks": networks if claims.networks is None else claims.networks, "origins": _origins(terms)}
         is_bound = networks is not None or claims.networks is not None or values["origins"] is not None
-        values |= {"is_bound": is_bound or claims.subject is not None}
-        values |= {"is_limited": parent.is_limited or bool(claims.limits)}
+        is_bound |= claims.subject is not None
+        is_limited = parent.is_limited or bool(claims.limits)
+        values |= {"is_bound": is_bound, "is_limited": is_limited}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
