@@ -16,6 +16,7 @@ Measure = Callable[[Plan], Awaitable[Sequence[Table]]]
 NAMES = (
     "memory_hit",
     "bounded_hit",
+    "temporary",
     "limited",
     "budget",
     "budget_served",

@@ -59,6 +59,7 @@ from gatepost.base import Usage as Usage
 from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
+from gatepost.issuing import TemporarySecrets as TemporarySecrets
 from gatepost.keys import APIKeys as APIKeys
 from gatepost.keys import Selection as Selection
 from gatepost.leaks import GitHub as GitHub
@@ -71,6 +72,9 @@ from gatepost.probes import Readiness as Readiness
 from gatepost.rules import DAM as DAM
 from gatepost.rules import Catalogue as Catalogue
 from gatepost.rules import Permission as Permission
+from gatepost.temporary import Template as Template
+from gatepost.temporary import TemporarySecret as TemporarySecret
+from gatepost.temporary import Terms as Terms
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin

@@ -79,9 +79,14 @@ def test_the_verbs_are_all_there() -> None:
         "reset-limits",
         "usage",
         "stale",
+        "issue",
     }
     assert {path.removeprefix("gatepost ") for path in VERBS} == {
         *(f"keys {verb}" for verb in keys),
+        *(
+            f"templates {verb}"
+            for verb in ("create", "list", "show", "edit", "rotate", "activate", "deactivate", "delete")
+        ),
         "db upgrade",
         "db status",
         "db invalidate",

@@ -60,16 +60,15 @@ MUTANTS = [
     Mutant(
         "an edit of the list ends nothing that is open",
         "connections/guard.py",
-        "        self._end_all((each for each in connections if of_another_address(found, each.address)), "
-        "Outcome.ADDRESS_DENIED)\n",
-        "",
+        "record is not None and of_another_address(record, connection.address)",
+        "False",
         OPEN,
     ),
     Mutant(
         "an edit of the list ends all that is open",
         "connections/guard.py",
-        "(each for each in connections if of_another_address(found, each.address))",
-        "(each for each in connections if found.allow is not None)",
+        "record is not None and of_another_address(record, connection.address)",
+        "record is not None and record.allow is not None",
         OPEN,
     ),
     Mutant(

@@ -113,7 +113,7 @@ MUTANTS = [
     Mutant(
         "an edit of an owner is not waited for",
         "keys/changing/edits.py",
-        "    if new_values(before, after, TERMS):\n",
+        '    if new_values(before, after, (*TERMS, "template")):\n',
         "    if before.limits != after.limits:\n",
         f"{ESTATE}::test_an_edit_of_owner_or_metadata_waits_for_every_worker",
     ),

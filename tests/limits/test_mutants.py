@@ -249,7 +249,7 @@ MUTANTS = [
     Mutant(
         "an edit of limits is not waited for",
         "keys/changing/edits.py",
-        "    if new_values(before, after, TERMS):\n        return True\n",
+        '    if new_values(before, after, (*TERMS, "template")):\n        return True\n',
         "",
         f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
     ),

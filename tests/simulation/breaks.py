@@ -22,6 +22,7 @@ from gatepost.freshness.propagation import Spread
 from gatepost.keys import judging
 from gatepost.keys.changing import change, spreading
 from gatepost.lookup.lookup import Lookup
+from gatepost.temporary.record import TemporaryRecord
 from tests.simulation import network, redis
 from tests.simulation.database import Change, Server
 from tests.simulation.scenario import WEATHERS
@@ -109,6 +110,8 @@ _POLLS_NOTHING = """
                 self.until = self._clock() + self._max_staleness
                 continue
 """
+
+_ALL = 'frozenset(("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE"))'
 
 BREAKS = (
     Break(
@@ -297,6 +300,26 @@ BREAKS = (
         weather=11,
     ),
     Break("a role's edit that no floor knows of", (Swap(Change, "role_edits_untold", True),), past="o"),
+    Break(
+        "narrowing checked only at issue",
+        (Edit(TemporaryRecord, "__init__", "_left(claims.tags, parent.permissions)", f"_left(claims.tags, {_ALL})"),),
+        past="t",
+    ),
+    Break(
+        "a temporary secret outlives its parent",
+        (Edit(Lookup, "temporary_hit", " and self._remembered(record.digest) is record.parent", ""),),
+        past="t",
+    ),
+    Break(
+        "the lease is not checked on what is left of a temporary secret",
+        (Edit(Lookup, "temporary_hit", "now < freshness.until and ", ""),),
+        past="t",
+    ),
+    Break(
+        "a temporary secret does not end by itself",
+        (Edit(TemporaryRecord, "__init__", "min(parent.ends_at, _latest(claims, terms))", "parent.ends_at"),),
+        past="t",
+    ),
 )
 
 FIRST_POLL_MISSED = Break(

@@ -803,4 +803,5 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         None,
         None,
         None,
+        None,
     )

@@ -1,6 +1,7 @@
 """The actors, and one run of all of them: workers that serve, admins that change keys, and fate."""
 
 import asyncio
+import hmac
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,8 +21,9 @@ from gatepost.base.secret import digest as digest_of
 from gatepost.freshness.membership import certainly_over
 from gatepost.keys import APIKeys, Wait
 from gatepost.keys.parts import Parts, Settings
+from gatepost.temporary import Claims, TemporaryFormat, tags_of
 from tests.simulation.database import Database, Server
-from tests.simulation.invariant import Ledger, ViolationError
+from tests.simulation.invariant import Bounds, Ledger, ViolationError
 from tests.simulation.network import Network, Weather
 from tests.simulation.redis import Habits, RedisServer, RedisTier
 from tests.simulation.world import Process, World
@@ -46,7 +48,8 @@ PRUNE_AGE = 3.0
 @dataclass(frozen=True)
 class Plan:
     """One run. Times in seconds. `faults`: mean time between two of each kind; what is not named does not happen.
-    `roles`: keys hold some, which are edited."""
+    `roles`: keys hold some, which are edited. `temporary`: every other request comes with a temporary secret of the
+    secret."""
 
     seed: str
     seconds: float = 60.0
@@ -61,6 +64,7 @@ class Plan:
     habits: Habits = field(default_factory=Habits)
     faults: dict[str, float] = field(default_factory=dict)
     roles: bool = False
+    temporary: bool = False
 
 
 @dataclass
@@ -145,6 +149,9 @@ class Run:
         self._names = 0
         self._verbs = 0
         self._settings = [self.server.tables.copy()]
+        keys = [hmac.digest(self.server.settings["server_key"], b"gatepost key\0temporary secret", "sha256")]
+        self._format = TemporaryFormat(keys, "gp")
+        self._temporaries: dict[bytes, tuple[bytes, Bounds]] = {}
         self.admin = SimulatedKeys(self._process("admin"), self.server, self.redis, plan, 0)
 
     def play(self) -> Report:
@@ -230,9 +237,14 @@ class Run:
 
     async def request(self, worker: Worker, secret: bytes) -> Outcome:
         """One request, as the middleware makes it; then the question whether it was answered rightly."""
-        digest = digest_of(secret)
+        digest, bounds = digest_of(secret), None
+        shown = digest
+        if self.plan.temporary and self.world.rng.random() < 0.5:
+            secret, bounds = self._temporary_of(digest)
+            shown = digest_of(secret)
+            self.world.counts["temporary secrets shown"] += 1
         ticket = self.ledger.begin(self.server.now())
-        record = worker.keys.hit(digest)
+        record = worker.keys.hit(shown) or worker.keys.temporary_hit(shown)
         if record is not None:
             outcome = Outcome.VALID
             self.world.counts["recalled from memory"] += 1
@@ -247,11 +259,21 @@ class Run:
         self.world.tell(f"{worker.process.name}: {digest.hex()[:6]} {outcome.value}")
         permissions = record.permissions if record is not None and outcome is Outcome.VALID else None
         try:
-            self.ledger.check(ticket, digest, outcome, permissions, self.server.now())
+            self.ledger.check(ticket, digest, outcome, permissions, self.server.now(), bounds)
         except ViolationError as broken:
             how = "" if record is None else f", as of change {record.as_of}"
             self._break_off(f"{worker.process.name}, {digest.hex()[:6]}: {broken}{how}")
         return outcome
+
+    def _temporary_of(self, digest: bytes) -> tuple[bytes, Bounds]:
+        """A temporary secret of the secret with that digest, and what it was narrowed to: mostly the last one again."""
+        rng, now = self.world.rng, int(self.server.now())
+        if digest not in self._temporaries or rng.random() < 0.02:
+            names = frozenset(name for name in PERMISSIONS if rng.random() < 0.7)
+            bounds = Bounds(names, now + rng.choice((5, 20, 1000)))
+            claims = Claims(rng.randbytes(8), digest, now, bounds.usable_until, tags=tags_of(names))
+            self._temporaries[digest] = (self._format.make(claims).encode(), bounds)
+        return self._temporaries[digest]
 
     def _collect(self, worker: Worker) -> None:
         opened = worker.keys._parts.current
@@ -591,8 +613,8 @@ WEATHERS = 12
 
 def plan(number: int, past: str = "") -> Plan:
     """The plan of a number: kinds of bad weather in turn, so that every few runs have seen them all. `past`: what
-    happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated;
-    `o` = nothing, but keys hold roles."""
+    happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated; or
+    nothing, but with `o` keys hold roles, and with `t` temporary secrets are in use."""
     calm = Weather(slow=0.002, lost_before=0.0, lost_after=0.0)
     rough = Weather(latency=0.01, slow=0.03, lost_before=0.01, lost_after=0.01)
     slow = Weather(latency=0.08, slow=0.05)
@@ -665,12 +687,12 @@ def plan(number: int, past: str = "") -> Plan:
     chosen = dict(kinds[number % WEATHERS])
     if "r" in past:
         chosen["faults"] = chosen["faults"] | {"restore": 15.0}
-    return Plan(f"{number}{past}", **chosen, roles="o" in past)
+    return Plan(f"{number}{past}", **chosen, roles="o" in past, temporary="t" in past)
 
 
 def plan_of(seed: str) -> Plan:
     """The plan of a seed as it is printed. Raises `ValueError`."""
-    number = seed.rstrip("ro")
+    number = seed.rstrip("rot")
     return plan(int(number), seed[len(number) :])
 
 

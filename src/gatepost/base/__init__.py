@@ -115,6 +115,7 @@ from gatepost.base.record import LimitedRecord as LimitedRecord
 from gatepost.base.record import OutsideRecord as OutsideRecord
 from gatepost.base.record import Record as Record
 from gatepost.base.record import Row as Row
+from gatepost.base.record import TemplateRecord as TemplateRecord
 from gatepost.base.record import decode as decode
 from gatepost.base.record import from_payload as from_payload
 from gatepost.base.record import to_payload as to_payload
@@ -144,6 +145,7 @@ from gatepost.base.text import NOTHING as NOTHING
 from gatepost.base.text import checked_line as checked_line
 from gatepost.base.text import is_line as is_line
 from gatepost.base.text import tidy_line as tidy_line
+from gatepost.base.usage import ISSUED_ROUTE as ISSUED_ROUTE
 from gatepost.base.usage import NEVER_USED as NEVER_USED
 from gatepost.base.usage import ROUTE_MAX as ROUTE_MAX
 from gatepost.base.usage import SECRET_ID_BYTES as SECRET_ID_BYTES

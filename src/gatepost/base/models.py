@@ -54,6 +54,8 @@ class Outcome(StrEnum):
     AMBIGUOUS = "key_ambiguous"
     PERMISSION_DENIED = "permission_denied"
     ADDRESS_DENIED = "address_denied"
+    ORIGIN_DENIED = "origin_denied"
+    SUBJECT_DENIED = "subject_denied"
     LIMIT_EXCEEDED = "limit_exceeded"
     PROJECT_DENIED = "project_denied"
     ENVIRONMENT_DENIED = "environment_denied"
@@ -92,10 +94,11 @@ class APIKey(BaseUser):
     answers for it, a name of the app's own, 1 to 100 characters; `None` = nobody is named. `environment`: `live` or
     `test`; `None` = either. `metadata`: what the app wants to know of it, a JSON object (`checked_metadata`), empty =
     nothing; of a request's key it is read out anew each time. `roles`: the names of those that it holds, sorted;
-    `permissions` has theirs as well. `own_permissions`: what it has without them; `None` = all. `hint`: start and last
+    `permissions` has theirs as well. `own_permissions`: what it has without them; `None` = all. `template`: what makes
+    it a template of temporary secrets (`gatepost.temporary`), JSON; `None` = it is a plain key. `hint`: start and last
     four characters of the current secret. `old_secret`: the one before it, while it still works; `None` = there is
-    none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell these five:
-    they are empty or `None` in a request's key.
+    none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell roles, own
+    permissions, secrets and the last use: they are empty or `None` in a request's key.
     """
 
     id: str
@@ -113,6 +116,7 @@ class APIKey(BaseUser):
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     roles: tuple[str, ...] = ()
     own_permissions: frozenset[str] | None = None
+    template: str | None = field(default=None, repr=False)
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -136,9 +140,20 @@ class APIKey(BaseUser):
         bounds = [self.allow, stored_limits(self.limits), self.owner, self.environment, metadata_text(self.metadata)]
         own = None if self.own_permissions is None else tuple(sorted(self.own_permissions))
         bounds += [self.roles or None, own]
+        bounds.append(self.template)
         while bounds and bounds[-1] is None:
             del bounds[-1]
         return blake2b(orjson.dumps([*content, *bounds]), digest_size=VERSION_BYTES).hexdigest()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it has limits, or such as nobody can read."""
+        return bool(self.limits) or self.limits.resets < 0
+
+    @property
+    def subject(self) -> str | None:
+        """Whom a temporary secret was issued for; `None` = for nobody in particular, or the key's own secret came."""
+        return None
 
     @property
     def is_authenticated(self) -> bool:

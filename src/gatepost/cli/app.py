@@ -8,7 +8,7 @@ from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
 from gatepost.base import MissingExtraError
-from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, usage, webhooks
+from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, templates, usage, webhooks
 from gatepost.cli.audit import audit
 from gatepost.cli.audit_log import audit_log
 from gatepost.cli.codes import ExitCode
@@ -20,7 +20,7 @@ from gatepost.cli.output import print_json, print_line, print_rows
 from gatepost.cli.scanners import scanners
 from gatepost.cli.serve import serve
 
-_ORDER = ("keys", "db", "webhooks", "doctor", "audit", "permissions", "scanners", "serve", "demo")
+_ORDER = ("keys", "templates", "db", "webhooks", "doctor", "audit", "permissions", "scanners", "serve", "demo")
 
 
 class _Root(TyperGroup):
@@ -57,7 +57,9 @@ app = Typer(
 of_keys = Typer(help="Make and manage API keys.")
 for part in (keys, bulk, limits, events, usage, secrets, exchange):
     of_keys.add_typer(part.app)
+of_keys.add_typer(templates.issuing)
 app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
+app.add_typer(templates.app, name="templates", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
 app.add_typer(webhooks.app, name="webhooks", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)

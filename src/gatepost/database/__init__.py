@@ -15,6 +15,7 @@ from gatepost.database.deliveries import Message as Message
 from gatepost.database.deliveries import Render as Render
 from gatepost.database.deliveries import Wanted as Wanted
 from gatepost.database.doorbell import Doorbell as Doorbell
+from gatepost.database.lists import EITHER_KIND as EITHER_KIND
 from gatepost.database.lists import Ends as Ends
 from gatepost.database.lists import Filter as Filter
 from gatepost.database.lists import Idle as Idle

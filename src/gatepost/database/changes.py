@@ -96,14 +96,15 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys, with the commit at the latest. `rows`: columns of `gatepost_keys` that are the caller's to say,
         plus `digest`, `hint` and, where the secret is kept, `sealed`."""
-        columns = ("id", "description", "active", "expires_at", "allow", "limits", "metadata", *GRANTED, *WHOSE)
+        told = ("id", "description", "active", "expires_at", "allow", "limits", "metadata")
+        columns = (*told, "kind", "template", *GRANTED, *WHOSE)
         common = {
             "created_at": self.now,
             "updated_at": self.now,
             "created_seq": self.seq,
             "changed_nonce": self.nonce,
         }
-        self._add(keys, ({name: row[name] for name in columns} | common for row in rows))
+        self._add(keys, ({name: row.get(name) for name in columns} | common for row in rows))
         self._add(secrets, (self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows))
         for row in rows:
             of_key = {name: row[name] for name in WHOSE}

@@ -48,7 +48,15 @@ from gatepost.database.lists import Filter, Listing, count_keys, projects_statem
 from gatepost.database.quotas import Quotas
 from gatepost.database.schema import KEYS, as_key, as_plain, keys, schema, settings
 from gatepost.database.schema import search_terms as terms
-from gatepost.database.statements import EVENTS, HAS_LIMITS, OLDEST, POSITION, RECORDS, RECORDS_OF_ARRAY
+from gatepost.database.statements import (
+    EVENTS,
+    HAS_LIMITS,
+    OLDEST,
+    POSITION,
+    RECORDS,
+    RECORDS_OF_ARRAY,
+    current_digest,
+)
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
 from gatepost.database.values import Event, Position, Reading
@@ -269,6 +277,12 @@ class Database:
         async with self._reading("Reading a key") as connection:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
+
+    async def current_digest(self, key_id: str) -> bytes | None:
+        """The digest of a key's current secret, 32 bytes; `None` = there is no such key. One round trip."""
+        async with self._reading("Reading a key") as connection:
+            found = await connection.scalar(current_digest(key_id))
+            return None if found is None else bytes(found)
 
     async def has_limits(self) -> bool:
         """Whether any key has limits but quotas. One round trip, which may look at every key."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from gatepost.base import NO_LIMITS, APIKey, Limits, allow_of, limit_as_json, limits_of, metadata_of
 from gatepost.database.schema import term_rows
 
@@ -81,6 +83,7 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         **{name: row[name] for name in ("owner", "environment") if row[name] is not None},
         **({"metadata": metadata} if metadata else {}),
         **{name: names_of(row[name]) for name in GRANTED[1:] if row[name] is not None},
+        **({"template": orjson.loads(row["template"])} if row.get("template") is not None else {}),
     }
 
 

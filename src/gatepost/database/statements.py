@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     FromClause,
+    Select,
     bindparam,
     literal_column,
     null,
@@ -41,6 +42,7 @@ def _records_statement(
         key.c.owner,
         key.c.environment,
         key.c.metadata,
+        key.c.template,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
     return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))
@@ -81,6 +83,12 @@ OLDEST = (
     .order_by(events.c.seq)
     .limit(1)
 )
+
+
+def current_digest(key_id: str) -> Select[Any]:
+    """The digest of a key's current secret."""
+    return select(secrets.c.digest).where(secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)).limit(1)
+
 
 HAS_LIMITS = (
     select(keys.c.id).where(or_(*(keys.c.limits.like(f'%"type":"{kind}"%') for kind in ("rate", "slots")))).limit(1)

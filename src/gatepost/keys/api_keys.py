@@ -42,7 +42,7 @@ from gatepost.keys import (
 )
 from gatepost.keys import usage as using
 from gatepost.keys.given import Selection
-from gatepost.keys.lifecycle import Lifecycle
+from gatepost.keys.issuing import Issuing
 from gatepost.keys.parts import (
     DEFAULT_DATABASE,
     MAX_GRACE,
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from gatepost.limits import LimitState
 
 
-class APIKeys(Lifecycle):
+class APIKeys(Issuing):
     """The keys behind one database, seen from one process. Opens nothing until `async with keys:` or `open`.
 
     `database`: a URL, or an `AsyncEngine` that you close. `redis`: a URL, or a `redis.asyncio` client that you close;
@@ -355,13 +355,15 @@ class APIKeys(Lifecycle):
         address: str | None = None,
         fresh: bool = False,
         count: bool = True,
+        origin: str | None = None,
+        subject: str | None = None,
     ) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `address`: the IP address that it was shown from;
         without it a key that has an `allow` is refused. `fresh`: on the database's word. `count`: it is a use of
-        the key. More: `judging.verify`."""
+        the key. `origin`, `subject`: what a temporary secret may be bound to. More: `judging.verify`."""
         presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
-        return await judging.verify(self._parts, presented, project, count=count)
+        return await judging.verify(self._parts, presented, project, count=count, origin=origin, subject=subject)
 
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.

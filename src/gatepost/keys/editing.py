@@ -46,6 +46,7 @@ from gatepost.rules import (
     checked_owner,
     checked_roles,
 )
+from gatepost.temporary import Terms
 
 if TYPE_CHECKING:
     from gatepost.database import Change, KeyEdit, Known
@@ -63,6 +64,7 @@ async def update(
     limits: Iterable[Limit] | Unset = UNSET,
     owner: str | Unset | None = UNSET,
     metadata: Mapping[str, Any] | Unset = UNSET,
+    template: Terms | Unset = UNSET,
     if_version: str | None = None,
     force: bool = False,
     preview: bool = False,
@@ -74,9 +76,9 @@ async def update(
     names of all that it is to hold, 16 at most; empty = none. `expires_at=None`: never. `allow`: the networks that it
     may be used from; `None` = anywhere, empty = nowhere. `limits`: how much it may be used. A quota that keeps its name
     goes on from what it has counted, a rate that is another begins anew. `owner`: `None` = nobody is named. `metadata`:
-    all of it; empty = none. The key that the actor uses cannot change its own limits, owner and metadata. `if_version`:
-    only while the key's `version` is still that one. `force`: also where it weakens the key that the actor uses. That
-    key's own life is not made longer by it.
+    all of it; empty = none. `template`: what a template says (`Templates.update`). The key that the actor uses cannot
+    change its own limits, owner and metadata. `if_version`: only while the key's `version` is still that one. `force`:
+    also where it weakens the key that the actor uses. That key's own life is not made longer by it.
 
     Of many keys, or a `Selection`, each is given the same, in one transaction; the answer is a `Receipt`. `preview`:
     tell what would become of each, and change nothing; a `Receipt` too.
@@ -98,6 +100,7 @@ async def update(
         "limits": limits,
         "owner": owner,
         "metadata": metadata,
+        "template": template,
     }
     checks: Mapping[str, Callable[[Any], Any]] = {**_CHECKS, "permissions": parts.settings.catalogue.check}
     wanted = {name: checks[name](value) for name, value in given.items() if not isinstance(value, Unset)}
@@ -128,7 +131,7 @@ class _Wanted:
     @property
     def takes(self) -> bool:
         """Whether it may take something away from some key."""
-        named = {"permissions", "roles", "limits", "owner", "metadata"} & self.values.keys()
+        named = {"permissions", "roles", "limits", "owner", "metadata", "template"} & self.values.keys()
         return bool(named) or any(self.values.get(name) is not None for name in ("expires_at", "allow"))
 
     async def known(self, change: "Change", keys: Iterable[APIKey]) -> "Known":
@@ -143,6 +146,8 @@ class _Wanted:
         values = dict(self.values)
         if "limits" in values:
             values["limits"] = Limits(values["limits"], max(0, before.limits.resets))
+        if "template" in values and before.template is None:
+            raise BadInputError(f"key {before.id} is no template: make one with keys.templates.create", "template")
         if {"permissions", "roles"} & values.keys():
             own, roles = values.get("permissions", own_permissions(before)), values.get("roles", before.roles)
             values["permissions"] = granted(own, roles, before.project, known)
@@ -223,8 +228,15 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "limits": checked_limits,
     "owner": checked_owner,
     "metadata": lambda metadata: metadata_of(checked_metadata(metadata)),
+    "template": lambda terms: _checked_terms(terms).text,
 }
 """What makes of an argument what a key may have; the catalogue does it for permissions."""
+
+
+def _checked_terms(terms: Any) -> Terms:
+    if not isinstance(terms, Terms):
+        raise BadInputError(f"template must be Terms(...), not {terms!r:.50}", "template")
+    return Terms.checked(terms.lifetime, terms.origins, terms.public)
 
 
 def edited(key: APIKey, propagation: Propagation) -> EditedKey:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gatepost.database import Database, Deliveries
     from gatepost.keys.parts import Opened
     from gatepost.limits import Limiter
+    from gatepost.temporary import TemporaryRecord
     from gatepost.usage import UsageCounter
 
 
@@ -28,6 +29,8 @@ class Lifecycle:
         `Lookup.hit`, or the same compiled."""
         self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
         """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
+        self.temporary_hit: Callable[[bytes], TemporaryRecord | None] = know_nothing
+        """As `bounded_hit`, of temporary secrets: `Lookup.temporary_hit`."""
         self.open_limiter: Limiter | None = None
         """As `limiter`; `None` while the keys are closed. An attribute likewise."""
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -66,6 +69,7 @@ class Lifecycle:
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
             self.bounded_hit = opened.lookup.bounded_hit
+            self.temporary_hit = opened.lookup.temporary_hit
             self.open_limiter = opened.limiter
             self.uses = None if opened.flushing is None else opened.flushing.counter
             forget_at_fork(self)
@@ -84,7 +88,7 @@ class Lifecycle:
         self._know_nothing()
 
     def _know_nothing(self) -> None:
-        self.hit = self.bounded_hit = know_nothing
+        self.hit = self.bounded_hit = self.temporary_hit = know_nothing
         self.open_limiter = None
         self.loop = self.uses = None
 

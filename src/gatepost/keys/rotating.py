@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gatepost.base import Actor, APIKey, BadInputError, Issued, Receipt, Untold
+from gatepost.base import AccessDeniedError, Actor, APIKey, BadInputError, Issued, Receipt, Untold
 from gatepost.keys.changing import Patience, change_keys, changed_by, key_to_change, settled
 from gatepost.keys.given import Selection, Wait, secret_columns
 from gatepost.keys.parts import Parts
@@ -51,6 +51,8 @@ async def rotate(
 
     async def make(change: "Change", authority: Authority) -> tuple[APIKey, Untold]:
         before = await key_to_change(change, authority, key_id, if_version)
+        if before.template is not None:
+            raise AccessDeniedError(f"{key_id} is a template and has no secret: templates.rotate ends what it issued")
         authority.check_hand_out(before)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)

@@ -44,6 +44,9 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 def _make_sensible(case: Any) -> None:
     _make_query_sensible(case.query)
     body = case.body if isinstance(case.body, dict) else {}
+    if case.operation.path.endswith("/temporary"):  # what a parent has, and for how long, no schema tells
+        for name in {"permissions", "allow", "limits", "lifetime", "subject"} & body.keys():
+            del body[name]
     selection = body.get("selection")
     if isinstance(selection, dict):
         _make_query_sensible(selection)
@@ -63,6 +66,10 @@ def _make_members_sensible(members: dict[str, Any]) -> None:
             members[name] = LATE
     if isinstance(members.get("allow"), list):  # what is a network no schema tells
         members["allow"] = [f"10.{number}.0.0/16" for number, _ in enumerate(members["allow"])]
+    if isinstance(members.get("lifetime"), float):
+        members["lifetime"] = int(members["lifetime"])
+    if isinstance(members.get("origins"), list):  # nor what is an origin
+        members["origins"] = [f"https://page{number}.example" for number, _ in enumerate(members["origins"])]
     if isinstance(members.get("metadata"), dict):  # nor how long one is, or how deep
         members["metadata"] = {"plan": "pro"}
     if isinstance(members.get("limits"), list):

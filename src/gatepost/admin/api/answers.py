@@ -64,10 +64,11 @@ class Key(Struct):
     @classmethod
     def of(cls, key: models.APIKey) -> Self:
         """The key, told."""
-        return cls(**_members(key))
+        return cls(**key_members(key))
 
 
-def _members(key: models.APIKey) -> Mapping[str, Any]:
+def key_members(key: models.APIKey) -> Mapping[str, Any]:
+    """What there is to know of a key."""
     old = key.old_secret
     return {**key_json(key), "old_secret": None if old is None else OldSecret.of(old)}
 
@@ -99,7 +100,7 @@ class ChangedKey(Key):
     @classmethod
     def of_edit(cls, key: models.EditedKey) -> Self:
         """The key, told."""
-        return cls(**_members(key), propagation=Propagation.of(key.propagation))
+        return cls(**key_members(key), propagation=Propagation.of(key.propagation))
 
 
 class Keys(Struct):

@@ -16,6 +16,7 @@ from gatepost.admin.api.parameters import KeyId, RoleName
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
 from gatepost.admin.api.reply import JSON, PROBLEM_JSON
 from gatepost.admin.api.roles import RoleChanges
+from gatepost.admin.api.templates import TemplateChanges
 from gatepost.asgi import Bearer, Header, Source
 from gatepost.asgi import Problem as Refusal
 from gatepost.base import BadInputError, Outcome, UnavailableError
@@ -115,6 +116,7 @@ def _schemas(keys: APIKeys) -> Json:
     for schema in schemas.values():
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
+    schemas[TemplateChanges.__name__]["minProperties"] = 1
     schemas[KeySelection.__name__]["minProperties"] = 1
     schemas[RoleChanges.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace

@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from msgspec import Struct
 
-from gatepost.admin.api import answers, endpoints, roles
+from gatepost.admin.api import answers, endpoints, roles, templates
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation, SelectedChanges, SelectedKeys
 from gatepost.admin.api.calls import B, Call, H, Q
 from gatepost.admin.api.limits import LimitsLeft
@@ -88,7 +88,107 @@ _many = partial(Operation, method="POST", answer=answers.Changes, headers=Nothin
 _of_ids = partial(_many, body=KeyIds, errors=_CHANGING)
 _of_selected = partial(_many, errors=(*_CHANGING, UnknownPermissionError))
 
+_of_template = partial(Operation, query=Waiting, body=Nothing, statuses=_OK_OR_SPREADING)
+_issuing = partial(Operation, method="POST", answer=templates.Issued, query=Nothing, headers=Nothing)
+
+_TEMPLATES: Sequence[Operation[Any, Any, Any]] = (
+    Operation(
+        method="GET",
+        path="/templates",
+        call=templates.list_templates,
+        answer=templates.Templates,
+        query=KeyFilter,
+        headers=Nothing,
+        body=Nothing,
+        errors=(*_LOOKING, UnknownPermissionError),
+    ),
+    Operation(
+        method="POST",
+        path="/templates",
+        call=templates.create_template,
+        answer=templates.Template,
+        query=Nothing,
+        headers=Nothing,
+        body=templates.NewTemplate,
+        statuses=(HTTPStatus.CREATED,),
+        told=("Location", "ETag"),
+        errors=(*_CHANGING, UnknownPermissionError),
+    ),
+    Operation(
+        method="GET",
+        path="/templates/{id}",
+        call=templates.read_template,
+        answer=templates.Template,
+        query=Nothing,
+        headers=IfNoneMatch,
+        body=Nothing,
+        statuses=_OK_OR_KNOWN,
+        told=("ETag",),
+        errors=(*_LOOKING, KeyNotFoundError),
+    ),
+    Operation(
+        method="PATCH",
+        path="/templates/{id}",
+        call=templates.update_template,
+        answer=templates.Template,
+        query=Forcing,
+        headers=IfMatch,
+        body=templates.TemplateChanges,
+        statuses=_OK_OR_SPREADING,
+        told=("ETag",),
+        errors=(*_CHANGING_ONE, UnknownPermissionError),
+    ),
+    _of_template(
+        method="DELETE",
+        path="/templates/{id}",
+        call=templates.delete_template,
+        answer=answers.Changes,
+        headers=IfMatch,
+        errors=_CHANGING_ONE,
+    ),
+    _of_template(
+        method="POST",
+        path="/templates/{id}/rotate",
+        call=templates.rotate_template,
+        answer=templates.Template,
+        headers=IfMatch,
+        told=("ETag",),
+        errors=_CHANGING_ONE,
+    ),
+    _of_template(
+        method="POST",
+        path="/templates/{id}/activate",
+        call=templates.activate_template,
+        answer=answers.Changes,
+        headers=Nothing,
+        errors=(*_CHANGING, KeyNotFoundError),
+    ),
+    _of_template(
+        method="POST",
+        path="/templates/{id}/deactivate",
+        call=templates.deactivate_template,
+        answer=answers.Changes,
+        headers=Nothing,
+        errors=(*_CHANGING, KeyNotFoundError),
+    ),
+    _issuing(
+        path="/templates/{id}/temporary",
+        call=templates.issue_of_template,
+        body=templates.Narrowed,
+        statuses=(HTTPStatus.CREATED,),
+        errors=(AccessDeniedError, KeyNotFoundError, UnknownPermissionError),
+    ),
+    _issuing(
+        path="/keys/{id}/temporary",
+        call=templates.issue_of_key,
+        body=templates.Narrowed,
+        statuses=(HTTPStatus.CREATED,),
+        errors=(AccessDeniedError, KeyNotFoundError, UnknownPermissionError),
+    ),
+)
+
 OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
+    *_TEMPLATES,
     Operation(
         method="GET",
         path="/keys",

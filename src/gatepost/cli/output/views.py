@@ -38,6 +38,8 @@ _VERDICTS = {
     Outcome.INVALID: "no key has this secret",
     Outcome.DEACTIVATED: "its key is deactivated",
     Outcome.ENVIRONMENT_DENIED: "its key is for another environment",
+    Outcome.ORIGIN_DENIED: "it is for web pages of other origins",
+    Outcome.SUBJECT_DENIED: "it was issued for somebody, whom nobody confirms here",
     Outcome.ADDRESS_DENIED: "its key may not be used from there; --address tells from where",
     Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
 }

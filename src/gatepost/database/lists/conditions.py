@@ -147,7 +147,8 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Of a key: it has just this `value` in the column `column`, which begins an index: `owner` or `environment`."""
+    """Of a key: it has just this `value` in the column `column`, which begins an index: `owner`, `environment` or
+    `kind`."""
 
     column: str
     value: str

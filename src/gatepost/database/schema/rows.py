@@ -55,6 +55,7 @@ def as_key(row: Any) -> APIKey:
         metadata=metadata_of(row.metadata),
         roles=tuple((row.roles or "").split()),
         own_permissions=None if row.own_permissions is None else frozenset(row.own_permissions.split()),
+        template=row.template,
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
         last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,

@@ -82,6 +82,8 @@ def _ordered(length: int) -> String:
 BUCKET_MAX = 180
 """Longest name of what a limit is counted in, in characters: an owner's, or a project's, with the limit's."""
 
+KIND_MAX = 10
+
 TERM_MAX = 65
 """Longest term, in characters: the longest permission, with its mark."""
 
@@ -124,6 +126,8 @@ keys = Table(
     Column("metadata", Text, comment="JSON object of the app's; null = empty"),
     Column("roles", Text, comment="names of the roles that it holds, as permissions are written; null = none"),
     Column("own_permissions", Text, comment="what it has without its roles, likewise; null = all of its permissions"),
+    Column("kind", _exact(KIND_MAX), comment="template; null = a plain key"),
+    Column("template", Text, comment="JSON of what a template says; null = a plain key"),
     Index(None, "active", "created_seq", "id"),
     Index(None, "active", "updated_at", "id"),
     Index(None, "active", "description", "id"),
@@ -134,6 +138,7 @@ keys = Table(
     Index(None, "project", "active", "expires_at", "id"),
     Index(None, "owner", "active", "created_seq", "id"),
     Index(None, "environment", "active", "created_seq", "id"),
+    Index(None, "kind", "active", "created_seq", "id"),
     **_in_mysql,
 )
 

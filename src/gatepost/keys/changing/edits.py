@@ -64,7 +64,7 @@ def _stored(key: APIKey, name: str) -> Any:
 TERMS = ("limits", "owner", "metadata")
 """What a key cannot change of itself: how much it may be used, who is charged for it, what the app believes of it."""
 
-_EDITED = ("description", "permissions", "roles", "own_permissions", "expires_at", "allow", *TERMS)
+_EDITED = ("description", "permissions", "roles", "own_permissions", "expires_at", "allow", "template", *TERMS)
 
 _COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "permissions": lambda names: joined(sorted(names)),
@@ -91,7 +91,9 @@ def _is_more(before: APIKey, after: APIKey) -> bool:
 
 
 def _is_wider(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key be used longer, from more places, or more often."""
+    """Whether an edit lets a key be used longer, from more places, or more often, or a template by others."""
+    if before.template != after.template:
+        return True
     is_within = covers(before.allow, after.allow) and _goes_on(before, after)
     return _is_longer(before, after) or not is_within
 
@@ -114,7 +116,7 @@ def _is_longer(before: APIKey, after: APIKey) -> bool:
 def takes_away(before: APIKey, after: APIKey) -> bool:
     """Whether an edit lets a key do less, for a shorter time, or from fewer places; or other terms hold for it, and
     are to hold everywhere."""
-    if new_values(before, after, TERMS):
+    if new_values(before, after, (*TERMS, "template")):
         return True
     if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
         return True

@@ -16,6 +16,7 @@ from gatepost.keys.given.columns import joined as joined
 from gatepost.keys.given.columns import key_of as key_of
 from gatepost.keys.given.columns import new_row as new_row
 from gatepost.keys.given.columns import secret_columns as secret_columns
+from gatepost.keys.given.selection import KIND as KIND
 from gatepost.keys.given.selection import SELECTED_MAX as SELECTED_MAX
 from gatepost.keys.given.selection import Selection as Selection
 from gatepost.keys.given.selection import within as within

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from gatepost.base import Actor, LeakResponse, Limit, State
 from gatepost.rules import Unset
+
+if TYPE_CHECKING:
+    from gatepost.temporary import Terms
 
 Wait = Literal["everywhere", "commit"]
 """What a verb that takes something away waits for: that every worker acts on it, or only that it is committed."""
@@ -74,12 +77,14 @@ class Edit(Options, total=False):
     limits: Iterable[Limit] | Unset
     owner: str | Unset | None
     metadata: Mapping[str, Any] | Unset
+    template: "Terms | Unset"
     if_version: str | None
     force: bool
 
 
 class Filters(TypedDict, total=False):
-    """The arguments that say which keys are meant. `None` and `False` say nothing."""
+    """The arguments that say which keys are meant. `None` and `False` say nothing. `templates`: templates of temporary
+    secrets, and no plain keys."""
 
     project: str | None
     company_wide: bool
@@ -96,6 +101,7 @@ class Filters(TypedDict, total=False):
     expires_within: float
     unused_for: float | None
     never_used: bool
+    templates: bool
 
 
 class ListFilters(Filters, total=False):

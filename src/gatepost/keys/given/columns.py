@@ -94,6 +94,7 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         metadata=metadata_of(row["metadata"]),
         roles=tuple((row["roles"] or "").split()),
         own_permissions=None if row["own_permissions"] is None else frozenset(row["own_permissions"].split()),
+        template=row.get("template"),
         hint=row["hint"],
     )
 
