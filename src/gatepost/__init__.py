@@ -41,8 +41,6 @@ from gatepost.base import Quota as Quota
 from gatepost.base import Rate as Rate
 from gatepost.base import Receipt as Receipt
 from gatepost.base import ReplicaError as ReplicaError
-from gatepost.base import Role as Role
-from gatepost.base import RoleChange as RoleChange
 from gatepost.base import RoleNotFoundError as RoleNotFoundError
 from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
@@ -72,6 +70,8 @@ from gatepost.probes import Readiness as Readiness
 from gatepost.rules import DAM as DAM
 from gatepost.rules import Catalogue as Catalogue
 from gatepost.rules import Permission as Permission
+from gatepost.rules import Role as Role
+from gatepost.rules import RoleChange as RoleChange
 from gatepost.temporary import Template as Template
 from gatepost.temporary import TemporarySecret as TemporarySecret
 from gatepost.temporary import Terms as Terms

@@ -29,7 +29,6 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
-from gatepost.base.roles import Role, role_digest
 from gatepost.base.trail import BEHIND, hold_of_worker, prunable_to
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter
@@ -37,6 +36,7 @@ from gatepost.database.role_rows import Known
 from gatepost.database.standing import KeyEdit, Standing
 from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
+from gatepost.rules.roles import Role, role_digest
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network

@@ -119,11 +119,6 @@ from gatepost.base.record import TemplateRecord as TemplateRecord
 from gatepost.base.record import decode as decode
 from gatepost.base.record import from_payload as from_payload
 from gatepost.base.record import to_payload as to_payload
-from gatepost.base.roles import KEY_ROLES_MAX as KEY_ROLES_MAX
-from gatepost.base.roles import ROLE_NAME_MAX as ROLE_NAME_MAX
-from gatepost.base.roles import Role as Role
-from gatepost.base.roles import RoleChange as RoleChange
-from gatepost.base.roles import role_digest as role_digest
 from gatepost.base.secret import BLANKS as BLANKS
 from gatepost.base.secret import DEFAULT_PREFIX as DEFAULT_PREFIX
 from gatepost.base.secret import DIGEST_BYTES as DIGEST_BYTES

@@ -9,9 +9,9 @@ import orjson
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.base import Role, role_digest
 from gatepost.database.schema import roles
 from gatepost.database.standing import NOBODYS, names_of
+from gatepost.rules import Role, role_digest
 
 Known = Mapping[tuple[str | None, str], Role]
 """Roles by project (`None` = company-wide) and name."""

@@ -33,3 +33,8 @@ from gatepost.rules.inputs import checked_project as checked_project
 from gatepost.rules.inputs import checked_role as checked_role
 from gatepost.rules.inputs import checked_roles as checked_roles
 from gatepost.rules.inputs import checked_text as checked_text
+from gatepost.rules.roles import KEY_ROLES_MAX as KEY_ROLES_MAX
+from gatepost.rules.roles import ROLE_NAME_MAX as ROLE_NAME_MAX
+from gatepost.rules.roles import Role as Role
+from gatepost.rules.roles import RoleChange as RoleChange
+from gatepost.rules.roles import role_digest as role_digest

@@ -11,12 +11,10 @@ from gatepost.base import (
     ADDRESS_MAX,
     DESCRIPTION_MAX,
     ENVIRONMENTS,
-    KEY_ROLES_MAX,
     MARKS,
     NOTHING,
     OWNER_MAX,
     PROJECT_MAX,
-    ROLE_NAME_MAX,
     YEAR_MAX,
     YEAR_MIN,
     Actor,
@@ -26,6 +24,7 @@ from gatepost.base import (
     is_id,
     tidy_line,
 )
+from gatepost.rules.roles import KEY_ROLES_MAX, ROLE_NAME_MAX
 
 IDEMPOTENCY_KEY_MIN, IDEMPOTENCY_KEY_MAX = 16, 200
 """Characters of an idempotency key: a UUID has 32 or 36."""

@@ -7,16 +7,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from gatepost.admin.api.limits import KeyLimits, limits_given
 from gatepost.admin.api.parameters import Choosing, KeyId, PermissionName, RoleName, given
-from gatepost.base import (
-    DESCRIPTION_MAX,
-    KEY_ROLES_MAX,
-    NETWORKS_MAX,
-    OWNER_MAX,
-    PROJECT_MAX,
-    Environment,
-    metadata_of_json,
-)
+from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, OWNER_MAX, PROJECT_MAX, Environment, metadata_of_json
 from gatepost.keys import GRACE_MAX, Selection
+from gatepost.rules import KEY_ROLES_MAX
 
 NETWORK_CHARS_MAX = 50
 """Characters of a network: IPv6 with an IPv4 address at its end has 45, and a length."""

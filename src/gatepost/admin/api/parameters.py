@@ -15,13 +15,12 @@ from gatepost.base import (
     ID_CHARS,
     OWNER_MAX,
     PROJECT_MAX,
-    ROLE_NAME_MAX,
     BadInputError,
     Environment,
     EventKind,
 )
 from gatepost.keys import Order
-from gatepost.rules import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX
+from gatepost.rules import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX, ROLE_NAME_MAX
 
 TIMEOUT_MAX = 300
 """Seconds that a call may ask to be kept waiting: proxies in between end most connections long before."""

@@ -11,9 +11,10 @@ from gatepost.admin.api.answers import Moment, Propagation
 from gatepost.admin.api.calls import Call, settled
 from gatepost.admin.api.parameters import Forcing, Nothing, RoleName, given
 from gatepost.admin.api.reply import Reply
-from gatepost.base import DESCRIPTION_MAX, PROJECT_MAX, ROLE_NAME_MAX
-from gatepost.base import Role as BaseRole
-from gatepost.base import RoleChange as BaseRoleChange
+from gatepost.base import DESCRIPTION_MAX, PROJECT_MAX
+from gatepost.rules import ROLE_NAME_MAX
+from gatepost.rules import Role as BaseRole
+from gatepost.rules import RoleChange as BaseRoleChange
 
 _Project = Annotated[
     str, Meta(min_length=1, max_length=PROJECT_MAX, description="Whose keys may hold the role. Left out: all keys.")

@@ -33,10 +33,10 @@ from gatepost.base import (
     ENVIRONMENT_MAX,
     OWNER_MAX,
     PROJECT_MAX,
-    ROLE_NAME_MAX,
     ROUTE_MAX,
     SECRET_ID_BYTES,
 )
+from gatepost.rules import ROLE_NAME_MAX
 
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""

@@ -19,8 +19,6 @@ from gatepost.base import (
     BadInputError,
     ForceNeededError,
     Propagation,
-    Role,
-    RoleChange,
     RoleNotFoundError,
 )
 from gatepost.keys.changing import Patience, changed_by, check_edit, granted, key_edit, own_permissions, settled
@@ -31,6 +29,8 @@ from gatepost.rules import (
     UNSET,
     Authority,
     Catalogue,
+    Role,
+    RoleChange,
     Unset,
     checked_actor,
     checked_description,

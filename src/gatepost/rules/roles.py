@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from gatepost.base.models import Propagation
+from gatepost.base import Propagation
 
 ROLE_NAME_MAX = 64
 """Longest name of a role, in characters: as long as a permission's."""
