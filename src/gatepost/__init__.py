@@ -36,6 +36,7 @@ from gatepost.base import MissingExtraError as MissingExtraError
 from gatepost.base import OldSecret as OldSecret
 from gatepost.base import Outcome as Outcome
 from gatepost.base import Page as Page
+from gatepost.base import PolicyError as PolicyError
 from gatepost.base import Propagation as Propagation
 from gatepost.base import Quota as Quota
 from gatepost.base import Rate as Rate
@@ -68,6 +69,7 @@ from gatepost.probes import Readiness as Readiness
 from gatepost.rules import DAM as DAM
 from gatepost.rules import Catalogue as Catalogue
 from gatepost.rules import Permission as Permission
+from gatepost.rules import Policy as Policy
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin

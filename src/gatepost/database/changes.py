@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from gatepost.base import (
+    DIGEST_BYTES,
     NEVER_USED,
     Actor,
     ActorKind,
@@ -33,8 +34,9 @@ from gatepost.base import (
 )
 from gatepost.database.lists import Filter, select_keys
 from gatepost.database.log import made_keys
+from gatepost.database.policies import StoredPolicy
 from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, term_rows, terms
-from gatepost.database.standing import NOBODYS, WHOSE, Creation, KeyEdit, Standing, creation_detail, whose
+from gatepost.database.standing import NOBODYS, WHOSE, Creation, KeyEdit, Standing, creation_detail, end_detail, whose
 from gatepost.database.transaction import Rows, Transaction
 
 _STANDING = tuple(keys.c[name] for name in ("id", "project", "permissions", "active", "allow", "environment", "limits"))
@@ -49,7 +51,7 @@ class Change:
 
     `actor`: who, for the events; `None` = the app's own code, which did not say. `seq`, `now`: the change's number, if
     it has any event, and its moment by the database's clock. `nonce`: of that seq, 63 random bits. `digests`: the
-    secrets whose keys were changed.
+    secrets whose keys were changed. `policies`: what is asked of keys.
     """
 
     def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
@@ -62,6 +64,7 @@ class Change:
         self.seq = transaction.seq + 1
         self.nonce = transaction.nonce
         self.now = transaction.tick()
+        self.policies = transaction.policies
 
     @property
     def has_events(self) -> bool:
@@ -215,7 +218,7 @@ class Change:
             ended = {row.id: row for row in rows if row.ends is not None}
             for row in rows:
                 if row.id in ended:
-                    self._note("grace_ended", row.id, whose(row), bytes(row.digest), _end_detail(ended[row.id]))
+                    self._note("grace_ended", row.id, whose(row), bytes(row.digest), end_detail(ended[row.id]))
             await self._delete_secrets(and_(of_batch, secrets.c.expires_at.is_not(None)))
             await self._update_keys(self._one_of(keys.c.id, batch), {})
             current = [row for row in rows if row.ends is None]
@@ -256,6 +259,13 @@ class Change:
         self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
         await self._transaction.place(self.seq, self.nonce)
         self._note("invalidated", None, NOBODYS, None, None)
+
+    async def write_policy(self, project: str | None, policy: StoredPolicy | None, detail: Mapping[str, Any]) -> None:
+        """Let a project, or the company, have this policy; `None` = none any more. The event is about a secret that
+        nobody has: of one about none, every worker would forget all that it remembers."""
+        await self._claim()
+        await self.policies.write(project, policy)
+        self._note("policy", None, {**NOBODYS, "project": project}, bytes(DIGEST_BYTES), detail)
 
     async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
         """The keys as this change leaves them, those that there are."""
@@ -386,8 +396,3 @@ class Change:
 def _terms_of(key: APIKey, *hints: str | None) -> list[dict[str, str]]:
     """The terms of a key that has these secrets."""
     return term_rows(key.id, key.project, key.description, key.permissions, filter(None, hints))
-
-
-def _end_detail(row: Any) -> dict[str, Any]:
-    """What an event tells of an older secret that is ended."""
-    return {"hint": row.hint, "expires_at": row.ends.isoformat()}

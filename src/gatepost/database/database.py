@@ -48,9 +48,9 @@ from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
 from gatepost.database.log import LogPage, MadePage
+from gatepost.database.policies import PolicyTables
 from gatepost.database.quotas import Quotas
-from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
-from gatepost.database.schema import search_terms as terms
+from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, search_terms, settings
 from gatepost.database.statements import EVENTS, HAS_LIMITS, POSITION, RECORDS, RECORDS_OF_ARRAY
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
@@ -121,6 +121,7 @@ class Database:
         self.workers = Workers(self._reading)
         self.quotas = Quotas(self._reading)
         self.deliveries = Deliveries(self._reading, self._writing, timeout=timeout)
+        self.policies = PolicyTables(self._reading, self._writing, timeout=timeout)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -179,10 +180,8 @@ class Database:
     def connect(self) -> None:
         """Make the engine; it opens connections when they are needed."""
         self._changes = GroupCommit(self._commit)  # one may have been left by another event loop
-        if isinstance(self._given, AsyncEngine):
-            self._engine = self._given
-        else:
-            self._engine = make_engine(self._given, self._timeout)
+        given = self._given
+        self._engine = given if isinstance(given, AsyncEngine) else make_engine(given, self._timeout)
         if self._engine.dialect.name in {"mysql", "mariadb"}:
             event.listen(self._engine.sync_engine, "checkout", self._wait_for_other_nodes)
 
@@ -273,8 +272,8 @@ class Database:
     async def read_oldest_seq(self, above: int) -> int | None:
         """The lowest seq above `above` that the event log still holds, or `None`."""
         async with self._reading("Reading the events") as connection:
-            statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
-            return await connection.scalar(statement)
+            later = select(events.c.seq).where(events.c.seq > above)
+            return await connection.scalar(later.order_by(events.c.seq).limit(1))
 
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
         """The rows of up to 512 digests (32 bytes each), with the seq they are as of. One round trip.
@@ -341,13 +340,13 @@ class Database:
         """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very
         much, or the database lets nobody write now."""
         async with self._reading("Listing keys") as connection:
-            pending = await terms.pending(connection)
+            pending = await search_terms.pending(connection)
         if not pending:
             return pending == 0
         try:
             with mapped_errors("Listing keys"):
                 async with Timeout(CATCH_UP_SECONDS), changing(self.engine) as connection:
-                    await terms.catch_up(connection)
+                    await search_terms.catch_up(connection)
                     await connection.commit()
         except UnavailableError as failure:
             logger.warning("Lists do without terms, and are slow: %s", failure)

@@ -71,4 +71,10 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
         **{name: row[name] for name in ("owner", "environment") if row[name] is not None},
         **({"metadata": metadata} if metadata else {}),
+        **({"default_lifetime": row["default_lifetime"]} if row.get("default_lifetime") else {}),
     }
+
+
+def end_detail(row: Any) -> dict[str, Any]:
+    """What an event tells of an older secret that is ended."""
+    return {"hint": row.hint, "expires_at": row.ends.isoformat()}

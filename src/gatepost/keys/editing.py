@@ -29,6 +29,7 @@ from gatepost.base import (
 from gatepost.keys.changing import Patience, change_keys, changed_by, key_to_change, settled
 from gatepost.keys.given import Selection, Wait, joined
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import Asked
 from gatepost.limits import buckets_of
 from gatepost.rules import (
     UNNAMED,
@@ -77,8 +78,8 @@ async def update(
 
     An edit of limits, owner or metadata, and one that takes a permission or an address away or lets the key expire
     earlier, waits as `deactivate` does; `wait` and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`,
-    `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`,
-    `StillSpreadingError`. One transaction.
+    `PolicyError` for what is new of it, `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`,
+    `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
@@ -131,6 +132,17 @@ class _Wanted:
             values = {**values, "limits": Limits(values["limits"], max(0, before.limits.resets))}
         return replace(before, **values)
 
+    async def asked(self, change: "Change", keys: Iterable[APIKey]) -> Asked:
+        """What policies ask of the edits of these keys."""
+        found = [*keys]
+        owners = [*(key.owner for key in found), self.values.get("owner")] if self.may_count else ()
+        return await Asked.of(change, [key.project for key in found], owners)
+
+    @property
+    def may_count(self) -> bool:
+        """Whether an owner may have more keys that work by it."""
+        return not {"owner", "expires_at"}.isdisjoint(self.values)
+
     def check(self, authority: Authority, before: APIKey, after: APIKey) -> None:
         """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not do it."""
         for name in _new(before, after, _TERMS):
@@ -155,6 +167,7 @@ async def _edit(
     wanted.check(authority, before, after)
     edit = _key_edit(before, after)
     if edit.values:
+        (await wanted.asked(change, [before])).check_edit(before, after)
         await change.update_keys([edit])
         key = await change.read_key(key_id)
     return before, key, bool(edit.values)
@@ -171,17 +184,21 @@ async def _edit_many(
     preview: bool,
 ) -> Receipt:
     edits: dict[str, KeyEdit] = {}
+    asked: list[Asked] = []
 
     async def read(change: "Change", known: Sequence[str]) -> Mapping[str, APIKey]:
         edits.clear()  # it may be made anew
         check_in_future(wanted.values.get("expires_at"), change.now)
-        return await change.read_keys(known)
+        found = await change.read_keys(known)
+        asked[:] = [await wanted.asked(change, found.values())]
+        return found
 
     def judge(authority: Authority, before: APIKey) -> bool:
         after = wanted.after(before)
         edit = _key_edit(before, after)
         if edit.values:
             wanted.check(authority, before, after)
+            asked[0].check_edit(before, after)
             edits[before.id] = edit
         return bool(edit.values)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from gatepost.base import BoundedRecord, Record, Worker
 from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
+from gatepost.keys.policies import Policies
 
 if TYPE_CHECKING:
     import asyncio
@@ -111,6 +112,11 @@ class Lifecycle:
     def note_limits(self) -> None:
         """An app around these keys has rates or slots of its own: for `status`, which looks for those of keys only."""
         self._parts.app_has_limits = True
+
+    @property
+    def policies(self) -> Policies:
+        """What is asked of all keys, and of those of each project: to be set, read and previewed."""
+        return Policies(self._parts)
 
     @property
     def deliveries(self) -> "Deliveries":

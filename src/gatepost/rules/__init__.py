@@ -31,3 +31,12 @@ from gatepost.rules.inputs import checked_moment as checked_moment
 from gatepost.rules.inputs import checked_owner as checked_owner
 from gatepost.rules.inputs import checked_project as checked_project
 from gatepost.rules.inputs import checked_text as checked_text
+from gatepost.rules.policies import IDLE_NOTICE as IDLE_NOTICE
+from gatepost.rules.policies import SLACK_SECONDS as SLACK_SECONDS
+from gatepost.rules.policies import TERMS as TERMS
+from gatepost.rules.policies import Bounds as Bounds
+from gatepost.rules.policies import Policy as Policy
+from gatepost.rules.policies import PolicyTerms as PolicyTerms
+from gatepost.rules.policies import checked_terms as checked_terms
+from gatepost.rules.policies import policy_of as policy_of
+from gatepost.rules.policies import span_text as span_text
