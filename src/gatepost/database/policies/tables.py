@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,10 +49,20 @@ class PolicyTables:
             return await asked.read(connection, await _now(connection), term, after, most)
 
     async def counted_since(self) -> date | None:
-        """The first day of which any use is counted; `None` = none is. One statement."""
+        """The first day on which uses were surely counted; `None` = none is counted. Of a month that was rolled up
+        nobody knows on which day that began: it is the first of the next. One statement."""
+        first = select(usage.c.by_month, func.min(usage.c.day).label("day")).group_by(usage.c.by_month)
         async with self._reading("Looking for since when usage is counted") as connection:
-            first: date | None = await connection.scalar(select(func.min(usage.c.day)))
-            return first
+            rows = (await connection.execute(first)).all()
+        days: dict[bool, date] = {bool(row.by_month): row.day for row in rows}
+        if True not in days:
+            return days.get(False)
+        return (days[True].replace(day=28) + timedelta(days=4)).replace(day=1)
+
+    async def database_now(self) -> datetime:
+        """What time it is by the database's clock. One statement."""
+        async with self._reading("Asking what time it is") as connection:
+            return await _now(connection)
 
     async def lease_left(self) -> float:
         """Seconds until the lease may be taken; 0 = now. One row by key."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from gatepost.base import PROJECT_MAX, AccessDeniedError, Actor, BadInputError, Page, Receipt, is_id
+from gatepost.base import PROJECT_MAX, AccessDeniedError, Actor, BadInputError, Page, is_id
 from gatepost.keys.changing import announce, changed_by
 from gatepost.keys.parts import Parts
-from gatepost.keys.policies.idle import switch_off
+from gatepost.keys.policies.idle import switch_off_idle
 from gatepost.rules import (
     SLACK_SECONDS,
     TERMS,
@@ -126,10 +125,9 @@ class Policies:
             raise BadInputError("after must be the `next` of a page of the same term: name the term too", "after")
         limit = checked_limit(limit)
         policy = await self._stored(project) or Policy(project=project)
-        now = datetime.fromtimestamp((await self._parts.database.read_position()).now, UTC)
-        policy = replace(policy.changed(wanted, now), updated_at=policy.updated_at)
-        asked = _misfits(policy, Authority(actor).bounds)
         tables = self._parts.database.policies
+        policy = replace(policy.changed(wanted, await tables.database_now()), updated_at=policy.updated_at)
+        asked = _misfits(policy, Authority(actor).bounds)
         counts = await tables.misfits(asked)
         pages = {}
         for each in counts if term is None else [term]:
@@ -137,10 +135,19 @@ class Policies:
             pages[each] = Page(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
         return PolicyPreview(policy=policy, counts=counts, pages=pages)
 
-    async def switch_off_idle(self, ids: Sequence[str]) -> Receipt:
-        """Switch off those of the keys that their policies call idle; the others are `unchanged`. More:
-        `idle.switch_off`."""
-        return await switch_off(self._parts, ids)
+    async def switch_off_idle(self) -> Sequence[str]:
+        """Switch off now the keys that their policies call idle; answers their ids. What `IdleKeys` does again and
+        again. More: `idle.switch_off_idle`."""
+        return await switch_off_idle(self._parts)
+
+    async def take_turn(self, holder: str, seconds: float) -> float:
+        """Take the turn of who switches off idle keys, for so long; answers 0.0, or the seconds for which another has
+        it. `holder`: 32 characters, random. One read, and a transaction where it is free. Raises `UnavailableError`."""
+        tables = self._parts.database.policies
+        left = await tables.lease_left()
+        if left == 0.0 and not await tables.take_lease(holder, seconds):
+            return await tables.lease_left() or seconds
+        return left
 
     def _check_look(self, project: str | None, actor: Actor) -> None:
         authority = Authority(actor)
