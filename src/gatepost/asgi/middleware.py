@@ -16,6 +16,7 @@ from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import finish, unwind
+from gatepost.asgi.expiry import ExpiryNotice
 from gatepost.asgi.hits import hits
 from gatepost.asgi.lifespan import serve_other
 from gatepost.asgi.limits import Limiting, announced, around
@@ -66,7 +67,8 @@ class APIKeyMiddleware:
     say, by whose requests count together: `{"project": [Rate(1000, per=60)], "owner": [...], "all": [...], "key":
     [...]}`. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`,
     where the key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app
-    might take for one of them is one.
+    might take for one of them is one. `expiry_notice`: seconds before its end from which on responses to a key's
+    requests tell of that, as `API-Key-Expires: @1767225600` (a Date of RFC 9651); `None` = never.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -105,6 +107,7 @@ class APIKeyMiddleware:
         header: str = X_FORWARDED_FOR,
         limits: Mapping[str, Iterable[Limit]] | None = None,
         refusal_log: RefusalLog | None = None,
+        expiry_notice: float | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
@@ -123,7 +126,8 @@ class APIKeyMiddleware:
         `_admit` is to judge."""
         self._end_connections = end_connections
         telling = telling_routes(app) if keys.counts_usage else app
-        self._serve = EndUploads(telling) if end_uploads else telling
+        noticed = telling if expiry_notice is None else ExpiryNotice(telling, expiry_notice)
+        self._serve = EndUploads(noticed) if end_uploads else noticed
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
@@ -227,9 +231,7 @@ class APIKeyMiddleware:
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
         judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
         if self._project is not None and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
-            judged = self._refusing.told(
-                Outcome.PROJECT_DENIED, judged, scopes[0]
-            )  # the same secret, now of another project
+            judged = self._refusing.told(Outcome.PROJECT_DENIED, judged, scopes[0])  # of another project now
         if isinstance(judged, Problem):
             scopes[0][OUTCOME] = judged.outcome
             return judged
@@ -341,12 +343,10 @@ class APIKeyMiddleware:
             return None, None
         if isinstance(presented, Presented) and presented.is_empty:
             presented = Outcome.MISSING
+        if self._optional and presented is Outcome.MISSING:
+            return None, None
         if isinstance(presented, Outcome):
-            return (
-                (None, None)
-                if self._optional and presented is Outcome.MISSING
-                else self._refusing.told(presented, None, scope)
-            )
+            return self._refusing.told(presented, None, scope)
         digest = presented.digest
         remembered: Record | None = None
         if not presented.fresh:
