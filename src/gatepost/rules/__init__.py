@@ -31,6 +31,8 @@ from gatepost.rules.inputs import checked_moment as checked_moment
 from gatepost.rules.inputs import checked_owner as checked_owner
 from gatepost.rules.inputs import checked_project as checked_project
 from gatepost.rules.inputs import checked_text as checked_text
+from gatepost.rules.policies import COUNT_MAX as COUNT_MAX
+from gatepost.rules.policies import DAYS_MAX as DAYS_MAX
 from gatepost.rules.policies import IDLE_NOTICE as IDLE_NOTICE
 from gatepost.rules.policies import SLACK_SECONDS as SLACK_SECONDS
 from gatepost.rules.policies import TERMS as TERMS

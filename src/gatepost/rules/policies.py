@@ -82,6 +82,12 @@ class Policy:
         said = {name: getattr(self, name) for name in TERMS if getattr(self, name) is not None}
         return {name: sorted(value) if isinstance(value, Set) else value for name, value in said.items()}
 
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """All of it, as JSON has it: also what it does not speak of."""
+        terms = dict.fromkeys(TERMS) | {**self.terms}
+        return {"project": self.project, **terms, "idle_from": self.idle_from, "updated_at": self.updated_at}
+
     def changed(self, terms: Mapping[str, Any], now: datetime) -> "Policy":
         """The policy with other terms, checked (`checked_terms`). Whoever is to be idle for a shorter time than before
         is given notice."""

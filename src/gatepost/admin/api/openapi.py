@@ -13,6 +13,7 @@ from msgspec.json import schema_components
 from gatepost.admin.api.bodies import KeyChanges, KeySelection, Rotation
 from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import KeyId
+from gatepost.admin.api.policies import PolicyChanges
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
 from gatepost.admin.api.reply import JSON, PROBLEM_JSON
 from gatepost.asgi import Bearer, Header, Source
@@ -69,7 +70,7 @@ _SUCCESS: Mapping[HTTPStatus, str] = {
 
 class Problem(Struct):
     """An error (RFC 9457). `code`: for programs, stable. `detail`: for people. `field`: the member, query parameter or
-    header that is wrong. `required`, `missing`: permissions."""
+    header that is wrong. `required`, `missing`: permissions. `policy`, `term`: what refuses it."""
 
     title: str
     status: int
@@ -78,6 +79,8 @@ class Problem(Struct):
     field: str | UnsetType = UNSET
     required: Sequence[str] | UnsetType = UNSET
     missing: Sequence[str] | UnsetType = UNSET
+    policy: str | UnsetType = UNSET
+    term: str | UnsetType = UNSET
 
 
 def openapi_document(keys: APIKeys, sources: Sequence[Source]) -> Json:
@@ -115,6 +118,7 @@ def _schemas(keys: APIKeys) -> Json:
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
     schemas[KeySelection.__name__]["minProperties"] = 1
+    schemas[PolicyChanges.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}
     return schemas

@@ -164,7 +164,7 @@ class Policies:
         """Store the policy with these terms, unless it has them; one that says nothing goes. Answers also whether it
         said anything before."""
         parts = self._parts
-        every = frozenset(parts.settings.catalogue)
+        every = frozenset(map(str, parts.settings.catalogue))
         Authority(actor).check_policies(every)
 
         async def make(change: "Change", authority: Authority) -> tuple[Policy, bool]:
