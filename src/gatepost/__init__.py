@@ -59,6 +59,7 @@ from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.idle import IdleKeys as IdleKeys
 from gatepost.keys import APIKeys as APIKeys
+from gatepost.keys import PolicyPreview as PolicyPreview
 from gatepost.keys import Selection as Selection
 from gatepost.leaks import GitHub as GitHub
 from gatepost.leaks import GitLab as GitLab

@@ -50,11 +50,7 @@ def _make_sensible(case: Any) -> None:
     body = case.body if isinstance(case.body, dict) else {}
     if case.operation.path.startswith("/policies") and case.operation.method.upper() != "GET":
         case.query["project"] = "of policies alone"  # or they would refuse the keys of all other calls
-        for terms in (body, body.get("changes")):
-            if isinstance(terms, dict) and terms.pop("default_lifetime", None) is not None:
-                terms.setdefault("idle_days", 5)  # no schema tells that it is at most the longest
-        if "after" in body:  # of one term only
-            body.setdefault("term", "idle_days")
+        _make_policy_sensible(body)
     selection = body.get("selection")
     if isinstance(selection, dict):
         _make_query_sensible(selection)
@@ -64,6 +60,16 @@ def _make_sensible(case: Any) -> None:
     for name in {"If-Match", "If-None-Match"} & case.headers.keys():
         if not re.match(r'\*|(W/)?"', case.headers[name]):  # in its coverage phase it sends 0, and calls that valid
             case.headers[name] = "*"
+
+
+def _make_policy_sensible(body: dict[str, Any]) -> None:
+    for terms in (body, body.get("changes")):
+        if isinstance(terms, dict):
+            if terms.pop("default_lifetime", None) is not None:  # no schema tells that it is at most the longest
+                terms.setdefault("idle_days", 5)
+            terms |= {name: 5 for name in ("idle_days", "most_active_keys") if isinstance(terms.get(name), float)}
+    if "after" in body:  # of one term only
+        body.setdefault("term", "idle_days")
 
 
 def _make_members_sensible(members: dict[str, Any]) -> None:
