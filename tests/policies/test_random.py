@@ -154,8 +154,17 @@ def live_of(state: State, project: str | None) -> Mapping[str | None, Sequence[s
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_nothing_comes_to_be_that_a_policy_forbids(sqlite_keys: APIKeys, seed: int) -> None:
-    take_foreign(sqlite_keys)
-    estate = Estate(sqlite_keys, random.Random(seed), {}, Counter())
+    await do_anything(sqlite_keys, seed)
+
+
+async def test_nor_on_any_database(keys: APIKeys) -> None:
+    await do_anything(keys, 7)
+
+
+async def do_anything(keys: APIKeys, seed: int) -> None:
+    """150 steps, each looked at."""
+    take_foreign(keys)
+    estate = Estate(keys, random.Random(seed), {}, Counter())
     done = 0
     before = await estate.state()
     for _ in range(150):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from sqlalchemy import delete, func, insert, or_, select, true, update
 
-from gatepost.database.schema import counter, keys, policies
+from gatepost.database.schema import batches, counter, keys, policies
 
 
 class Runs(Protocol):
@@ -42,26 +42,28 @@ class PolicyRows:
 
     async def read(self, projects: Collection[str | None]) -> Mapping[str | None, Sequence[StoredPolicy]]:
         """The policies that hold for keys of each of these projects: its own, and the company-wide one. No statement
-        where there are none, or where the transaction has read them before; else one."""
+        where there are none, or where the transaction has read them before; else one for each 2,000 projects."""
         if not self.number:
             return {}
-        unknown = ({"", *(project or "" for project in projects)}) - self._known.keys()
-        if unknown:
-            found = await self._run(select(policies).where(policies.c.project.in_(sorted(unknown))))
-            self._known |= dict.fromkeys(unknown) | {row.project: StoredPolicy.of(row) for row in found}
+        unknown = {"", *(project or "" for project in projects)} - self._known.keys()
+        for some in batches(sorted(unknown)):
+            found = await self._run(select(policies).where(policies.c.project.in_(some)))
+            self._known |= dict.fromkeys(some) | {row.project: StoredPolicy.of(row) for row in found}
         return {
             project: [held for name in dict.fromkeys(("", project or "")) if (held := self._known[name]) is not None]
             for project in projects
         }
 
     async def count(self, owners: Collection[str], now: datetime) -> Mapping[tuple[str, str | None], int]:
-        """How many keys each of these owners has that work at `now`, by owner and project. One statement."""
+        """How many keys each of these owners has that work at `now`, by owner and project. One statement for each 2,000
+        owners."""
         works = (keys.c.active == true(), or_(keys.c.expires_at.is_(None), keys.c.expires_at > now))
-        found = select(keys.c.owner, keys.c.project, func.count().label("keys")).where(
-            keys.c.owner.in_(sorted(owners)), *works
-        )
-        rows = await self._run(found.group_by(keys.c.owner, keys.c.project))
-        return {(row.owner, row.project): row.keys for row in rows}
+        found = select(keys.c.owner, keys.c.project, func.count().label("number")).where(*works)
+        numbers: dict[tuple[str, str | None], int] = {}
+        for some in batches(sorted(owners)):
+            of_some = found.where(keys.c.owner.in_(some)).group_by(keys.c.owner, keys.c.project)
+            numbers |= {(row.owner, row.project): row.number for row in await self._run(of_some)}
+        return numbers
 
     async def write(self, project: str | None, policy: StoredPolicy | None) -> None:
         """Let a project, or the company, have this policy; `None` = none any more. Three statements."""
