@@ -68,6 +68,8 @@ def _make_policy_sensible(body: dict[str, Any]) -> None:
             if terms.pop("default_lifetime", None) is not None:  # no schema tells that it is at most the longest
                 terms.setdefault("idle_days", 5)
             terms |= {name: 5 for name in ("idle_days", "most_active_keys") if isinstance(terms.get(name), float)}
+    if isinstance(body.get("limit"), float):
+        body["limit"] = int(body["limit"])
     if "after" in body:  # of one term only
         body.setdefault("term", "idle_days")
 
