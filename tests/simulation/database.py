@@ -31,6 +31,7 @@ from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
 from gatepost.database.database import Event, Position, Reading
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
+from gatepost.database.policies import PolicyRows
 from gatepost.database.standing import KeyEdit, Standing
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from tests.simulation.doorbell import Doorbell, Doorbells
@@ -235,6 +236,11 @@ class Transaction:
             await self.do("INSERT", lambda: [each() for each in new])
 
 
+async def _no_statement(_statement: Any) -> Any:
+    """There are no policies here, so nothing is read of them."""
+    raise AssertionError
+
+
 class Change:
     """A change within a transaction: what the verbs use of `gatepost.database.changes.Change`."""
 
@@ -247,6 +253,7 @@ class Change:
         self.nonce = transaction.nonce
         self.seq = transaction.seq + 1
         self.now = transaction.now
+        self.policies = PolicyRows(_no_statement)
 
     @property
     def digests(self) -> set[bytes]:
