@@ -80,6 +80,7 @@ def test_the_verbs_are_all_there() -> None:
         "usage",
         "stale",
         "issue",
+        "expiring",
     }
     assert {path.removeprefix("gatepost ") for path in VERBS} == {
         *(f"keys {verb}" for verb in keys),
@@ -91,6 +92,7 @@ def test_the_verbs_are_all_there() -> None:
         "db status",
         "db invalidate",
         "db prune",
+        *(f"policies {verb}" for verb in ("set", "show", "list", "preview", "delete")),
         *(f"webhooks {verb}" for verb in ("status", "dead", "resend", "resume", "forget", "run")),
         "doctor",
         "audit",
@@ -112,7 +114,7 @@ def test_every_command_has_help_with_an_example_that_fits_a_line(run: Run, path:
     assert all(len(line) <= 78 for line in VERBS[path].epilog.splitlines())
 
 
-@pytest.mark.parametrize("group", ["", "keys", "db", "webhooks"])
+@pytest.mark.parametrize("group", ["", "keys", "policies", "db", "webhooks"])
 def test_a_group_without_a_command_shows_its_help_and_exits_2(run: Run, group: str) -> None:
     done = run(*group.split())
     assert done.exit_code == ExitCode.BAD_INPUT
@@ -153,6 +155,7 @@ def test_every_command_and_option_is_on_the_page(path: str) -> None:
         "failed",
         "bad_input",
         "unknown_permission",
+        "policy_denied",
         "usage",
         "key_not_found",
         "schema",

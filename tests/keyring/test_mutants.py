@@ -431,8 +431,8 @@ MUTANTS = [
     Mutant(
         "a role of another project's name",
         "keys/roles/roles.py",
-        "Filter(role=name, project=project)",
-        "Filter(role=name)",
+        "Filter(role=name, project=project, kind=EITHER_KIND)",
+        "Filter(role=name, kind=EITHER_KIND)",
         f"{ROLES}::test_names_that_one_key_could_hold_twice_are_refused[sqlite]",
     ),
     Mutant(

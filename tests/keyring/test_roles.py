@@ -12,6 +12,7 @@ from gatepost import (
     BadInputError,
     ForceNeededError,
     ImportedKey,
+    PolicyError,
     Receipt,
     RoleNotFoundError,
     Selection,
@@ -357,3 +358,21 @@ async def test_a_change_of_a_role_makes_workers_forget_only_the_keys_that_hold_i
         await keys.roles.delete("reader")
         assert keys.hit(digest(plain.secret.encode())) is not None
         assert await held(keys, issued.secret) == {"FILE_RENAME"}
+
+
+async def test_a_policy_holds_for_what_roles_give_and_a_template_may_hold_one(keys: APIKeys) -> None:
+    await keys.policies.set(project="acme", permissions=["FILE_UPLOAD", "FILE_RENAME"])
+    await keys.roles.create("editor", ["FILE_UPLOAD"])
+    issued = await keys.create("a key", roles=["editor"], project="acme")
+    template = await keys.templates.create("a template", project="acme")
+    await keys.update(template.id, roles=["editor"])
+    with pytest.raises(PolicyError, match="acme"):
+        await keys.roles.update("editor", permissions=["FILE_UPLOAD", "DIR_CREATE"])
+    with pytest.raises(PolicyError, match="acme"):
+        await keys.templates.create("another", ["DIR_CREATE"], project="acme")
+    await keys.roles.create("maker", ["DIR_CREATE"])
+    with pytest.raises(PolicyError):
+        await keys.create("a key", roles=["maker"], project="acme")
+    change = await keys.roles.update("editor", permissions=["FILE_RENAME"])
+    assert sorted(change.keys) == sorted([issued.key.id, template.id])
+    assert (await keys.templates.get(template.id)).key.permissions == {"FILE_RENAME"}

@@ -27,6 +27,7 @@ TABLES_WITH_ROWS = (
     "gatepost_counter",
     "gatepost_deliverer",
     "gatepost_events",
+    "gatepost_leases",
     "gatepost_settings",
     "gatepost_version",
 )

@@ -32,6 +32,7 @@ from gatepost.base.record import Row
 from gatepost.base.trail import BEHIND, hold_of_worker, prunable_to
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter
+from gatepost.database.policies import PolicyRows
 from gatepost.database.role_rows import Known
 from gatepost.database.standing import KeyEdit, Standing
 from gatepost.database.values import Event, Position, Reading
@@ -274,6 +275,11 @@ class Transaction:
             await self.do("INSERT", lambda: [each() for each in new])
 
 
+async def _no_statement(_statement: Any) -> Any:
+    """There are no policies here, so nothing is read of them."""
+    raise AssertionError
+
+
 class Change:
     """A change within a transaction: what the verbs use of `gatepost.database.changes.Change`."""
 
@@ -291,6 +297,7 @@ class Change:
         self.seq = transaction.seq + 1
         self.now = transaction.now
         self.roles = RoleRows(self)
+        self.policies = PolicyRows(_no_statement)
 
     @property
     def digests(self) -> set[bytes]:

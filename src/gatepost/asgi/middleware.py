@@ -17,6 +17,7 @@ from gatepost.asgi.caller import Caller
 from gatepost.asgi.context import OUTCOME, Served, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import finish, unwind
+from gatepost.asgi.expiry import ExpiryNotice
 from gatepost.asgi.hits import hits
 from gatepost.asgi.lifespan import serve_other
 from gatepost.asgi.limits import Limiting, announced, around
@@ -70,7 +71,9 @@ class APIKeyMiddleware:
     [...]}`. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`,
     where the key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app
     might take for one of them is one. `subject`: a function of the scope that tells whom the app knows a request to be
-    from: a temporary secret that was issued for somebody is refused where it does not say the same.
+    from: a temporary secret that was issued for somebody is refused where it does not say the same. `expiry_notice`:
+    seconds before its end from which on responses to a key's requests tell of that, as `API-Key-Expires: @1767225600`
+    (a Date of RFC 9651); `None` = never.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -110,6 +113,7 @@ class APIKeyMiddleware:
         header: str = X_FORWARDED_FOR,
         limits: Mapping[str, Iterable[Limit]] | None = None,
         refusal_log: RefusalLog | None = None,
+        expiry_notice: float | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
@@ -128,7 +132,8 @@ class APIKeyMiddleware:
         `_admit` is to judge."""
         self._end_connections = end_connections
         telling = telling_routes(app) if keys.counts_usage else app
-        self._serve = EndUploads(telling) if end_uploads else telling
+        noticed = telling if expiry_notice is None else ExpiryNotice(telling, expiry_notice)
+        self._serve = EndUploads(noticed) if end_uploads else noticed
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)

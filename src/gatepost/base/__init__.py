@@ -17,6 +17,7 @@ from gatepost.base.errors import IdempotencyError as IdempotencyError
 from gatepost.base.errors import KeyNotFoundError as KeyNotFoundError
 from gatepost.base.errors import MissingExtraError as MissingExtraError
 from gatepost.base.errors import PermissionDeniedError as PermissionDeniedError
+from gatepost.base.errors import PolicyError as PolicyError
 from gatepost.base.errors import ReplicaError as ReplicaError
 from gatepost.base.errors import RoleNotFoundError as RoleNotFoundError
 from gatepost.base.errors import SchemaError as SchemaError

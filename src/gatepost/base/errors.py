@@ -45,6 +45,18 @@ class UnknownPermissionError(BadInputError):
         self.nearest = nearest
 
 
+class PolicyError(BadInputError):
+    """What was asked for does not fit a policy, which binds operators too. Nothing was changed.
+
+    `policy`: its name, as the message has it. `term`: which of its terms (`Policy`). `field`: as for `BadInputError`.
+    """
+
+    def __init__(self, message: str, policy: str, term: str, field: str | None = None) -> None:
+        super().__init__(f"{message}: {policy} says so ({term})", field)
+        self.policy = policy
+        self.term = term
+
+
 class KeyNotFoundError(GatepostError, LookupError):
     """No key has this id. `ids`: the ids that are unknown."""
 

@@ -185,6 +185,7 @@ EventKind = Literal[
     "role_created",
     "role_updated",
     "role_deleted",
+    "policy",
     "invalidated",
     "installed",
     "sql",
@@ -285,12 +286,13 @@ class ChangeEvent:
 
     `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`, `owner`, `environment`:
     the key's, as it was before the change; `None` = about no single key, or it has none. `kind`: `created`, `imported`,
-    `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`, `revealed`, `leaked`, `deleted`, `invalidated`,
-    `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from where; `None` = not known.
-    The name is whatever somebody was called: who it was tell `actor_kind`, a value of `ActorKind`, and `actor_id`, the
-    key's id, the person's in the host app, the operator's name, the user's at the shell; `None` = not known: such an
-    event is from before they were kept, and its name proves nothing. `at`: aware, UTC, the database's clock. `detail`:
-    what changed, `{"description": {"old": ..., "new": ...}}` and so on; never a secret; `None` = nothing to tell.
+    `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`, `revealed`, `leaked`, `deleted`, `policy`,
+    `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from where;
+    `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a value of `ActorKind`,
+    and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at the shell; `None` =
+    not known: such an event is from before they were kept, and its name proves nothing. `at`: aware, UTC, the
+    database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on; never a secret;
+    `None` = nothing to tell.
     """
 
     seq: int

@@ -17,10 +17,23 @@ from gatepost.cli.failures import report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.input import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
+from gatepost.cli.policies import app as policies
 from gatepost.cli.scanners import scanners
 from gatepost.cli.serve import serve
 
-_ORDER = ("keys", "templates", "db", "webhooks", "doctor", "audit", "permissions", "scanners", "serve", "demo")
+_ORDER = (
+    "keys",
+    "templates",
+    "policies",
+    "db",
+    "webhooks",
+    "doctor",
+    "audit",
+    "permissions",
+    "scanners",
+    "serve",
+    "demo",
+)
 
 
 class _Root(TyperGroup):
@@ -60,6 +73,7 @@ for part in (keys, bulk, limits, events, usage, secrets, exchange):
 of_keys.add_typer(templates.issuing)
 app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
 app.add_typer(templates.app, name="templates", callback=show_help, invoke_without_command=True)
+app.add_typer(policies, name="policies", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
 app.add_typer(webhooks.app, name="webhooks", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)

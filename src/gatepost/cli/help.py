@@ -1,9 +1,11 @@
 """What `--help` says besides the options, and when it is shown unasked."""
 
-from rich.markup import escape
 from typer import Context, Exit
 
 from gatepost.cli.codes import ExitCode
+from gatepost.cli.input import examples
+
+__all__ = ["EXIT_CODES", "examples", "show_help"]
 
 EXIT_CODES = """[bold]Exit codes[/]
 0  done
@@ -14,11 +16,6 @@ EXIT_CODES = """[bold]Exit codes[/]
 5  audit: nothing wrong seen, but the database or a worker did not answer
 6  committed, but --timeout came before every worker had confirmed it
 7  keys whoami: the secret may not be used now"""
-
-
-def examples(*lines: str) -> str:
-    """What to type, a line each."""
-    return "[bold]Examples[/]\n" + "\n".join(f"$ {escape(line)}" for line in lines)
 
 
 def show_help(context: Context) -> None:

@@ -27,6 +27,9 @@ from gatepost.database.lists import ends_of as ends_of
 from gatepost.database.log import NEWEST as NEWEST
 from gatepost.database.log import LogPage as LogPage
 from gatepost.database.log import MadePage as MadePage
+from gatepost.database.policies import Misfits as Misfits
+from gatepost.database.policies import PolicyTables as PolicyTables
+from gatepost.database.policies import StoredPolicy as StoredPolicy
 from gatepost.database.quotas import Leased as Leased
 from gatepost.database.role_rows import Known as Known
 from gatepost.database.role_rows import list_roles as list_roles

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from gatepost.base import (
+    DIGEST_BYTES,
     NEVER_USED,
     Actor,
     ActorKind,
@@ -34,6 +35,7 @@ from gatepost.base import (
 )
 from gatepost.database.lists import Filter, select_keys
 from gatepost.database.log import made_keys
+from gatepost.database.policies import StoredPolicy
 from gatepost.database.role_rows import RoleRows
 from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, terms
 from gatepost.database.standing import (
@@ -63,7 +65,7 @@ class Change:
 
     `actor`: who, for the events; `None` = the app's own code, which did not say. `seq`, `now`: the change's number, if
     it has any event, and its moment by the database's clock. `nonce`: of that seq, 63 random bits. `digests`: the
-    secrets whose keys were changed. `roles`: those that there are.
+    secrets whose keys were changed. `roles`: those that there are. `policies`: what is asked of keys.
     """
 
     def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
@@ -77,6 +79,7 @@ class Change:
         self.nonce = transaction.nonce
         self.now = transaction.tick()
         self.roles = RoleRows(self)
+        self.policies = transaction.policies
 
     @property
     def has_events(self) -> bool:
@@ -264,6 +267,13 @@ class Change:
         self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
         await self._transaction.place(self.seq, self.nonce)
         self.note("invalidated", None, NOBODYS, None, None)
+
+    async def write_policy(self, project: str | None, policy: StoredPolicy | None, detail: Mapping[str, Any]) -> None:
+        """Let a project, or the company, have this policy; `None` = none any more. The event is about a secret that
+        nobody has: of one about none, every worker would forget all that it remembers."""
+        await self.claim()
+        await self.policies.write(project, policy)
+        self.note("policy", None, {**NOBODYS, "project": project}, bytes(DIGEST_BYTES), detail)
 
     async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
         """The keys as this change leaves them, those that there are."""

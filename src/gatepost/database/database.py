@@ -45,9 +45,9 @@ from gatepost.database.deliveries import Deliveries
 from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
+from gatepost.database.policies import PolicyTables
 from gatepost.database.quotas import Quotas
-from gatepost.database.schema import KEYS, as_key, as_plain, keys, schema, settings
-from gatepost.database.schema import search_terms as terms
+from gatepost.database.schema import KEYS, as_key, as_plain, keys, schema, search_terms, settings
 from gatepost.database.statements import (
     EVENTS,
     HAS_LIMITS,
@@ -97,6 +97,7 @@ class Database:
         self.quotas = Quotas(self._reading)
         self.deliveries = Deliveries(self._reading, self._writing, timeout=timeout)
         self.chain = Chain(self._reading, self._writing, timeout=timeout)
+        self.policies = PolicyTables(self._reading, self._writing, timeout=timeout)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -155,10 +156,8 @@ class Database:
     def connect(self) -> None:
         """Make the engine; it opens connections when they are needed."""
         self._changes = GroupCommit(self._commit)  # one may have been left by another event loop
-        if isinstance(self._given, AsyncEngine):
-            self._engine = self._given
-        else:
-            self._engine = make_engine(self._given, self._timeout)
+        given = self._given
+        self._engine = given if isinstance(given, AsyncEngine) else make_engine(given, self._timeout)
         if self._engine.dialect.name in {"mysql", "mariadb"}:
             event.listen(self._engine.sync_engine, "checkout", self._wait_for_other_nodes)
 
@@ -318,13 +317,13 @@ class Database:
         """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very
         much, or the database lets nobody write now."""
         async with self._reading("Listing keys") as connection:
-            pending = await terms.pending(connection)
+            pending = await search_terms.pending(connection)
         if not pending:
             return pending == 0
         try:
             with mapped_errors("Listing keys"):
                 async with Timeout(CATCH_UP_SECONDS), changing(self.engine) as connection:
-                    await terms.catch_up(connection)
+                    await search_terms.catch_up(connection)
                     await connection.commit()
         except UnavailableError as failure:
             logger.warning("Lists do without terms, and are slow: %s", failure)

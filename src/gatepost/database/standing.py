@@ -84,6 +84,7 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         **({"metadata": metadata} if metadata else {}),
         **{name: names_of(row[name]) for name in GRANTED[1:] if row[name] is not None},
         **({"template": orjson.loads(row["template"])} if row.get("template") is not None else {}),
+        **({"default_lifetime": row["default_lifetime"]} if row.get("default_lifetime") else {}),
     }
 
 

@@ -13,6 +13,8 @@ from gatepost.keys.parts import SERVER_KEYS as SERVER_KEYS
 from gatepost.keys.parts import VAULT_KEYS as VAULT_KEYS
 from gatepost.keys.parts import do_nothing as do_nothing
 from gatepost.keys.parts import load as load
+from gatepost.keys.policies import MISFITS_MAX as MISFITS_MAX
+from gatepost.keys.policies import PolicyPreview as PolicyPreview
 from gatepost.keys.presentation import actor_text as actor_text
 from gatepost.keys.presentation import event_json as event_json
 from gatepost.keys.presentation import key_json as key_json

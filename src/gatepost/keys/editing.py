@@ -33,6 +33,7 @@ from gatepost.keys.changing import (
 )
 from gatepost.keys.given import Selection, Wait
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import Asked
 from gatepost.rules import (
     UNNAMED,
     UNSET,
@@ -85,8 +86,8 @@ async def update(
 
     An edit of limits, owner or metadata, and one that takes a permission or an address away or lets the key expire
     earlier, waits as `deactivate` does; `wait` and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`,
-    `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`,
-    `StillSpreadingError`. One transaction.
+    `PolicyError` for what is new of it, `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`,
+    `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
@@ -154,6 +155,17 @@ class _Wanted:
             values["own_permissions"] = own if roles else None
         return replace(before, **values)
 
+    async def asked(self, change: "Change", keys: Iterable[APIKey]) -> Asked:
+        """What policies ask of the edits of these keys."""
+        found = [*keys]
+        owners = [*(key.owner for key in found), self.values.get("owner")] if self.may_count else ()
+        return await Asked.of(change, [key.project for key in found], owners)
+
+    @property
+    def may_count(self) -> bool:
+        """Whether an owner may have more keys that work by it."""
+        return not {"owner", "expires_at"}.isdisjoint(self.values)
+
 
 def _check(authority: Authority, before: APIKey, after: APIKey, known: "Known", *, force: bool) -> None:
     """As `check_edit`; and who gives a key a role must hold all that the role gives, whatever the key has already."""
@@ -173,6 +185,7 @@ async def _edit(
     _check(authority, before, after, known, force=wanted.force)
     edit = key_edit(before, after)
     if edit.values:
+        (await wanted.asked(change, [before])).check_edit(before, after)
         await change.update_keys([edit])
         key = await change.read_key(key_id)
     return before, key, bool(edit.values)
@@ -190,6 +203,7 @@ async def _edit_many(
 ) -> Receipt:
     edits: dict[str, KeyEdit] = {}
     roles: Known = {}
+    asked: list[Asked] = []
 
     async def read(change: "Change", ids: Sequence[str]) -> Mapping[str, APIKey]:
         nonlocal roles
@@ -197,6 +211,7 @@ async def _edit_many(
         check_in_future(wanted.values.get("expires_at"), change.now)
         keys = await change.read_keys(ids)
         roles = await wanted.known(change, keys.values())
+        asked[:] = [await wanted.asked(change, keys.values())]
         return keys
 
     def judge(authority: Authority, before: APIKey) -> bool:
@@ -204,6 +219,7 @@ async def _edit_many(
         edit = key_edit(before, after)
         if edit.values:
             _check(authority, before, after, roles, force=wanted.force)
+            asked[0].check_edit(before, after)
             edits[before.id] = edit
         return bool(edit.values)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from gatepost.base import BoundedRecord, Record, Worker
 from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
+from gatepost.keys.policies import Policies
 from gatepost.keys.roles import Roles
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ class Lifecycle:
     def roles(self) -> Roles:
         """The verbs for roles, which keys hold by name: `await keys.roles.create("editor", ["FILE_UPLOAD"])`."""
         return Roles(self._parts)
+
+    @property
+    def policies(self) -> Policies:
+        """What is asked of all keys, and of those of each project: to be set, read and previewed."""
+        return Policies(self._parts)
 
     @property
     def deliveries(self) -> "Deliveries":

@@ -8,6 +8,7 @@ from gatepost.base import AccessDeniedError, Actor, APIKey, BadInputError, Issue
 from gatepost.keys.changing import Patience, change_keys, changed_by, key_to_change, settled
 from gatepost.keys.given import Selection, Wait, secret_columns
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import check_grace
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ async def rotate(
     A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
     `wait` and `timeout` as there; the new secret is in the error's `result` then. An actor needs every permission
     of the key, and `force` to end the secret that it uses at once; with an older secret of the key it gets no new
-    one. `if_version`: as for `update`. Raises `KeyNotFoundError`, `BadInputError`, `StaleKeyError`,
-    `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
+    one. `if_version`: as for `update`. Raises `KeyNotFoundError`, `BadInputError`, `PolicyError`,
+    `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One
+    transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
@@ -56,6 +58,7 @@ async def rotate(
         authority.check_hand_out(before)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
+        await check_grace(change, before.project, grace)
         secret = Untold(secret_format.make(key_id, environment=before.environment))
         columns = secret_columns(parts.settings.vault, secret)
         await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))

@@ -33,6 +33,17 @@ from gatepost.rules.inputs import checked_project as checked_project
 from gatepost.rules.inputs import checked_role as checked_role
 from gatepost.rules.inputs import checked_roles as checked_roles
 from gatepost.rules.inputs import checked_text as checked_text
+from gatepost.rules.policies import COUNT_MAX as COUNT_MAX
+from gatepost.rules.policies import DAYS_MAX as DAYS_MAX
+from gatepost.rules.policies import IDLE_NOTICE as IDLE_NOTICE
+from gatepost.rules.policies import SLACK_SECONDS as SLACK_SECONDS
+from gatepost.rules.policies import TERMS as TERMS
+from gatepost.rules.policies import Bounds as Bounds
+from gatepost.rules.policies import Policy as Policy
+from gatepost.rules.policies import PolicyTerms as PolicyTerms
+from gatepost.rules.policies import checked_terms as checked_terms
+from gatepost.rules.policies import policy_of as policy_of
+from gatepost.rules.policies import span_text as span_text
 from gatepost.rules.roles import KEY_ROLES_MAX as KEY_ROLES_MAX
 from gatepost.rules.roles import ROLE_NAME_MAX as ROLE_NAME_MAX
 from gatepost.rules.roles import Role as Role

@@ -23,7 +23,11 @@ _deleted: set[str] = set()
 @schemathesis.hook
 def after_call(_context: Any, case: Any, response: Any) -> None:
     """Note which keys are gone."""
-    if case.operation.method.upper() == "DELETE" and response.status_code in {200, 202}:
+    if (
+        "id" in case.path_parameters
+        and case.operation.method.upper() == "DELETE"
+        and response.status_code in {200, 202}
+    ):
         _deleted.add(case.path_parameters["id"])
 
 
@@ -47,6 +51,9 @@ def _make_sensible(case: Any) -> None:
     if case.operation.path.endswith("/temporary"):  # what a parent has, and for how long, no schema tells
         for name in {"permissions", "allow", "limits", "lifetime", "subject"} & body.keys():
             del body[name]
+    if case.operation.path.startswith("/policies") and case.operation.method.upper() != "GET":
+        case.query["project"] = "of policies alone"  # or they would refuse the keys of all other calls
+        _make_policy_sensible(body)
     selection = body.get("selection")
     if isinstance(selection, dict):
         _make_query_sensible(selection)
@@ -56,6 +63,18 @@ def _make_sensible(case: Any) -> None:
     for name in {"If-Match", "If-None-Match"} & case.headers.keys():
         if not re.match(r'\*|(W/)?"', case.headers[name]):  # in its coverage phase it sends 0, and calls that valid
             case.headers[name] = "*"
+
+
+def _make_policy_sensible(body: dict[str, Any]) -> None:
+    for terms in (body, body.get("changes")):
+        if isinstance(terms, dict):
+            if terms.pop("default_lifetime", None) is not None:  # no schema tells that it is at most the longest
+                terms.setdefault("idle_days", 5)
+            terms |= {name: 5 for name in ("idle_days", "most_active_keys") if isinstance(terms.get(name), float)}
+    if isinstance(body.get("limit"), float):
+        body["limit"] = int(body["limit"])
+    if "after" in body:  # of one term only
+        body.setdefault("term", "idle_days")
 
 
 def _make_members_sensible(members: dict[str, Any]) -> None:

@@ -39,8 +39,8 @@ _HOST = re.compile(r"([0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5}
 
 
 def make_api(keys: APIKeys, *, sources: Sequence[Source] = HEADERS, realm: str = "api") -> ASGIApp:
-    """The REST API over `keys`: `/keys`, `/events`, `/permissions`, `/whoami`, `/openapi.json`, to be mounted anywhere,
-    inside a wrapped app or beside it.
+    """The REST API over `keys`: `/keys`, `/events`, `/policies`, `/permissions`, `/whoami`, `/openapi.json`, to be
+    mounted anywhere, inside a wrapped app or beside it.
 
     Whoever calls needs a usable key of these same `keys`, in a header: there is no way to mount it open. What the
     caller may do is up to the verbs. `sources`: `Bearer()` and `Header(name)` only. `realm`: for the challenge of a

@@ -13,6 +13,7 @@ from msgspec.json import schema_components
 from gatepost.admin.api.bodies import KeyChanges, KeySelection, Rotation
 from gatepost.admin.api.operations import OPERATIONS, Operation
 from gatepost.admin.api.parameters import KeyId, RoleName
+from gatepost.admin.api.policies import PolicyChanges
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
 from gatepost.admin.api.reply import JSON, PROBLEM_JSON
 from gatepost.admin.api.roles import RoleChanges
@@ -71,7 +72,7 @@ _SUCCESS: Mapping[HTTPStatus, str] = {
 
 class Problem(Struct):
     """An error (RFC 9457). `code`: for programs, stable. `detail`: for people. `field`: the member, query parameter or
-    header that is wrong. `required`, `missing`: permissions."""
+    header that is wrong. `required`, `missing`: permissions. `policy`, `term`: what refuses it."""
 
     title: str
     status: int
@@ -80,6 +81,8 @@ class Problem(Struct):
     field: str | UnsetType = UNSET
     required: Sequence[str] | UnsetType = UNSET
     missing: Sequence[str] | UnsetType = UNSET
+    policy: str | UnsetType = UNSET
+    term: str | UnsetType = UNSET
 
 
 def openapi_document(keys: APIKeys, sources: Sequence[Source]) -> Json:
@@ -119,6 +122,7 @@ def _schemas(keys: APIKeys) -> Json:
     schemas[TemplateChanges.__name__]["minProperties"] = 1
     schemas[KeySelection.__name__]["minProperties"] = 1
     schemas[RoleChanges.__name__]["minProperties"] = 1
+    schemas[PolicyChanges.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}
     return schemas

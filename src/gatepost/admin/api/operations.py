@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from msgspec import Struct
 
-from gatepost.admin.api import answers, endpoints, roles, templates
+from gatepost.admin.api import answers, endpoints, policies, roles, templates
 from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation, SelectedChanges, SelectedKeys
 from gatepost.admin.api.calls import B, Call, H, Q
 from gatepost.admin.api.limits import LimitsLeft
@@ -34,6 +34,7 @@ from gatepost.base import (
     ForceNeededError,
     IdempotencyError,
     KeyNotFoundError,
+    PolicyError,
     RoleNotFoundError,
     SecretNotStoredError,
     StaleKeyError,
@@ -209,7 +210,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=NewKey,
         statuses=(HTTPStatus.CREATED,),
         told=("Location", "ETag"),
-        errors=(*_CHANGING, UnknownPermissionError, IdempotencyError),
+        errors=(*_CHANGING, UnknownPermissionError, PolicyError, IdempotencyError),
     ),
     _of_ids(path="/keys/activate", call=endpoints.activate_keys, query=Waiting),
     _of_ids(path="/keys/deactivate", call=endpoints.deactivate_keys, query=Forcing),
@@ -251,7 +252,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=KeyChanges,
         statuses=_OK_OR_SPREADING,
         told=("ETag",),
-        errors=(*_CHANGING_ONE, UnknownPermissionError),
+        errors=(*_CHANGING_ONE, UnknownPermissionError, PolicyError),
     ),
     Operation(
         method="DELETE",
@@ -296,7 +297,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=Rotation,
         statuses=_OK_OR_SPREADING,
         told=("ETag",),
-        errors=_CHANGING_ONE,
+        errors=(*_CHANGING_ONE, PolicyError),
     ),
     Operation(
         method="POST",
@@ -398,6 +399,46 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
     ),
     _change_role(method="PATCH", call=roles.update_role, body=roles.RoleChanges),
     _change_role(method="DELETE", call=roles.delete_role, body=Nothing),
+    Operation(
+        method="GET",
+        path="/policies",
+        call=policies.list_policies,
+        answer=policies.PoliciesTold,
+        query=Paging,
+        headers=Nothing,
+        body=Nothing,
+        errors=_LOOKING,
+    ),
+    Operation(
+        method="PATCH",
+        path="/policies",
+        call=policies.set_policy,
+        answer=policies.PolicyTold,
+        query=policies.OfProject,
+        headers=Nothing,
+        body=policies.PolicyChanges,
+        errors=(*_CHANGING, UnknownPermissionError),
+    ),
+    Operation(
+        method="DELETE",
+        path="/policies",
+        call=policies.delete_policy,
+        answer=policies.PolicyGone,
+        query=policies.OfProject,
+        headers=Nothing,
+        body=Nothing,
+        errors=_CHANGING,
+    ),
+    Operation(
+        method="POST",
+        path="/policies/preview",
+        call=policies.preview_policy,
+        answer=policies.PolicyPreviewed,
+        query=policies.OfProject,
+        headers=Nothing,
+        body=policies.PolicyQuestion,
+        errors=(*_LOOKING, UnknownPermissionError),
+    ),
     Operation(
         method="GET",
         path="/permissions",

@@ -13,6 +13,7 @@ from gatepost.base import (
     ForceNeededError,
     IdempotencyError,
     KeyNotFoundError,
+    PolicyError,
     RoleNotFoundError,
     SecretNotStoredError,
     StaleKeyError,
@@ -32,6 +33,7 @@ class Line(NamedTuple):
 LINES: Mapping[type[Exception], Line] = {
     BadInputError: Line(HTTPStatus.BAD_REQUEST, "bad_input"),
     UnknownPermissionError: Line(HTTPStatus.BAD_REQUEST, "unknown_permission"),
+    PolicyError: Line(HTTPStatus.UNPROCESSABLE_ENTITY, "policy_denied"),
     AccessDeniedError: Line(HTTPStatus.FORBIDDEN, "permission_denied"),
     KeyNotFoundError: Line(HTTPStatus.NOT_FOUND, "key_not_found"),
     RoleNotFoundError: Line(HTTPStatus.NOT_FOUND, "role_not_found"),
@@ -77,6 +79,8 @@ def problem(error: Exception) -> Reply:
             headers["Retry-After"] = str(error.retry_after)
         case BadInputError(field=str(field)):
             members["field"] = _PLACES.get(field, field)
+            if isinstance(error, PolicyError):
+                members |= {"policy": error.policy, "term": error.term}
         case AccessDeniedError() if error.missing:
             members["required"] = members["missing"] = sorted(error.missing)
     return Reply(members, line.status, headers, PROBLEM_JSON)

@@ -15,6 +15,7 @@ from gatepost.base import (
     IdempotencyError,
     KeyNotFoundError,
     MissingExtraError,
+    PolicyError,
     SchemaError,
     SecretNotStoredError,
     StaleKeyError,
@@ -38,6 +39,7 @@ class Failure:
 
 _FAILURES: Sequence[tuple[type[GatepostError], str, ExitCode]] = (
     (UnknownPermissionError, "unknown_permission", ExitCode.BAD_INPUT),
+    (PolicyError, "policy_denied", ExitCode.BAD_INPUT),
     (BadInputError, "bad_input", ExitCode.BAD_INPUT),
     (KeyNotFoundError, "key_not_found", ExitCode.UNKNOWN_KEY),
     (SchemaError, "schema", ExitCode.SCHEMA),

@@ -36,3 +36,5 @@ from gatepost.cli.input.stdin import confirmed as confirmed
 from gatepost.cli.input.stdin import ids_of as ids_of
 from gatepost.cli.input.stdin import interruptible as interruptible
 from gatepost.cli.input.stdin import read_secret as read_secret
+from gatepost.cli.input.verb import examples as examples
+from gatepost.cli.input.verb import verb as verb

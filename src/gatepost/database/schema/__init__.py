@@ -15,6 +15,8 @@ from gatepost.database.schema.delivery_tables import deliverer as deliverer
 from gatepost.database.schema.delivery_tables import deliveries as deliveries
 from gatepost.database.schema.delivery_tables import outbox as outbox
 from gatepost.database.schema.delivery_tables import targets as targets
+from gatepost.database.schema.policy_tables import leases as leases
+from gatepost.database.schema.policy_tables import policies as policies
 from gatepost.database.schema.rows import KEYS as KEYS
 from gatepost.database.schema.rows import as_event as as_event
 from gatepost.database.schema.rows import as_key as as_key

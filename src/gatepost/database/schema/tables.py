@@ -223,6 +223,7 @@ counter = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False, comment="always 1"),
     Column("seq", BigInteger, nullable=False, comment="number of the last committed change"),
     Column("nonce", BigInteger, nullable=False, comment="random, new with each seq"),
+    Column("policies", Integer, nullable=False, server_default="0", comment="how many there are: 0 = none to be read"),
     **_in_mysql,
 )
 

@@ -24,6 +24,7 @@ from gatepost.base import (
 from gatepost.keys.changing import Patience, changed_by, check_edit, granted, key_edit, own_permissions, settled
 from gatepost.keys.given import Options
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import Asked
 from gatepost.rules import (
     UNNAMED,
     UNSET,
@@ -137,8 +138,8 @@ class Roles:
         tell which keys would gain and lose what. `force`: also where it weakens the key that the actor uses.
 
         Who edits must hold what it adds, and manage every key that holds the role. Raises `RoleNotFoundError`,
-        `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`,
-        `StillSpreadingError`. One transaction."""
+        `BadInputError`, `UnknownPermissionError`, `PolicyError`, `AccessDeniedError`, `ForceNeededError`,
+        `UnavailableError`, `StillSpreadingError`. One transaction."""
         if isinstance(permissions, Unset) and isinstance(description, Unset):
             raise BadInputError("nothing to update: name permissions or description")
         written = None if isinstance(permissions, Unset) else _written(self.parts.settings.catalogue, permissions)
@@ -249,7 +250,7 @@ async def _edited(
     preview: bool,
 ) -> _Made:
     """Edit the role, and the keys that hold it."""
-    from gatepost.database import Filter  # noqa: PLC0415 - SQLAlchemy likewise
+    from gatepost.database import EITHER_KIND, Filter  # noqa: PLC0415 - SQLAlchemy likewise
 
     project, name = place
     role = (await change.roles.read([name])).get(place)
@@ -261,7 +262,8 @@ async def _edited(
     authority.check_grant((after.permissions if after else frozenset()) - role.permissions)
     if after == role:
         return _Made(role, False, (), ())
-    found = await change.select(Filter(role=name, project=project), HOLDERS_MAX, with_terms=with_terms)
+    wanted = Filter(role=name, project=project, kind=EITHER_KIND)
+    found = await change.select(wanted, HOLDERS_MAX, with_terms=with_terms)
     edits: list[KeyEdit] = []
     if after is None or after.permissions != role.permissions:
         holders = await change.read_keys(list(found))
@@ -270,9 +272,11 @@ async def _edited(
             known.pop(place, None)  # of a role that nobody holds it has none
         else:
             known[place] = after
+        asked = await Asked.of(change, [key.project for key in holders.values()])
         for before in holders.values():
             key = _regranted(before, known, name if after is None else None)
             _check(authority, before, key, force=force)
+            asked.check_edit(before, key)
             edits.append(key_edit(before, key, role=name))
     edits = [each for each in edits if each.values]
     if not preview:

@@ -23,6 +23,7 @@ from gatepost.base import (
 from gatepost.keys.changing import Patience, announce, changed_by, key_to_change, settled
 from gatepost.keys.given import KIND, Wait, key_of, new_row
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import fitting_rows
 from gatepost.keys.templates.issuing import current_record
 from gatepost.rules import UNNAMED, UNSET, Authority, Unset, check_id, check_in_future, checked_actor, checked_ids
 from gatepost.temporary import LIFETIME, Template, Terms
@@ -100,18 +101,20 @@ class Templates:
         row |= {"id": new_id(), "kind": KIND, "template": Terms.checked(lifetime, origins, public).text}
         row |= {"digest": _new_digest(), "hint": "", "sealed": None}
 
-        async def make(change: "Change", authority: Authority) -> None:
+        async def make(change: "Change", authority: Authority) -> Mapping[str, Any]:
             authority.check_project(row["project"])
             authority.check_environment(row["environment"])
             authority.check_grant(frozenset(row["permissions"].split()))
             authority.check_addresses(allow_of(row["allow"]))
             authority.check_limits(limits_of(row["limits"]))
             check_in_future(expires_at, change.now)
-            await change.insert_keys([row], "created")
+            rows = await fitting_rows(change, [row])
+            await change.insert_keys(rows, "created")
+            return rows[0]
 
-        change, _ = await changed_by(parts, actor, make)
+        change, made = await changed_by(parts, actor, make)
         await announce(parts, change)
-        return Template.of(key_of(row, change.now))
+        return Template.of(key_of(made, change.now))
 
     async def get(self, template_id: str, *, actor: str | Actor = UNNAMED) -> Template:
         """The template with this id. Raises `KeyNotFoundError`, also for a plain key. One round trip."""

@@ -20,6 +20,7 @@ TITLES = {
     "revealed": "Secret revealed",
     "leaked": "Secret found in the open",
     "deleted": "Deleted",
+    "policy": "Policy changed",
     "invalidated": "Everything remembered was invalidated",
     "installed": "Installed",
     "sql": "Changed by hand in the database",
