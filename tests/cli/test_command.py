@@ -88,6 +88,7 @@ def test_the_verbs_are_all_there() -> None:
             f"templates {verb}"
             for verb in ("create", "list", "show", "edit", "rotate", "activate", "deactivate", "delete")
         ),
+        *(f"roles {verb}" for verb in ("list", "show", "create", "edit", "delete")),
         "db upgrade",
         "db status",
         "db invalidate",
@@ -114,7 +115,7 @@ def test_every_command_has_help_with_an_example_that_fits_a_line(run: Run, path:
     assert all(len(line) <= 78 for line in VERBS[path].epilog.splitlines())
 
 
-@pytest.mark.parametrize("group", ["", "keys", "policies", "db", "webhooks"])
+@pytest.mark.parametrize("group", ["", "keys", "roles", "policies", "db", "webhooks"])
 def test_a_group_without_a_command_shows_its_help_and_exits_2(run: Run, group: str) -> None:
     done = run(*group.split())
     assert done.exit_code == ExitCode.BAD_INPUT

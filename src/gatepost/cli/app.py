@@ -8,7 +8,7 @@ from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
 from gatepost.base import MissingExtraError
-from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, templates, usage, webhooks
+from gatepost.cli import bulk, database, events, exchange, keys, limits, roles, secrets, templates, usage, webhooks
 from gatepost.cli.audit import audit
 from gatepost.cli.audit_log import audit_log
 from gatepost.cli.codes import ExitCode
@@ -23,6 +23,7 @@ from gatepost.cli.serve import serve
 
 _ORDER = (
     "keys",
+    "roles",
     "templates",
     "policies",
     "db",
@@ -74,6 +75,7 @@ of_keys.add_typer(templates.issuing)
 app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
 app.add_typer(templates.app, name="templates", callback=show_help, invoke_without_command=True)
 app.add_typer(policies, name="policies", callback=show_help, invoke_without_command=True)
+app.add_typer(roles.app, name="roles", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
 app.add_typer(webhooks.app, name="webhooks", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)

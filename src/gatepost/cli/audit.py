@@ -13,9 +13,8 @@ from typer import Context, Exit, Option
 
 from gatepost.base import BadInputError, MissingExtraError, UnavailableError
 from gatepost.cli.codes import ExitCode
-from gatepost.cli.input import DatabaseOptions
+from gatepost.cli.input import DatabaseOptions, verb
 from gatepost.cli.output import print_note
-from gatepost.cli.verb import verb
 from gatepost.cli.watch import Watch
 from gatepost.probes import checked_token
 

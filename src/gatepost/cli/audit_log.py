@@ -8,9 +8,8 @@ from typer import Exit, Option
 
 from gatepost.base import BadInputError
 from gatepost.cli.codes import ExitCode
-from gatepost.cli.input import ChangeOptions, file_name, opened, parse_past
+from gatepost.cli.input import ChangeOptions, file_name, opened, parse_past, verb
 from gatepost.cli.output import Phases, check_json, is_terminal, print_check, print_json, print_note, written
-from gatepost.cli.verb import verb
 
 TOLD_EVERY = 1_000
 """Lines from one telling of their number to the next."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Option, Typer
 
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, DatabaseOptions, parse_past
+from gatepost.cli.input import ChangeOptions, DatabaseOptions, parse_past, verb
 from gatepost.cli.output import (
     STATUS,
     Phases,
@@ -17,7 +17,6 @@ from gatepost.cli.output import (
     print_pruned,
     pruned_json,
 )
-from gatepost.cli.verb import verb
 from gatepost.keys import USAGE_DAYS, USAGE_MONTHS, propagation_json, propagation_text
 
 app = Typer(help="Make, migrate and check the database's tables.")

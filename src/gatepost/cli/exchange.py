@@ -10,7 +10,7 @@ from typer import Argument, Option, Typer
 from gatepost.base import BadInputError, ImportedKey
 from gatepost.cli.formats import Format, format_of, key_writer, read_keys
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, ChoiceOptions, check_one_form, file_name, interruptible, opened
+from gatepost.cli.input import ChangeOptions, ChoiceOptions, check_one_form, file_name, interruptible, opened, verb
 from gatepost.cli.output import (
     LIST_HEADS,
     Phases,
@@ -23,7 +23,6 @@ from gatepost.cli.output import (
     print_rows,
     written,
 )
-from gatepost.cli.verb import verb
 from gatepost.keys import key_json
 
 app = Typer()

@@ -11,7 +11,7 @@ EXIT_CODES = """[bold]Exit codes[/]
 0  done
 1  failed: the database cannot be reached, an extra is not installed, ...
 2  bad input or usage; nothing was changed
-3  an id that no key has; the other ids are done
+3  an id that no key has, the other ids are done; or no such role
 4  tables missing or of another revision: run gatepost db upgrade
 5  audit: nothing wrong seen, but the database or a worker did not answer
 6  committed, but --timeout came before every worker had confirmed it

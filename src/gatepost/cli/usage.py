@@ -21,9 +21,9 @@ from gatepost.cli.input import (
     check_one_form,
     parse_past,
     parse_seconds,
+    verb,
 )
 from gatepost.cli.output import collect, is_terminal, note_more, print_json, print_keys, print_note, print_rows
-from gatepost.cli.verb import verb
 from gatepost.keys import usage_json
 
 app = Typer()

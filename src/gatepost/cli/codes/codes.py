@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     """An argument cannot be used. Nothing was changed."""
     UNKNOWN_KEY = 3
-    """An id that no key has. What was asked for the other ids is done."""
+    """An id that no key has, or a name that no role has. What was asked for the other ids is done."""
     SCHEMA = 4
     """The tables are missing, or of another revision."""
     UNANSWERED = 5

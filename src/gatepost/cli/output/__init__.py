@@ -16,6 +16,11 @@ from gatepost.cli.output.past import print_check as print_check
 from gatepost.cli.output.past import print_pruned as print_pruned
 from gatepost.cli.output.past import pruned_json as pruned_json
 from gatepost.cli.output.progress import Phases as Phases
+from gatepost.cli.output.roles import ROLE_HEADS as ROLE_HEADS
+from gatepost.cli.output.roles import print_role as print_role
+from gatepost.cli.output.roles import print_role_change as print_role_change
+from gatepost.cli.output.roles import role_json as role_json
+from gatepost.cli.output.roles import role_row as role_row
 from gatepost.cli.output.views import EVENT_HEADS as EVENT_HEADS
 from gatepost.cli.output.views import LIST_HEADS as LIST_HEADS
 from gatepost.cli.output.views import event_row as event_row
