@@ -60,7 +60,7 @@ async def _insert(
 ) -> Sequence[Mapping[str, Any]]:
     """Add the rows, as policies have them; answers them. `numbers`: by digest. Raises `BadInputError`,
     `AccessDeniedError`."""
-    await grant_roles(change, rows)
+    await grant_roles(change, rows, numbered=True)
     for number, row in enumerate(rows):
         authority.check_project(row["project"])
         authority.check_environment(row["environment"])

@@ -28,11 +28,16 @@ def granted(own: Iterable[str], roles: Sequence[str], project: str | None, known
     return frozenset(found)
 
 
-async def grant_roles(change: "Change", rows: Sequence[dict[str, Any]]) -> None:
+async def grant_roles(change: "Change", rows: Sequence[dict[str, Any]], *, numbered: bool = False) -> None:
     """Give the rows of new keys what their roles have now. One statement, none where no key has a role. Raises
-    `BadInputError`."""
-    with_roles = [row for row in rows if row["roles"]]
-    known = await change.roles.read(name for row in with_roles for name in row["roles"].split())
-    for row in with_roles:
+    `BadInputError`, which names the entry by its number from 0 if `numbered`."""
+    with_roles = [(number, row) for number, row in enumerate(rows) if row["roles"]]
+    known = await change.roles.read(name for _, row in with_roles for name in row["roles"].split())
+    for number, row in with_roles:
         own, roles = row["own_permissions"].split(), row["roles"].split()
-        row["permissions"] = joined(sorted(granted(own, roles, row["project"], known)))
+        try:
+            row["permissions"] = joined(sorted(granted(own, roles, row["project"], known)))
+        except BadInputError as wrong:
+            if not numbered:
+                raise
+            raise BadInputError(f"keys[{number}]: {wrong}", f"keys[{number}]") from None
