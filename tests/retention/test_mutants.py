@@ -190,7 +190,7 @@ MUTANTS = [
         "database/chain/pruning.py",
         "if await lock(connection) != anchor:",
         "if False and await lock(connection):",
-        f"{PRUNING}::test_of_many_that_prune_at_once_each_part_is_pruned_by_one[postgresql]",
+        f"{PRUNING}::test_a_part_that_another_has_pruned_meanwhile_is_not_pruned_again[sqlite]",
     ),
     Mutant(
         "a worker that begins takes what was kept for the log",

@@ -108,6 +108,19 @@ async def test_of_many_that_prune_at_once_each_part_is_pruned_by_one(
     assert (told(check), check.kept) == ([], 4)
 
 
+async def test_a_part_that_another_has_pruned_meanwhile_is_not_pruned_again(keys: APIKeys) -> None:
+    await make_past(keys)
+    await keys.audit_log.seal()
+    database, links = keys._database, keys._opened().sealing.links
+    batch = await pruning.next_batch(ChainReader(database._reading, ""), links, 6)
+    assert batch is not None
+    await keys.prune(events_before=long_ago())
+    async with database._writing("") as connection:
+        assert await pruning.prune(connection, links, batch) is None
+        await connection.commit()
+    assert (await keys.audit_log.verify()).is_whole
+
+
 async def test_a_check_that_pruning_came_in_between_is_made_anew(
     sqlite_keys: APIKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
