@@ -6,8 +6,10 @@ from collections.abc import Callable
 from gatepost.addresses import Addresses
 from gatepost.asgi.routes import Routing
 from gatepost.asgi.sources import Scope
-from gatepost.base import Outcome, Presented, Record, of_another_project
+from gatepost.base import LimitedRecord, Outcome, Presented, Record, of_another_project
 from gatepost.temporary import TemporaryRecord, origin_of
+
+ASK_ON = (LimitedRecord, TemporaryRecord)  # of whose hits more is to be seen to
 
 
 class Bounds:

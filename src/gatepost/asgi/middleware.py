@@ -12,8 +12,8 @@ from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
-from gatepost.asgi.bounds import Bounds, shown_in
-from gatepost.asgi.caller import Caller
+from gatepost.asgi.bounds import ASK_ON, Bounds, shown_in
+from gatepost.asgi.caller import NO_CREDENTIALS, NO_PERMISSIONS, Caller
 from gatepost.asgi.context import OUTCOME, Served, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import finish, unwind
@@ -33,9 +33,7 @@ from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
     ConfigurationError,
-    Credentials,
     Limit,
-    LimitedRecord,
     Outcome,
     Presented,
     Quota,
@@ -50,10 +48,7 @@ from gatepost.temporary import TemporaryRecord
 
 logger = logging.getLogger("gatepost.middleware")
 
-_NO_PERMISSIONS: frozenset[str] = frozenset()
-_NO_CREDENTIALS = Credentials()
 VALID = Outcome.VALID
-_ASK_ON = (LimitedRecord, TemporaryRecord)  # of whose hits more is to be seen to
 
 
 class APIKeyMiddleware:
@@ -176,7 +171,7 @@ class APIKeyMiddleware:
         taken: Any = take(scope)
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None
-            and ((key := self._bounded_hit(digest, scope)) is None or type(key) in _ASK_ON)
+            and ((key := self._bounded_hit(digest, scope)) is None or type(key) in ASK_ON)
         ):
             if type(taken) is bytes and type(key) is TemporaryRecord:  # nothing is left to be asked
                 digest = key.digest
@@ -205,8 +200,8 @@ class APIKeyMiddleware:
         else:
             scope[self._user] = Caller(UnauthenticatedUser())
             scope["api_key"] = None
-            scope["permissions"] = _NO_PERMISSIONS
-            scope["auth"] = _NO_CREDENTIALS
+            scope["permissions"] = NO_PERMISSIONS
+            scope["auth"] = NO_CREDENTIALS
             served = [scope, self, None, None]
         outer = serving()
         set_serving(served)

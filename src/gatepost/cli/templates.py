@@ -6,8 +6,19 @@ from typer import Argument, Option, Typer
 
 from gatepost.base import limit_of_text
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, parse_seconds, split_names, verb
-from gatepost.cli.keys import Allow, Limits, Owner, Permissions, Quiet
+from gatepost.cli.input import (
+    Allow,
+    ChangeOptions,
+    KeyId,
+    KeysOptions,
+    Limits,
+    Owner,
+    Permissions,
+    parse_seconds,
+    split_names,
+    verb,
+)
+from gatepost.cli.keys import Quiet
 from gatepost.cli.output import LIST_HEADS, key_row, print_json, print_line, print_pairs, print_rows, tell_receipt
 from gatepost.keys import key_json
 from gatepost.rules import UNSET

@@ -41,6 +41,7 @@ from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_u
 from gatepost.database.standing import (
     GRANTED,
     NOBODYS,
+    TOLD,
     WHOSE,
     Creation,
     KeyEdit,
@@ -99,8 +100,7 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys, with the commit at the latest. `rows`: columns of `gatepost_keys` that are the caller's to say,
         plus `digest`, `hint` and, where the secret is kept, `sealed`."""
-        told = ("id", "description", "active", "expires_at", "allow", "limits", "metadata")
-        columns = (*told, "kind", "template", *GRANTED, *WHOSE)
+        columns = (*TOLD, *GRANTED, *WHOSE)
         common = {
             "created_at": self.now,
             "updated_at": self.now,

@@ -16,6 +16,9 @@ WHOSE = ("project", "owner", "environment")
 GRANTED = ("permissions", "roles", "own_permissions")
 """The columns of what a key may do: all of it, by which roles, and what of it without them."""
 
+TOLD = ("id", "description", "active", "expires_at", "allow", "limits", "metadata", "kind", "template")
+"""The other columns that are the caller's to say of a new key."""
+
 NOBODYS: Mapping[str, None] = dict.fromkeys(WHOSE)
 
 

@@ -13,14 +13,12 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.admin.api.calls import Call
-from gatepost.admin.api.decoding import from_headers, from_json, from_query
 from gatepost.admin.api.entrance import HEADERS, Entrance, digest_of_caller
 from gatepost.admin.api.openapi import openapi_document
-from gatepost.admin.api.operations import OPERATIONS, Operation
-from gatepost.admin.api.parameters import Nothing
+from gatepost.admin.api.operation import Operation
+from gatepost.admin.api.operations import OPERATIONS
 from gatepost.admin.api.problems import LINES, failure, problem
-from gatepost.admin.api.reply import JSON, Reply
+from gatepost.admin.api.shapes import JSON, Call, Nothing, Reply, from_headers, from_json, from_query
 from gatepost.admin.entry import address_of
 from gatepost.asgi import Source
 from gatepost.base import Actor

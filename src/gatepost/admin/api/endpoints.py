@@ -4,36 +4,35 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from gatepost.admin.api import answers
-from gatepost.admin.api.bodies import (
-    KeyChanges,
-    KeyIds,
-    NewKey,
-    Rotation,
-    SelectedChanges,
-    SelectedKeys,
-    arguments_of,
-)
-from gatepost.admin.api.calls import Call, settled
-from gatepost.admin.api.limits import LimitsLeft
-from gatepost.admin.api.parameters import (
+from gatepost.admin.api.shapes import (
+    Call,
     Choosing,
     EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
+    KeyChanges,
     KeyEventFilter,
     KeyFilter,
+    KeyIds,
+    LimitsLeft,
     ManyUsageFilter,
+    NewKey,
     Nothing,
     Paging,
     ProjectPaging,
+    Reply,
+    Rotation,
+    SelectedChanges,
+    SelectedKeys,
     UsageFilter,
     Waiting,
+    answers,
+    arguments_of,
     given,
+    settled,
 )
-from gatepost.admin.api.reply import Reply
 from gatepost.base import APIKey
 
 

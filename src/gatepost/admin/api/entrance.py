@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Scope
 
-from gatepost.admin.api.reply import ALWAYS
+from gatepost.admin.api.shapes import ALWAYS
 from gatepost.asgi import APIKeyMiddleware, Bearer, Counting, Header, Problem, Source, serving
 from gatepost.base import BadInputError, Outcome, Presented
 from gatepost.keys import APIKeys

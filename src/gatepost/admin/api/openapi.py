@@ -10,13 +10,12 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.json import schema_components
 
-from gatepost.admin.api.bodies import KeyChanges, KeySelection, Rotation
-from gatepost.admin.api.operations import OPERATIONS, Operation
-from gatepost.admin.api.parameters import KeyId, RoleName
+from gatepost.admin.api.operation import Operation
+from gatepost.admin.api.operations import OPERATIONS
 from gatepost.admin.api.policies import PolicyChanges
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
-from gatepost.admin.api.reply import JSON, PROBLEM_JSON
 from gatepost.admin.api.roles import RoleChanges
+from gatepost.admin.api.shapes import JSON, PROBLEM_JSON, KeyChanges, KeyId, KeySelection, RoleName, Rotation
 from gatepost.admin.api.templates import TemplateChanges
 from gatepost.asgi import Bearer, Header, Source
 from gatepost.asgi import Problem as Refusal

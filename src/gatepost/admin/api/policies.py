@@ -6,9 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.admin.api.calls import Call
-from gatepost.admin.api.parameters import KeyId, Nothing, Paging, PermissionName, given
-from gatepost.admin.api.reply import Reply
+from gatepost.admin.api.shapes import Call, KeyId, Nothing, Paging, PermissionName, Reply, given
 from gatepost.base import EXPIRES_WITHIN_MAX, PROJECT_MAX, BadInputError, Environment
 from gatepost.keys import MISFITS_MAX
 from gatepost.rules import COUNT_MAX, DAYS_MAX, PAGE_MAX, Policy

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
-from gatepost.admin.api.reply import PROBLEM_JSON, Reply
+from gatepost.admin.api.shapes import PROBLEM_JSON, Reply
 from gatepost.base import (
     AccessDeniedError,
     BadInputError,

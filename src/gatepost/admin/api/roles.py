@@ -7,10 +7,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.admin.api.answers import Moment, Propagation
-from gatepost.admin.api.calls import Call, settled
-from gatepost.admin.api.parameters import Forcing, Nothing, RoleName, given
-from gatepost.admin.api.reply import Reply
+from gatepost.admin.api.shapes import Call, Forcing, Moment, Nothing, Propagation, Reply, RoleName, given, settled
 from gatepost.base import DESCRIPTION_MAX, PROJECT_MAX
 from gatepost.rules import ROLE_NAME_MAX
 from gatepost.rules import Role as BaseRole

@@ -7,22 +7,28 @@ from typing import Annotated, Any, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.admin.api.answers import Changes, Key, Moment, key_members
-from gatepost.admin.api.bodies import KeyChanges, NewKey, arguments_of
-from gatepost.admin.api.calls import Call, settled
 from gatepost.admin.api.endpoints import etag
-from gatepost.admin.api.limits import KeyLimits
-from gatepost.admin.api.parameters import (
+from gatepost.admin.api.shapes import (
+    Call,
+    Changes,
     Forcing,
     IfMatch,
     IfNoneMatch,
+    Key,
+    KeyChanges,
     KeyFilter,
+    KeyLimits,
+    Moment,
+    NewKey,
     Nothing,
     PermissionName,
+    Reply,
     Waiting,
+    arguments_of,
     given,
+    key_members,
+    settled,
 )
-from gatepost.admin.api.reply import Reply
 from gatepost.base import NETWORKS_MAX
 from gatepost.temporary import LIFETIME_MAX, ORIGINS_MAX, SUBJECT_BYTES_MAX, TemporarySecret
 from gatepost.temporary import Template as Made

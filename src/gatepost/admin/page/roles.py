@@ -17,8 +17,8 @@ from gatepost.admin.page.projects import Projects, projects_of
 from gatepost.admin.page.roles_known import roles_of
 from gatepost.admin.page.told import REFUSALS, refusal_status, sentence
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
-from gatepost.base import BadInputError, ForceNeededError, GatepostError, Role, RoleChange, StillSpreadingError
-from gatepost.rules import UNSET, Authority
+from gatepost.base import BadInputError, ForceNeededError, GatepostError, StillSpreadingError
+from gatepost.rules import UNSET, Authority, Role, RoleChange
 
 
 @dataclass(frozen=True, slots=True)

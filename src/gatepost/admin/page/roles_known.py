@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from gatepost.admin.page.visit import Visit
-from gatepost.base import AccessDeniedError, APIKey, Role
+from gatepost.base import AccessDeniedError, APIKey
+from gatepost.rules import Role
 
 OF_ITS_OWN = "its own"
 """Where a permission is from that no role gave."""

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gatepost.base import Role, RoleChange
 from gatepost.cli.output.console import is_terminal, print_json, print_note, print_pairs, print_rows
 from gatepost.cli.output.views import EVERY_PROJECT, moment_text, permission_pairs
 from gatepost.keys import propagation_json, propagation_text
-from gatepost.rules import Catalogue
+from gatepost.rules import Catalogue, Role, RoleChange
 
 ROLE_HEADS = ("role", "project", "description", "perms")
 _CHANGE_HEADS = ("change", "permission", "keys", "which")

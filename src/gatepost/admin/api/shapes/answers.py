@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.admin.api.limits import KeyLimit
+from gatepost.admin.api.shapes.limits import KeyLimit
 from gatepost.base import Environment, models, usage
 from gatepost.keys import event_json, key_json, propagation_json
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from gatepost.admin.api.limits import KeyLimits, limits_given
-from gatepost.admin.api.parameters import Choosing, KeyId, PermissionName, RoleName, given
+from gatepost.admin.api.shapes.limits import KeyLimits, limits_given
+from gatepost.admin.api.shapes.parameters import Choosing, KeyId, PermissionName, RoleName, given
 from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, OWNER_MAX, PROJECT_MAX, Environment, metadata_of_json
 from gatepost.keys import GRACE_MAX, Selection
 from gatepost.rules import KEY_ROLES_MAX
