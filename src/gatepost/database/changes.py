@@ -24,15 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from gatepost.base import (
-    DIGEST_BYTES,
-    NEVER_USED,
-    Actor,
-    ActorKind,
-    APIKey,
-    BadInputError,
-    KeyNotFoundError,
-)
+from gatepost.base import DIGEST_BYTES, NEVER_USED, Actor, ActorKind, APIKey, BadInputError, KeyNotFoundError
 from gatepost.database.lists import Filter, select_keys
 from gatepost.database.log import made_keys
 from gatepost.database.policies import StoredPolicy
