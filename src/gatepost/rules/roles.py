@@ -16,7 +16,7 @@ KEY_ROLES_MAX = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A named set of permissions. `name`: 1 to 64 printable characters without white space. `project`: whose keys may
+    """A named set of permissions. `name`: 1 to 64 ASCII letters, digits and `. _ : -`. `project`: whose keys may
     hold it, `None` = keys of every project. `description`: up to 200 characters. `permissions`: names of the catalogue,
     which keys that hold it have beside their own; empty = nothing. `patterns`: what was written as a shorthand, such as
     `FILE_*`; `permissions` has what that stood for then. `created_at`, `updated_at`: aware, UTC, the database's
