@@ -190,7 +190,7 @@ MUTANTS = [
     Mutant(
         "a stronger key switched on",
         "keys/switching.py",
-        "    authority.check_hand_out(key)\n",
+        "        authority.check_hand_out(key)\n",
         "",
         ESCALATION,
     ),

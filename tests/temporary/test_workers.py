@@ -201,6 +201,7 @@ async def test_what_is_open_ends_with_its_parent_with_its_own_end_and_by_its_bou
     async with Connection(app, websocket_scope("/", bearer(issued.secret), noted=[])) as connection:
         await opened_socket(connection)
         await here.templates.update(template.id, description="a change that takes nothing")
+        await there._opened().freshness.poll()
         await judged(there)
         let_pass(there, 101)
         await judged(there)
