@@ -67,9 +67,9 @@ class Roles:
         description: str = "",
         actor: str | Actor = UNNAMED,
     ) -> Role:
-        """Make a role, which nobody holds yet. `name`: 1 to 64 ASCII letters, digits and `. _ : -`. `permissions`: names of the
-        catalogue, or how some begin, `FILE_*`, which stands for those that there are now. `project`: `None` = every
-        one; left out = the actor's. Raises `BadInputError`, also where there is one of this name, and
+        """Make a role, which nobody holds yet. `name`: 1 to 64 ASCII letters, digits and `. _ : -`. `permissions`:
+        names of the catalogue, or how some begin, `FILE_*`, which stands for those that there are now. `project`:
+        `None` = every one; left out = the actor's. Raises `BadInputError`, also where there is one of this name, and
         `UnknownPermissionError`, `AccessDeniedError`, `UnavailableError`. One transaction."""
         actor = checked_actor(actor)
         Authority(actor).check_manage()

@@ -20,7 +20,7 @@ from gatepost.base import (
     limits_of,
     new_id,
 )
-from gatepost.keys.changing import Patience, announce, changed_by, key_to_change, settled
+from gatepost.keys.changing import Patience, announce, changed_by, grant_roles, key_to_change, settled
 from gatepost.keys.given import KIND, Wait, key_of, new_row
 from gatepost.keys.parts import Parts
 from gatepost.keys.policies import fitting_rows
@@ -62,6 +62,7 @@ class Templates:
         description: str,
         permissions: Iterable[str] = (),
         *,
+        roles: Iterable[str] = (),
         lifetime: int = LIFETIME,
         origins: Iterable[str] | None = None,
         public: bool = False,
@@ -97,6 +98,7 @@ class Templates:
             if isinstance(environment, Unset)
             else environment,
             metadata=metadata,
+            roles=roles,
         )
         row |= {"id": new_id(), "kind": KIND, "template": Terms.checked(lifetime, origins, public).text}
         row |= {"digest": _new_digest(), "hint": "", "sealed": None}
@@ -104,6 +106,7 @@ class Templates:
         async def make(change: "Change", authority: Authority) -> Mapping[str, Any]:
             authority.check_project(row["project"])
             authority.check_environment(row["environment"])
+            await grant_roles(change, [row])
             authority.check_grant(frozenset(row["permissions"].split()))
             authority.check_addresses(allow_of(row["allow"]))
             authority.check_limits(limits_of(row["limits"]))
