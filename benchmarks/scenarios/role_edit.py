@@ -1,5 +1,6 @@
-"""How long the edit of a role takes that 10,000 keys hold, from call to return, when no worker gives them any more what
-it took away; and the requests of other keys meanwhile. The arrangement of `deactivate`.
+"""How long the edit of a role takes that 10,000 keys hold, until no worker gives them what it took away any more.
+
+From call to return; and the requests of other keys meanwhile. The arrangement of `deactivate`.
 """
 
 from collections.abc import Sequence
