@@ -54,6 +54,7 @@ def _make_sensible(case: Any) -> None:
     if case.operation.path.startswith("/policies") and case.operation.method.upper() != "GET":
         case.query["project"] = "of policies alone"  # or they would refuse the keys of all other calls
         _make_policy_sensible(body)
+    _make_roles_sensible(case.operation.path, body)
     selection = body.get("selection")
     if isinstance(selection, dict):
         _make_query_sensible(selection)
@@ -75,6 +76,14 @@ def _make_policy_sensible(body: dict[str, Any]) -> None:
         body["limit"] = int(body["limit"])
     if "after" in body:  # of one term only
         body.setdefault("term", "idle_days")
+
+
+def _make_roles_sensible(path: str, body: dict[str, Any]) -> None:
+    for members in (body, body.get("changes")):
+        if isinstance(members, dict):
+            members.pop("roles", None)  # which there are no schema tells
+    if path.startswith("/roles") and "permissions" in body:
+        body["permissions"] = ["FILE_UPLOAD", "DIR_*"][: len(body["permissions"])]
 
 
 def _make_members_sensible(members: dict[str, Any]) -> None:
