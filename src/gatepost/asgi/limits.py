@@ -42,7 +42,7 @@ class Limiting:
 
     def binds(self, key: Record) -> bool:
         """Whether a request with that key takes from any limit."""
-        return key is not None and (type(key) is LimitedRecord or (self.binds_all and self._policies.bind(key)))
+        return type(key) is LimitedRecord or (self.binds_all and self._policies.bind(key))
 
     def take_one(self, key: Record, scope: Scope) -> RequestLimits | None:
         """As `take`, where one quota is all there is to take from and has units left here; else `None`. No I/O."""
