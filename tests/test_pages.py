@@ -112,7 +112,16 @@ def test_every_page_that_the_readme_names_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/app.md", "docs/estate.md", "docs/moving.md", "docs/scale.md", "docs/scanners.md"]
+    "page",
+    [
+        "README.md",
+        "docs/app.md",
+        "docs/estate.md",
+        "docs/moving.md",
+        "docs/policies.md",
+        "docs/scale.md",
+        "docs/scanners.md",
+    ],
 )
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path) -> None:
     given = [block for block in blocks(page) if block != MAIN]

@@ -16,6 +16,7 @@ Measure = Callable[[Plan], Awaitable[Sequence[Table]]]
 NAMES = (
     "memory_hit",
     "bounded_hit",
+    "temporary",
     "limited",
     "budget",
     "budget_served",
@@ -32,6 +33,7 @@ NAMES = (
     "outage",
     "mixed",
     "creates",
+    "role_edit",
     "selection",
     "deactivate",
     "deactivate_alone",

@@ -49,7 +49,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
     """What each step adds."""
     async with memory_hits(compiled=False) as hits:
         ladder = apps(bare_starlette.build, hits, asyncio.get_running_loop())
-        contestants = {name: _requests(app, hits.secret) for name, app in ladder.items()}
+        contestants = {name: through_uvicorn(app, hits.secret) for name, app in ladder.items()}
         for contestant in contestants.values():
             await contestant()  # what is made at the first request
         runs = await take_turns(contestants, plan.pick(400, 8), plan.tell)
@@ -57,7 +57,7 @@ async def measure(plan: Plan) -> Sequence[Table]:
     return [steps("What a memory hit adds under uvicorn's protocol, caches swept, step by step", runs, note)]
 
 
-def _requests(app: ASGIApp, secret: str) -> Contestant:
+def through_uvicorn(app: ASGIApp, secret: str) -> Contestant:
     """µs per request over one connection: median of a turn. Raises `RuntimeError` where one is not answered."""
     config = Config(app, http=HttpToolsProtocol, access_log=False, log_config=None, lifespan="off")
     config.load()

@@ -36,11 +36,13 @@ from gatepost.base import MissingExtraError as MissingExtraError
 from gatepost.base import OldSecret as OldSecret
 from gatepost.base import Outcome as Outcome
 from gatepost.base import Page as Page
+from gatepost.base import PolicyError as PolicyError
 from gatepost.base import Propagation as Propagation
 from gatepost.base import Quota as Quota
 from gatepost.base import Rate as Rate
 from gatepost.base import Receipt as Receipt
 from gatepost.base import ReplicaError as ReplicaError
+from gatepost.base import RoleNotFoundError as RoleNotFoundError
 from gatepost.base import SchemaError as SchemaError
 from gatepost.base import SecretNotStoredError as SecretNotStoredError
 from gatepost.base import SecretState as SecretState
@@ -56,7 +58,10 @@ from gatepost.base import Usage as Usage
 from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
 from gatepost.base import secret_pattern as secret_pattern
+from gatepost.idle import IdleKeys as IdleKeys
+from gatepost.issuing import TemporarySecrets as TemporarySecrets
 from gatepost.keys import APIKeys as APIKeys
+from gatepost.keys import PolicyPreview as PolicyPreview
 from gatepost.keys import Selection as Selection
 from gatepost.leaks import GitHub as GitHub
 from gatepost.leaks import GitLab as GitLab
@@ -68,6 +73,12 @@ from gatepost.probes import Readiness as Readiness
 from gatepost.rules import DAM as DAM
 from gatepost.rules import Catalogue as Catalogue
 from gatepost.rules import Permission as Permission
+from gatepost.rules import Policy as Policy
+from gatepost.rules import Role as Role
+from gatepost.rules import RoleChange as RoleChange
+from gatepost.temporary import Template as Template
+from gatepost.temporary import TemporarySecret as TemporarySecret
+from gatepost.temporary import Terms as Terms
 
 if TYPE_CHECKING:
     from gatepost.admin import Admin as Admin

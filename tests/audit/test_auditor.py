@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gatepost import APIKeys, Outcome, Worker
 from gatepost.audit.auditor import Auditor
 from gatepost.audit.judgement import Judgement
-from gatepost.database.database import Reading
+from gatepost.database import Reading
 from gatepost.health import Answer, WorkerAnswers
 
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -72,7 +73,7 @@ async def verb(request: Request) -> Response:
     asked = orjson.loads(await request.body())
     began = time.monotonic_ns()
     try:
-        done: Any = await getattr(keys, asked["verb"])(*asked["args"], **asked["kwargs"])
+        done: Any = await attrgetter(asked["verb"])(keys)(*asked["args"], **asked["kwargs"])
     except GatepostError as failure:
         return _json({"began": began, "ended": time.monotonic_ns(), "error": type(failure).__name__})
     answer: dict[str, Any] = {"began": began, "ended": time.monotonic_ns()}

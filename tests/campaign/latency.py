@@ -24,6 +24,7 @@ from tests.campaign.truth import Request
 from tests.servers import child
 
 PERMISSIONS = ["FILE_UPLOAD", "OBJECTS_LIST"]
+ROLE = "uploader"
 GOOD_KEYS = 20
 QUIET_PAUSE = 0.8
 """Seconds between two requests of one connection where single calls are timed: some ten requests a second to each
@@ -85,22 +86,41 @@ async def bulk_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
     for _ in range(rounds):
         ids = list((await make_keys(site, keys)).values())
         await asyncio.sleep(1.0)
-        await _watched(site)
-        done = await site.call(site.admin, "deactivate", ids)
+        answers.append(await _seen_meanwhile(site, "deactivate", ids))
+    return _told_of_rounds(answers)
+
+
+async def role_rounds(site: Site, keys: int, rounds: int) -> Mapping[str, Any]:
+    """A permission taken away from `keys` by an edit of their role, so many times, likewise."""
+    await site.call(site.admin, "roles.create", ROLE, PERMISSIONS)
+    await make_keys(site, keys, [ROLE])
+    answers = []
+    for _ in range(rounds):
+        await site.call(site.admin, "roles.update", ROLE, permissions=PERMISSIONS, wait="commit")
         await asyncio.sleep(1.0)
-        before = [request for request in site.requests if request.ended < done["began"]]
-        during = [r for r in site.requests if r.ended >= done["began"] and r.began <= done["ended"]]
-        answers.append(
-            {
-                "seconds": round((done["ended"] - done["began"]) / 1e9, 3),
-                "from_commit_seconds": round(done["seconds"], 3),
-                "acknowledged": done["acknowledged"],
-                "expired": done["expired"],
-                "good_before_ms": _times(before),
-                "good_during_ms": _times(during),
-                "good_refused": sum(request.status != 200 for request in site.requests),
-            }
-        )
+        await _watched(site)
+        answers.append(await _seen_meanwhile(site, "roles.update", ROLE, permissions=PERMISSIONS[1:]))
+    return _told_of_rounds(answers)
+
+
+async def _seen_meanwhile(site: Site, verb: str, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
+    """How long a call took, and the requests of other keys before and meanwhile."""
+    done = await site.call(site.admin, verb, *args, **kwargs)
+    await asyncio.sleep(1.0)
+    before = [request for request in site.requests if request.ended < done["began"]]
+    during = [r for r in site.requests if r.ended >= done["began"] and r.began <= done["ended"]]
+    return {
+        "seconds": round((done["ended"] - done["began"]) / 1e9, 3),
+        "from_commit_seconds": round(done["seconds"], 3),
+        "acknowledged": done["acknowledged"],
+        "expired": done["expired"],
+        "good_before_ms": _times(before),
+        "good_during_ms": _times(during),
+        "good_refused": sum(request.status != 200 for request in site.requests),
+    }
+
+
+def _told_of_rounds(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     p99 = [answer["good_during_ms"]["p99"] / answer["good_before_ms"]["p99"] for answer in answers]
     return {
         "seconds_median": statistics.median(answer["seconds"] for answer in answers),
@@ -147,11 +167,17 @@ async def serve_good_keys(site: Crew, pause: float = QUIET_PAUSE) -> None:
         raise RuntimeError("the workers did not begin to serve")
 
 
-async def make_keys(site: Crew, keys: int) -> Mapping[str, str]:
-    """So many new keys, all in one transaction: their secrets and ids. The workers know all secrets then."""
+async def make_keys(site: Crew, keys: int, roles: Sequence[str] = ()) -> Mapping[str, str]:
+    """So many new keys, all in one transaction: their secrets and ids; with `roles`, and nothing of their own. The
+    workers know all secrets then."""
     secrets = [token_urlsafe(32) for _ in range(keys)]
     imported = [
-        ImportedKey(digest=sha256(secret.encode()).digest(), description="campaign", permissions=PERMISSIONS)
+        ImportedKey(
+            digest=sha256(secret.encode()).digest(),
+            description="campaign",
+            permissions=() if roles else PERMISSIONS,
+            roles=roles,
+        )
         for secret in secrets
     ]
     async with APIKeys(site.addresses(None)["database"], foreign_secrets=True) as admin:

@@ -78,7 +78,23 @@ def test_the_columns_of_csv_are_the_members_of_json_that_a_cell_can_hold() -> No
     head, row = csv.reader(io.StringIO(written("csv", one)))
     assert tuple(head) == EXPORTED
     moment = "2030-01-01T00:00:00+00:00"
-    assert row == [one.id, "acme", "x", "A B", "false", moment, moment, moment, "", "", "", "", "", "gp_4fT0...abcd"]
+    assert row == [
+        one.id,
+        "acme",
+        "x",
+        "A B",
+        "",
+        "false",
+        moment,
+        moment,
+        moment,
+        "",
+        "",
+        "",
+        "",
+        "",
+        "gp_4fT0...abcd",
+    ]
     for allow, cell in ((("10.0.0.0/8", "2001:db8::/32"), "10.0.0.0/8 2001:db8::/32"), ((), "nowhere")):
         (told,) = csv.DictReader(io.StringIO(written("csv", key(allow=allow))))
         assert told["allow"] == cell
@@ -88,11 +104,25 @@ def test_the_columns_of_csv_are_the_members_of_json_that_a_cell_can_hold() -> No
     assert written("csv") == ",".join(EXPORTED) + "\n"
 
 
+def test_what_roles_give_is_not_written_as_a_keys_own() -> None:
+    one = key(permissions=frozenset({"A", "B"}), roles=("editor", "reader"), own_permissions=frozenset({"B"}))
+    told = orjson.loads(written("jsonl", one))
+    assert (told["permissions"], told["roles"]) == (["B"], ["editor", "reader"])
+    (row,) = csv.DictReader(io.StringIO(written("csv", one)))
+    assert (row["permissions"], row["roles"]) == ("B", "editor reader")
+    for again in (
+        *read("csv", as_import(row)),
+        *read("jsonl", orjson.dumps({name: {**told, "digest": DIGEST}[name] for name in IMPORTED})),
+    ):
+        assert ([*again.permissions], [*again.roles]) == (["B"], ["editor", "reader"])
+
+
 def test_every_member_can_be_imported_from_both_forms() -> None:
     values = {
         "digest": DIGEST.upper(),
         "description": "nightly, import",
         "permissions": ["A", "B"],
+        "roles": ["editor", "reader"],
         "project": "acme",
         "active": False,
         "expires_at": "2130-01-31",
@@ -100,7 +130,7 @@ def test_every_member_can_be_imported_from_both_forms() -> None:
         "hint": "old_...9",
     }
     (from_json,) = read("jsonl", orjson.dumps(values))
-    cells = {**values, "permissions": "A  B", "allow": "10.0.0.0/8 ::/0", "active": "FALSE"}
+    cells = {**values, "permissions": "A  B", "roles": "editor reader", "allow": "10.0.0.0/8 ::/0", "active": "FALSE"}
     (from_csv,) = read("csv", ",".join(cells) + "\n" + ",".join(f'"{cell}"' for cell in cells.values()) + "\n")
     assert from_json == from_csv
     assert from_json.digest == bytes.fromhex(DIGEST)
@@ -110,7 +140,7 @@ def test_every_member_can_be_imported_from_both_forms() -> None:
 
 
 def test_what_is_left_out_or_empty_is_the_default() -> None:
-    plain = ImportedKey(digest=bytes.fromhex(DIGEST), description="x", permissions=[])
+    plain = ImportedKey(digest=bytes.fromhex(DIGEST), description="x", permissions=[], roles=[])
     nothing = dict.fromkeys(IMPORTED[2:])
     for text in (
         orjson.dumps({"digest": DIGEST, "description": "x"}),
@@ -118,7 +148,7 @@ def test_what_is_left_out_or_empty_is_the_default() -> None:
     ):
         assert read("jsonl", text) == [plain]
     assert read("csv", f"digest,description\n{DIGEST},x\n") == [plain]
-    assert read("csv", f"{','.join(IMPORTED)}\r\n{DIGEST},x,,,,,,,,,,\r\n") == [plain]
+    assert read("csv", f"{','.join(IMPORTED)}\r\n{DIGEST},x,,,,,,,,,,,\r\n") == [plain]
 
 
 def test_a_mark_of_the_byte_order_and_empty_lines_are_no_matter() -> None:
@@ -144,6 +174,7 @@ GOOD = f'{{"digest": "{DIGEST}", "description": "x"}}\n'
         (GOOD[:-2] + ', "id": "4fT0aK9sQ2Lm"}', "line 1: 'id' cannot be imported, only digest, "),
         (GOOD[:-2] + ', "permissions": "A"}', "line 1: permissions must be a list"),
         (GOOD[:-2] + ', "active": "yes"}', "line 1: active must be true or false"),
+        (GOOD[:-2] + ', "roles": "editor"}', "line 1: roles must be a list of names"),
         (GOOD[:-2] + ', "hint": 5}', "line 1: hint must be a text"),
         (GOOD[:-2] + ', "expires_at": "soon"}', "line 1: expires_at must be a date"),
         (GOOD[:-2] + ', "expires_at": 5}', "line 1: expires_at must be a date"),

@@ -60,16 +60,15 @@ MUTANTS = [
     Mutant(
         "an edit of the list ends nothing that is open",
         "connections/guard.py",
-        "        self._end_all((each for each in connections if of_another_address(found, each.address)), "
-        "Outcome.ADDRESS_DENIED)\n",
-        "",
+        "record is not None and of_another_address(record, connection.address)",
+        "False",
         OPEN,
     ),
     Mutant(
         "an edit of the list ends all that is open",
         "connections/guard.py",
-        "(each for each in connections if of_another_address(found, each.address))",
-        "(each for each in connections if found.allow is not None)",
+        "record is not None and of_another_address(record, connection.address)",
+        "record is not None and record.allow is not None",
         OPEN,
     ),
     Mutant(
@@ -123,7 +122,7 @@ MUTANTS = [
     ),
     Mutant(
         "narrowing waits for nobody",
-        "keys/editing.py",
+        "keys/changing/edits.py",
         " or not covers(after.allow, before.allow)",
         "",
         WAITS,
@@ -137,14 +136,14 @@ MUTANTS = [
     ),
     Mutant(
         "a key that is bound unbinds itself",
-        "keys/editing.py",
-        "            authority.check_addresses(after.allow)\n",
+        "keys/changing/edits.py",
+        "        authority.check_addresses(after.allow)\n",
         "",
         ESCALATION,
     ),
     Mutant(
         "a stronger key is let be used from more places",
-        "keys/editing.py",
+        "keys/changing/edits.py",
         "covers(before.allow, after.allow) and _goes_on(",
         "_goes_on(",
         f"{VERBS}letting_a_stronger_key_be_used_from_more_places_needs_all_that_it_may_do[sqlite]",

@@ -145,6 +145,7 @@ async def serve(users: Users, **options: Any) -> None:
             await spend(keys, issued.key.id)
             await keys.status()
             await use(keys, issued.key.id)
+            await keys._opened().sealing.look()
             assert (await others.deactivate(issued.key.id)).propagation.acknowledged
             assert (await keys.verify(issued.secret)).outcome is Outcome.DEACTIVATED
         assert (await others.status()).workers == []
@@ -167,6 +168,8 @@ async def manage(users: Users, **options: Any) -> None:
         assert (await keys.deactivate(issued.key.id)).propagation.acknowledged
         await keys.delete(issued.key.id)
         assert (await keys.events(limit=1)).items
+        await keys.audit_log.seal()
+        assert (await keys.audit_log.verify()).is_whole
     await APIKeys(users.url("manager"), **QUICK).create_schema()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from redis.asyncio import Redis
 
 from gatepost import APIKeys, Outcome
-from gatepost.database.database import Database, Reading
+from gatepost.database import Database, Reading
 from gatepost.redis.tier import RedisTier
 from tests.freshness.conftest import MakeWorker, calls_of, settled
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from gatepost import APIKeys
+from gatepost.database import Event
 from gatepost.database.connecting.engine import changing
-from gatepost.database.database import Event
 from gatepost.database.schema.tables import secrets
 
 

@@ -259,7 +259,7 @@ async def test_a_statement_that_fails_fails_its_change_alone(keys: APIKeys, monk
     key = (await keys.create("a key")).key
 
     async def ask_for_nothing(change: Change, _ids: Sequence[str]) -> Any:
-        await change._execute(text("SELECT 1 FROM there_is_no_such_table"))
+        await change.execute(text("SELECT 1 FROM there_is_no_such_table"))
 
     monkeypatch.setattr(Change, "states", ask_for_nothing)
     done = await asyncio.gather(

@@ -23,6 +23,8 @@ ONE_KEY = f"{AT_ONCE}::test_one_key_changed_several_times_at_once_has_an_event_o
 TOGETHER = f"{AT_ONCE}::test_keys_made_at_once_are_made_in_one_transaction_with_a_seq_and_an_event_each"
 VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
 
+ROLES = "tests/keyring/test_roles.py"
+
 MUTANTS = [
     Mutant(
         "a key of the other environment is looked up, though its text says so",
@@ -96,22 +98,22 @@ MUTANTS = [
     ),
     Mutant(
         "a key that changes its own owner",
-        "keys/editing.py",
-        "            authority.check_terms(before, name)\n",
-        "            pass\n",
+        "keys/changing/edits.py",
+        "        authority.check_terms(before, name)\n",
+        "        pass\n",
         f"{ESTATE}::test_a_key_cannot_change_its_own_owner_and_metadata[sqlite]",
     ),
     Mutant(
         "a key that changes its own metadata to what Python takes for equal",
-        "keys/editing.py",
+        "keys/changing/edits.py",
         "_stored(before, name) != _stored(after, name)",
         "getattr(before, name) != getattr(after, name)",
         f"{ESTATE}::test_metadata_that_python_takes_for_equal_is_another[sqlite]",
     ),
     Mutant(
         "an edit of an owner is not waited for",
-        "keys/editing.py",
-        "    if _new(before, after, _TERMS):\n",
+        "keys/changing/edits.py",
+        '    if new_values(before, after, (*TERMS, "template")):\n',
         "    if before.limits != after.limits:\n",
         f"{ESTATE}::test_an_edit_of_owner_or_metadata_waits_for_every_worker",
     ),
@@ -166,16 +168,16 @@ MUTANTS = [
     ),
     Mutant(
         "permissions added that the actor lacks",
-        "keys/editing.py",
-        "        authority.check_grant(_given(before, after))\n",
+        "keys/changing/edits.py",
+        "    authority.check_grant(_given(before, after))\n",
         "",
         ESCALATION,
     ),
     Mutant(
         "a stronger key made to live longer",
-        "keys/editing.py",
-        "return after.permissions if _is_wider(before, after) else after",
-        "return after",
+        "keys/changing/edits.py",
+        "    if _is_wider(before, after):\n        return after.permissions\n",
+        "",
         ESCALATION,
     ),
     Mutant(
@@ -188,7 +190,7 @@ MUTANTS = [
     Mutant(
         "a stronger key switched on",
         "keys/switching.py",
-        "    authority.check_hand_out(key)\n",
+        "        authority.check_hand_out(key)\n",
         "",
         ESCALATION,
     ),
@@ -252,7 +254,7 @@ MUTANTS = [
     ),
     Mutant(
         "a key that lets itself live longer",
-        "keys/editing.py",
+        "keys/changing/edits.py",
         "        authority.check_longer_life(before)\n",
         "        pass\n",
         f"{RULES}::test_a_key_does_not_give_itself_a_longer_life[sqlite]",
@@ -362,6 +364,97 @@ MUTANTS = [
         "if digest(secret.encode()) != of",
         "if False",
         "tests/keyring/test_vault.py::test_sealed_secrets_exchanged_in_the_database_are_noticed[sqlite]",
+    ),
+    Mutant(
+        "a role whose edit its keys do not see",
+        "keys/roles/roles.py",
+        "            await change.update_keys(edits)\n",
+        "            pass\n",
+        f"{ROLES}::test_an_edit_of_a_role_is_one_change_and_true_in_every_worker_when_it_returns[sqlite]",
+    ),
+    Mutant(
+        "a role's edit that no floor knows of",
+        "database/changes.py",
+        '            self.note("updated", row.key_id, whose(edit.before), bytes(row.digest), edit.detail)\n',
+        '            self.note("updated", row.key_id, whose(edit.before), bytes(32), edit.detail)\n',
+        f"{ROLES}::test_an_edit_of_a_role_is_one_change_and_true_in_every_worker_when_it_returns[sqlite]",
+    ),
+    Mutant(
+        "a role that takes and does not wait",
+        "keys/roles/roles.py",
+        "        if not made.loses:\n",
+        "        if True:\n",
+        f"{ROLES}::test_an_edit_that_takes_waits_for_a_worker_that_does_not_hear[sqlite]",
+    ),
+    Mutant(
+        "a role given by who holds less, to a key that has it all",
+        "keys/editing.py",
+        "    authority.check_grant(granted((), new, before.project, known))\n",
+        "",
+        f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage[sqlite]",
+    ),
+    Mutant(
+        "what a role gave made a key's own",
+        "keys/changing/edits.py",
+        " | (own_permissions(after) - own_permissions(before))",
+        "",
+        f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage[sqlite]",
+    ),
+    Mutant(
+        "a role made of what its maker lacks",
+        "keys/roles/roles.py",
+        "            authority.check_grant(role.permissions)\n",
+        "",
+        f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage[sqlite]",
+    ),
+    Mutant(
+        "a role made everywhere by a project's key",
+        "keys/roles/roles.py",
+        "            authority.check_project(role.project)\n",
+        "",
+        f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage[sqlite]",
+    ),
+    Mutant(
+        "a role that nobody holds yet widened by who lacks it",
+        "keys/roles/roles.py",
+        "    authority.check_grant((after.permissions if after else frozenset()) - role.permissions)\n",
+        "",
+        f"{ROLES}::test_a_role_that_nobody_holds_yet_is_not_widened_either[sqlite]",
+    ),
+    Mutant(
+        "keys of the other environment changed by their role",
+        "keys/roles/roles.py",
+        "    if not authority.reaches(before):\n",
+        "    if False:\n",
+        f"{ROLES}::test_a_manager_for_one_environment_edits_no_role_that_keys_of_the_other_hold[sqlite]",
+    ),
+    Mutant(
+        "a role of another project's name",
+        "keys/roles/roles.py",
+        "Filter(role=name, project=project, kind=EITHER_KIND)",
+        "Filter(role=name, kind=EITHER_KIND)",
+        f"{ROLES}::test_names_that_one_key_could_hold_twice_are_refused[sqlite]",
+    ),
+    Mutant(
+        "two roles of a name that one key could hold",
+        "keys/roles/roles.py",
+        "other is None or role.project is None or other == role.project",
+        "other == role.project",
+        f"{ROLES}::test_names_that_one_key_could_hold_twice_are_refused[sqlite]",
+    ),
+    Mutant(
+        "a role's event that makes workers forget all",
+        "database/role_rows.py",
+        "role_digest(role.project, role.name)",
+        "None",
+        f"{ROLES}::test_a_change_of_a_role_makes_workers_forget_only_the_keys_that_hold_it",
+    ),
+    Mutant(
+        "an estate in which edits are not held against who makes them",
+        "keys/changing/edits.py",
+        "    authority.check_grant(_given(before, after))\n",
+        "",
+        "tests/keyring/test_estates.py::test_nobody_ever_holds_what_nobody_above_gave[left alone]",
     ),
 ]
 

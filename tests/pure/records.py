@@ -25,6 +25,7 @@ def row(**changes: Any) -> Row:
         "owner": None,
         "environment": None,
         "metadata": None,
+        "template": None,
     }
     assert changes.keys() <= columns.keys()
     return list((columns | changes).values())

@@ -20,6 +20,8 @@ TABLE = {
     "key_ambiguous": (400, 3000),
     "permission_denied": (403, 3003),
     "address_denied": (403, 3003),
+    "origin_denied": (403, 3003),
+    "subject_denied": (403, 3003),
     "environment_denied": (403, 3003),
     "project_denied": (403, 3003),
     "limit_exceeded": (429, 1013),

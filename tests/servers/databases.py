@@ -23,9 +23,11 @@ from gatepost import APIKeys
 DROP_SECONDS = 10
 
 TABLES_WITH_ROWS = (
+    "gatepost_chain_anchor",
     "gatepost_counter",
     "gatepost_deliverer",
     "gatepost_events",
+    "gatepost_leases",
     "gatepost_settings",
     "gatepost_version",
 )

@@ -14,8 +14,8 @@ from collections import Counter
 from tests.simulation.breaks import BREAKS
 from tests.simulation.scenario import Report, plan, plan_of, play
 
-PASTS = ("", "", "r")
-"""Every third run restores the database now and then."""
+PASTS = ("", "t", "o", "r")
+"""In every fourth run each: temporary secrets, roles that keys hold, a database that is restored now and then."""
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Any
 
+from gatepost.base.trail import pruning
 from gatepost.compiled import compiled
 from gatepost.database.group_commit import Group
 from gatepost.freshness.freshness import Freshness
@@ -21,8 +22,9 @@ from gatepost.freshness.propagation import Spread
 from gatepost.keys import judging
 from gatepost.keys.changing import change, spreading
 from gatepost.lookup.lookup import Lookup
+from gatepost.temporary.record import TemporaryRecord
 from tests.simulation import network, redis
-from tests.simulation.database import Server
+from tests.simulation.database import Change, Server
 from tests.simulation.scenario import WEATHERS
 from tests.simulation.world import Process
 
@@ -108,6 +110,8 @@ _POLLS_NOTHING = """
                 self.until = self._clock() + self._max_staleness
                 continue
 """
+
+_ALL = 'frozenset(("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE"))'
 
 BREAKS = (
     Break(
@@ -284,6 +288,37 @@ BREAKS = (
         "a group goes on without the rollback that one of its changes needs",
         (Edit(Group, "make", "if change.needs_rollback:", "if False:"),),
         weather=1,
+    ),
+    Break(
+        "pruning does not heed who is behind",
+        (Edit(pruning, "hold_of_worker", "acked_seq - BEHIND", "acked_seq + (1 << 60)"),),
+        weather=11,
+    ),
+    Break(
+        "pruning takes the change that a worker stands at",
+        (Edit(pruning, "hold_of_worker", "acked_seq - BEHIND", "acked_seq - BEHIND + 1"),),
+        weather=11,
+    ),
+    Break("a role's edit that no floor knows of", (Swap(Change, "role_edits_untold", True),), past="o"),
+    Break(
+        "narrowing checked only at issue",
+        (Edit(TemporaryRecord, "__init__", "_left(claims.tags, parent.permissions)", f"_left(claims.tags, {_ALL})"),),
+        past="t",
+    ),
+    Break(
+        "a temporary secret outlives its parent",
+        (Edit(Lookup, "temporary_hit", " and self._remembered(record.digest) is record.parent", ""),),
+        past="t",
+    ),
+    Break(
+        "the lease is not checked on what is left of a temporary secret",
+        (Edit(Lookup, "temporary_hit", "now < freshness.until and ", ""),),
+        past="t",
+    ),
+    Break(
+        "a temporary secret does not end by itself",
+        (Edit(TemporaryRecord, "__init__", "min(parent.ends_at, _latest(claims, terms))", "parent.ends_at"),),
+        past="t",
     ),
 )
 

@@ -17,7 +17,7 @@ import asyncio
 import secrets
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -29,10 +29,15 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
-from gatepost.database.database import Event, Position, Reading
+from gatepost.base.trail import BEHIND, hold_of_worker, prunable_to
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
+from gatepost.database.lists import Filter
+from gatepost.database.policies import PolicyRows
+from gatepost.database.role_rows import Known
 from gatepost.database.standing import KeyEdit, Standing
+from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
+from gatepost.rules.roles import Role, role_digest
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
@@ -61,6 +66,8 @@ class KeyRow:
     expires_at: datetime | None
     allow: str | None = None
     limits: str | None = None
+    roles: str | None = None
+    own_permissions: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,22 @@ class Tables:
     secrets: dict[bytes, SecretRow] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
+    making: frozenset[tuple[int, int]] = frozenset()
+    """The changes that made keys: seq and nonce."""
+    pruned_to: int = -1
+    """The anchor's seq."""
 
     def copy(self) -> "Tables":
         """A snapshot."""
-        return Tables(self.seq, self.nonce, dict(self.keys), dict(self.secrets), list(self.events), dict(self.workers))
+        return replace(
+            self,
+            keys=dict(self.keys),
+            secrets=dict(self.secrets),
+            events=list(self.events),
+            workers=dict(self.workers),
+            roles=dict(self.roles),
+        )
 
 
 class Server:
@@ -137,7 +156,9 @@ class Server:
         tables = self.tables
         tables.seq, tables.nonce = transaction.seq, transaction.nonce
         self._committed_at[tables.nonce] = self.world.time()
-        tables.keys, tables.secrets = transaction.keys, transaction.secrets
+        untold = {} if transaction.roles == tables.roles else {each: self.state(each) for each in self.ledger.digests()}
+        tables.keys, tables.secrets, tables.roles = transaction.keys, transaction.secrets, transaction.roles
+        tables.making |= transaction.making
         if self.events_apart:
             self.world.outside.after(self.world.rng.uniform(0, 0.5), tables.events.extend, transaction.events)
         else:
@@ -146,7 +167,9 @@ class Server:
             self.world.counts["changes committed with others"] += len(transaction.actors)
         for seq, actor in transaction.actors.items():
             digests = [event.digest for event in transaction.events if event.seq == seq]
-            states = {digest: self.state(digest) for digest in digests if digest is not None}
+            states = {digest: self.state(digest) for digest in digests if digest is not None and len(digest) == 32}
+            if seq == transaction.seq:  # what a role's edit did is true, whether events tell of it or not
+                states |= {each: self.state(each) for each, before in untold.items() if self.state(each) != before}
             self.ledger.committed(seq, states, actor)
             self.world.tell(f"database: change {seq} committed, by {actor}")
         self.end(transaction)
@@ -164,6 +187,21 @@ class Server:
         """Somebody removes events that are older than `age` seconds, the newest included if it is."""
         before = self.world.time() - age
         self.tables.events = [event for event in self.tables.events if self._committed_at[event.nonce] >= before]
+
+    def prune_as_told(self, age: float) -> int:
+        """Take out what is older than `age` seconds, as `keys.prune` does: by its rule, but with the least margin.
+        Answers how many events that were."""
+        tables = self.tables
+        before = self.world.time() - age
+        older = max((event.seq for event in tables.events if self._committed_at[event.nonce] < before), default=-1)
+        rows = [row for row in tables.workers.values() if row.acked_seq >= 0]
+        holds = [hold_of_worker(row.worker.name, row.acked_seq + BEHIND - 1) for row in rows]
+        to = prunable_to(older=older, newest=tables.seq, holds=holds).seq
+        count = len(tables.events)
+        stay = [event for event in tables.events if event.seq > to or (event.seq, event.nonce) in tables.making]
+        tables.events = stay
+        tables.pruned_to = max(tables.pruned_to, to)
+        return count - len(tables.events)
 
     def restore(self, tables: Tables) -> None:
         """Everything as it was; every connection is broken."""
@@ -196,9 +234,11 @@ class Transaction:
         self.now = datetime.min.replace(tzinfo=UTC)
         self.keys: dict[str, KeyRow] = {}
         self.secrets: dict[bytes, SecretRow] = {}
+        self.roles: dict[str, Role] = {}
         self.events: list[Event] = []
         self.actors: dict[int, str] = {}
         self.new: list[Callable[[], None]] = []
+        self.making: frozenset[tuple[int, int]] = frozenset()
         self.is_over = False
         self.is_broken = False
 
@@ -207,7 +247,7 @@ class Transaction:
 
         def look() -> tuple[int, float]:
             tables = self.server.tables
-            self.keys, self.secrets = dict(tables.keys), dict(tables.secrets)
+            self.keys, self.secrets, self.roles = dict(tables.keys), dict(tables.secrets), dict(tables.roles)
             return tables.seq, self.server.now()
 
         self.seq, now = await self.database.locked(self, "UPDATE gatepost_counter", look)
@@ -235,8 +275,16 @@ class Transaction:
             await self.do("INSERT", lambda: [each() for each in new])
 
 
+async def _no_statement(_statement: Any) -> Any:
+    """There are no policies here, so nothing is read of them."""
+    raise AssertionError
+
+
 class Change:
     """A change within a transaction: what the verbs use of `gatepost.database.changes.Change`."""
+
+    role_edits_untold = False
+    """A defect to be found: what a role's edit does to keys has no events."""
 
     def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
         self._transaction = transaction
@@ -244,9 +292,12 @@ class Change:
         self._events: list[Event] = []
         self._new: list[Callable[[], None]] = []
         self._has_written = False
+        self._makes_keys = False
         self.nonce = transaction.nonce
         self.seq = transaction.seq + 1
         self.now = transaction.now
+        self.roles = RoleRows(self)
+        self.policies = PolicyRows(_no_statement)
 
     @property
     def digests(self) -> set[bytes]:
@@ -270,6 +321,8 @@ class Change:
             self._transaction.events += self._events
             self._transaction.seq = self.seq
             self._transaction.actors[self.seq] = self._actor
+            if self._makes_keys:
+                self._transaction.making |= {(self.seq, self.nonce)}
 
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], _kind: str) -> None:
         """Add keys, with the commit at the latest."""
@@ -279,10 +332,12 @@ class Change:
             for row in rows:
                 columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
                 dates = {"created_at": self.now, "updated_at": self.now, "expires_at": row["expires_at"]}
-                tables.keys[row["id"]] = KeyRow(**columns, **dates, allow=row["allow"], limits=row["limits"])
+                others = {name: row[name] for name in ("allow", "limits", "roles", "own_permissions")}
+                tables.keys[row["id"]] = KeyRow(**columns, **dates, **others)
                 tables.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
 
         self._new.append(insert)
+        self._makes_keys = True
         for row in rows:
             self._note(row["digest"])
 
@@ -301,6 +356,21 @@ class Change:
                 )
                 for row in rows
             }
+
+        return await self._do("SELECT", look)
+
+    async def select(self, wanted: Filter, _most: int, *, with_terms: bool) -> Mapping[str, Standing]:
+        """The keys that hold a role."""
+        assert with_terms
+        rows = self._transaction.keys.values()
+        return await self.states([row.id for row in rows if wanted.role in (row.roles or "").split()])
+
+    async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
+        """The keys as this change leaves them."""
+
+        def look() -> Mapping[str, APIKey]:
+            rows = [self._transaction.keys[each] for each in ids]
+            return {row.id: _as_key(row, self._transaction.secrets, self.now) for row in rows}
 
         return await self._do("SELECT", look)
 
@@ -338,7 +408,8 @@ class Change:
                 self._transaction.keys[key_id] = replace(
                     self._transaction.keys[key_id], **edit.values, updated_at=self.now
                 )
-                self._note_key(key_id)
+                if not (self.role_edits_untold and "role" in edit.detail):
+                    self._note_key(key_id)
 
         await self._write("UPDATE", update)
 
@@ -409,6 +480,38 @@ class Change:
         self._events.append(Event(self.seq, self.nonce, digest))
 
 
+class RoleRows:
+    """As `gatepost.database.role_rows.RoleRows`; all are company-wide."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+
+    async def read(self, names: Iterable[str]) -> Known:
+        """Those of these names."""
+        wanted = set(names)
+        if not wanted:
+            return {}
+        held = self._change._transaction.roles
+        return await self._change._do("SELECT", lambda: {(None, name): held[name] for name in wanted & held.keys()})
+
+    async def add(self, role: Role) -> Role:
+        """Add it."""
+        return await self._put(role)
+
+    async def set(self, _before: Role, role: Role) -> Role:
+        """Edit it."""
+        return await self._put(role)
+
+    async def _put(self, role: Role) -> Role:
+        def put() -> Role:
+            self._change._transaction.roles[role.name] = role
+            self._change._note(role_digest(None, role.name)[:31])  # no secret's: the ledger knows of none
+            return role
+
+        self._change._has_written = True
+        return await self._change._do("UPDATE", put)
+
+
 class Database:
     """One process's view of the server. `timeout`: seconds that one statement may take."""
 
@@ -419,6 +522,7 @@ class Database:
         self._transactions: set[Transaction] = set()
         self._changes = GroupCommit(self._make)
         self.workers = Workers(self)
+        self.chain = Chain()
         self.quotas: Any = None  # nobody is limited here: tests/limits has a world for that
         self.doorbell = Doorbell(server.doorbells, process)
         process.on_death.append(self._break)
@@ -477,7 +581,11 @@ class Database:
     async def read_oldest_seq(self, above: int) -> int | None:
         """The lowest seq above `above` in the log."""
         return await self.exchange(
-            "SELECT events", lambda: next((each.seq for each in self.server.tables.events if each.seq > above), None)
+            "SELECT events",
+            lambda: next(
+                (each.seq for each in self.server.tables.events if each.seq > max(above, self.server.tables.pruned_to)),
+                None,
+            ),
         )
 
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
@@ -507,6 +615,10 @@ class Database:
             return None if row is None else _as_key(row, self.server.tables.secrets, now)
 
         return await self.exchange("SELECT keys", read)
+
+    async def terms_are_current(self) -> bool:
+        """Here they always are."""
+        return True
 
     async def change(self, actor: Actor | None, make: Callable[[Change], Awaitable[T]]) -> tuple[Change, T]:
         """As `gatepost.database.database.Database.change`."""
@@ -564,6 +676,14 @@ class Database:
     def _break(self) -> None:
         for transaction in sorted(self._transactions, key=lambda each: each.nonce):
             self.server.world.outside.after(self.server.world.rng.uniform(0, 2), self.server.end, transaction)
+
+
+class Chain:
+    """Everything is sealed: no part of the promise."""
+
+    async def sealed_to(self) -> int:
+        """The last change that is sealed."""
+        return 1 << 63
 
 
 class Workers:
@@ -667,6 +787,8 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) 
         expires_at=row.expires_at,
         allow=allow_of(row.allow),
         limits=limits_of(row.limits),
+        roles=tuple((row.roles or "").split()),
+        own_permissions=None if row.own_permissions is None else frozenset(row.own_permissions.split()),
         hint=hint,
         old_secret=_old_secret(row, all_secrets, now),
     )
@@ -685,6 +807,7 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         None if secret.expires_at is None else secret.expires_at.timestamp(),
         key.allow,
         key.limits,
+        None,
         None,
         None,
         None,

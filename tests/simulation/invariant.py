@@ -50,6 +50,22 @@ class Ticket:
     began: float
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a temporary secret was narrowed to: whatever its parent may, it may no more than these, and no longer."""
+
+    permissions: frozenset[str]
+    usable_until: int
+
+    def narrow(self, state: State | None) -> State | None:
+        """What is left of a version of the parent."""
+        if state is None:
+            return None
+        return State(
+            state.active, state.permissions & self.permissions, min(state.usable_until, float(self.usable_until))
+        )
+
+
 class ViolationError(AssertionError):
     """The promise was broken."""
 
@@ -125,13 +141,22 @@ class Ledger:
         """A request begins. `now`: the database's clock."""
         return Ticket(self._settled, self.past, now)
 
-    def check(
-        self, ticket: Ticket, digest: bytes, outcome: Outcome, permissions: frozenset[str] | None, now: float
+    def check(  # noqa: PLR0917
+        self,
+        ticket: Ticket,
+        digest: bytes,
+        outcome: Outcome,
+        permissions: frozenset[str] | None,
+        now: float,
+        bounds: Bounds | None = None,
     ) -> None:
-        """It ends. Raises `ViolationError`."""
+        """It ends. `bounds`: of the temporary secret that was shown, of the secret with that digest. Raises
+        `ViolationError`."""
         if ticket.past != self.past or outcome is Outcome.UNAVAILABLE:
             return
         allowed = self._allowed(digest, ticket.floor)
+        if bounds is not None:
+            allowed = [bounds.narrow(state) for state in allowed]
         if any(_agrees(state, outcome, permissions, ticket.began, now) for state in allowed):
             if outcome is not Outcome.VALID and len(allowed) == 1:
                 self.refused_after_take_away += 1

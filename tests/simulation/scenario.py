@@ -1,6 +1,7 @@
 """The actors, and one run of all of them: workers that serve, admins that change keys, and fate."""
 
 import asyncio
+import hmac
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,8 +21,9 @@ from gatepost.base.secret import digest as digest_of
 from gatepost.freshness.membership import certainly_over
 from gatepost.keys import APIKeys, Wait
 from gatepost.keys.parts import Parts, Settings
+from gatepost.temporary import Claims, TemporaryFormat, tags_of
 from tests.simulation.database import Database, Server
-from tests.simulation.invariant import Ledger, ViolationError
+from tests.simulation.invariant import Bounds, Ledger, ViolationError
 from tests.simulation.network import Network, Weather
 from tests.simulation.redis import Habits, RedisServer, RedisTier
 from tests.simulation.world import Process, World
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from gatepost.database.database import Database as RealDatabase
     from gatepost.redis.tier import RedisTier as RealRedisTier
 
+ROLES = ("editor", "reader")
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")
 KEYS_ALIVE = 6
 AT_ONCE = (1, 1, 1, 4)
@@ -44,7 +47,9 @@ PRUNE_AGE = 3.0
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. Times in seconds. `faults`: mean time between two of each kind; what is not named does not happen."""
+    """One run. Times in seconds. `faults`: mean time between two of each kind; what is not named does not happen.
+    `roles`: keys hold some, which are edited. `temporary`: every other request comes with a temporary secret of the
+    secret."""
 
     seed: str
     seconds: float = 60.0
@@ -58,6 +63,8 @@ class Plan:
     weather: Weather = field(default_factory=Weather)
     habits: Habits = field(default_factory=Habits)
     faults: dict[str, float] = field(default_factory=dict)
+    roles: bool = False
+    temporary: bool = False
 
 
 @dataclass
@@ -142,6 +149,9 @@ class Run:
         self._names = 0
         self._verbs = 0
         self._settings = [self.server.tables.copy()]
+        keys = [hmac.digest(self.server.settings["server_key"], b"gatepost key\0temporary secret", "sha256")]
+        self._format = TemporaryFormat(keys, "gp")
+        self._temporaries: dict[bytes, tuple[bytes, Bounds]] = {}
         self.admin = SimulatedKeys(self._process("admin"), self.server, self.redis, plan, 0)
 
     def play(self) -> Report:
@@ -195,7 +205,7 @@ class Run:
 
     async def _work(self, worker: Worker, *, is_admin: bool) -> None:
         await self._open(worker.keys)
-        observe(worker.keys, self.world.counts)
+        observe(worker.keys, self.world.counts, self._judge_harm)
         for _ in range(self.plan.clients):
             worker.process.start(self._be_client(worker))
         if is_admin:
@@ -227,9 +237,14 @@ class Run:
 
     async def request(self, worker: Worker, secret: bytes) -> Outcome:
         """One request, as the middleware makes it; then the question whether it was answered rightly."""
-        digest = digest_of(secret)
+        digest, bounds = digest_of(secret), None
+        shown = digest
+        if self.plan.temporary and self.world.rng.random() < 0.5:
+            secret, bounds = self._temporary_of(digest)
+            shown = digest_of(secret)
+            self.world.counts["temporary secrets shown"] += 1
         ticket = self.ledger.begin(self.server.now())
-        record = worker.keys.hit(digest)
+        record = worker.keys.hit(shown) or worker.keys.temporary_hit(shown)
         if record is not None:
             outcome = Outcome.VALID
             self.world.counts["recalled from memory"] += 1
@@ -244,11 +259,21 @@ class Run:
         self.world.tell(f"{worker.process.name}: {digest.hex()[:6]} {outcome.value}")
         permissions = record.permissions if record is not None and outcome is Outcome.VALID else None
         try:
-            self.ledger.check(ticket, digest, outcome, permissions, self.server.now())
+            self.ledger.check(ticket, digest, outcome, permissions, self.server.now(), bounds)
         except ViolationError as broken:
             how = "" if record is None else f", as of change {record.as_of}"
             self._break_off(f"{worker.process.name}, {digest.hex()[:6]}: {broken}{how}")
         return outcome
+
+    def _temporary_of(self, digest: bytes) -> tuple[bytes, Bounds]:
+        """A temporary secret of the secret with that digest, and what it was narrowed to: mostly the last one again."""
+        rng, now = self.world.rng, int(self.server.now())
+        if digest not in self._temporaries or rng.random() < 0.02:
+            names = frozenset(name for name in PERMISSIONS if rng.random() < 0.7)
+            bounds = Bounds(names, now + rng.choice((5, 20, 1000)))
+            claims = Claims(rng.randbytes(8), digest, now, bounds.usable_until, tags=tags_of(names))
+            self._temporaries[digest] = (self._format.make(claims).encode(), bounds)
+        return self._temporaries[digest]
 
     def _collect(self, worker: Worker) -> None:
         opened = worker.keys._parts.current
@@ -257,6 +282,14 @@ class Run:
             self.world.counts["found in memory"] += counts.from_memory
             self.world.counts["found in Redis"] += counts.from_redis
             self.world.counts["reads"] += counts.reads
+
+    def _judge_harm(self, worker_id: str | None, what: str) -> None:
+        """A worker has lost its place in the log, or its lease. Where the log is pruned as told alone, that happens to
+        none that the others know to live, however far it is behind."""
+        is_told = "prune_as_told" in self.plan.faults and not {"prune", "restore"} & self.plan.faults.keys()
+        row = self.server.tables.workers.get(worker_id or "")
+        if is_told and row is not None and row.acked_seq >= 0:
+            self._break_off(f"{row.worker.name}, which has applied change {row.acked_seq}: {what}")
 
     # Admins
 
@@ -277,6 +310,9 @@ class Run:
         wait: Wait = "everywhere" if rng.random() < 0.8 else "commit"
         timeout = None if rng.random() < 0.8 else rng.uniform(0, 2 * self.plan.max_staleness)
         how: dict[str, Any] = {"wait": wait, "timeout": timeout}
+        if self.plan.roles and rng.random() < 0.4:
+            await self._act_on_roles(keys, key_id, how)
+            return
         verb = rng.choices(
             ("deactivate", "activate", "update", "shorten", "rotate", "end_grace", "delete"),
             weights=(5, 6, 4, 1, 2, 2, 1),
@@ -304,9 +340,24 @@ class Run:
             self._bury(key_id)
             await self.change(keys, verb, lambda actor: keys.delete([key_id], actor=actor, **how))
 
+    async def _act_on_roles(self, keys: SimulatedKeys, key_id: str, how: dict[str, Any]) -> None:
+        """Edit a role, which there may not be yet; or let a key hold others."""
+        rng = self.world.rng
+        names = [name for name in PERMISSIONS if rng.random() < 0.5]
+        role = rng.choice(ROLES)
+        if role not in self.server.tables.roles:
+            await self.change(keys, "make role", lambda actor: keys.roles.create(role, names, actor=actor))
+        elif rng.random() < 0.7:
+            edit = keys.roles.update
+            await self.change(keys, "edit role", lambda actor: edit(role, permissions=names, actor=actor, **how))
+        else:
+            held = [each for each in ROLES if rng.random() < 0.7]
+            await self.change(keys, "hold roles", lambda actor: keys.update(key_id, roles=held, actor=actor, **how))
+
     async def _create(self, keys: SimulatedKeys) -> None:
         names = [name for name in PERMISSIONS if self.world.rng.random() < 0.7]
-        issued = await self.change(keys, "create", lambda actor: keys.create("a key", names, actor=actor))
+        roles = [each for each in self.server.tables.roles if self.plan.roles and self.world.rng.random() < 0.6]
+        issued = await self.change(keys, "create", lambda actor: keys.create("a key", names, roles=roles, actor=actor))
         if isinstance(issued, Issued):
             self._alive.append(issued.key.id)
             self._remember(issued.key.id, issued.secret)
@@ -350,7 +401,7 @@ class Run:
         claims = isinstance(result, Issued) or getattr(result, "seq", None) is not None
         if claims and not ledger.has_committed(actor) and past == ledger.past:
             self._break_off(f"{actor}: is not committed, but its caller was told that it is")
-        if result.propagation is not None:
+        if getattr(result, "propagation", None) is not None:
             seq = getattr(result, "seq", None) or ledger.seq_of(actor, before)
             self._take_promise(actor, result.propagation, seq, past)
         return result
@@ -472,6 +523,11 @@ class Run:
         self.world.tell("fate: old events are removed")
         self.server.prune(self.world.rng.choice((PRUNE_AGE, 3 * PRUNE_AGE)))
 
+    def _prune_as_told(self) -> None:
+        removed = self.server.prune_as_told(self.world.rng.choice((0.0, PRUNE_AGE)) + PRUNE_AGE)
+        self.world.tell(f"fate: {removed} old events are pruned")
+        self.world.counts["events pruned as told"] += removed
+
     def _restore(self) -> None:
         """Back to a moment not long ago."""
         copy = self.world.rng.choice(self._settings)
@@ -502,8 +558,9 @@ class Run:
             await asyncio.sleep(0.7)
 
 
-def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
-    """Count what a worker does inside, so that a run can be seen to have tried it."""
+def observe(keys: SimulatedKeys, counts: Counter[str], harmed: Callable[[str | None, str], None]) -> None:
+    """Count what a worker does inside, so that a run can be seen to have tried it. `harmed`: told the id of its row,
+    and what has happened to it."""
     opened = keys._opened()
     lookup, freshness = opened.lookup, opened.freshness
     join, covers, above, rejoin = (
@@ -531,10 +588,12 @@ def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
 
     async def counted_rejoin() -> None:
         counts["leases lost with the row"] += 1
+        harmed(freshness._membership.worker_id, "its lease has ended")
         await rejoin()
 
     def counted_distrust(position: Any) -> None:
         counts["pasts that did not continue"] += 1
+        harmed(freshness._membership.worker_id, "its place in the log is not there any more")
         distrust(position)
 
     shadows: dict[str, Any] = {
@@ -548,13 +607,14 @@ def observe(keys: SimulatedKeys, counts: Counter[str]) -> None:
     lookup._from_database.join = counted_join  # type: ignore[method-assign]
 
 
-WEATHERS = 11
+WEATHERS = 12
 """Kinds of bad weather: plans with numbers that differ by so much have the same."""
 
 
 def plan(number: int, past: str = "") -> Plan:
     """The plan of a number: kinds of bad weather in turn, so that every few runs have seen them all. `past`: what
-    happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated."""
+    happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated; or
+    nothing, but with `o` keys hold roles, and with `t` temporary secrets are in use."""
     calm = Weather(slow=0.002, lost_before=0.0, lost_after=0.0)
     rough = Weather(latency=0.01, slow=0.03, lost_before=0.01, lost_after=0.01)
     slow = Weather(latency=0.08, slow=0.05)
@@ -615,16 +675,24 @@ def plan(number: int, past: str = "") -> Plan:
             "request_every": 0.05,
             "habits": Habits(forgets=0.4, latency=0.01, slow=0.0),
         },
+        {
+            "weather": Weather(slow=0.0),
+            "faults": {"prune_as_told": 0.3, "pause": 2.0, "cut": 2.0, "leave": 10.0},
+            "verb_every": 0.1,
+            "max_staleness": 6.0,
+            "poll_interval": 1.0,
+            "habits": Habits(loses_nudges=0.3),
+        },
     )
     chosen = dict(kinds[number % WEATHERS])
-    if past:
+    if "r" in past:
         chosen["faults"] = chosen["faults"] | {"restore": 15.0}
-    return Plan(f"{number}{past}", **chosen)
+    return Plan(f"{number}{past}", **chosen, roles="o" in past, temporary="t" in past)
 
 
 def plan_of(seed: str) -> Plan:
     """The plan of a seed as it is printed. Raises `ValueError`."""
-    number = seed.rstrip("r")
+    number = seed.rstrip("rot")
     return plan(int(number), seed[len(number) :])
 
 

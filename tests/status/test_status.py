@@ -10,7 +10,7 @@ from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 
 import gatepost
-from gatepost import APIKeyMiddleware, APIKeys, Quota, Rate, Slots
+from gatepost import APIKeyMiddleware, APIKeys, Catalogue, Quota, Rate, Slots
 from gatepost.base.secret import digest
 from gatepost.limits import Bucket
 from tests.freshness.conftest import counted_statements
@@ -172,13 +172,13 @@ async def test_limits_that_several_workers_have_parts_of_are_told_of(ready_url: 
         assert not await split(another)
 
 
-async def test_a_look_takes_at_most_nine_round_trips_where_no_pooler_is(ready_url: str) -> None:
+async def test_a_look_takes_at_most_ten_round_trips_where_no_pooler_is(ready_url: str) -> None:
     async with APIKeys(ready_url) as one, APIKeys(ready_url) as another, APIKeys(ready_url) as keys:
         await one.serve()
         await another.serve()
         with counted_statements(keys) as counts:  # they do not serve: nothing is asked beside it
             assert (await keys.status()).database.pooler == "none"
-    assert sum(counts.values()) == (9 if ready_url.startswith(("postgresql", "sqlite")) else 8)
+    assert sum(counts.values()) == (10 if ready_url.startswith(("postgresql", "sqlite")) else 9)
 
 
 async def test_a_redis_that_refuses_to_count_is_a_warning_with_its_reason(
@@ -200,3 +200,33 @@ async def test_a_redis_that_refuses_to_count_is_a_warning_with_its_reason(
         assert "maxmemory" in finding.sentence
         await keys.limiter.take(asked)
         assert (await keys.status()).redis.limits is None
+
+
+class Fewer(Catalogue):
+    """What an app declared first."""
+
+    FILE_READ = "read files"
+
+
+class More(Fewer):
+    """And what it declares by now."""
+
+    FILE_WRITE = "write files"
+
+
+async def test_a_shorthand_that_stands_for_more_by_now_is_told_of_and_grants_nothing(ready_url: str) -> None:
+    async with APIKeys(ready_url, catalogue=Fewer) as keys:
+        await keys.roles.create("files", ["FILE_*"], project="acme")
+        await keys.roles.create("plain", ["FILE_READ"])
+        issued = await keys.create("a key", roles=["files"], project="acme")
+        assert not (await keys.status()).roles
+    async with APIKeys(ready_url, catalogue=More) as keys:
+        status = await keys.status()
+        (grown,) = status.roles
+        assert (grown.name, grown.project, list(grown.missing)) == ("files", "acme", ["FILE_WRITE"])
+        (finding,) = [each for each in status.findings if each.code == "role_grown"]
+        assert "FILE_WRITE" in finding.sentence
+        assert (await keys.get(issued.key.id)).permissions == {"FILE_READ"}
+        await keys.roles.update("files", project="acme", permissions=["FILE_*"])
+        assert not (await keys.status()).roles
+        assert (await keys.get(issued.key.id)).permissions == {"FILE_READ", "FILE_WRITE"}

@@ -4,6 +4,11 @@ from typing import Any
 
 from starlette.authentication import BaseUser
 
+from gatepost.base import Credentials
+
+NO_PERMISSIONS: frozenset[str] = frozenset()
+NO_CREDENTIALS = Credentials()
+
 
 class Caller(BaseUser):
     """The user of one WebSocket, or of one request without a key: the scope's own, so that what is written to it is

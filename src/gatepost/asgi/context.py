@@ -11,7 +11,7 @@ from gatepost.base import Outcome
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from gatepost.asgi.refusal_log import RefusalLog
+    from gatepost.asgi.log import RefusalLog
     from gatepost.asgi.responses import Problem
     from gatepost.base import Quota, Rate
     from gatepost.rules import Catalogue

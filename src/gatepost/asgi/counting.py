@@ -54,7 +54,8 @@ class Counting:
             return
         key_id, digest = "", b""
         if isinstance(presented, Presented) and presented.key_id is not None:
-            key_id, digest = presented.key_id, presented.digest
+            key_id, claims = presented.key_id, presented.claims
+            digest = presented.digest if claims is None else claims.digest
         uses.count(outcome, key_id, digest, began or uses.clock(), "", self._address(scope))
 
 

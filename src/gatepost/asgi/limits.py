@@ -13,11 +13,12 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.asgi.context import OUTCOME
-from gatepost.asgi.refusal_log import RefusalLog
+from gatepost.asgi.log import RefusalLog
 from gatepost.asgi.responses import Problem, unavailable
 from gatepost.base import Limit, LimitedRecord, Outcome, Quota, Rate, Record, UnavailableError
 from gatepost.keys import APIKeys
 from gatepost.limits import Demand, Policies, RequestLimits, Taken, fields_of, of_route
+from gatepost.temporary import TemporaryRecord
 
 logger = logging.getLogger("gatepost.middleware")
 
@@ -42,7 +43,11 @@ class Limiting:
 
     def binds(self, key: Record) -> bool:
         """Whether a request with that key takes from any limit."""
-        return type(key) is LimitedRecord or (self.binds_all and self._policies.bind(key))
+        return key is not None and (
+            type(key) is LimitedRecord
+            or (self.binds_all and self._policies.bind(key))
+            or (type(key) is TemporaryRecord and key.is_limited)
+        )
 
     def take_one(self, key: Record, scope: Scope) -> RequestLimits | None:
         """As `take`, where one quota is all there is to take from and has units left here; else `None`. No I/O."""

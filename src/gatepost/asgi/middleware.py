@@ -12,14 +12,16 @@ from starlette.authentication import UnauthenticatedUser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
-from gatepost.asgi.caller import Caller
+from gatepost.asgi.bounds import ASK_ON, Bounds, shown_in
+from gatepost.asgi.caller import NO_CREDENTIALS, NO_PERMISSIONS, Caller
 from gatepost.asgi.context import OUTCOME, Served, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
 from gatepost.asgi.ending import finish, unwind
+from gatepost.asgi.expiry import ExpiryNotice
 from gatepost.asgi.hits import hits
 from gatepost.asgi.lifespan import serve_other
 from gatepost.asgi.limits import Limiting, announced, around
-from gatepost.asgi.refusal_log import RefusalLog
+from gatepost.asgi.log import RefusalLog
 from gatepost.asgi.refusing import OnError, Refusing
 from gatepost.asgi.responses import Problem, unavailable
 from gatepost.asgi.routes import Exemption, Exemptions, FreshPaths, Routing
@@ -31,25 +33,22 @@ from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
     ConfigurationError,
-    Credentials,
     Limit,
-    LimitedRecord,
     Outcome,
     Presented,
     Quota,
     Rate,
     Record,
     UnavailableError,
-    of_another_project,
 )
 from gatepost.compiled import hit_first
 from gatepost.keys import APIKeys, do_nothing
 from gatepost.rules import Catalogue
+from gatepost.temporary import TemporaryRecord
 
 logger = logging.getLogger("gatepost.middleware")
 
-_NO_PERMISSIONS: frozenset[str] = frozenset()
-_NO_CREDENTIALS = Credentials()
+VALID = Outcome.VALID
 
 
 class APIKeyMiddleware:
@@ -66,7 +65,10 @@ class APIKeyMiddleware:
     say, by whose requests count together: `{"project": [Rate(1000, per=60)], "owner": [...], "all": [...], "key":
     [...]}`. `refusal_log`: tells the log of what is refused; `None` = `RefusalLog()`. `fresh`: paths, as for `exempt`,
     where the key is judged on the database's word (one round trip), whatever is remembered of it; a path that an app
-    might take for one of them is one.
+    might take for one of them is one. `subject`: a function of the scope that tells whom the app knows a request to be
+    from: a temporary secret that was issued for somebody is refused where it does not say the same. `expiry_notice`:
+    seconds before its end from which on responses to a key's requests tell of that, as `API-Key-Expires: @1767225600`
+    (a Date of RFC 9651); `None` = never.
 
     `end_connections`: end open connections once their secret is not usable any more, as soon as a new request with it
     would be refused. A WebSocket is closed with code 3000 and the outcome as the reason (1013 where nobody can vouch
@@ -101,10 +103,12 @@ class APIKeyMiddleware:
         end_connections: bool = True,
         end_uploads: bool = False,
         user: bool = True,
+        subject: Callable[[Scope], str | None] | None = None,
         trusted_proxies: Iterable[str] = (),
         header: str = X_FORWARDED_FOR,
         limits: Mapping[str, Iterable[Limit]] | None = None,
         refusal_log: RefusalLog | None = None,
+        expiry_notice: float | None = None,
     ) -> None:
         if not isinstance(keys, APIKeys):
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
@@ -123,7 +127,8 @@ class APIKeyMiddleware:
         `_admit` is to judge."""
         self._end_connections = end_connections
         telling = telling_routes(app) if keys.counts_usage else app
-        self._serve = EndUploads(telling) if end_uploads else telling
+        noticed = telling if expiry_notice is None else ExpiryNotice(telling, expiry_notice)
+        self._serve = EndUploads(noticed) if end_uploads else noticed
         self._user = "user" if user else "api_key"
         """Where in a scope the user goes: the app's own, if it has one, is not touched."""
         self.takes_headers_only = all(isinstance(source, Bearer | Header) for source in sources)
@@ -131,6 +136,7 @@ class APIKeyMiddleware:
         self.addresses = Addresses(trusted_proxies, header)
         """Where requests are from."""
         self._address_of = self.addresses.of
+        self._bounds = Bounds(project, subject, self._routing, self.addresses)
         self._counting = Counting(self.addresses)
         self._refusing = Refusing(sources, realm, on_error, self.refusal_log, self.addresses)
         self._let_in: object = None
@@ -149,10 +155,9 @@ class APIKeyMiddleware:
                 refusing=self._refusing,
             )
         self._optional = optional
-        self._project = project
 
     @hit_first
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - calls cost
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912, PLR0915
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
@@ -166,16 +171,19 @@ class APIKeyMiddleware:
         taken: Any = take(scope)
         if type(taken) is not bytes or (
             (key := hit(digest := sha256(taken).digest())) is None
-            and ((key := self._bounded_hit(digest, scope)) is None or type(key) is LimitedRecord)
+            and ((key := self._bounded_hit(digest, scope)) is None or type(key) in ASK_ON)
         ):
-            remembered = None if type(taken) is not bytes or key is None else (digest, key)
-            if type(taken) is bytes:  # no variable holds a secret while anything is awaited
-                taken = Presented(taken) if remembered is None else Presented(digest=digest)
-            entered = await self._enter(taken, remembered, scope, receive, send, began=began)
-            uses = keys.uses  # they may have been opened meanwhile
-            if entered is None:
-                return
-            digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody, who is served apart
+            if type(taken) is bytes and type(key) is TemporaryRecord:  # nothing is left to be asked
+                digest = key.digest
+            else:
+                remembered = None if type(taken) is not bytes or key is None else (digest, key)
+                if type(taken) is bytes:  # no variable holds a secret while anything is awaited
+                    taken = Presented(taken) if remembered is None else Presented(digest=digest)
+                entered = await self._enter(taken, remembered, scope, receive, send, began=began)
+                uses = keys.uses  # they may have been opened meanwhile
+                if entered is None:
+                    return
+                digest, key, app, send = entered  # type: ignore[assignment]  # two are None for nobody: served apart
 
         if key is not None:
             scope["api_key"] = scope[self._user] = taken = key  # nor while the app runs
@@ -192,8 +200,8 @@ class APIKeyMiddleware:
         else:
             scope[self._user] = Caller(UnauthenticatedUser())
             scope["api_key"] = None
-            scope["permissions"] = _NO_PERMISSIONS
-            scope["auth"] = _NO_CREDENTIALS
+            scope["permissions"] = NO_PERMISSIONS
+            scope["auth"] = NO_CREDENTIALS
             served = [scope, self, None, None]
         outer = serving()
         set_serving(served)
@@ -225,11 +233,9 @@ class APIKeyMiddleware:
     async def renew(self, digest: bytes, *scopes: Scope) -> Problem | None:
         """Judge a caller that was let in with the secret of `digest` (32 bytes) anew, on the database's word: the
         refusal, or `None` once the scopes tell of them as they are now. One round trip."""
-        judged = await self._judge(Presented(digest=digest, fresh=True), scopes[0])
-        if self._project is not None and isinstance(judged, Record) and judged.project != scopes[0]["api_key"].project:
-            judged = self._refusing.told(
-                Outcome.PROJECT_DENIED, judged, scopes[0]
-            )  # the same secret, now of another project
+        judged = await self._judge(shown_in(scopes[0], digest, fresh=True), scopes[0])
+        if isinstance(judged, Record) and (denied := self._bounds.outcome_anew(judged, scopes[0])) is not VALID:
+            judged = self._refusing.told(denied, judged, scopes[0])
         if isinstance(judged, Problem):
             scopes[0][OUTCOME] = judged.outcome
             return judged
@@ -242,10 +248,11 @@ class APIKeyMiddleware:
     async def outcome_of(self, digest: bytes, scope: Scope) -> Outcome:
         """How a request like `scope` with the secret of `digest` (32 bytes), which was let in before, would be judged
         if it began now. No I/O where memory knows it."""
-        if self.keys.hit(digest) is not None or self._bounded_hit(digest, scope) is not None:
+        presented = shown_in(scope, digest)
+        presented.address = self.addresses.of(scope)
+        if presented.claims is None and (self.keys.hit(digest) or self._bounded_hit(digest, scope)):
             return Outcome.VALID
         try:
-            presented = Presented(digest=digest, address=self.addresses.of(scope))
             return (await self.keys.judge_presented(presented))[0]
         except UnavailableError:
             return Outcome.UNAVAILABLE
@@ -342,27 +349,32 @@ class APIKeyMiddleware:
         if isinstance(presented, Presented) and presented.is_empty:
             presented = Outcome.MISSING
         if isinstance(presented, Outcome):
-            return (
-                (None, None)
-                if self._optional and presented is Outcome.MISSING
-                else self._refusing.told(presented, None, scope)
-            )
+            needs_none = self._optional and presented is Outcome.MISSING
+            return (None, None) if needs_none else self._refusing.told(presented, None, scope)
         digest = presented.digest
         remembered: Record | None = None
-        if not presented.fresh:
-            remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope)
+        if not presented.fresh and presented.claims is None:  # else the digest may be the parent's, which may do more
+            remembered = self.keys.hit(digest) or self._bounded_hit(digest, scope) or self.keys.temporary_hit(digest)
         admitted = remembered or await self._judge(presented, scope)
         if isinstance(admitted, Problem):
             return admitted
-        if self._project is not None and self._is_of_another_project(admitted, scope):
+        if type(admitted) is TemporaryRecord:
+            digest, presented.claims = admitted.digest, admitted.claims
+        elif not self._bounds.has_project:
+            return digest, admitted
+        outcome = self._bounds.outcome(admitted, scope)
+        if outcome is not Outcome.VALID:
             presented.key_id = admitted.id
-            return self._refusing.told(Outcome.PROJECT_DENIED, admitted, scope)
-        return presented.digest, admitted
+            return self._refusing.told(outcome, admitted, scope)
+        return digest, admitted
 
     def _bounded_hit(self, digest: bytes, scope: Scope) -> Record | None:
         """As `APIKeys.hit`, for a key that has networks or limits, if the request is within the networks. From the
-        limits it is still to be taken."""
+        limits it is still to be taken. Or for a temporary secret, if nothing is left to be asked."""
         key = self.keys.bounded_hit(digest)
+        if key is None and (one := self.keys.temporary_hit(digest)) is not None:
+            is_denied = one.is_bound and self._bounds.outcome(one, scope) is not VALID
+            return None if is_denied or self._limiting.binds(one) else one
         if key is None or key.networks is None:
             return key
         address = self._address_of(scope)
@@ -386,8 +398,3 @@ class APIKeyMiddleware:
             return key
         presented.key_id = presented.key_id if key is None else key.id
         return self._refusing.told(outcome, key, scope)
-
-    def _is_of_another_project(self, key: Record, scope: Scope) -> bool:
-        if not callable(self._project):
-            return of_another_project(key.project, self._project)
-        return any(of_another_project(key.project, self._project(view)) for view in self._routing.views(scope))

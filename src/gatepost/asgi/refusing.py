@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import Addresses
-from gatepost.asgi.refusal_log import RefusalLog
+from gatepost.asgi.log import RefusalLog
 from gatepost.asgi.responses import Problem, challenge, checked_realm, unavailable
 from gatepost.asgi.sources import Bearer, Source, shown
 from gatepost.base import Outcome, Record

@@ -49,6 +49,10 @@ _TABLE: Mapping[Outcome, _Line] = {
     Outcome.ADDRESS_DENIED: _Line(
         HTTPStatus.FORBIDDEN, "The API key may not be used from this address.", WEBSOCKET_FORBIDDEN
     ),
+    Outcome.ORIGIN_DENIED: _Line(
+        HTTPStatus.FORBIDDEN, "The API key may not be used from pages of this origin.", WEBSOCKET_FORBIDDEN
+    ),
+    Outcome.SUBJECT_DENIED: _Line(HTTPStatus.FORBIDDEN, "The API key is for somebody else.", WEBSOCKET_FORBIDDEN),
     Outcome.PROJECT_DENIED: _Line(HTTPStatus.FORBIDDEN, "The API key belongs to another project.", WEBSOCKET_FORBIDDEN),
     Outcome.ENVIRONMENT_DENIED: _Line(
         HTTPStatus.FORBIDDEN, "The API key is for another environment.", WEBSOCKET_FORBIDDEN

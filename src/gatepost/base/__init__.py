@@ -17,7 +17,9 @@ from gatepost.base.errors import IdempotencyError as IdempotencyError
 from gatepost.base.errors import KeyNotFoundError as KeyNotFoundError
 from gatepost.base.errors import MissingExtraError as MissingExtraError
 from gatepost.base.errors import PermissionDeniedError as PermissionDeniedError
+from gatepost.base.errors import PolicyError as PolicyError
 from gatepost.base.errors import ReplicaError as ReplicaError
+from gatepost.base.errors import RoleNotFoundError as RoleNotFoundError
 from gatepost.base.errors import SchemaError as SchemaError
 from gatepost.base.errors import SecretNotStoredError as SecretNotStoredError
 from gatepost.base.errors import StaleKeyError as StaleKeyError
@@ -114,6 +116,7 @@ from gatepost.base.record import LimitedRecord as LimitedRecord
 from gatepost.base.record import OutsideRecord as OutsideRecord
 from gatepost.base.record import Record as Record
 from gatepost.base.record import Row as Row
+from gatepost.base.record import TemplateRecord as TemplateRecord
 from gatepost.base.record import decode as decode
 from gatepost.base.record import from_payload as from_payload
 from gatepost.base.record import to_payload as to_payload
@@ -138,12 +141,12 @@ from gatepost.base.text import NOTHING as NOTHING
 from gatepost.base.text import checked_line as checked_line
 from gatepost.base.text import is_line as is_line
 from gatepost.base.text import tidy_line as tidy_line
+from gatepost.base.usage import ISSUED_ROUTE as ISSUED_ROUTE
 from gatepost.base.usage import NEVER_USED as NEVER_USED
 from gatepost.base.usage import ROUTE_MAX as ROUTE_MAX
 from gatepost.base.usage import SECRET_ID_BYTES as SECRET_ID_BYTES
 from gatepost.base.usage import UNUSED as UNUSED
 from gatepost.base.usage import USAGE_GROUPS as USAGE_GROUPS
-from gatepost.base.usage import Pruned as Pruned
 from gatepost.base.usage import SecretState as SecretState
 from gatepost.base.usage import Usage as Usage
 from gatepost.base.usage import Use as Use

@@ -1,7 +1,7 @@
 """Whether a record lets a request in. Pure: the moment comes in as an argument."""
 
 from gatepost.base.models import Outcome
-from gatepost.base.record import Absent, BoundedRecord, Found, OutsideRecord, Record
+from gatepost.base.record import Absent, BoundedRecord, Found, OutsideRecord, Record, TemplateRecord
 
 
 def decide(found: Found, now: float) -> Outcome:
@@ -9,7 +9,7 @@ def decide(found: Found, now: float) -> Outcome:
 
     A memory hit in `Lookup.hit` asks only the second question, of `usable_until`; the two agree by test.
     """
-    if isinstance(found, Absent):
+    if isinstance(found, Absent | TemplateRecord):  # nobody holds a template's own secret
         return Outcome.INVALID
     if isinstance(found, OutsideRecord):
         return Outcome.ENVIRONMENT_DENIED

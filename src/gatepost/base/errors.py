@@ -45,6 +45,18 @@ class UnknownPermissionError(BadInputError):
         self.nearest = nearest
 
 
+class PolicyError(BadInputError):
+    """What was asked for does not fit a policy, which binds operators too. Nothing was changed.
+
+    `policy`: its name, as the message has it. `term`: which of its terms (`Policy`). `field`: as for `BadInputError`.
+    """
+
+    def __init__(self, message: str, policy: str, term: str, field: str | None = None) -> None:
+        super().__init__(f"{message}: {policy} says so ({term})", field)
+        self.policy = policy
+        self.term = term
+
+
 class KeyNotFoundError(GatepostError, LookupError):
     """No key has this id. `ids`: the ids that are unknown."""
 
@@ -60,6 +72,16 @@ def _shown(key_id: str) -> str:
     return (
         f"{key_id[:ID_SHOWN_MAX]!r}... (an id has {ID_SHOWN_MAX} characters; a secret has it between its underscores)"
     )
+
+
+class RoleNotFoundError(GatepostError, LookupError):
+    """There is no role of this name for keys of this project; or it is none that the actor may know of."""
+
+    def __init__(self, name: str, project: str | None) -> None:
+        whose = "that is company-wide" if project is None else f"of project {project!r}"
+        super().__init__(f"No role {name!r} {whose}")
+        self.name = name
+        self.project = project
 
 
 class AccessDeniedError(GatepostError):

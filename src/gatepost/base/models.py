@@ -54,6 +54,8 @@ class Outcome(StrEnum):
     AMBIGUOUS = "key_ambiguous"
     PERMISSION_DENIED = "permission_denied"
     ADDRESS_DENIED = "address_denied"
+    ORIGIN_DENIED = "origin_denied"
+    SUBJECT_DENIED = "subject_denied"
     LIMIT_EXCEEDED = "limit_exceeded"
     PROJECT_DENIED = "project_denied"
     ENVIRONMENT_DENIED = "environment_denied"
@@ -91,10 +93,12 @@ class APIKey(BaseUser):
     `None` = anywhere, empty = nowhere. `limits`: how much it may be used; empty = as much as it likes. `owner`: who
     answers for it, a name of the app's own, 1 to 100 characters; `None` = nobody is named. `environment`: `live` or
     `test`; `None` = either. `metadata`: what the app wants to know of it, a JSON object (`checked_metadata`), empty =
-    nothing; of a request's key it is read out anew each time. `hint`: start and last four characters of the current
-    secret. `old_secret`: the one before it, while it still works; `None` = there is none. `last_used_at`: aware, UTC,
-    up to a minute behind; `None` = never. Only reads for management tell these three: they are `None` in a request's
-    key.
+    nothing; of a request's key it is read out anew each time. `roles`: the names of those that it holds, sorted;
+    `permissions` has theirs as well. `own_permissions`: what it has without them; `None` = all. `template`: what makes
+    it a template of temporary secrets (`gatepost.temporary`), JSON; `None` = it is a plain key. `hint`: start and last
+    four characters of the current secret. `old_secret`: the one before it, while it still works; `None` = there is
+    none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell roles, own
+    permissions, secrets and the last use: they are empty or `None` in a request's key.
     """
 
     id: str
@@ -110,6 +114,9 @@ class APIKey(BaseUser):
     owner: str | None = None
     environment: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    roles: tuple[str, ...] = ()
+    own_permissions: frozenset[str] | None = None
+    template: str | None = field(default=None, repr=False)
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -131,9 +138,22 @@ class APIKey(BaseUser):
         content: list[Any] = [self.id, self.project, self.description, sorted(self.permissions), self.active]
         content += [self.created_at, self.updated_at, self.expires_at]
         bounds = [self.allow, stored_limits(self.limits), self.owner, self.environment, metadata_text(self.metadata)]
+        own = None if self.own_permissions is None else tuple(sorted(self.own_permissions))
+        bounds += [self.roles or None, own]
+        bounds.append(self.template)
         while bounds and bounds[-1] is None:
             del bounds[-1]
         return blake2b(orjson.dumps([*content, *bounds]), digest_size=VERSION_BYTES).hexdigest()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it has limits, or such as nobody can read."""
+        return bool(self.limits) or self.limits.resets < 0
+
+    @property
+    def subject(self) -> str | None:
+        """Whom a temporary secret was issued for; `None` = for nobody in particular, or the key's own secret came."""
+        return None
 
     @property
     def is_authenticated(self) -> bool:
@@ -162,6 +182,10 @@ EventKind = Literal[
     "revealed",
     "leaked",
     "deleted",
+    "role_created",
+    "role_updated",
+    "role_deleted",
+    "policy",
     "invalidated",
     "installed",
     "sql",
@@ -173,7 +197,7 @@ EVENT_KINDS: Sequence[str] = get_args(EventKind)
 MAKING_KINDS = ("created", "imported")
 """Those by which there is a key that there was not before."""
 
-WHOLE_KINDS = (*MAKING_KINDS, "deleted")
+WHOLE_KINDS = (*MAKING_KINDS, "deleted", "role_created", "role_deleted")
 """Those whose detail tells what a key is, or was, and no changes."""
 
 
@@ -262,12 +286,13 @@ class ChangeEvent:
 
     `seq`: the change's number; `n`: the line's number in it, with gaps. `key_id`, `project`, `owner`, `environment`:
     the key's, as it was before the change; `None` = about no single key, or it has none. `kind`: `created`, `imported`,
-    `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`, `revealed`, `leaked`, `deleted`, `invalidated`,
-    `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from where; `None` = not known.
-    The name is whatever somebody was called: who it was tell `actor_kind`, a value of `ActorKind`, and `actor_id`, the
-    key's id, the person's in the host app, the operator's name, the user's at the shell; `None` = not known: such an
-    event is from before they were kept, and its name proves nothing. `at`: aware, UTC, the database's clock. `detail`:
-    what changed, `{"description": {"old": ..., "new": ...}}` and so on; never a secret; `None` = nothing to tell.
+    `updated`, `activated`, `deactivated`, `rotated`, `grace_ended`, `revealed`, `leaked`, `deleted`, `policy`,
+    `invalidated`, `installed`, or `sql`: changed by hand in the database. `actor`, `address`: who, and from where;
+    `None` = not known. The name is whatever somebody was called: who it was tell `actor_kind`, a value of `ActorKind`,
+    and `actor_id`, the key's id, the person's in the host app, the operator's name, the user's at the shell; `None` =
+    not known: such an event is from before they were kept, and its name proves nothing. `at`: aware, UTC, the
+    database's clock. `detail`: what changed, `{"description": {"old": ..., "new": ...}}` and so on; never a secret;
+    `None` = nothing to tell.
     """
 
     seq: int
@@ -321,13 +346,14 @@ class Receipt:
 class ImportedKey:
     """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
 
-    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `project`, `active`, `expires_at`,
-    `allow`, `limits`, `owner`, `environment`, `metadata`: as for `APIKeys.create`. `hint`: what people may see of the
-    secret, at most 40 characters."""
+    `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `roles`, `project`, `active`,
+    `expires_at`, `allow`, `limits`, `owner`, `environment`, `metadata`: as for `APIKeys.create`. `hint`: what people
+    may see of the secret, at most 40 characters."""
 
     digest: bytes = field(repr=False)
     description: str
     permissions: Sequence[str] = ()
+    roles: Sequence[str] = ()
     project: str | None = None
     active: bool = True
     expires_at: datetime | None = None

@@ -29,9 +29,10 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 Row = Sequence[Any]
 """(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires,
-allow, limits, owner, environment, metadata): moments are float seconds since the epoch (UTC), `None` = never; `allow`
-is JSON of the networks that the key may be used from, `None` = anywhere; `limits` is what `stored_limits` makes of its
-limits, `None` = none; `metadata` is JSON of an object, `None` = an empty one."""
+allow, limits, owner, environment, metadata, template): moments are float seconds since the epoch (UTC), `None` = never;
+`allow` is JSON of the networks that the key may be used from, `None` = anywhere; `limits` is what `stored_limits` makes
+of its limits, `None` = none; `metadata` is JSON of an object, `None` = an empty one; `template` is JSON, `None` = a
+plain key."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Record(APIKey):
         key_id, project, description, names, active, created, updated, key_expires, secret_expires, *rest = row
         permissions, auth = _permission_set(names)
         content = _packed(key_id, description, created, updated, key_expires)
-        told = rest[2:]
+        told = rest[2:5]
         _set_content(self, content if told == _NOTHING_TOLD else _with_tail(content, *told))
         _set_project(self, None if project is None else intern(project))
         _set_permissions(self, permissions)
@@ -213,6 +214,20 @@ _set_asked, _set_limits = (vars(LimitedRecord)[name].__set__ for name in Limited
 
 
 @dataclass(frozen=True, init=False, repr=False)
+class TemplateRecord(BoundedRecord):
+    """A template of temporary secrets, by the digest of a secret that nobody has. No memory hit has it. `template`:
+    JSON. `limits`: empty where there are none; `asked`: as for `LimitedRecord`."""
+
+    __slots__ = ("asked", "limits", "template")
+
+    def __init__(self, row: Row, as_of: int, until: float) -> None:
+        super().__init__(row, as_of, until)
+        object.__setattr__(self, "template", row[_TEMPLATE])
+        object.__setattr__(self, "limits", NO_LIMITS if row[_LIMITS] is None else readable_limits(row[_LIMITS]))
+        object.__setattr__(self, "asked", None)
+
+
+@dataclass(frozen=True, init=False, repr=False)
 class OutsideRecord(BoundedRecord):
     """A key of another environment than this process is of: no request here is let in with it. No memory hit has it:
     those ask for the other classes."""
@@ -223,7 +238,8 @@ class OutsideRecord(BoundedRecord):
 _ALLOW = 9
 _LIMITS = 10
 _ENVIRONMENT = 12
-"""The places of networks, limits and environment in a row."""
+_TEMPLATE = 14
+"""The places of networks, limits, environment and template in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +260,8 @@ def decode(row: Row | None, as_of: int, until: float, environment: str | None = 
         return Absent(as_of, until)
     if environment is not None and row[_ENVIRONMENT] not in (None, environment):
         return OutsideRecord(row, as_of, until)
+    if row[_TEMPLATE] is not None:
+        return TemplateRecord(row, as_of, until)
     limits = NO_LIMITS if row[_LIMITS] is None else readable_limits(row[_LIMITS])
     if limits or limits.resets < 0:
         return LimitedRecord(row, as_of, until)
@@ -280,7 +298,7 @@ def from_payload(payload: bytes) -> tuple[Row | None, int]:
 _CREATED = 5
 """The place of that moment in a row."""
 
-_LEAST, _MOST = 7, 15
+_LEAST, _MOST = 7, 16
 """Values of a payload with a key: up to `created`, and all."""
 
 _NULLS = (None,) * _MOST

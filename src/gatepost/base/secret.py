@@ -12,9 +12,9 @@ import hmac
 import re
 import secrets
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gatepost.base.errors import BadInputError
 from gatepost.base.models import ENVIRONMENTS
@@ -278,10 +278,10 @@ class Presented:
     `digest`: 32 bytes; given in place of a text whose form and HMAC were checked before. `fresh`: to be judged on the
     database's word, whatever is remembered. `address`: where it was shown from, `None` = nobody knows: a key that may
     be used from some networks alone is refused then. `key_id`: of the key that it is of, or was made for, once that is
-    known for certain; `environment`: that a genuine one says its key is for. Spaces and tabs around the text are no
-    part of it (RFC 9110, section 5.5)."""
+    known for certain; `environment`: that a genuine one says its key is for. `claims`: of a temporary secret that is
+    genuine. Spaces and tabs around the text are no part of it (RFC 9110, section 5.5)."""
 
-    __slots__ = ("_text", "address", "digest", "environment", "fresh", "key_id")
+    __slots__ = ("_text", "address", "claims", "digest", "environment", "fresh", "key_id")
 
     def __init__(
         self, text: bytes = b"", *, digest: bytes | None = None, fresh: bool = False, address: str | None = None
@@ -293,15 +293,18 @@ class Presented:
         self.address = address
         self.key_id: str | None = None
         self.environment: str | None = None
+        self.claims: Any = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be judged."""
         return self._text == b""
 
-    def may_exist(self, secret_format: SecretFormat, *, foreign: bool) -> bool:
-        """Whether a key can have it: it was made under one of the server keys, or is `foreign`, any text of at most 512
-        bytes. No I/O; about 5 µs."""
+    def may_exist(
+        self, secret_format: SecretFormat, *, foreign: bool, temporary: Callable[[bytes], Any] = lambda _text: None
+    ) -> bool:
+        """Whether it can open anything: it was made under one of the server keys, or is `foreign`, any text of at most
+        512 bytes. `temporary`: answers the claims of a temporary secret that is genuine. No I/O; about 5 µs."""
         text, self._text = self._text, None
         if text is None:
             return True
@@ -310,7 +313,9 @@ class Presented:
         found = secret_format.read(text)
         if found is not None:
             self.key_id, self.environment = found
-        return foreign or found is not None
+        else:
+            self.claims = temporary(text)
+        return foreign or found is not None or self.claims is not None
 
     def recall(self, secret_format: SecretFormat, *, foreign: bool) -> None:
         """It is remembered that no key has it: it was checked before, so its key's id is read off it. Only where

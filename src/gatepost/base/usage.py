@@ -26,12 +26,17 @@ UNUSED = frozenset(
         Outcome.DEACTIVATED,
         Outcome.EXPIRED,
         Outcome.ADDRESS_DENIED,
+        Outcome.ORIGIN_DENIED,
+        Outcome.SUBJECT_DENIED,
         Outcome.ENVIRONMENT_DENIED,
         Outcome.UNAVAILABLE,
     }
 )
 """The outcomes that are no use of a key: nobody depends on a key that is refused whatever is asked for, or that is
 shown from where it must not be. One that lacks a permission, say, is in use."""
+
+ISSUED_ROUTE = "(a temporary secret issued)"
+"""In place of a route: what issuing a temporary secret is counted by, under what it was made from."""
 
 USAGE_GROUPS: Sequence[str] = ("day", "route", "outcome", "secret")
 """What usage can be told by."""
@@ -84,15 +89,6 @@ class Use:
     count: int
     last_at: datetime
     last_address: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What `APIKeys.prune` did. `rolled_up`: rows of days that became parts of months. `removed`: rows that are
-    gone for good."""
-
-    rolled_up: int
-    removed: int
 
 
 def secret_id(digest: bytes) -> str:

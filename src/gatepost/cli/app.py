@@ -8,17 +8,33 @@ from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
 
 from gatepost.base import MissingExtraError
-from gatepost.cli import bulk, database, events, exchange, keys, limits, secrets, usage, webhooks
+from gatepost.cli import bulk, database, events, exchange, keys, limits, roles, secrets, templates, usage, webhooks
 from gatepost.cli.audit import audit
+from gatepost.cli.audit_log import audit_log
+from gatepost.cli.codes import ExitCode
 from gatepost.cli.doctor import doctor
-from gatepost.cli.failures import ExitCode, report
+from gatepost.cli.failures import report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
 from gatepost.cli.input import AppOption, CatalogueOption, catalogue_of
 from gatepost.cli.output import print_json, print_line, print_rows
+from gatepost.cli.policies import app as policies
 from gatepost.cli.scanners import scanners
 from gatepost.cli.serve import serve
 
-_ORDER = ("keys", "db", "webhooks", "doctor", "audit", "permissions", "scanners", "serve", "demo")
+_ORDER = (
+    "keys",
+    "roles",
+    "templates",
+    "policies",
+    "db",
+    "webhooks",
+    "doctor",
+    "audit",
+    "permissions",
+    "scanners",
+    "serve",
+    "demo",
+)
 
 
 class _Root(TyperGroup):
@@ -55,16 +71,28 @@ app = Typer(
 of_keys = Typer(help="Make and manage API keys.")
 for part in (keys, bulk, limits, events, usage, secrets, exchange):
     of_keys.add_typer(part.app)
+of_keys.add_typer(templates.issuing)
 app.add_typer(of_keys, name="keys", callback=show_help, invoke_without_command=True)
+app.add_typer(templates.app, name="templates", callback=show_help, invoke_without_command=True)
+app.add_typer(policies, name="policies", callback=show_help, invoke_without_command=True)
+app.add_typer(roles.app, name="roles", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
 app.add_typer(webhooks.app, name="webhooks", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)
-app.command(
+of_audit = Typer()
+of_audit.command(
+    "log", epilog=examples("gatepost audit log --verify", "gatepost audit log --output log.jsonl --until 400d")
+)(audit_log)
+app.add_typer(
+    of_audit,
+    name="audit",
+    callback=audit,
+    invoke_without_command=True,
     epilog=examples(
         "gatepost audit --worker http://10.0.0.5:8000/_gatepost --json",
         "gatepost audit --worker http://127.0.0.1:8000/_gatepost --once",
-    )
-)(audit)
+    ),
+)
 app.command(
     epilog=examples("gatepost scanners gitleaks > .gitleaks.toml", "gatepost scanners kingfisher --prefix acme")
 )(scanners)

@@ -8,9 +8,8 @@ from typer import Abort, Option, Typer
 
 from gatepost.base import BadInputError, KeyNotFoundError
 from gatepost.cli.help import examples
-from gatepost.cli.input import KeyIds, NoWait, SelectingOptions, Timeout, confirmed, ids_of, waiting
+from gatepost.cli.input import KeyIds, NoWait, SelectingOptions, Timeout, confirmed, ids_of, verb, waiting
 from gatepost.cli.output import Phases, print_note, tell_receipt
-from gatepost.cli.verb import verb
 from gatepost.keys import APIKeys, Selection
 
 CONFIRM_SHOWN = 10

@@ -1,13 +1,22 @@
 """`gatepost db …`: the tables."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from typer import Option, Typer
 
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, DatabaseOptions
-from gatepost.cli.output import STATUS, print_json, print_line, print_note, print_pairs
-from gatepost.cli.verb import verb
+from gatepost.cli.input import ChangeOptions, DatabaseOptions, parse_past, verb
+from gatepost.cli.output import (
+    STATUS,
+    Phases,
+    print_json,
+    print_line,
+    print_note,
+    print_pairs,
+    print_pruned,
+    pruned_json,
+)
 from gatepost.keys import USAGE_DAYS, USAGE_MONTHS, propagation_json, propagation_text
 
 app = Typer(help="Make, migrate and check the database's tables.")
@@ -78,7 +87,13 @@ async def invalidate(options: ChangeOptions) -> None:
             print_note(told)
 
 
-@app.command(epilog=examples("gatepost db prune", "gatepost db prune --usage-days 31 --usage-months 13"))
+@app.command(
+    epilog=examples(
+        "gatepost db prune",
+        "gatepost db prune --events-before 400d --dead-workers --preview",
+        "gatepost db prune --usage-days 31 --usage-months 13",
+    )
+)
 @verb
 async def prune(
     options: ChangeOptions,
@@ -89,14 +104,32 @@ async def prune(
     usage_months: Annotated[
         int, Option("--usage-months", metavar="N", help="Months for which it is then kept by month.")
     ] = USAGE_MONTHS,
+    events_before: Annotated[
+        str | None,
+        Option("--events-before", metavar="WHEN", help="Take the audit log from before out: 400d back, 2030-01-31."),
+    ] = None,
+    dead_workers: Annotated[
+        bool, Option("--dead-workers", help="Remove rows of workers that are gone. Watches them, 20 s or so.")
+    ] = False,
+    preview: Annotated[bool, Option("--preview", help="Change nothing; show what would be done.")] = False,
 ) -> None:
-    """Make old days of usage parts of their months, and remove what is older still. Safe while workers run; once a day
-    is often enough."""
+    """Make old days of usage parts of their months, and remove what is older still; and old lines of the audit log, but
+    those of keys' making. Safe while workers run; once a day is often enough."""
+    before = None if events_before is None else parse_past("--events-before", events_before, datetime.now(UTC))
     options.check_file()
-    async with options.keys() as keys:
-        done = await keys.prune(days=usage_days, months=usage_months, actor=options.who())
+    with Phases(shown=not options.as_json) as phases:
+        phases.tell("Pruning")
+        async with options.keys() as keys:
+            done = await keys.prune(
+                days=usage_days,
+                months=usage_months,
+                events_before=before,
+                dead_workers=dead_workers,
+                preview=preview,
+                progress=lambda log: phases.tell(f"Pruning the audit log: {log.removed:,} lines"),
+                actor=options.who(),
+            )
     if options.as_json:
-        told = {"rolled_up": done.rolled_up, "removed": done.removed}
-        print_json({"database": options.database_name(), "usage": told})
+        print_json({"database": options.database_name(), **pruned_json(done)})
     else:
-        print_line(f"Usage: {done.rolled_up:,} rows of days became parts of months, {done.removed:,} rows were removed")
+        print_pruned(done)

@@ -9,10 +9,9 @@ from typer import Exit, Option
 
 from gatepost.addresses import ANYBODY, REMEDY, UNIX, Addresses, Seen, environment_believes_anybody
 from gatepost.base import BadInputError
-from gatepost.cli.failures import ExitCode
-from gatepost.cli.input import RedisOptions, load_addresses
+from gatepost.cli.codes import ExitCode
+from gatepost.cli.input import RedisOptions, load_addresses, verb
 from gatepost.cli.output import STATUS, is_terminal, print_json, print_line, print_pairs, print_rows
-from gatepost.cli.verb import verb
 from gatepost.health import Finding, Status, WorkerStatus
 
 SAME_SECONDS = 1.0

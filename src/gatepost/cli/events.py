@@ -7,7 +7,7 @@ from typer import Argument, Option, Typer
 
 from gatepost.base import EVENT_KINDS, ActorKind, BadInputError, Environment
 from gatepost.cli.help import examples
-from gatepost.cli.input import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form, parse_past
+from gatepost.cli.input import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form, parse_past, verb
 from gatepost.cli.output import (
     EVENT_HEADS,
     collect,
@@ -20,7 +20,6 @@ from gatepost.cli.output import (
     print_note,
     print_rows,
 )
-from gatepost.cli.verb import verb
 from gatepost.keys import event_json
 
 app = Typer()

@@ -1,18 +1,16 @@
 """`gatepost keys import` and `export`: keys from files, and what is known of keys into files."""
 
 import re
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, BinaryIO, TextIO
+from typing import Annotated
 
 from typer import Argument, Option, Typer
 
 from gatepost.base import BadInputError, ImportedKey
 from gatepost.cli.formats import Format, format_of, key_writer, read_keys
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, ChoiceOptions, check_one_form, interruptible
+from gatepost.cli.input import ChangeOptions, ChoiceOptions, check_one_form, file_name, interruptible, opened, verb
 from gatepost.cli.output import (
     LIST_HEADS,
     Phases,
@@ -23,8 +21,8 @@ from gatepost.cli.output import (
     print_line,
     print_note,
     print_rows,
+    written,
 )
-from gatepost.cli.verb import verb
 from gatepost.keys import key_json
 
 app = Typer()
@@ -54,7 +52,7 @@ async def import_keys(
     check_one_form(quiet, options.as_json)
     options.check_file()
     with Phases(shown=not options.as_json) as phases:
-        with _opened(file) as lines, interruptible():
+        with opened(file) as lines, interruptible():
             numbers, imported = _read(file, form or format_of(file), phases.counted("Reading keys", lines))
         async with options.keys(foreign_secrets=True) as keys:
             phases.tell(f"Making {len(imported):,} keys")
@@ -94,7 +92,7 @@ async def export(
     looked_at = output is None and is_terminal()  # the keys themselves tell how far it has come
     with Phases(shown=not options.as_json and not looked_at) as phases:
         async with options.keys() as keys:
-            with _written(output) as out:
+            with written(output) as out:
                 write = key_writer(form or format_of(str(output)), out)
                 async for page in pages(keys.list, **options.choice()):
                     for key in page.items:
@@ -112,7 +110,7 @@ def _read(file: str, form: Format, lines: Iterable[bytes]) -> tuple[list[int], l
     try:
         found = list(read_keys(form, lines))
     except BadInputError as wrong:
-        raise BadInputError(f"{_name(file)}, {wrong}", wrong.field) from None
+        raise BadInputError(f"{file_name(file)}, {wrong}", wrong.field) from None
     return [number for number, _ in found], [key for _, key in found]
 
 
@@ -121,35 +119,4 @@ def _of_line(wrong: BadInputError, file: str, numbers: list[int]) -> BadInputErr
     entry = _ENTRY.match(str(wrong))
     if entry is None:
         return wrong
-    return BadInputError(f"{_name(file)}, line {numbers[int(entry[1])]}{str(wrong)[entry.end() :]}", wrong.field)
-
-
-def _name(file: str) -> str:
-    return "standard input" if file == "-" else file
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    """The lines of a file. Raises `BadInputError` where there is none that can be read."""
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        with Path(file).open("rb") as lines:
-            yield lines
-    except OSError as failure:
-        raise BadInputError(f"{file}: {failure.strerror or failure}") from None
-
-
-@contextmanager
-def _written(output: Path | None) -> Iterator[TextIO]:
-    """Where an export goes; `None` = standard output. Raises `BadInputError` where it cannot."""
-    if output is None:
-        yield sys.stdout
-        return
-    try:
-        out = output.open("w", encoding="utf-8", newline="")
-    except OSError as failure:
-        raise BadInputError(f"--output {output}: {failure.strerror or failure}") from None
-    with out:
-        yield out
+    return BadInputError(f"{file_name(file)}, line {numbers[int(entry[1])]}{str(wrong)[entry.end() :]}", wrong.field)

@@ -7,7 +7,6 @@ from typing import Annotated
 from typer import Argument, Option, Typer
 
 from gatepost.base import (
-    LIMIT_EXAMPLES,
     BadInputError,
     Environment,
     Receipt,
@@ -18,14 +17,21 @@ from gatepost.base import (
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
+    Allow,
     Before,
     ChangeOptions,
     ChoiceOptions,
     EveryPage,
+    Expires,
     KeyId,
     KeysOptions,
     Limit,
+    Limits,
+    Metadata,
     NoWait,
+    Owner,
+    Permissions,
+    Roles,
     Timeout,
     WhichOptions,
     check_one_form,
@@ -35,6 +41,7 @@ from gatepost.cli.input import (
     parse_seconds,
     parse_when,
     split_names,
+    verb,
     waiting,
 )
 from gatepost.cli.output import (
@@ -51,56 +58,11 @@ from gatepost.cli.output import (
     print_rows,
     tell_receipt,
 )
-from gatepost.cli.verb import verb
 from gatepost.keys import key_json
 from gatepost.rules import UNSET
 
 app = Typer()
 
-Permissions = Annotated[
-    list[str] | None,
-    Option(
-        "--permission",
-        "-p",
-        metavar="NAME",
-        help="What its bearer may do; repeat it, or put commas between.",
-        autocompletion=complete_permission,
-    ),
-]
-Expires = Annotated[
-    str | None,
-    Option("--expires", metavar="WHEN", help="90d, 12h, 2030-01-31, 2030-01-31T18:00Z; UTC where no zone is named."),
-]
-Allow = Annotated[
-    list[str] | None,
-    Option(
-        "--allow",
-        metavar="NETWORK",
-        help="A network that it may be used from, 203.0.113.0/24 or 2001:db8::/32, or an address; repeat it, or put "
-        "commas between. --allow '' is nowhere.",
-    ),
-]
-Limits = Annotated[
-    list[str] | None,
-    Option(
-        "--limit",
-        metavar="LIMIT",
-        help=f"How much it may be used: {LIMIT_EXAMPLES}; repeat it, or put commas between. --limit '' is as much "
-        "as it likes.",
-    ),
-]
-Owner = Annotated[
-    str | None,
-    Option("--owner", metavar="NAME", help="Who answers for it: a person, team or service. --owner '' is nobody."),
-]
-Metadata = Annotated[
-    str | None,
-    Option(
-        "--metadata",
-        metavar="JSON",
-        help="What the app wants to know of it: a JSON object of at most 4 KB. --metadata '{}' is nothing.",
-    ),
-]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
 
 
@@ -117,6 +79,7 @@ async def create(
     description: Annotated[str, Argument(metavar="DESCRIPTION", help="What tells it from others.")],
     *,
     permission: Permissions = None,
+    role: Roles = None,
     project: Annotated[str | None, Option("--project", metavar="NAME", help="Default: every project.")] = None,
     expires: Expires = None,
     allow: Allow = None,
@@ -146,6 +109,7 @@ async def create(
         issued = await keys.create(
             description,
             permissions,
+            roles=split_names(role or ()),
             project=project,
             expires_at=expires_at,
             active=not inactive,
@@ -261,6 +225,7 @@ async def edit(
             autocompletion=complete_permission,
         ),
     ] = None,
+    role: Roles = None,
     expires: Expires = None,
     never_expires: Annotated[bool, Option("--never-expires", help="Let it live for ever.")] = False,
     allow: Allow = None,
@@ -278,10 +243,10 @@ async def edit(
     if allow and anywhere:
         raise BadInputError("--allow and --anywhere exclude each other")
     told = any(each is not None for each in (description, owner, metadata))
-    if not (told or permission or allow or anywhere or limit or never_expires or expires):
+    if not (told or permission or role or allow or anywhere or limit or never_expires or expires):
         raise BadInputError(
-            "Nothing to change: name --description, --permission, --expires, --never-expires, --allow, --anywhere, "
-            "--limit, --owner or --metadata"
+            "Nothing to change: name --description, --permission, --role, --expires, --never-expires, --allow, "
+            "--anywhere, --limit, --owner or --metadata"
         )
     options.check_file()
     moment = (
@@ -295,6 +260,7 @@ async def edit(
             preview=preview,
             description=description,
             permissions=split_names(permission) if permission else None,
+            roles=split_names(role) if role else UNSET,
             expires_at=moment,
             allow=split_names(allow) if allow else None if anywhere else UNSET,
             limits=[limit_of_text(each) for each in split_names(limit)] if limit else UNSET,

@@ -4,9 +4,8 @@ from typer import Typer
 
 from gatepost.base import limit_text
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, NoWait, Timeout, waiting
+from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, NoWait, Timeout, verb, waiting
 from gatepost.cli.output import is_terminal, print_json, print_key, print_note, print_rows
-from gatepost.cli.verb import verb
 from gatepost.limits import LimitState
 
 app = Typer()

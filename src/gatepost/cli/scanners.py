@@ -4,9 +4,8 @@ from typing import Annotated
 
 from typer import Argument
 
-from gatepost.cli.input import KeysOptions
+from gatepost.cli.input import KeysOptions, verb
 from gatepost.cli.output import print_json, print_line
-from gatepost.cli.verb import verb
 from gatepost.scanners import SCANNERS, rules_for
 
 

@@ -5,11 +5,10 @@ from typing import Annotated
 from typer import Context, Exit, Option, Typer
 
 from gatepost.base import BadInputError, Outcome, Presented, SecretNotStoredError, Verdict, address_of
-from gatepost.cli.failures import ExitCode
+from gatepost.cli.codes import ExitCode
 from gatepost.cli.help import examples
-from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, check_one_form, read_secret
+from gatepost.cli.input import ChangeOptions, KeyId, KeysOptions, check_one_form, read_secret, verb
 from gatepost.cli.output import print_revealed, print_verdict
-from gatepost.cli.verb import verb
 from gatepost.keys import VAULT_KEYS
 
 app = Typer()

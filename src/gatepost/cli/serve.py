@@ -11,9 +11,8 @@ from typing import Annotated
 from typer import Option
 
 from gatepost.base import MissingExtraError
-from gatepost.cli.input import KeysOptions
+from gatepost.cli.input import KeysOptions, verb
 from gatepost.cli.output import print_json, print_line, print_note
-from gatepost.cli.verb import verb
 from gatepost.keys import SERVER_KEYS, VAULT_KEYS, APIKeys
 from gatepost.rules import ACCESS_MANAGE, ACCESS_READ
 

@@ -1,4 +1,4 @@
-"""`gatepost keys usage`, `keys stale`: how often keys are used, and which are not used any more."""
+"""`gatepost keys usage`, `keys stale`, `keys expiring`: how often keys are used, which are no more, which end soon."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option, Typer
 
-from gatepost.base import BadInputError, Environment, Usage
+from gatepost.base import BadInputError, Environment, State, Usage
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
@@ -21,14 +21,15 @@ from gatepost.cli.input import (
     check_one_form,
     parse_past,
     parse_seconds,
+    verb,
 )
 from gatepost.cli.output import collect, is_terminal, note_more, print_json, print_keys, print_note, print_rows
-from gatepost.cli.verb import verb
 from gatepost.keys import usage_json
 
 app = Typer()
 
 STALE = "90d"
+EXPIRING = "30d"
 BAR_WIDTH = 30
 """Characters of the longest bar."""
 
@@ -110,6 +111,36 @@ async def stale(
     options.check_file()
     async with options.keys() as keys:
         page = await collect(keys.list, after=after, limit=limit, every=every, sort="last_used", **which)
+    print_keys(page, as_json=options.as_json, quiet=quiet)
+    note_more(page, as_json=options.as_json)
+
+
+@app.command(
+    epilog=examples(
+        "gatepost keys expiring",
+        "gatepost keys expiring --within 7d --owner ann --json",
+        "gatepost keys expiring --all -q",
+    )
+)
+@verb
+async def expiring(
+    options: WhichOptions,
+    *,
+    within: Annotated[str, Option("--within", metavar="SPAN", help="How soon they end.")] = EXPIRING,
+    limit: Limit = 50,
+    after: After = None,
+    every: EveryPage = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print the ids alone, one a line.")] = False,
+) -> None:
+    """List the keys that work and end within 30 days (--within), the first to end first."""
+    check_one_form(quiet, options.as_json)
+    which = options.which()
+    if which["state"] is not None or which["active"] is not None:
+        raise BadInputError("keys expiring lists keys that work: leave out their state")
+    which |= {"state": State.EXPIRING, "expires_within": parse_seconds("--within", within)}
+    options.check_file()
+    async with options.keys() as keys:
+        page = await collect(keys.list, after=after, limit=limit, every=every, sort="expires", **which)
     print_keys(page, as_json=options.as_json, quiet=quiet)
     note_more(page, as_json=options.as_json)
 

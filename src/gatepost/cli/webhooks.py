@@ -12,9 +12,8 @@ from typer import Abort, Argument, Option, Typer
 
 from gatepost.base import BadInputError, TargetStatus
 from gatepost.cli.help import examples
-from gatepost.cli.input import After, DatabaseOptions, EveryPage, Limit, Options, confirmed
+from gatepost.cli.input import After, DatabaseOptions, EveryPage, Limit, Options, confirmed, verb
 from gatepost.cli.output import collect, is_terminal, note_more, print_json, print_line, print_note, print_rows
-from gatepost.cli.verb import verb
 from gatepost.keys import APIKeys, load
 
 if TYPE_CHECKING:

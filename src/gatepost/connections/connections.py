@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gatepost.base import NEVER, Outcome
+from gatepost.temporary import Claims
 
 End = Callable[[Outcome], None]
 """Ends a connection, for that reason. Returns at once; called once at most."""
@@ -19,12 +20,16 @@ def _ended(_outcome: Outcome) -> None:
 
 class Connection:
     """One open connection. `digest`: 32 bytes, of the secret that opened it. `usable_until`: seconds since the epoch by
-    the database's clock, as of the record that was judged last. `address`: where it is from; `None` = not known."""
+    the database's clock, as of the record that was judged last. `address`: where it is from; `None` = not known.
+    `claims`: of a temporary secret, where such a one opened it; `digest` is that of what it was made from then."""
 
-    __slots__ = ("address", "digest", "end", "usable_until")
+    __slots__ = ("address", "claims", "digest", "end", "usable_until")
 
-    def __init__(self, digest: bytes, usable_until: float, end: End, address: str | None = None) -> None:
+    def __init__(
+        self, digest: bytes, usable_until: float, end: End, address: str | None = None, claims: Claims | None = None
+    ) -> None:
         self.digest = digest
+        self.claims = claims
         self.address = address
         self.usable_until = usable_until
         self.end = end

@@ -9,6 +9,7 @@ A connection costs nothing while its key stays as it is: no task, no timer, no r
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
@@ -17,6 +18,7 @@ from gatepost.base import Clock, Found, Outcome, Record, UnavailableError, boot_
 from gatepost.connections.connections import Connection, Connections, End
 from gatepost.freshness import Freshness
 from gatepost.lookup import Lookup
+from gatepost.temporary import TemporaryRecord, decide_temporary
 
 logger = logging.getLogger("gatepost.guard")
 
@@ -51,7 +53,8 @@ class Guard:
 
         A change that came after the key was judged and before this call is not missed: the key is judged again then.
         """
-        connection = Connection(digest, key.ends_at, end, address)
+        claims = key.claims if isinstance(key, TemporaryRecord) else None
+        connection = Connection(digest, key.ends_at, end, address, claims)
         self._connections.add(connection)
         if not self._freshness.not_below_floor(digest, key):
             self._connections.doubt(digest)
@@ -119,15 +122,17 @@ class Guard:
                 logger.error("A key of open connections could not be judged", exc_info=found)
             self._end_all(connections, Outcome.UNAVAILABLE)
             return
-        outcome = decide(found, self._freshness.database_now())
-        if outcome is not Outcome.VALID or not isinstance(found, Record):
-            self._end_all(connections, outcome)
-            return
-        self._end_all((each for each in connections if of_another_address(found, each.address)), Outcome.ADDRESS_DENIED)
-        if self._freshness.not_below_floor(digest, found):  # else it is in doubt again
-            for connection in connections:
-                if connection in self._connections:
-                    self._connections.set_usable_until(connection, found.ends_at)
+        now = self._freshness.database_now()
+        is_newest = self._freshness.not_below_floor(digest, found)  # else it is in doubt again
+        ended = defaultdict[Outcome, list[Connection]](list)
+        for connection in connections:
+            outcome, record = _judged(connection, found, now)
+            if outcome is not Outcome.VALID or record is None:
+                ended[outcome].append(connection)
+            elif is_newest and connection in self._connections:
+                self._connections.set_usable_until(connection, record.ends_at)
+        for outcome, these in ended.items():
+            self._end_all(these, outcome)
 
     def _end_all(self, connections: Iterable[Connection], outcome: Outcome) -> None:
         ended = 0
@@ -142,3 +147,15 @@ class Guard:
                     logger.exception("A connection could not be ended")
         if ended:
             logger.info("%d open connections ended: %s", ended, outcome.value)
+
+
+def _judged(connection: Connection, found: Found, now: float) -> tuple[Outcome, Record | None]:
+    """What a request like that which opened the connection would get at `now`, and the record that says so."""
+    record: Record | None = found if isinstance(found, Record) else None
+    if connection.claims is None:
+        outcome = decide(found, now)
+    else:
+        outcome, record = decide_temporary(connection.claims, found, now)
+    if outcome is Outcome.VALID and record is not None and of_another_address(record, connection.address):
+        outcome = Outcome.ADDRESS_DENIED
+    return outcome, record

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -23,18 +24,26 @@ from sqlalchemy import (
     update,
 )
 
-from gatepost.base import (
-    NEVER_USED,
-    Actor,
-    ActorKind,
-    APIKey,
-    BadInputError,
-    KeyNotFoundError,
-)
+from gatepost.base import DIGEST_BYTES, NEVER_USED, Actor, ActorKind, APIKey, BadInputError, KeyNotFoundError
 from gatepost.database.lists import Filter, select_keys
 from gatepost.database.log import made_keys
-from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, term_rows, terms
-from gatepost.database.standing import NOBODYS, WHOSE, Creation, KeyEdit, Standing, creation_detail, whose
+from gatepost.database.policies import StoredPolicy
+from gatepost.database.role_rows import RoleRows
+from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, terms
+from gatepost.database.standing import (
+    GRANTED,
+    NOBODYS,
+    TOLD,
+    WHOSE,
+    Creation,
+    KeyEdit,
+    Standing,
+    creation_detail,
+    end_detail,
+    terms_in,
+    terms_of,
+    whose,
+)
 from gatepost.database.transaction import Rows, Transaction
 
 _STANDING = tuple(keys.c[name] for name in ("id", "project", "permissions", "active", "allow", "environment", "limits"))
@@ -49,7 +58,7 @@ class Change:
 
     `actor`: who, for the events; `None` = the app's own code, which did not say. `seq`, `now`: the change's number, if
     it has any event, and its moment by the database's clock. `nonce`: of that seq, 63 random bits. `digests`: the
-    secrets whose keys were changed.
+    secrets whose keys were changed. `roles`: those that there are. `policies`: what is asked of keys.
     """
 
     def __init__(self, transaction: Transaction, actor: Actor | None) -> None:
@@ -62,6 +71,8 @@ class Change:
         self.seq = transaction.seq + 1
         self.nonce = transaction.nonce
         self.now = transaction.tick()
+        self.roles = RoleRows(self)
+        self.policies = transaction.policies
 
     @property
     def has_events(self) -> bool:
@@ -81,20 +92,19 @@ class Change:
     async def insert_keys(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Add keys, with the commit at the latest. `rows`: columns of `gatepost_keys` that are the caller's to say,
         plus `digest`, `hint` and, where the secret is kept, `sealed`."""
-        columns = ("id", "description", "permissions", "active", "expires_at", "allow", "limits", "metadata", *WHOSE)
+        columns = (*TOLD, *GRANTED, *WHOSE)
         common = {
             "created_at": self.now,
             "updated_at": self.now,
             "created_seq": self.seq,
             "changed_nonce": self.nonce,
         }
-        self._add(keys, ({name: row[name] for name in columns} | common for row in rows))
+        self._add(keys, ({name: row.get(name) for name in columns} | common for row in rows))
         self._add(secrets, (self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows))
         for row in rows:
             of_key = {name: row[name] for name in WHOSE}
-            self._note(kind, row["id"], of_key, row["digest"], creation_detail(row))
-            names = row["permissions"].split()
-            self._add(terms, term_rows(row["id"], row["project"], row["description"], names, [row["hint"]]))
+            self.note(kind, row["id"], of_key, row["digest"], creation_detail(row))
+            self._add(terms, terms_in(SimpleNamespace(**row)))
         self._add(last_used, ({"key_id": row["id"], "last_at": NEVER_USED} for row in rows))
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
@@ -137,18 +147,18 @@ class Change:
     async def secret_of(self, digest: bytes) -> tuple[str, datetime | None] | None:
         """The key that has the secret with this digest, and when the secret expires, if it was rotated out."""
         found = select(secrets.c.key_id, secrets.c.expires_at).where(secrets.c.digest == digest)
-        row = (await self._execute(found)).one_or_none()
+        row = (await self.execute(found)).one_or_none()
         return None if row is None else (row.key_id, row.expires_at)
 
     async def creation_of(self, ids: Sequence[str]) -> Creation | None:
         """How the first of these keys that there has ever been was made, whether it is there still or not."""
         made = select(events.c.key_id, events.c.at, events.c.detail).where(events.c.kind == "created")
-        row = (await self._execute(made.where(events.c.key_id.in_(ids)).order_by(events.c.seq).limit(1))).one_or_none()
+        row = (await self.execute(made.where(events.c.key_id.in_(ids)).order_by(events.c.seq).limit(1))).one_or_none()
         return None if row is None else Creation(row.key_id, row.at, orjson.loads(row.detail))
 
     async def set_active(self, ids: Sequence[str], active: bool) -> None:
         """Switch keys on or off."""
-        await self._claim()
+        await self.claim()
         for batch in batches(ids):
             await self._update_keys(self._one_of(keys.c.id, batch), {"active": active})
         detail = {"active": {"old": not active, "new": active}}
@@ -156,19 +166,19 @@ class Change:
 
     async def delete_keys(self, ids: Sequence[str]) -> None:
         """Remove keys with their secrets. The events stay, and tell what the keys were."""
-        await self._claim()
+        await self.claim()
         for batch in batches(ids):
             of_secrets = select(secrets.c.digest, keys).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
-            for row in await self._execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
-                self._note("deleted", row.id, whose(row), bytes(row.digest), creation_detail(row._asdict()))
+            for row in await self.execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
+                self.note("deleted", row.id, whose(row), bytes(row.digest), creation_detail(row._asdict()))
             await self._write_terms(batch, ())
-            await self._execute(delete(last_used).where(self._one_of(last_used.c.key_id, batch)))
+            await self.execute(delete(last_used).where(self._one_of(last_used.c.key_id, batch)))
             await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
-            await self._execute(delete(keys).where(self._one_of(keys.c.id, batch)))
+            await self.execute(delete(keys).where(self._one_of(keys.c.id, batch)))
 
     async def update_keys(self, edits: Sequence[KeyEdit]) -> None:
         """Edit keys. Of many, those that get the same values are written together."""
-        await self._claim()
+        await self.claim()
         if len(edits) == 1:
             await self._note_keys("updated", [edits[0].before.id], edits[0].detail)
         else:
@@ -179,10 +189,10 @@ class Change:
         for values, same in alike.items():
             for batch in batches(edit.before.id for edit in same):
                 await self._update_keys(self._one_of(keys.c.id, batch), dict(values))
-        told_anew = [edit.after for edit in edits if {"description", "permissions"} & edit.values.keys()]
+        told_anew = [edit.after for edit in edits if {"description", "permissions", "roles"} & edit.values.keys()]
         if told_anew:
             olds = [None if key.old_secret is None else key.old_secret.hint for key in told_anew]
-            of_keys = (_terms_of(key, key.hint, old) for key, old in zip(told_anew, olds, strict=True))
+            of_keys = (terms_of(key, key.hint, old) for key, old in zip(told_anew, olds, strict=True))
             await self._write_terms([key.id for key in told_anew], chain.from_iterable(of_keys))
 
     async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
@@ -191,51 +201,44 @@ class Change:
 
         Without any grace the old secret's row goes, so that it is unknown at once.
         """
-        await self._claim()
+        await self.claim()
         detail = {"hint": {"old": key.hint, "new": hint}, "grace_seconds": grace.total_seconds()}
         await self._note_keys("rotated", [key.id], detail)
         of_key = secrets.c.key_id == key.id
         await self._delete_secrets(and_(of_key, secrets.c.expires_at.is_not(None)) if grace else of_key)
         older = update(secrets).where(of_key)
-        await self._execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
+        await self.execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
         self._add(secrets, [self._secret(digest, key.id, hint, sealed)])
         await self._update_keys(keys.c.id == key.id, {})
-        self._note("rotated", key.id, whose(key), digest, detail)
-        await self._write_terms([key.id], _terms_of(key, hint, key.hint if grace else None))
+        self.note("rotated", key.id, whose(key), digest, detail)
+        await self._write_terms([key.id], terms_of(key, hint, key.hint if grace else None))
 
     async def end_grace(self, ids: Sequence[str]) -> None:
         """Take the older secrets of keys away, so that they are unknown at once."""
-        await self._claim()
+        await self.claim()
         for batch in batches(ids):
             of_batch = self._one_of(secrets.c.key_id, batch)
             of_keys = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at.label("ends"), keys).join_from(
                 secrets, keys, secrets.c.key_id == keys.c.id
             )
-            rows = (await self._execute(of_keys.where(of_batch).order_by(secrets.c.expires_at))).all()
+            rows = (await self.execute(of_keys.where(of_batch).order_by(secrets.c.expires_at))).all()
             ended = {row.id: row for row in rows if row.ends is not None}
             for row in rows:
                 if row.id in ended:
-                    self._note("grace_ended", row.id, whose(row), bytes(row.digest), _end_detail(ended[row.id]))
+                    self.note("grace_ended", row.id, whose(row), bytes(row.digest), end_detail(ended[row.id]))
             await self._delete_secrets(and_(of_batch, secrets.c.expires_at.is_not(None)))
             await self._update_keys(self._one_of(keys.c.id, batch), {})
             current = [row for row in rows if row.ends is None]
-            await self._write_terms(
-                batch,
-                [
-                    term
-                    for row in current
-                    for term in term_rows(row.id, row.project, row.description, row.permissions.split(), [row.hint])
-                ],
-            )
+            await self._write_terms(batch, [term for row in current for term in terms_in(row)])
 
     async def reveal_secret(self, key_id: str) -> tuple[bytes, str | None]:
         """The digest of a key's current secret, and the secret as it is sealed, where it is; noted as an event."""
-        await self._claim()
+        await self.claim()
         await self._note_keys("revealed", [key_id])
         current = select(secrets.c.digest, secrets.c.sealed).where(
             secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)
         )
-        row = (await self._execute(current)).one()
+        row = (await self.execute(current)).one()
         return bytes(row.digest), row.sealed
 
     async def note_leak(self, key: APIKey, digest: bytes, detail: Mapping[str, Any]) -> bool:
@@ -243,19 +246,26 @@ class Change:
         this secret with this detail, is told once."""
         of_find = (events.c.key_id == key.id, events.c.kind == "leaked", events.c.digest == digest)
         told = select(events.c.seq).where(*of_find, events.c.detail == orjson.dumps(detail).decode()).limit(1)
-        if (await self._execute(told)).one_or_none() is not None:
+        if (await self.execute(told)).one_or_none() is not None:
             return False
-        await self._claim()
-        self._note("leaked", key.id, whose(key), digest, detail)
+        await self.claim()
+        self.note("leaked", key.id, whose(key), digest, detail)
         return True
 
     async def invalidate(self) -> None:
         """Have every worker distrust all that was read before this change, whatever past of the database it is of: the
         counter goes on at the number of microseconds since the epoch, above every seq that any past can have had."""
-        await self._claim()
+        await self.claim()
         self.seq = max(self.seq, int(self.now.timestamp() * 1e6))
         await self._transaction.place(self.seq, self.nonce)
-        self._note("invalidated", None, NOBODYS, None, None)
+        self.note("invalidated", None, NOBODYS, None, None)
+
+    async def write_policy(self, project: str | None, policy: StoredPolicy | None, detail: Mapping[str, Any]) -> None:
+        """Let a project, or the company, have this policy; `None` = none any more. The event is about a secret that
+        nobody has: of one about none, every worker would forget all that it remembers."""
+        await self.claim()
+        await self.policies.write(project, policy)
+        self.note("policy", None, {**NOBODYS, "project": project}, bytes(DIGEST_BYTES), detail)
 
     async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
         """The keys as this change leaves them, those that there are."""
@@ -263,7 +273,7 @@ class Change:
 
     async def read_key(self, key_id: str) -> APIKey:
         """The key as this change leaves it. Raises `KeyNotFoundError`."""
-        row = (await self._execute(KEYS.where(keys.c.id == key_id))).one_or_none()
+        row = (await self.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
         if row is None:
             raise KeyNotFoundError([key_id])
         return as_key(row)
@@ -281,30 +291,30 @@ class Change:
 
     async def _update_keys(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> None:
         statement = update(keys).where(which).values(**values, updated_at=self.now, changed_nonce=self.nonce)
-        await self._execute(statement)
+        await self.execute(statement)
 
     async def _delete_secrets(self, which: ColumnElement[bool]) -> None:
         """Two statements: what is deleted by hand has not been marked before."""
-        await self._execute(update(secrets).where(which).values(changed_nonce=-1 - self.nonce))
-        await self._execute(delete(secrets).where(which))
+        await self.execute(update(secrets).where(which).values(changed_nonce=-1 - self.nonce))
+        await self.execute(delete(secrets).where(which))
 
     async def _write_terms(self, ids: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
         """Let these keys have these terms and no others."""
         for batch in batches(ids):
-            await self._execute(delete(terms).where(self._one_of(terms.c.key_id, batch)))
+            await self.execute(delete(terms).where(self._one_of(terms.c.key_id, batch)))
         self._add(terms, rows)
 
     def _one_of(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
         return one_of(column, values, self._transaction.dialect)
 
-    async def _claim(self) -> None:
+    async def claim(self) -> None:
         """Get ready to write: before the first event that bears the nonce. All events of a change bear the same."""
         if self._is_claimed:
             return
         self._has_written = self._is_claimed = True
         self.nonce = await self._transaction.own_nonce(self.seq)
 
-    async def _execute(self, statement: Any) -> CursorResult[Any]:
+    async def execute(self, statement: Any) -> CursorResult[Any]:
         """One statement, which sees all that was changed before."""
         self._has_written |= bool(self._rows)
         await self._transaction.add(self._rows)
@@ -319,7 +329,7 @@ class Change:
         of_keys = select(secrets.c.digest, secrets.c.key_id).order_by(secrets.c.key_id, secrets.c.digest)
         async for row in self._select(of_keys, secrets.c.key_id, list(edits)):
             edit = edits[row.key_id]
-            self._note("updated", row.key_id, whose(edit.before), bytes(row.digest), edit.detail)
+            self.note("updated", row.key_id, whose(edit.before), bytes(row.digest), edit.detail)
 
     async def _note_keys(self, kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None = None) -> None:
         """Write an event for each secret that the keys have now: inside the database, since there may be very many."""
@@ -339,15 +349,15 @@ class Change:
             of_batch = of_batch.where(self._one_of(secrets.c.key_id, batch))
             add = insert(events).from_select(list(event), of_batch)
             if self._transaction.returns_inserts:
-                found = await self._execute(add.returning(events.c.digest))
+                found = await self.execute(add.returning(events.c.digest))
             else:
-                await self._execute(add)
-                found = await self._execute(select(secrets.c.digest).where(self._one_of(secrets.c.key_id, batch)))
+                await self.execute(add)
+                found = await self.execute(select(secrets.c.digest).where(self._one_of(secrets.c.key_id, batch)))
             digests = {bytes(digest) for digest in found.scalars()}
             self.digests |= digests
             self._count += len(digests)
 
-    def _note(
+    def note(
         self,
         kind: str,
         key_id: str | None,
@@ -379,15 +389,5 @@ class Change:
 
     async def _select(self, statement: Any, column: Any, values: Sequence[Any]) -> Any:
         for batch in batches(values):
-            for row in await self._execute(statement.where(self._one_of(column, batch))):
+            for row in await self.execute(statement.where(self._one_of(column, batch))):
                 yield row
-
-
-def _terms_of(key: APIKey, *hints: str | None) -> list[dict[str, str]]:
-    """The terms of a key that has these secrets."""
-    return term_rows(key.id, key.project, key.description, key.permissions, filter(None, hints))
-
-
-def _end_detail(row: Any) -> dict[str, Any]:
-    """What an event tells of an older secret that is ended."""
-    return {"hint": row.hint, "expires_at": row.ends.isoformat()}

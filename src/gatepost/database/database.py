@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,14 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gatepost.base import (
     Actor,
     APIKey,
-    ChangeEvent,
     ConfigurationError,
     ReplicaError,
-    Row,
     Timeout,
     Total,
     UnavailableError,
 )
+from gatepost.database.chain import Chain
 from gatepost.database.changes import Change
 from gatepost.database.commit import CommitLostError, ConflictError, begun_anew, commit, is_conflict, was_committed
 from gatepost.database.connecting import (
@@ -47,13 +45,21 @@ from gatepost.database.deliveries import Deliveries
 from gatepost.database.doorbell import Doorbell, doorbell_of
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter, Listing, count_keys, projects_statement
-from gatepost.database.log import LogPage, MadePage
+from gatepost.database.policies import PolicyTables
 from gatepost.database.quotas import Quotas
-from gatepost.database.schema import KEYS, as_key, as_plain, events, keys, schema, settings
-from gatepost.database.schema import search_terms as terms
-from gatepost.database.statements import EVENTS, HAS_LIMITS, POSITION, RECORDS, RECORDS_OF_ARRAY
+from gatepost.database.schema import KEYS, as_key, as_plain, keys, schema, search_terms, settings
+from gatepost.database.statements import (
+    EVENTS,
+    HAS_LIMITS,
+    OLDEST,
+    POSITION,
+    RECORDS,
+    RECORDS_OF_ARRAY,
+    current_digest,
+)
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
+from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import Workers
 
 T = TypeVar("T")
@@ -68,37 +74,6 @@ CATCH_UP_SECONDS = 1.0
 
 READ_MAX = 512
 """Most digests in one statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the change log stands. `now`: seconds since the epoch by the database's clock when it was read.
-    `is_member`: whether the worker that asked has its row. `opened`: how often the database was opened anew, since
-    another had taken its place."""
-
-    seq: int
-    nonce: int
-    now: float
-    is_member: bool
-    opened: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One row of the change log, as far as freshness needs it (what people read of it is a `ChangeEvent`). `digest`: 32
-    bytes; `None` = it is about no key: nothing that was read before it counts."""
-
-    seq: int
-    nonce: int
-    digest: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one statement found: `rows` by digest (a digest without one has no key), all as of the seq `as_of`."""
-
-    as_of: int
-    rows: Mapping[bytes, Row]
 
 
 class Database:
@@ -121,6 +96,8 @@ class Database:
         self.workers = Workers(self._reading)
         self.quotas = Quotas(self._reading)
         self.deliveries = Deliveries(self._reading, self._writing, timeout=timeout)
+        self.chain = Chain(self._reading, self._writing, timeout=timeout)
+        self.policies = PolicyTables(self._reading, self._writing, timeout=timeout)
         self.usage = UsageTables(self._reading, self._writing, timeout=timeout)
 
     @asynccontextmanager
@@ -179,10 +156,8 @@ class Database:
     def connect(self) -> None:
         """Make the engine; it opens connections when they are needed."""
         self._changes = GroupCommit(self._commit)  # one may have been left by another event loop
-        if isinstance(self._given, AsyncEngine):
-            self._engine = self._given
-        else:
-            self._engine = make_engine(self._given, self._timeout)
+        given = self._given
+        self._engine = given if isinstance(given, AsyncEngine) else make_engine(given, self._timeout)
         if self._engine.dialect.name in {"mysql", "mariadb"}:
             event.listen(self._engine.sync_engine, "checkout", self._wait_for_other_nodes)
 
@@ -271,10 +246,10 @@ class Database:
             first, lowest, highest = rows[-1].seq, rows[-1].n + 1, N_MAX
 
     async def read_oldest_seq(self, above: int) -> int | None:
-        """The lowest seq above `above` that the event log still holds, or `None`."""
+        """The lowest seq above `above` from which the event log is whole, or `None`: behind what was pruned, of which
+        some lines stay."""
         async with self._reading("Reading the events") as connection:
-            statement = select(events.c.seq).where(events.c.seq > above).order_by(events.c.seq).limit(1)
-            return await connection.scalar(statement)
+            return await connection.scalar(OLDEST, {"above": above})
 
     async def read_records(self, digests: Sequence[bytes]) -> Reading:
         """The rows of up to 512 digests (32 bytes each), with the seq they are as of. One round trip.
@@ -302,6 +277,12 @@ class Database:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
+    async def current_digest(self, key_id: str) -> bytes | None:
+        """The digest of a key's current secret, 32 bytes; `None` = there is no such key. One round trip."""
+        async with self._reading("Reading a key") as connection:
+            found = await connection.scalar(current_digest(key_id))
+            return None if found is None else bytes(found)
+
     async def has_limits(self) -> bool:
         """Whether any key has limits but quotas. One round trip, which may look at every key."""
         async with self._reading("Looking for limits") as connection:
@@ -327,27 +308,22 @@ class Database:
         async with self._reading("Listing projects") as connection:
             return list(await connection.scalars(projects_statement(after, project, limit, environment)))
 
-    async def list_events(self, log: LogPage) -> Sequence[ChangeEvent]:
-        """One page of the audit log. One round trip, two by time."""
-        async with self._reading("Reading the audit log") as connection:
-            return await log.read(connection)
-
-    async def list_made(self, made: MadePage) -> tuple[list[APIKey], str | None]:
-        """One page of the keys that a key made, and the place to go on after. One round trip."""
-        async with self._reading("Reading the audit log") as connection:
-            return await made.read(connection)
+    async def ask(self, doing: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `read` answers on a connection for single statements. `doing`: what `UnavailableError` says failed."""
+        async with self._reading(doing) as connection:
+            return await read(connection)
 
     async def terms_are_current(self) -> bool:
         """Whether lists may ask the terms, once what was changed by hand in SQL is caught up with: unless that is very
         much, or the database lets nobody write now."""
         async with self._reading("Listing keys") as connection:
-            pending = await terms.pending(connection)
+            pending = await search_terms.pending(connection)
         if not pending:
             return pending == 0
         try:
             with mapped_errors("Listing keys"):
                 async with Timeout(CATCH_UP_SECONDS), changing(self.engine) as connection:
-                    await terms.catch_up(connection)
+                    await search_terms.catch_up(connection)
                     await connection.commit()
         except UnavailableError as failure:
             logger.warning("Lists do without terms, and are slow: %s", failure)

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from gatepost.base import NO_LIMITS, APIKey, Limits, allow_of, limit_as_json, limits_of, metadata_of
+from gatepost.database.schema import term_rows
 
 WHOSE = ("project", "owner", "environment")
 """The columns by which a key's events are found."""
+
+GRANTED = ("permissions", "roles", "own_permissions")
+"""The columns of what a key may do: all of it, by which roles, and what of it without them."""
+
+TOLD = ("id", "description", "active", "expires_at", "allow", "limits", "metadata", "kind", "template")
+"""The other columns that are the caller's to say of a new key."""
 
 NOBODYS: Mapping[str, None] = dict.fromkeys(WHOSE)
 
@@ -52,6 +61,11 @@ class KeyEdit(NamedTuple):
     detail: Mapping[str, Any]
 
 
+def names_of(text: str | None) -> list[str]:
+    """The names that a column of permissions or roles holds."""
+    return (text or "").split()
+
+
 def whose(key: Any) -> dict[str, Any]:
     """What an event tells of whose key it is about."""
     return {name: getattr(key, name) for name in WHOSE}
@@ -71,4 +85,23 @@ def creation_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         **({"limits": [*map(limit_as_json, limits)]} if limits else {}),
         **{name: row[name] for name in ("owner", "environment") if row[name] is not None},
         **({"metadata": metadata} if metadata else {}),
+        **{name: names_of(row[name]) for name in GRANTED[1:] if row[name] is not None},
+        **({"template": orjson.loads(row["template"])} if row.get("template") is not None else {}),
+        **({"default_lifetime": row["default_lifetime"]} if row.get("default_lifetime") else {}),
     }
+
+
+def terms_in(row: Any) -> list[dict[str, str]]:
+    """The terms of a key with one secret, as a row tells of both."""
+    names, roles = names_of(row.permissions), names_of(row.roles)
+    return term_rows(row.id, row.project, row.description, names, [row.hint], roles=roles)
+
+
+def terms_of(key: APIKey, *hints: str | None) -> list[dict[str, str]]:
+    """The terms of a key that has these secrets."""
+    return term_rows(key.id, key.project, key.description, key.permissions, filter(None, hints), roles=key.roles)
+
+
+def end_detail(row: Any) -> dict[str, Any]:
+    """What an event tells of an older secret that is ended."""
+    return {"hint": row.hint, "expires_at": row.ends.isoformat()}

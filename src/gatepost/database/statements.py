@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     FromClause,
+    Select,
     bindparam,
     literal_column,
     null,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 )
 
 from gatepost.database.connecting import is_primary
-from gatepost.database.schema import counter, database_now, elements, events, keys, secrets, workers
+from gatepost.database.schema import chain_anchor, counter, database_now, elements, events, keys, secrets, workers
 
 
 def _records_statement(
@@ -41,6 +42,7 @@ def _records_statement(
         key.c.owner,
         key.c.environment,
         key.c.metadata,
+        key.c.template,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
     return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))
@@ -75,6 +77,18 @@ EVENTS = (
     .order_by(events.c.seq, events.c.n)
     .limit(bindparam("most"))
 )
+OLDEST = (
+    select(events.c.seq)
+    .where(events.c.seq > bindparam("above"), events.c.seq > select(chain_anchor.c.seq).scalar_subquery())
+    .order_by(events.c.seq)
+    .limit(1)
+)
+
+
+def current_digest(key_id: str) -> Select[Any]:
+    """The digest of a key's current secret."""
+    return select(secrets.c.digest).where(secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)).limit(1)
+
 
 HAS_LIMITS = (
     select(keys.c.id).where(or_(*(keys.c.limits.like(f'%"type":"{kind}"%') for kind in ("rate", "slots")))).limit(1)

@@ -19,6 +19,7 @@ from sqlalchemy import CursorResult, Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Timeout
+from gatepost.database.policies import PolicyRows
 from gatepost.database.schema import batches, counter, database_now, events, keys, last_used, secrets, terms
 
 Rows = dict[Table, list[Mapping[str, Any]]]
@@ -31,7 +32,7 @@ TICK = timedelta(microseconds=1)
 """From one change to the next of a transaction, so that no two of a key have the same moment (`APIKey.version`)."""
 
 
-_PLACE = (counter.c.seq, database_now().label("now"))
+_PLACE = (counter.c.seq, database_now().label("now"), counter.c.policies)
 _TAKE = update(counter).values(seq=counter.c.seq + 1, nonce=bindparam("new_nonce"))
 _LOOK = select(*_PLACE)
 _TAKE_AND_LOOK = _TAKE.returning(*_PLACE)
@@ -59,6 +60,7 @@ class Transaction:
         self.seq = 0
         self.nonce = self.last_nonce = randomness.randbits(63)
         self.is_broken = False
+        self.policies = PolicyRows(self.execute)
 
     async def begin(self) -> None:
         """Take the counter. Waits for a transaction that is under way elsewhere."""
@@ -70,6 +72,7 @@ class Transaction:
             position = (await self._run(_LOOK)).one()
         self._first, self._place = position.seq, (position.seq, self.nonce)
         self.seq = position.seq - 1
+        self.policies.number = position.policies
         self._now = datetime.fromtimestamp(float(position.now), UTC)
 
     def tick(self) -> datetime:

@@ -4,6 +4,7 @@ change holds everywhere. Knows `database`; tells listeners what not to believe, 
 
 from gatepost.freshness.freshness import FLOORS_MAX as FLOORS_MAX
 from gatepost.freshness.freshness import Freshness as Freshness
+from gatepost.freshness.membership import KEEP_FACTOR as KEEP_FACTOR
 from gatepost.freshness.membership import certainly_over as certainly_over
 from gatepost.freshness.propagation import Propagations as Propagations
 from gatepost.freshness.propagation import Spread as Spread

@@ -330,7 +330,8 @@ class Freshness:
         """The database is not the one that was polled before, or lost changes: nothing seen so far counts."""
         logger.error(
             "The database's change log does not continue what this worker has seen (seq %d, now %d): it was restored, "
-            "failed over and lost changes, or was replaced. Nothing is remembered until seq has passed both: run "
+            "failed over and lost changes, was replaced, or its log was pruned while this worker slept. Nothing is "
+            "remembered until seq has passed both: run "
             "'gatepost db invalidate', which also sees to what Redis holds",
             self.applied,
             position.seq,

@@ -12,3 +12,4 @@ from gatepost.health.health import ServingStatus as ServingStatus
 from gatepost.health.health import Status as Status
 from gatepost.health.health import WorkerAnswers as WorkerAnswers
 from gatepost.health.health import WorkerStatus as WorkerStatus
+from gatepost.health.roles import GrownRole as GrownRole

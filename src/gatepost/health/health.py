@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from gatepost.base import Outcome, TargetStatus, Worker
 from gatepost.health.finding import Finding, Severity, span
+from gatepost.health.roles import GrownRole, grown_finding
 from gatepost.health.targets import target_findings
 
 UNSEEN_FACTOR = 2.0
@@ -179,7 +180,8 @@ class Status:
     `version`: gatepost's. `compiled`: memory hits run compiled, not in Python. `is_open`: the keys are open here.
     `serving`: `None` in a process that judges no secrets, such as a shell. `workers`: every row of their table, this
     process's included; `None` where it could not be read. `memory`, `lookups`: `None` where the keys are closed.
-    `targets`: those of `Webhooks`. `findings`: the worst first.
+    `targets`: those of `Webhooks`. `roles`: whose
+    shorthands stand for more by now. `findings`: the worst first.
     """
 
     version: str
@@ -192,6 +194,7 @@ class Status:
     memory: MemoryStatus | None = None
     lookups: LookupCounts | None = None
     targets: Sequence[TargetStatus] = ()
+    roles: Sequence[GrownRole] = ()
     findings: Sequence[Finding] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -287,6 +290,8 @@ def _findings(status: Status) -> Iterator[Finding]:
         )
     for worker in status.workers or ():
         yield from _worker_findings(worker)
+    for role in status.roles:
+        yield from grown_finding(role)
     for target in status.targets:
         yield from target_findings(target)
 

@@ -35,13 +35,14 @@ from gatepost.keys import (
     listing,
     log,
     making,
+    retention,
     revealing,
     rotating,
     switching,
 )
 from gatepost.keys import usage as using
 from gatepost.keys.given import Selection
-from gatepost.keys.lifecycle import Lifecycle
+from gatepost.keys.issuing import Issuing
 from gatepost.keys.parts import (
     DEFAULT_DATABASE,
     MAX_GRACE,
@@ -55,14 +56,14 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from gatepost.base import Leak, Pruned, Usage
+    from gatepost.base import Leak, Usage
+    from gatepost.base.trail import Pruned
     from gatepost.database.schema import SchemaStatus
     from gatepost.health import Status, WorkerAnswers
     from gatepost.keys.given import (
         Edit,
         EventFilters,
         Filters,
-        Kept,
         LeakOptions,
         ListFilters,
         Making,
@@ -70,10 +71,11 @@ if TYPE_CHECKING:
         UsageDays,
         UsageFilters,
     )
+    from gatepost.keys.retention import Kept
     from gatepost.limits import LimitState
 
 
-class APIKeys(Lifecycle):
+class APIKeys(Issuing):
     """The keys behind one database, seen from one process. Opens nothing until `async with keys:` or `open`.
 
     `database`: a URL, or an `AsyncEngine` that you close. `redis`: a URL, or a `redis.asyncio` client that you close;
@@ -249,8 +251,13 @@ class APIKeys(Lifecycle):
             await flushing.flush()
 
     async def prune(self, **kept: Unpack["Kept"]) -> "Pruned":
-        """Roll up usage older than `days` into months, and remove months older than `months`. More: `usage.prune`."""
-        return await using.prune(self._parts, **kept)
+        """Take away old usage, and if wanted old lines of the audit log and dead workers. More: `retention.prune`."""
+        return await retention.prune(self._parts, **kept)
+
+    @property
+    def audit_log(self) -> retention.AuditLog:
+        """The audit log as a whole: exported, and verified by its chain of hashes."""
+        return retention.AuditLog(self._parts)
 
     @overload
     async def update(self, which: str, **edit: Unpack["Edit"]) -> EditedKey: ...
@@ -348,13 +355,15 @@ class APIKeys(Lifecycle):
         address: str | None = None,
         fresh: bool = False,
         count: bool = True,
+        origin: str | None = None,
+        subject: str | None = None,
     ) -> Verdict:
         """What `secret` opens, as the middleware would judge it. `address`: the IP address that it was shown from;
         without it a key that has an `allow` is refused. `fresh`: on the database's word. `count`: it is a use of
-        the key. More: `judging.verify`."""
+        the key. `origin`, `subject`: what a temporary secret may be bound to. More: `judging.verify`."""
         presented = judging.presented_text(secret, fresh=fresh, address=address)
         del secret  # whoever reports an error of the database's sees this frame too
-        return await judging.verify(self._parts, presented, project, count=count)
+        return await judging.verify(self._parts, presented, project, count=count, origin=origin, subject=subject)
 
     def is_genuine(self, secret: bytes) -> bool:
         """Whether `secret` was made by this installation, for whatever key: its form, checksum and HMAC are right.

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatepost.base import DIGEST_BYTES, Actor, APIKey, BadInputError, ImportedKey, allow_of, limits_of, new_id
-from gatepost.keys.changing import announce, changed_by
+from gatepost.keys.changing import announce, changed_by, grant_roles
 from gatepost.keys.given import key_of, new_row
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import fitting_rows
 from gatepost.rules import UNNAMED, Authority, Catalogue, checked_actor
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ async def import_digests(
         await keys.import_digests([ImportedKey(digest=hashlib.sha256(secret).digest(), description="CI")])
 
     Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for what is no
-    `ImportedKey`, and for a digest that is not 32 bytes, stands twice, or has a key already. Answers the keys in
-    the order given.
+    `ImportedKey`, and for a digest that is not 32 bytes, stands twice, or has a key already; `PolicyError` likewise.
+    Answers the keys in the order given.
     """
     if not parts.settings.foreign_secrets:
         raise BadInputError("imported keys would never be looked up: make APIKeys(..., foreign_secrets=True) first")
@@ -49,15 +50,17 @@ async def import_digests(
         numbers[key.digest] = number
     if not rows:
         return []
-    change, _ = await changed_by(parts, actor, lambda change, authority: _insert(change, authority, rows, numbers))
+    change, made = await changed_by(parts, actor, lambda change, authority: _insert(change, authority, rows, numbers))
     await announce(parts, change)
-    return [key_of(row, change.now) for row in rows]
+    return [key_of(row, change.now) for row in made]
 
 
 async def _insert(
-    change: "Change", authority: Authority, rows: Sequence[Mapping[str, Any]], numbers: Mapping[bytes, int]
-) -> None:
-    """Add the rows. `numbers`: by digest. Raises `BadInputError`, `AccessDeniedError`."""
+    change: "Change", authority: Authority, rows: Sequence[dict[str, Any]], numbers: Mapping[bytes, int]
+) -> Sequence[Mapping[str, Any]]:
+    """Add the rows, as policies have them; answers them. `numbers`: by digest. Raises `BadInputError`,
+    `AccessDeniedError`."""
+    await grant_roles(change, rows, numbered=True)
     for number, row in enumerate(rows):
         authority.check_project(row["project"])
         authority.check_environment(row["environment"])
@@ -72,7 +75,9 @@ async def _insert(
         raise BadInputError(
             f"keys[{first}]: a key has this digest already ({len(known)} such entries in all)", f"keys[{first}]"
         )
-    await change.insert_keys(rows, "imported")
+    made = await fitting_rows(change, rows, "keys[{}]")
+    await change.insert_keys(made, "imported")
+    return made
 
 
 def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any]:
@@ -96,5 +101,6 @@ def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any
         owner=key.owner,
         environment=key.environment,
         metadata=key.metadata,
+        roles=key.roles,
     )
     return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

@@ -20,9 +20,11 @@ from gatepost.base import (
 )
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNSET, Unset
+from gatepost.temporary import Claims, TemporaryRecord, decide_temporary
 
 if TYPE_CHECKING:
     from gatepost.health import WorkerAnswers
+    from gatepost.keys.parts import Opened
 
 
 def presented_text(secret: str, *, fresh: bool, address: str | None = None) -> Presented:
@@ -35,23 +37,33 @@ def presented_text(secret: str, *, fresh: bool, address: str | None = None) -> P
 
 
 async def verify(
-    parts: Parts, presented: Presented, project: str | Unset | None = UNSET, *, count: bool = True
+    parts: Parts,
+    presented: Presented,
+    project: str | Unset | None = UNSET,
+    *,
+    count: bool = True,
+    origin: str | None = None,
+    subject: str | None = None,
 ) -> Verdict:
     """What a secret opens, as the middleware would judge it. `project`: the one that the request belongs to; `None` =
     to none, so that only company-wide keys are good; left out = not asked. One that is `fresh` is judged on the
     database's word of now, whatever is remembered; one round trip. A key that has an `allow` is refused
-    (`ADDRESS_DENIED`) where that address is not on it, and where none was given: nobody knows it then. Raises
+    (`ADDRESS_DENIED`) where that address is not on it, and where none was given: nobody knows it then. `origin`,
+    `subject`: of what page the request is, and whom the app knows it to be from: what a temporary secret may be bound
+    to. Raises
     `UnavailableError` where the truth could not be read. No I/O where memory knows it. `count`: whether it is a use of
     the key, of no route; `False` where a request is counted already, or nobody uses it.
     """
     flushing = parts.opened().flushing if count else None
     began = 0.0 if flushing is None else flushing.counter.clock()
     outcome, key = await judge(parts, presented)
+    if outcome is Outcome.VALID and isinstance(key, TemporaryRecord):
+        outcome = key.outcome_for(presented.address, origin, subject)
     if outcome is Outcome.VALID and key is not None and not isinstance(project, Unset):
         outcome = Outcome.PROJECT_DENIED if of_another_project(key.project, project) else outcome
     if flushing is not None:
         key_id = (presented.key_id if key is None else key.id) or ""
-        digest = presented.digest if key_id else b""
+        digest = (presented.digest if presented.claims is None else presented.claims.digest) if key_id else b""
         flushing.counter.count(outcome, key_id, digest, began, "", presented.address)
     return Verdict(outcome, key)
 
@@ -65,10 +77,13 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
     """
     opened = parts.opened()
     lookup, digest = opened.lookup, presented.digest
-    found = None if presented.fresh else lookup.remembered(digest)
+    found = None if presented.fresh or presented.claims is not None else lookup.remembered(digest)
     if found is None:
-        if not presented.may_exist(opened.format, foreign=parts.settings.foreign_secrets):
+        foreign, temporary = parts.settings.foreign_secrets, opened.temporary.read
+        if not presented.may_exist(opened.format, foreign=foreign, temporary=temporary):
             return Outcome.INVALID, None
+        if presented.claims is not None:
+            return await _judge_temporary(opened, presented)
         if of_another_environment(presented.environment, parts.settings.environment):
             return Outcome.ENVIRONMENT_DENIED, None
         if not opened.freshness.started:
@@ -82,6 +97,26 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
     if outcome is Outcome.VALID and of_another_address(found, presented.address):
         outcome = Outcome.ADDRESS_DENIED
     return outcome, found
+
+
+async def _judge_temporary(opened: "Opened", presented: Presented) -> tuple[Outcome, Record | None]:
+    """As `judge`, of a temporary secret that is genuine: what is left of it beside the record of what it was made from.
+    No I/O where memory holds that."""
+    claims: Claims = presented.claims
+    lookup = opened.lookup
+    found = None if presented.fresh else lookup.remembered(claims.digest)
+    if found is None:
+        if not opened.freshness.started:
+            await opened.serve()
+        found = await (lookup.find_fresh(claims.digest) if presented.fresh else lookup.seek(claims.digest))
+    outcome, record = decide_temporary(claims, found, opened.freshness.database_now())
+    if record is None:
+        return outcome, None
+    if outcome is Outcome.VALID and not presented.fresh and presented.digest != claims.digest:
+        lookup.remember_temporary(presented.digest, record)
+    if outcome is Outcome.VALID and of_another_address(record, presented.address):
+        outcome = Outcome.ADDRESS_DENIED
+    return outcome, record
 
 
 async def testify(parts: Parts, digests: Sequence[bytes]) -> "WorkerAnswers":

@@ -80,6 +80,8 @@ async def report_leak(
         if known is None or not await change.states([known[0]]):
             return None
         key = await change.read_key(known[0])
+        if key.template is not None:  # nobody holds its secret
+            return None
         if not authority.reaches(key):
             return None
         if not await change.note_leak(key, found, detail) and once:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 from gatepost.base import BoundedRecord, Record, Worker
 from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
+from gatepost.keys.policies import Policies
+from gatepost.keys.roles import Roles
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from gatepost.database import Database, Deliveries
     from gatepost.keys.parts import Opened
     from gatepost.limits import Limiter
+    from gatepost.temporary import TemporaryRecord
     from gatepost.usage import UsageCounter
 
 
@@ -27,6 +30,8 @@ class Lifecycle:
         `Lookup.hit`, or the same compiled."""
         self.bounded_hit: Callable[[bytes], BoundedRecord | None] = know_nothing
         """As `hit`, for keys that have bounds, of which `hit` answers none: the request is to be held against them."""
+        self.temporary_hit: Callable[[bytes], TemporaryRecord | None] = know_nothing
+        """As `bounded_hit`, of temporary secrets: `Lookup.temporary_hit`."""
         self.open_limiter: Limiter | None = None
         """As `limiter`; `None` while the keys are closed. An attribute likewise."""
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -65,6 +70,7 @@ class Lifecycle:
             opened = self._opened()
             self.hit, self.loop = opened.lookup.fastest_hit(), opened.loop
             self.bounded_hit = opened.lookup.bounded_hit
+            self.temporary_hit = opened.lookup.temporary_hit
             self.open_limiter = opened.limiter
             self.uses = None if opened.flushing is None else opened.flushing.counter
             forget_at_fork(self)
@@ -83,7 +89,7 @@ class Lifecycle:
         self._know_nothing()
 
     def _know_nothing(self) -> None:
-        self.hit = self.bounded_hit = know_nothing
+        self.hit = self.bounded_hit = self.temporary_hit = know_nothing
         self.open_limiter = None
         self.loop = self.uses = None
 
@@ -111,6 +117,16 @@ class Lifecycle:
     def note_limits(self) -> None:
         """An app around these keys has rates or slots of its own: for `status`, which looks for those of keys only."""
         self._parts.app_has_limits = True
+
+    @property
+    def roles(self) -> Roles:
+        """The verbs for roles, which keys hold by name: `await keys.roles.create("editor", ["FILE_UPLOAD"])`."""
+        return Roles(self._parts)
+
+    @property
+    def policies(self) -> Policies:
+        """What is asked of all keys, and of those of each project: to be set, read and previewed."""
+        return Policies(self._parts)
 
     @property
     def deliveries(self) -> "Deliveries":

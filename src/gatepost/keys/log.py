@@ -25,6 +25,9 @@ _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})\Z")
 """Seq and number, within what the columns hold."""
 
 
+READING = "Reading the audit log"
+
+
 async def list_events(
     parts: Parts,
     key_id: str | None = None,
@@ -74,7 +77,7 @@ async def list_events(
     )
     if any(asked[name] not in (None, own) for name, own in bounds.items()):
         return Page((), None)
-    found = await parts.database.list_events(log)
+    found = await parts.database.ask(READING, log.read)
     if key_id is not None and not found:
         await _check_known(parts, key_id, authority)
     last = found[limit - 1] if len(found) > limit else None
@@ -105,7 +108,7 @@ async def list_made(
         place=None if after is None else Place.parse(after, NEWEST),
         limit=checked_limit(limit),
     )
-    found, following = await parts.database.list_made(made)
+    found, following = await parts.database.ask(READING, made.read)
     if not found:
         await _check_known(parts, key_id, authority)
     return Page(found, following)
@@ -116,7 +119,7 @@ async def _check_known(parts: Parts, key_id: str, authority: Authority) -> None:
     from gatepost.database import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
     bounds: dict[str, Any] = {**authority.bounds}
-    if not await parts.database.list_events(LogPage(key_id=key_id, **bounds, limit=1)):
+    if not await parts.database.ask(READING, LogPage(key_id=key_id, **bounds, limit=1).read):
         await get_key(parts, key_id, actor=authority.actor)
 
 

@@ -21,9 +21,10 @@ from gatepost.base import (
     new_id,
 )
 from gatepost.base import secret as secret_text
-from gatepost.keys.changing import announce, changed_by
+from gatepost.keys.changing import announce, changed_by, grant_roles
 from gatepost.keys.given import key_of, new_row, secret_columns
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import fitting_rows
 from gatepost.rules import (
     UNNAMED,
     UNSET,
@@ -49,6 +50,7 @@ async def create(
     description: str,
     permissions: Iterable[str] = (),
     *,
+    roles: Iterable[str] = (),
     project: str | Unset | None = UNSET,
     expires_at: datetime | None = None,
     active: bool = True,
@@ -62,16 +64,17 @@ async def create(
 ) -> Issued:
     """Make a key; its secret is told in the answer and never again.
 
-    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `project`: 1 to 100 characters; `None` =
-    every project; left out = the actor's. `expires_at`: aware; `None` = never. `active`: whether it may be used from
-    the start. `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere,
-    empty = nowhere. `limits`: how much it may be used, 8 at most, each of another name. `owner`: who answers for it, 1
-    to 100 characters; `None` = nobody is named. `environment`: `live` or `test`, which its secrets say and the other's
+    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `roles`: names of roles that it holds
+    beside them, 16 at most. `project`: 1 to 100 characters; `None` = every project; left out = the actor's.
+    `expires_at`: aware; `None` = never, or as a policy has it. `active`: whether it may be used from the start.
+    `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere, empty =
+    nowhere. `limits`: how much it may be used, 8 at most, each of another name. `owner`: who answers for it, 1 to 100
+    characters; `None` = nobody is named. `environment`: `live` or `test`, which its secrets say and the other's
     processes refuse; `None` = either; left out = the actor's, or that of these keys. `metadata`: a JSON object, at most
-    4,096 bytes without blanks, in UTF-8. `idempotency_key`: 16 to 200
-    random characters; the same call with it within 24 hours makes no second key, but answers as the first did. Raises
-    `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `IdempotencyError` where the idempotency key was
-    used for something else, `UnavailableError`. One transaction.
+    4,096 bytes without blanks, in UTF-8. `idempotency_key`: 16 to 200 random characters; the same call with it within
+    24 hours makes no second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`,
+    `PolicyError`, `AccessDeniedError`, `IdempotencyError` where the idempotency key was used for something else,
+    `UnavailableError`. One transaction.
     """
     actor = checked_actor(actor)
     Authority(actor).check_manage()
@@ -91,6 +94,7 @@ async def create(
         owner=owner,
         environment=environment,
         metadata=metadata,
+        roles=roles,
     )
     seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
     if idempotency_key is not None:
@@ -99,9 +103,10 @@ async def create(
     secret = Untold(secret_format.make(key_id, random, row["environment"]))
     row |= {"id": key_id, **secret_columns(parts.settings.vault, secret)}
 
-    async def make(change: "Change", authority: Authority) -> Issued | None:
+    async def make(change: "Change", authority: Authority) -> Issued | Mapping[str, Any]:
         authority.check_project(row["project"])
         authority.check_environment(row["environment"])
+        await grant_roles(change, [row])
         authority.check_grant(frozenset(row["permissions"].split()))
         authority.check_addresses(allow_of(row["allow"]))
         authority.check_limits(limits_of(row["limits"]))
@@ -112,14 +117,15 @@ async def create(
             secrets = {seed[0]: Untold(seed[2].make(*seed[:2], row["environment"])) for seed in seeds}
             return await _made_before(change, made, row, secrets[made.key_id], authority)
         check_in_future(expires_at, change.now)
-        await change.insert_keys([row], "created")
-        return None
+        rows = await fitting_rows(change, [row])
+        await change.insert_keys(rows, "created")
+        return rows[0]
 
-    change, made_before = await changed_by(parts, actor, make)
-    if made_before is not None:
-        return made_before
+    change, made_now = await changed_by(parts, actor, make)
+    if isinstance(made_now, Issued):
+        return made_now
     await announce(parts, change)
-    return Issued(key_of(row, change.now), secret.text)
+    return Issued(key_of(made_now, change.now), secret.text)
 
 
 def _seed_label(actor: Actor, idempotency_key: str) -> str:
@@ -149,9 +155,11 @@ async def _check_not_made_earlier(parts: Parts, change: "Change", actor: Actor, 
             )
 
 
-def _canonical(detail: Mapping[str, Any]) -> bytes:
-    """In JSON, where 1, 1.0 and true are three, which Python takes for equal."""
-    return orjson.dumps(detail, option=orjson.OPT_SORT_KEYS)
+def _asked(detail: Mapping[str, Any]) -> bytes:
+    """What was asked for, in JSON, where 1, 1.0 and true are three, which Python takes for equal. Not what roles gave:
+    they may have been edited since."""
+    asked = {name: value for name, value in detail.items() if name != "permissions" or "roles" not in detail}
+    return orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
 
 
 async def _made_before(
@@ -160,7 +168,10 @@ async def _made_before(
     """The answer to a request to create a key that was answered before. Raises `IdempotencyError`."""
     from gatepost.database import creation_detail  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
-    if _canonical(made.detail) != _canonical(creation_detail(row)):
+    asked = {name: value for name, value in made.detail.items() if name != "default_lifetime"}
+    if len(asked) < len(made.detail):  # a policy gave it its expiry
+        asked["expires_at"] = None
+    if _asked(asked) != _asked(creation_detail(row)):
         raise IdempotencyError("The idempotency key was used for another request already: take a new one")
     if change.now - made.at > timedelta(seconds=IDEMPOTENCY_SECONDS):
         raise IdempotencyError("The idempotency key was used more than 24 hours ago: take a new one")

@@ -16,6 +16,8 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "project": key.project,
         "description": key.description,
         "permissions": sorted(key.permissions),
+        "roles": [*key.roles],
+        "own_permissions": None if key.own_permissions is None else sorted(key.own_permissions),
         "active": key.active,
         "created_at": key.created_at,
         "updated_at": key.updated_at,

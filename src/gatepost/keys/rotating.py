@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gatepost.base import Actor, APIKey, BadInputError, Issued, Receipt, Untold
+from gatepost.base import AccessDeniedError, Actor, APIKey, BadInputError, Issued, Receipt, Untold
 from gatepost.keys.changing import Patience, change_keys, changed_by, key_to_change, settled
 from gatepost.keys.given import Selection, Wait, secret_columns
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import check_grace
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ async def rotate(
     A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
     `wait` and `timeout` as there; the new secret is in the error's `result` then. An actor needs every permission
     of the key, and `force` to end the secret that it uses at once; with an older secret of the key it gets no new
-    one. `if_version`: as for `update`. Raises `KeyNotFoundError`, `BadInputError`, `StaleKeyError`,
-    `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
+    one. `if_version`: as for `update`. Raises `KeyNotFoundError`, `BadInputError`, `PolicyError`,
+    `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One
+    transaction.
     """
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
@@ -51,9 +53,12 @@ async def rotate(
 
     async def make(change: "Change", authority: Authority) -> tuple[APIKey, Untold]:
         before = await key_to_change(change, authority, key_id, if_version)
+        if before.template is not None:
+            raise AccessDeniedError(f"{key_id} is a template and has no secret: templates.rotate ends what it issued")
         authority.check_hand_out(before)
         authority.check_current_secret(before)
         authority.check_own(before, force=force or grace >= OWN_GRACE_MIN)
+        await check_grace(change, before.project, grace)
         secret = Untold(secret_format.make(key_id, environment=before.environment))
         columns = secret_columns(parts.settings.vault, secret)
         await change.rotate_secret(before, **columns, grace=timedelta(seconds=grace))

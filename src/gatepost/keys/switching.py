@@ -1,16 +1,18 @@
 """Switching keys on and off."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gatepost.base import Actor, Receipt
+from gatepost.base import Actor, APIKey, Receipt
 from gatepost.keys.changing import Patience, change_keys
 from gatepost.keys.given import Selection, Wait
 from gatepost.keys.parts import Parts
+from gatepost.keys.policies import Asked, keys_to_count
 from gatepost.rules import UNNAMED, Authority
 
 if TYPE_CHECKING:
-    from gatepost.database import Standing
+    from gatepost.database import Change, Standing
 
 
 async def activate(
@@ -23,15 +25,35 @@ async def activate(
     timeout: float | None = None,
 ) -> Receipt:
     """Switch one key or many on. As `deactivate`, but it does not wait for other workers unless told to: until they
-    know of it, they refuse the key. An actor needs every permission of the key."""
+    know of it, they refuse the key. An actor needs every permission of the key. Raises
+    `PolicyError` for a key that its owner may not have more of, and names such ones of many in the receipt."""
     patience = Patience.of(wait, timeout, parts.clock)
+    asked: list[Asked] = []
+
+    async def read(change: "Change", known: Sequence[str]) -> "Mapping[str, APIKey | Standing] | None":
+        asked.clear()  # it may be made anew
+        counting = await keys_to_count(change, known)
+        if counting is None:
+            return None
+        asked.append(counting[0])
+        return counting[1]
+
+    def judge(authority: Authority, key: "APIKey | Standing") -> bool:
+        if key.active:
+            return False
+        authority.check_hand_out(key)
+        if isinstance(key, APIKey):
+            asked[0].count(key, replace(key, active=True))
+        return True
+
     return await change_keys(
         parts,
         ids,
         actor,
         patience,
-        judge=_to_activate,
+        judge=judge,
         apply=lambda change, found: change.set_active(found, True),
+        read=read,
         preview=preview,
     )
 
@@ -73,13 +95,6 @@ async def deactivate(
         apply=lambda change, found: change.set_active(found, False),
         preview=preview,
     )
-
-
-def _to_activate(authority: Authority, key: "Standing") -> bool:
-    if key.active:
-        return False
-    authority.check_hand_out(key)
-    return True
 
 
 def _to_deactivate(authority: Authority, key: "Standing", *, force: bool) -> bool:

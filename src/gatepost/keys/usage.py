@@ -1,24 +1,12 @@
-"""Looking at usage, and pruning it."""
+"""Looking at usage."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from gatepost.base import USAGE_GROUPS, AccessDeniedError, Actor, BadInputError, KeyNotFoundError, Pruned, Usage
+from gatepost.base import USAGE_GROUPS, Actor, BadInputError, KeyNotFoundError, Usage
 from gatepost.keys.listing import get_key
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_environment, checked_ids, checked_owner
-
-USAGE_DAYS = 92
-"""Days that usage is kept by day, unless told otherwise: three months. Then it is kept by month."""
-
-USAGE_MONTHS = 25
-"""Months that usage is kept by month, unless told otherwise: two years, and the month that is not over."""
-
-DAYS_MIN, DAYS_MAX = 1, 3660
-MONTHS_MIN, MONTHS_MAX = 1, 1200
-
-SILENT = timedelta(days=30)
-"""After so long nobody sends a batch of counts again."""
 
 SPARK_DAYS_MAX = 366
 
@@ -93,39 +81,6 @@ async def read_days(
         key_id: [per_day.get(first + timedelta(days=number), 0) for number in range(days)]
         for key_id, per_day in found.items()
     }
-
-
-async def prune(
-    parts: Parts, *, days: int = USAGE_DAYS, months: int = USAGE_MONTHS, actor: str | Actor = UNNAMED
-) -> Pruned:
-    """Roll up usage by day that is older than `days` (1 to 3,660) into months, once the whole month is; and remove
-    months that ended more than `months` (1 to 1,200) ago. Totals change only by what is removed. Last uses are kept for
-    as long as the key is. Safe while workers write, and to be run again. For operators only.
-
-    Raises `AccessDeniedError`, `BadInputError`, `UnavailableError`; what was done until then stays done. Transactions
-    of 1,000 rows each.
-    """
-    if not checked_actor(actor).operator:
-        raise AccessDeniedError("Only an operator can prune usage")
-    if type(days) is not int or not DAYS_MIN <= days <= DAYS_MAX:
-        raise BadInputError(f"days must be a whole number, {DAYS_MIN} to {DAYS_MAX}, not {days!r:.50}", "days")
-    if type(months) is not int or not MONTHS_MIN <= months <= MONTHS_MAX:
-        raise BadInputError(
-            f"months must be a whole number, {MONTHS_MIN} to {MONTHS_MAX}, not {months!r:.50}", "months"
-        )
-    now = datetime.now(UTC)
-    oldest_day = now.date() - timedelta(days=days)
-    return await parts.database.usage.prune(
-        days_before=oldest_day.replace(day=1),
-        months_before=_months_before(now.date(), months),
-        silent_since=now - SILENT,
-    )
-
-
-def _months_before(day: date, months: int) -> date:
-    """The first day of the month so many months before that of `day`."""
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(max(year, 1), month + 1, 1)
 
 
 def _checked_day(name: str, day: date | None) -> date | None:

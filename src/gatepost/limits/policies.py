@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from gatepost.base import BadInputError, Limit, LimitedRecord, Limits, Quota, Record, UnavailableError, checked_limits
 from gatepost.limits.demand import OF_APP, Demand, buckets_of
+from gatepost.temporary import TemporaryRecord
 
 KINDS = ("all", "project", "owner", "key")
 """Whose requests count together: everybody's, those of a project's keys, those of an owner's, those of one key."""
@@ -46,11 +47,14 @@ class Policies:
         return self._bind_everybody or (self._by_owner and key.owner is not None)
 
     def demand(self, key: Record) -> Demand:
-        """What a request with that key takes from: its own limits, and these. Raises `UnavailableError` where its own
-        cannot be read."""
-        if not isinstance(key, LimitedRecord):
+        """What a request with that key takes from: its own limits, and these; of a temporary secret those of what it
+        was made from too. Raises `UnavailableError` where its own cannot be read."""
+        if isinstance(key, TemporaryRecord):
+            own = _demand_of_both(key)
+        elif isinstance(key, LimitedRecord):
+            own = _own_demand(key)
+        else:
             return self._added(key)
-        own = _own_demand(key)
         return self._joined(key.id, own, self._added(key)) if self.bind(key) else own
 
     def _added(self, key: Record) -> Demand:
@@ -79,11 +83,22 @@ class Policies:
         return known[2]
 
 
-def _own_demand(key: LimitedRecord) -> Demand:
-    demand: Demand | None = key.asked
+def _own_demand(key: Record) -> Demand:
+    demand: Demand | None = key.asked if isinstance(key, LimitedRecord) else None
     if demand is None:
         if not key.limits:
             raise UnavailableError(f"The limits of key {key.id} cannot be read: set them anew")
         demand = Demand(buckets_of("key", key.id, key.limits))
+        if isinstance(key, LimitedRecord):
+            key.remember_asked(demand)
+    return demand
+
+
+def _demand_of_both(key: TemporaryRecord) -> Demand:
+    """The parent's limits, which all that was issued of it uses up together, and the secret's own."""
+    demand: Demand | None = key.asked
+    if demand is None:
+        own = Demand(buckets_of("temporary", key.claims.name, key.claims.limits))
+        demand = _own_demand(key.parent).joined(own) if key.parent.is_limited else own
         key.remember_asked(demand)
     return demand

@@ -35,7 +35,8 @@ from gatepost.compiled import memory_hit
 from gatepost.database import READ_MAX, Database, Reading
 from gatepost.freshness import FLOORS_MAX, Freshness
 from gatepost.health import LookupCounts, MemoryStatus
-from gatepost.lookup.memory import MemoryTier
+from gatepost.lookup.memory import Bounded, MemoryTier
+from gatepost.temporary import TemporaryRecord
 
 if TYPE_CHECKING:
     from gatepost.redis import RedisTier  # redis-py is loaded only where there is a Redis
@@ -51,6 +52,9 @@ HANGING_SECONDS = 0.25
 
 PROBE_SECONDS = 0.25
 """Between two probes of a database that did not answer; each may take as long as a read."""
+
+TEMPORARY_MAX = 10_000
+"""Most temporary secrets that are remembered, some 3 MB: one that is not costs a MAC, and no I/O."""
 
 JITTER = 0.1
 """TTLs vary by this part, so that workers started together do not read all their keys again together."""
@@ -85,6 +89,8 @@ class Lookup:
         self._environment = environment
         self._clock = clock
         self._remembered = memory.records.get
+        self.temporary = Bounded[TemporaryRecord](min(memory.records.entries, TEMPORARY_MAX))
+        """What is left of temporary secrets, by their own digests; counts only beside the very record of the parent."""
         self.counts = LookupCounts()
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
@@ -116,6 +122,23 @@ class Lookup:
             if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
                 return record
         return None
+
+    def temporary_hit(self, digest: bytes) -> TemporaryRecord | None:
+        """What is left of the temporary secret with this digest (32 bytes), if memory holds it, and still holds the
+        record that it was worked out from, and both count now; else `None`: ask on. The request is to be held against
+        its bounds still."""
+        record = self.temporary.get(digest)
+        if record is not None and self._remembered(record.digest) is record.parent:
+            now = self._clock()
+            freshness = self._freshness
+            if now < freshness.until and now < record.until and now + freshness.offset < record.ends_at:
+                return record
+        return None
+
+    def remember_temporary(self, digest: bytes, record: TemporaryRecord) -> None:
+        """Keep what is left of the temporary secret with this digest, which was found to be genuine."""
+        if self.temporary.entries:
+            self.temporary.put(digest, record)
 
     def stands(self, digest: bytes, key: Record) -> bool:
         """Whether a key that was found by its secret's digest is usable still, with nothing known of a later change. No

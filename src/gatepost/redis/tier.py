@@ -29,7 +29,7 @@ from gatepost.redis.scripts import LIMITS
 
 logger = logging.getLogger("gatepost.redis")
 
-FORMAT = b"gatepost rows 5"
+FORMAT = b"gatepost rows 6"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
 COUNTS = b"gatepost counts"

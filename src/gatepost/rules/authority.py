@@ -100,6 +100,18 @@ class Authority:
         if self.is_limited and ACCESS_MANAGE not in self.actor.permissions:
             raise AccessDeniedError(f"Changing keys needs {ACCESS_MANAGE}", [ACCESS_MANAGE])
 
+    def check_policies(self, every: Set[str]) -> None:
+        """Raise `AccessDeniedError` unless the actor may say what is asked of keys: a policy binds whoever sets it too,
+        so only one that nothing binds otherwise, of every project and with `every` permission that there is."""
+        if not self.is_limited:
+            return
+        self.check_manage()
+        if self.bounds or (missing := every - self.actor.permissions):
+            raise AccessDeniedError(
+                "Changing policies needs every permission, and a key of every project and either environment",
+                () if self.bounds else missing,
+            )
+
     def check_project(self, project: str | None) -> None:
         """Raise `AccessDeniedError` for a new key in a project that the actor does not reach."""
         own = self.actor.project

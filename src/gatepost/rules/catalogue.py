@@ -1,6 +1,6 @@
 """Which permissions exist. The built-in 31 (`DAM`), or an app's own, declared as a class."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import new_class
 from typing import Any
 
@@ -89,6 +89,33 @@ class Catalogue(metaclass=_CatalogueMeta):
         A single `str` instead of a collection of them is a `BadInputError`.
         """
         return _known(names, cls._permissions, f"the catalogue {cls.__name__}")
+
+    @classmethod
+    def begun(cls, patterns: Iterable[str]) -> frozenset[str]:
+        """The names that these shorthands stand for now."""
+        starts = tuple(pattern.removesuffix("*") for pattern in patterns)
+        return frozenset(str(name) for name in cls if name.startswith(starts))
+
+    @classmethod
+    def expand(cls, names: Iterable[str]) -> tuple[frozenset[str], Sequence[str]]:
+        """As `check`, where a name may end in `*` and stands then for all that begin so; also those that do, sorted.
+        Raises `BadInputError` where none begins so, or nothing is before the `*`: all is never meant by accident."""
+        if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+            return cls.check(names), ()
+        given = [*names]
+        patterns = {name for name in given if isinstance(name, str) and name.endswith("*")}
+        plain = [name for name in given if not (isinstance(name, str) and name in patterns)]
+        found = set(cls.check(plain))
+        for pattern in sorted(patterns):
+            begun = cls.begun([pattern]) if len(pattern) > 1 else frozenset[str]()
+            if not begun or "*" in pattern[:-1]:
+                raise BadInputError(
+                    f"{pattern!r:.70} stands for no permission of the catalogue {cls.__name__}: write how some begin, "
+                    "such as FILE_*, with the * at the end",
+                    "permissions",
+                )
+            found |= begun
+        return frozenset(found), sorted(patterns)
 
 
 _TOO_LATE = "If it is in a catalogue of yours, declare or import that above the routes."

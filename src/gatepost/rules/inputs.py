@@ -1,5 +1,6 @@
 """Arguments of the verbs, checked: what is returned can be stored. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,12 +24,16 @@ from gatepost.base import (
     is_id,
     tidy_line,
 )
+from gatepost.rules.roles import KEY_ROLES_MAX, ROLE_NAME_MAX
 
 IDEMPOTENCY_KEY_MIN, IDEMPOTENCY_KEY_MAX = 16, 200
 """Characters of an idempotency key: a UUID has 32 or 36."""
 
 PAGE_MAX = 500
 """Most keys on one page."""
+
+
+_ROLE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]*")
 
 
 class Unset:
@@ -49,6 +54,26 @@ def checked_text(name: str, text: str, most: int) -> str:
     if unseen is not None:  # two names must not look alike
         raise BadInputError(f"{name} has an invisible character (U+{ord(unseen):04X}): type it again", name)
     return _checked_length(name, text, most)
+
+
+def checked_role(name: str, field: str = "role") -> str:
+    """A role's name as it may be stored. Raises `BadInputError`."""
+    name = checked_text(field, name, ROLE_NAME_MAX)
+    if not _ROLE_NAME.fullmatch(name):
+        raise BadInputError(
+            f"{field} must be of ASCII letters, digits and . _ : - with a letter or digit first, not {name!r}", field
+        )
+    return name
+
+
+def checked_roles(names: Iterable[str], field: str = "roles") -> tuple[str, ...]:
+    """Names of roles as a key may have them, sorted, each once. Raises `BadInputError`."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise BadInputError(f"{field} must be a list of names, not {names!r:.70}: write [{names!r:.70}]", field)
+    found = tuple(sorted({checked_role(name, field) for name in names}))
+    if len(found) > KEY_ROLES_MAX:
+        raise BadInputError(f"{field} must be {KEY_ROLES_MAX} at most, not {len(found)}", field)
+    return found
 
 
 def checked_description(description: str, name: str = "description") -> str:

@@ -23,7 +23,11 @@ _deleted: set[str] = set()
 @schemathesis.hook
 def after_call(_context: Any, case: Any, response: Any) -> None:
     """Note which keys are gone."""
-    if case.operation.method.upper() == "DELETE" and response.status_code in {200, 202}:
+    if (
+        "id" in case.path_parameters
+        and case.operation.method.upper() == "DELETE"
+        and response.status_code in {200, 202}
+    ):
         _deleted.add(case.path_parameters["id"])
 
 
@@ -44,6 +48,13 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 def _make_sensible(case: Any) -> None:
     _make_query_sensible(case.query)
     body = case.body if isinstance(case.body, dict) else {}
+    if case.operation.path.endswith("/temporary"):  # what a parent has, and for how long, no schema tells
+        for name in {"permissions", "allow", "limits", "lifetime", "subject"} & body.keys():
+            del body[name]
+    if case.operation.path.startswith("/policies") and case.operation.method.upper() != "GET":
+        case.query["project"] = "of policies alone"  # or they would refuse the keys of all other calls
+        _make_policy_sensible(body)
+    _make_roles_sensible(case.operation.path, body)
     selection = body.get("selection")
     if isinstance(selection, dict):
         _make_query_sensible(selection)
@@ -55,6 +66,26 @@ def _make_sensible(case: Any) -> None:
             case.headers[name] = "*"
 
 
+def _make_policy_sensible(body: dict[str, Any]) -> None:
+    for terms in (body, body.get("changes")):
+        if isinstance(terms, dict):
+            if terms.pop("default_lifetime", None) is not None:  # no schema tells that it is at most the longest
+                terms.setdefault("idle_days", 5)
+            terms |= {name: 5 for name in ("idle_days", "most_active_keys") if isinstance(terms.get(name), float)}
+    if isinstance(body.get("limit"), float):
+        body["limit"] = int(body["limit"])
+    if "after" in body:  # of one term only
+        body.setdefault("term", "idle_days")
+
+
+def _make_roles_sensible(path: str, body: dict[str, Any]) -> None:
+    for members in (body, body.get("changes")):
+        if isinstance(members, dict):
+            members.pop("roles", None)  # which there are no schema tells
+    if path.startswith("/roles") and "permissions" in body:
+        body["permissions"] = ["FILE_UPLOAD", "DIR_*"][: len(body["permissions"])]
+
+
 def _make_members_sensible(members: dict[str, Any]) -> None:
     for name in {"description", "project", "search", "by_id", "owner"} & members.keys():
         members[name] = _printable(members[name])
@@ -63,6 +94,10 @@ def _make_members_sensible(members: dict[str, Any]) -> None:
             members[name] = LATE
     if isinstance(members.get("allow"), list):  # what is a network no schema tells
         members["allow"] = [f"10.{number}.0.0/16" for number, _ in enumerate(members["allow"])]
+    if isinstance(members.get("lifetime"), float):
+        members["lifetime"] = int(members["lifetime"])
+    if isinstance(members.get("origins"), list):  # nor what is an origin
+        members["origins"] = [f"https://page{number}.example" for number, _ in enumerate(members["origins"])]
     if isinstance(members.get("metadata"), dict):  # nor how long one is, or how deep
         members["metadata"] = {"plan": "pro"}
     if isinstance(members.get("limits"), list):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gatepost import DAM, APIKeys
-from gatepost.admin.api.reply import Reply
+from gatepost.admin.api.shapes.reply import Reply
 from tests.admin.api.site import ALL, JSON_TYPE, Caller, Site, refusal
 from tests.freshness.test_propagation import cut_off
 
@@ -16,6 +16,8 @@ KEY_MEMBERS = {
     "project",
     "description",
     "permissions",
+    "roles",
+    "own_permissions",
     "active",
     "created_at",
     "updated_at",

@@ -142,7 +142,7 @@ async def test_a_body_that_is_no_json_object_is_refused(small_site: Site, small_
 async def test_an_edit_of_nothing_is_refused(small_boss: Caller) -> None:
     response = await small_boss.call("PATCH", f"/keys/{small_boss.key_id}", {})
     assert refusal(response) == (400, "bad_input")
-    assert "description, permissions, expires_at, allow, limits, owner or metadata" in response.json()["detail"]
+    assert "description, permissions, roles, expires_at, allow, limits, owner or metadata" in response.json()["detail"]
 
 
 async def test_only_json_is_read(small_boss: Caller) -> None:

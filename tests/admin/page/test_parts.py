@@ -75,7 +75,7 @@ def test_moments_are_told_in_full_in_utc() -> None:
 
 
 def test_a_listing_survives_its_own_url() -> None:
-    listing = Listing("a b&c", "active", "FILE_UPLOAD", "acme", "ann & co", "test", "-updated", "place")
+    listing = Listing("a b&c", "active", "FILE_UPLOAD", "editor", "acme", "ann & co", "test", "-updated", "place")
     assert Listing.parse(listing.query()) == listing
     back = Listing("x", sort="expires", before="place")
     assert Listing.parse(back.query()) == back

@@ -13,14 +13,12 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.admin.api.decoding import from_headers, from_json, from_query
-from gatepost.admin.api.endpoints import Call
 from gatepost.admin.api.entrance import HEADERS, Entrance, digest_of_caller
 from gatepost.admin.api.openapi import openapi_document
-from gatepost.admin.api.operations import OPERATIONS, Operation
-from gatepost.admin.api.parameters import Nothing
+from gatepost.admin.api.operation import Operation
+from gatepost.admin.api.operations import OPERATIONS
 from gatepost.admin.api.problems import LINES, failure, problem
-from gatepost.admin.api.reply import JSON, Reply
+from gatepost.admin.api.shapes import JSON, Call, Nothing, Reply, from_headers, from_json, from_query
 from gatepost.admin.entry import address_of
 from gatepost.asgi import Source
 from gatepost.base import Actor
@@ -39,8 +37,8 @@ _HOST = re.compile(r"([0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5}
 
 
 def make_api(keys: APIKeys, *, sources: Sequence[Source] = HEADERS, realm: str = "api") -> ASGIApp:
-    """The REST API over `keys`: `/keys`, `/events`, `/permissions`, `/whoami`, `/openapi.json`, to be mounted anywhere,
-    inside a wrapped app or beside it.
+    """The REST API over `keys`: `/keys`, `/events`, `/policies`, `/permissions`, `/whoami`, `/openapi.json`, to be
+    mounted anywhere, inside a wrapped app or beside it.
 
     Whoever calls needs a usable key of these same `keys`, in a header: there is no way to mount it open. What the
     caller may do is up to the verbs. `sources`: `Bearer()` and `Header(name)` only. `realm`: for the challenge of a
@@ -91,6 +89,7 @@ class _Resource:
             actor=Actor.of(caller, address_of(request), digest_of_caller()),
             caller_id=caller.id,
             key_id=request.path_params.get("id", ""),
+            name=request.path_params.get("name", ""),
             root=_root(request.scope),
             query=from_query(request.scope["query_string"], operation.query),
             headers=from_headers(request.scope["headers"], operation.headers),

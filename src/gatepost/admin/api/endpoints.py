@@ -1,63 +1,39 @@
 """What each route does: calls one verb, and tells what that answered. The docstrings are the document's."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from msgspec import Struct
-
-from gatepost.admin.api import answers
-from gatepost.admin.api.bodies import (
-    KeyChanges,
-    KeyIds,
-    NewKey,
-    Rotation,
-    SelectedChanges,
-    SelectedKeys,
-    arguments_of,
-)
-from gatepost.admin.api.limits import LimitsLeft
-from gatepost.admin.api.parameters import (
+from gatepost.admin.api.shapes import (
+    Call,
     Choosing,
     EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
+    KeyChanges,
     KeyEventFilter,
     KeyFilter,
+    KeyIds,
+    LimitsLeft,
     ManyUsageFilter,
+    NewKey,
     Nothing,
     Paging,
     ProjectPaging,
+    Reply,
+    Rotation,
+    SelectedChanges,
+    SelectedKeys,
     UsageFilter,
     Waiting,
+    answers,
+    arguments_of,
     given,
+    settled,
 )
-from gatepost.admin.api.reply import Reply
-from gatepost.base import Actor, APIKey, StillSpreadingError
-from gatepost.keys import APIKeys
-
-Q = TypeVar("Q", bound=Struct)
-H = TypeVar("H", bound=Struct)
-B = TypeVar("B", bound=Struct)
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Generic[Q, H, B]):
-    """One call. `actor`: the key that calls. `caller_id`: its id. `key_id`: the one in the path, empty where there is
-    none. `root`: the path that the API is at."""
-
-    keys: APIKeys
-    actor: Actor
-    caller_id: str
-    key_id: str
-    root: str
-    query: Q
-    headers: H
-    body: B
+from gatepost.base import APIKey
 
 
 async def list_keys(call: Call[KeyFilter, Nothing, Nothing]) -> Reply:
@@ -140,7 +116,7 @@ async def update_key(call: Call[Forcing, IfMatch, KeyChanges]) -> Reply:
         if_version=call.headers.version,
         actor=call.actor,
     )
-    key, status = await _settled(edit)
+    key, status = await settled(edit)
     return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
 
 
@@ -158,7 +134,7 @@ async def reset_limits(call: Call[Waiting, IfMatch, Nothing]) -> Reply:
     A key cannot do it for itself. The answer comes once every worker acts on it.
     """
     reset = call.keys.reset_limits(call.key_id, **given(call.query), if_version=call.headers.version, actor=call.actor)
-    key, status = await _settled(reset)
+    key, status = await settled(reset)
     return Reply(answers.ChangedKey.of_edit(key), status, {"ETag": etag(key)})
 
 
@@ -168,7 +144,7 @@ async def delete_key(call: Call[Forcing, IfMatch, Nothing]) -> Reply:
     The answer comes once every worker refuses it.
     """
     deletion = call.keys.delete(call.key_id, **given(call.query), if_version=call.headers.version, actor=call.actor)
-    receipt, status = await _settled(deletion)
+    receipt, status = await settled(deletion)
     return Reply(answers.Changes.of(receipt, [call.key_id]), status)
 
 
@@ -181,7 +157,7 @@ async def rotate_key(call: Call[Forcing, IfMatch, Rotation]) -> Reply:
     rotation = call.keys.rotate(
         call.key_id, **given(call.body), **given(call.query), if_version=call.headers.version, actor=call.actor
     )
-    issued, status = await _settled(rotation)
+    issued, status = await settled(rotation)
     return Reply(answers.NewSecret.of(issued), status, {"ETag": etag(issued.key)})
 
 
@@ -308,15 +284,7 @@ async def _changed(
     """What a verb did to the keys that the body names by their ids, or by what they are."""
     body, how = call.body, {**changes, **given(call.query), "actor": call.actor}
     if isinstance(body, KeyIds):
-        receipt, status = await _settled(verb(body.ids, **how))
+        receipt, status = await settled(verb(body.ids, **how))
         return Reply(answers.Changes.of(receipt, body.ids), status)
-    receipt, status = await _settled(verb(body.selection.selection, preview=body.preview, **how))
+    receipt, status = await settled(verb(body.selection.selection, preview=body.preview, **how))
     return Reply(answers.Changes.of(receipt), status)
-
-
-async def _settled(change: Awaitable[T]) -> tuple[T, HTTPStatus]:
-    """What a verb answered: 200, or 202 where not every worker acts on it yet."""
-    try:
-        return await change, HTTPStatus.OK
-    except StillSpreadingError as spreading:
-        return spreading.result, HTTPStatus.ACCEPTED

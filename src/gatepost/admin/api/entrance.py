@@ -6,10 +6,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Scope
 
-from gatepost.admin.api.reply import ALWAYS
+from gatepost.admin.api.shapes import ALWAYS
 from gatepost.asgi import APIKeyMiddleware, Bearer, Counting, Header, Problem, Source, serving
 from gatepost.base import BadInputError, Outcome, Presented
 from gatepost.keys import APIKeys
+from gatepost.temporary import TemporaryRecord
 
 HEADERS: Sequence[Source] = (Bearer(), Header("X-API-Key"))
 """Where a secret stands unless told otherwise."""
@@ -59,7 +60,9 @@ class Entrance(APIKeyMiddleware):
         if taken is not Outcome.MISSING and (isinstance(taken, Outcome) or Presented(taken).digest != served):
             return Outcome.AMBIGUOUS
         scope[_AROUND] = True
-        return Presented(digest=served)
+        presented, key = Presented(digest=served), scope["api_key"]
+        presented.claims = key.claims if isinstance(key, TemporaryRecord) else None  # not all that its parent may
+        return presented
 
     def _answer(self, _scope: Scope, problem: Problem) -> Problem:
         """What is answered with a refusal. Who was let in by an app that takes keys from URLs too is told why that does

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.json import schema_components
 
-from gatepost.admin.api.bodies import KeyChanges, KeySelection, Rotation
-from gatepost.admin.api.operations import OPERATIONS, Operation
-from gatepost.admin.api.parameters import KeyId
+from gatepost.admin.api.operation import Operation
+from gatepost.admin.api.operations import OPERATIONS
+from gatepost.admin.api.policies import PolicyChanges
 from gatepost.admin.api.problems import FAILED, HTTP_CODES, LINES, Line
-from gatepost.admin.api.reply import JSON, PROBLEM_JSON
+from gatepost.admin.api.roles import RoleChanges
+from gatepost.admin.api.shapes import JSON, PROBLEM_JSON, KeyChanges, KeyId, KeySelection, RoleName, Rotation
+from gatepost.admin.api.templates import TemplateChanges
 from gatepost.asgi import Bearer, Header, Source
 from gatepost.asgi import Problem as Refusal
 from gatepost.base import BadInputError, Outcome, UnavailableError
@@ -69,7 +71,7 @@ _SUCCESS: Mapping[HTTPStatus, str] = {
 
 class Problem(Struct):
     """An error (RFC 9457). `code`: for programs, stable. `detail`: for people. `field`: the member, query parameter or
-    header that is wrong. `required`, `missing`: permissions."""
+    header that is wrong. `required`, `missing`: permissions. `policy`, `term`: what refuses it."""
 
     title: str
     status: int
@@ -78,6 +80,8 @@ class Problem(Struct):
     field: str | UnsetType = UNSET
     required: Sequence[str] | UnsetType = UNSET
     missing: Sequence[str] | UnsetType = UNSET
+    policy: str | UnsetType = UNSET
+    term: str | UnsetType = UNSET
 
 
 def openapi_document(keys: APIKeys, sources: Sequence[Source]) -> Json:
@@ -114,7 +118,10 @@ def _schemas(keys: APIKeys) -> Json:
     for schema in schemas.values():
         schema["description"] = " ".join(schema["description"].split())
     schemas[KeyChanges.__name__]["minProperties"] = 1
+    schemas[TemplateChanges.__name__]["minProperties"] = 1
     schemas[KeySelection.__name__]["minProperties"] = 1
+    schemas[RoleChanges.__name__]["minProperties"] = 1
+    schemas[PolicyChanges.__name__]["minProperties"] = 1
     schemas[Rotation.__name__]["properties"]["grace"]["maximum"] = keys.max_grace
     schemas["PermissionName"] = {"type": "string", "enum": [str(name) for name in keys.catalogue]}
     return schemas
@@ -140,10 +147,12 @@ def _operation(operation: Operation[Any, Any, Any]) -> Json:
 
 
 def _path_parameters(path: str) -> list[Json]:
-    if "{id}" not in path:
-        return []
-    (schema,), _ = schema_components([KeyId])
-    return [{"name": "id", "in": "path", "required": True, "schema": schema}]
+    named = [(name, kind) for name, kind in (("id", KeyId), ("name", RoleName)) if f"{{{name}}}" in path]
+    schemas, _ = schema_components([kind for _, kind in named])
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for (name, _), schema in zip(named, schemas, strict=True)
+    ]
 
 
 def _parameters(place: str, struct: type[Struct]) -> list[Json]:

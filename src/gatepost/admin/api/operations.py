@@ -1,82 +1,50 @@
 """The routes: for each method and path what it takes, calls, answers and may refuse with. App and OpenAPI read it."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Generic
+from typing import Any
 
-from msgspec import Struct
-
-from gatepost.admin.api import answers, endpoints
-from gatepost.admin.api.bodies import KeyChanges, KeyIds, NewKey, Rotation, SelectedChanges, SelectedKeys
-from gatepost.admin.api.endpoints import B, Call, H, Q
-from gatepost.admin.api.limits import LimitsLeft
-from gatepost.admin.api.parameters import (
+from gatepost.admin.api import endpoints
+from gatepost.admin.api.estate_operations import ESTATE
+from gatepost.admin.api.operation import CHANGING, CHANGING_ONE, LOOKING, OK_OR_KNOWN, OK_OR_SPREADING, Operation
+from gatepost.admin.api.shapes import (
     Choosing,
     EventFilter,
     Forcing,
     Idempotency,
     IfMatch,
     IfNoneMatch,
+    KeyChanges,
     KeyEventFilter,
     KeyFilter,
+    KeyIds,
+    LimitsLeft,
     ManyUsageFilter,
+    NewKey,
     Nothing,
     Paging,
     ProjectPaging,
+    Rotation,
+    SelectedChanges,
+    SelectedKeys,
     UsageFilter,
     Waiting,
+    answers,
 )
-from gatepost.admin.api.reply import Reply
 from gatepost.base import (
-    AccessDeniedError,
-    ForceNeededError,
     IdempotencyError,
     KeyNotFoundError,
+    PolicyError,
     SecretNotStoredError,
     StaleKeyError,
-    UncertainCommitError,
     UnknownPermissionError,
 )
 
-_OK_OR_KNOWN = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
-_OK_OR_SPREADING = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+_many = partial(Operation, method="POST", answer=answers.Changes, headers=Nothing, statuses=OK_OR_SPREADING)
+_of_ids = partial(_many, body=KeyIds, errors=CHANGING)
+_of_selected = partial(_many, errors=(*CHANGING, UnknownPermissionError))
 
-_LOOKING = (AccessDeniedError,)
-_CHANGING = (AccessDeniedError, UncertainCommitError)
-_CHANGING_ONE = (*_CHANGING, KeyNotFoundError, ForceNeededError, StaleKeyError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Generic[Q, H, B]):
-    """One line of the table.
-
-    `call`: its docstring is what the document says. `answer`: the struct of a success. `query`, `headers`, `body`: the
-    structs of what it takes. `statuses`: of a success, the usual one first. `told`: headers of a success. `errors`:
-    what it raises beside what every operation may.
-    """
-
-    method: str
-    path: str
-    call: Callable[[Call[Q, H, B]], Awaitable[Reply]]
-    answer: type[Struct]
-    query: type[Q]
-    headers: type[H]
-    body: type[B]
-    statuses: Sequence[HTTPStatus] = (HTTPStatus.OK,)
-    told: Sequence[str] = ()
-    errors: Sequence[type[Exception]] = ()
-
-    @property
-    def has_body(self) -> bool:
-        """Whether it takes one."""
-        return self.body is not Nothing
-
-
-_many = partial(Operation, method="POST", answer=answers.Changes, headers=Nothing, statuses=_OK_OR_SPREADING)
-_of_ids = partial(_many, body=KeyIds, errors=_CHANGING)
-_of_selected = partial(_many, errors=(*_CHANGING, UnknownPermissionError))
 
 OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
     Operation(
@@ -87,7 +55,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=KeyFilter,
         headers=Nothing,
         body=Nothing,
-        errors=(*_LOOKING, UnknownPermissionError),
+        errors=(*LOOKING, UnknownPermissionError),
     ),
     Operation(
         method="POST",
@@ -99,7 +67,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         body=NewKey,
         statuses=(HTTPStatus.CREATED,),
         told=("Location", "ETag"),
-        errors=(*_CHANGING, UnknownPermissionError, IdempotencyError),
+        errors=(*CHANGING, UnknownPermissionError, PolicyError, IdempotencyError),
     ),
     _of_ids(path="/keys/activate", call=endpoints.activate_keys, query=Waiting),
     _of_ids(path="/keys/deactivate", call=endpoints.deactivate_keys, query=Forcing),
@@ -117,7 +85,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Choosing,
         headers=Nothing,
         body=Nothing,
-        errors=(*_LOOKING, UnknownPermissionError),
+        errors=(*LOOKING, UnknownPermissionError),
     ),
     Operation(
         method="GET",
@@ -127,9 +95,9 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Nothing,
         headers=IfNoneMatch,
         body=Nothing,
-        statuses=_OK_OR_KNOWN,
+        statuses=OK_OR_KNOWN,
         told=("ETag",),
-        errors=(*_LOOKING, KeyNotFoundError),
+        errors=(*LOOKING, KeyNotFoundError),
     ),
     Operation(
         method="PATCH",
@@ -139,9 +107,9 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Forcing,
         headers=IfMatch,
         body=KeyChanges,
-        statuses=_OK_OR_SPREADING,
+        statuses=OK_OR_SPREADING,
         told=("ETag",),
-        errors=(*_CHANGING_ONE, UnknownPermissionError),
+        errors=(*CHANGING_ONE, UnknownPermissionError, PolicyError),
     ),
     Operation(
         method="DELETE",
@@ -151,8 +119,8 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Forcing,
         headers=IfMatch,
         body=Nothing,
-        statuses=_OK_OR_SPREADING,
-        errors=_CHANGING_ONE,
+        statuses=OK_OR_SPREADING,
+        errors=CHANGING_ONE,
     ),
     Operation(
         method="GET",
@@ -162,7 +130,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Nothing,
         headers=Nothing,
         body=Nothing,
-        errors=(*_LOOKING, KeyNotFoundError),
+        errors=(*LOOKING, KeyNotFoundError),
     ),
     Operation(
         method="POST",
@@ -172,9 +140,9 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Waiting,
         headers=IfMatch,
         body=Nothing,
-        statuses=_OK_OR_SPREADING,
+        statuses=OK_OR_SPREADING,
         told=("ETag",),
-        errors=(*_CHANGING, KeyNotFoundError, StaleKeyError),
+        errors=(*CHANGING, KeyNotFoundError, StaleKeyError),
     ),
     Operation(
         method="POST",
@@ -184,9 +152,9 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Forcing,
         headers=IfMatch,
         body=Rotation,
-        statuses=_OK_OR_SPREADING,
+        statuses=OK_OR_SPREADING,
         told=("ETag",),
-        errors=_CHANGING_ONE,
+        errors=(*CHANGING_ONE, PolicyError),
     ),
     Operation(
         method="POST",
@@ -196,7 +164,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Nothing,
         headers=Nothing,
         body=Nothing,
-        errors=(*_CHANGING, KeyNotFoundError, SecretNotStoredError),
+        errors=(*CHANGING, KeyNotFoundError, SecretNotStoredError),
     ),
     Operation(
         method="GET",
@@ -206,7 +174,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Paging,
         headers=Nothing,
         body=Nothing,
-        errors=(*_LOOKING, KeyNotFoundError),
+        errors=(*LOOKING, KeyNotFoundError),
     ),
     Operation(
         method="GET",
@@ -216,7 +184,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=UsageFilter,
         headers=Nothing,
         body=Nothing,
-        errors=(*_LOOKING, KeyNotFoundError),
+        errors=(*LOOKING, KeyNotFoundError),
     ),
     Operation(
         method="GET",
@@ -226,7 +194,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=KeyEventFilter,
         headers=Nothing,
         body=Nothing,
-        errors=(*_LOOKING, KeyNotFoundError),
+        errors=(*LOOKING, KeyNotFoundError),
     ),
     Operation(
         method="GET",
@@ -236,7 +204,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=EventFilter,
         headers=Nothing,
         body=Nothing,
-        errors=_LOOKING,
+        errors=LOOKING,
     ),
     Operation(
         method="GET",
@@ -246,7 +214,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=ManyUsageFilter,
         headers=Nothing,
         body=Nothing,
-        errors=_LOOKING,
+        errors=LOOKING,
     ),
     Operation(
         method="GET",
@@ -256,7 +224,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=ProjectPaging,
         headers=Nothing,
         body=Nothing,
-        errors=_LOOKING,
+        errors=LOOKING,
     ),
     Operation(
         method="GET",
@@ -275,9 +243,10 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         query=Nothing,
         headers=IfNoneMatch,
         body=Nothing,
-        statuses=_OK_OR_KNOWN,
+        statuses=OK_OR_KNOWN,
         told=("ETag",),
         errors=(KeyNotFoundError,),
     ),
+    *ESTATE,
 )
 """All routes. Of two paths that match, the first counts."""

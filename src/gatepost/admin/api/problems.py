@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
-from gatepost.admin.api.reply import PROBLEM_JSON, Reply
+from gatepost.admin.api.shapes import PROBLEM_JSON, Reply
 from gatepost.base import (
     AccessDeniedError,
     BadInputError,
     ForceNeededError,
     IdempotencyError,
     KeyNotFoundError,
+    PolicyError,
+    RoleNotFoundError,
     SecretNotStoredError,
     StaleKeyError,
     UnavailableError,
@@ -31,8 +33,10 @@ class Line(NamedTuple):
 LINES: Mapping[type[Exception], Line] = {
     BadInputError: Line(HTTPStatus.BAD_REQUEST, "bad_input"),
     UnknownPermissionError: Line(HTTPStatus.BAD_REQUEST, "unknown_permission"),
+    PolicyError: Line(HTTPStatus.UNPROCESSABLE_ENTITY, "policy_denied"),
     AccessDeniedError: Line(HTTPStatus.FORBIDDEN, "permission_denied"),
     KeyNotFoundError: Line(HTTPStatus.NOT_FOUND, "key_not_found"),
+    RoleNotFoundError: Line(HTTPStatus.NOT_FOUND, "role_not_found"),
     ForceNeededError: Line(HTTPStatus.CONFLICT, "force_needed"),
     IdempotencyError: Line(HTTPStatus.CONFLICT, "idempotency_conflict"),
     SecretNotStoredError: Line(HTTPStatus.CONFLICT, "secret_not_stored"),
@@ -75,6 +79,8 @@ def problem(error: Exception) -> Reply:
             headers["Retry-After"] = str(error.retry_after)
         case BadInputError(field=str(field)):
             members["field"] = _PLACES.get(field, field)
+            if isinstance(error, PolicyError):
+                members |= {"policy": error.policy, "term": error.term}
         case AccessDeniedError() if error.missing:
             members["required"] = members["missing"] = sorted(error.missing)
     return Reply(members, line.status, headers, PROBLEM_JSON)

@@ -29,6 +29,8 @@ ENDED = {
     Outcome.EXPIRED: "You were signed out: the key that you used, or its secret, has expired.",
     Outcome.INVALID: "You were signed out: the key that you used was deleted, or its secret was replaced.",
     Outcome.ENVIRONMENT_DENIED: "You were signed out: the key that you used is for another environment.",
+    Outcome.ORIGIN_DENIED: "You were signed out: the temporary secret that you used is for web pages of other origins.",
+    Outcome.SUBJECT_DENIED: "You were signed out: the temporary secret that you used was issued for somebody else.",
     Outcome.ADDRESS_DENIED: "You were signed out: the key that you used may not be used from where you are.",
 }
 _OVER = "You were signed out, because the page was not used for a while. Sign in again."

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gatepost.admin.entry import Authorize, AuthorizedEntrance, OnSignIn, SessionEntrance, Sessions
-from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, sign_in
+from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, roles, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
 from gatepost.admin.page.key_form import metadata_lines
@@ -73,6 +73,13 @@ def make_page(
         Route("/keys/{key_id}/reveal", page(key_secret.reveal), methods=["POST"]),
         Route("/keys/{key_id}/made", page(log.show_made), methods=["GET"]),
         Route("/keys/{key_id}/history", page(log.show_history), methods=["GET"]),
+        Route("/roles", page(roles.show_roles), methods=["GET"]),
+        Route("/roles/new", page(roles.show_new), methods=["GET"]),
+        Route("/roles/new", page(roles.create, holds=True), methods=["POST"]),
+        Route("/roles/{name}/edit", page(roles.show_edit), methods=["GET"]),
+        Route("/roles/{name}/edit", page(roles.edit, holds=True), methods=["POST"]),
+        Route("/roles/{name}/delete", page(roles.show_delete), methods=["GET"]),
+        Route("/roles/{name}/delete", page(roles.delete, holds=True), methods=["POST"]),
         Route("/log", page(log.show_log), methods=["GET"]),
         Route(assets.PATH, site.assets.serve, methods=["GET"]),
     ]

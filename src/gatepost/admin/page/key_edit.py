@@ -18,11 +18,14 @@ from gatepost.admin.page.key_form import (
     SPANS,
     KeyForm,
     new_idempotency_key,
+    own_permissions,
 )
 from gatepost.admin.page.key_secret import secret_response
 from gatepost.admin.page.key_view import show_back
+from gatepost.admin.page.picker import picker, pressed
 from gatepost.admin.page.projects import Projects, projects_of
-from gatepost.admin.page.told import EVERYTHING_HELD, REFUSALS, date, full, grouped, refusal_status
+from gatepost.admin.page.roles_known import roles_of
+from gatepost.admin.page.told import REFUSALS, date, full, refusal_status
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import (
     APIKey,
@@ -47,11 +50,12 @@ async def create(visit: Visit) -> Response:
     """Make a key, and tell its secret."""
     form = KeyForm.typed(visit.fields)
     if "choose" in visit.fields or visit.is_shown_again:
-        return await _form(visit, _chosen(visit, form))
+        return await _form(visit, replace(form, permissions=pressed(visit, form.permissions)))
     try:
         issued = await visit.keys.create(
             form.description,
             sorted(form.permissions),
+            roles=form.roles or (),
             project=(form.project or None) if visit.actor.project is None else UNSET,
             expires_at=form.expires_at(visit.now),
             allow=form.allow,
@@ -84,7 +88,7 @@ async def edit(visit: Visit) -> Response:
     key = await visit.keys.get(visit.request.path_params["key_id"], actor=visit.actor)
     form = KeyForm.typed(visit.fields)
     if "choose" in visit.fields or visit.is_shown_again:
-        return await _form(visit, _chosen(visit, form), key=key)
+        return await _form(visit, replace(form, permissions=pressed(visit, form.permissions)), key=key)
     try:
         edited = await _update(visit, form, key)
     except StillSpreadingError as spreading:
@@ -105,8 +109,10 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
     changes: dict[str, Any] = {}
     if form.description != key.description:
         changes["description"] = form.description
-    if form.permissions != key.permissions:
+    if form.permissions != own_permissions(key):
         changes["permissions"] = sorted(form.permissions)
+    if form.roles is not None and form.roles != key.roles:
+        changes["roles"] = form.roles
     expires_at = form.expires_at(visit.now, key.expires_at)
     if expires_at != key.expires_at:
         changes["expires_at"] = expires_at
@@ -134,7 +140,8 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
     typed_networks = ANYWHERE if form.places != LISTED else " ".join(form.networks.split()) or NOWHERE
     told = [
         ("Description", key.description, form.description),
-        ("Permissions", ", ".join(sorted(key.permissions)), ", ".join(sorted(form.permissions))),
+        ("Permissions", ", ".join(sorted(own_permissions(key))), ", ".join(sorted(form.permissions))),
+        ("Roles", ", ".join(key.roles), ", ".join(key.roles if form.roles is None else form.roles)),
         ("Expires", expiry, typed_expiry),
         ("May be used from", _allow_text(key.allow), typed_networks),
         ("Limits", " ".join(map(limit_text, key.limits)), " ".join((form.limits_typed or "").split())),
@@ -157,21 +164,6 @@ def _allow_text(allow: Sequence[str] | None) -> str:
     return ANYWHERE if allow is None else " ".join(allow) or NOWHERE
 
 
-def _presets(visit: Visit) -> Mapping[str, frozenset[str]]:
-    everything = frozenset(map(str, visit.keys.catalogue))
-    held = everything if visit.actor.held is None else everything & visit.actor.held
-    return {**visit.site.presets, EVERYTHING_HELD: held}
-
-
-def _chosen(visit: Visit, form: KeyForm) -> KeyForm:
-    """What was typed, after a button of the picker, where one was pressed."""
-    if "choose" not in visit.fields:
-        return form
-    held = visit.actor.held
-    groups = grouped(each for each in visit.keys.catalogue if held is None or each in held)
-    return form.chosen(str(visit.fields["choose"]), groups, _presets(visit))
-
-
 async def _form(
     visit: Visit,
     form: KeyForm,
@@ -181,24 +173,16 @@ async def _form(
     theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> Response:
     """`key`: the one that is edited. `theirs`: what somebody else has made of it meanwhile."""
-    held = visit.actor.held
-    catalogue = list(visit.keys.catalogue)
-    given = [each for each in catalogue if held is None or each in held]
-    others = [str(each) for each in catalogue if each not in given]
-    had = frozenset() if key is None else key.permissions
-    fixed = [name for name in others if name in had]
+    had = frozenset[str]() if key is None else own_permissions(key)
     return visit.render(
         "key_form.html",
         status_code,
         form=form,
         key=key,
         theirs=theirs,
-        groups=grouped(given),
-        gone=sorted((form.permissions | had).difference(map(str, catalogue))),
-        fixed=fixed,
+        roles=await roles_of(visit, key),
         projects=await projects_of(visit) if key is None else Projects((), is_all=True),
-        withheld=[name for name in others if name not in fixed],
-        presets={title: names.intersection(given) for title, names in _presets(visit).items()},
+        **picker(visit, form.permissions, had),
         spans=_spans(visit.now),
         today=visit.now.date().isoformat(),
     )

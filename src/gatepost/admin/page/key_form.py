@@ -3,14 +3,14 @@
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 
 from starlette.datastructures import FormData
 
-from gatepost.admin.page.told import Group, sentence
+from gatepost.admin.page.told import sentence
 from gatepost.base import (
     APIKey,
     BadInputError,
@@ -36,18 +36,18 @@ ANYWHERE, LISTED = "anywhere", "listed"
 NOWHERE = "nowhere"
 """What a list without networks means."""
 
-ALL, NONE = "all", "none"
-
 
 @dataclass(frozen=True, slots=True)
 class KeyForm:
-    """What the fields hold. `project`: empty = every project. `expires`: one of the words above; `date`: as typed.
-    `places`: one of the two words above; `networks`: as typed, with blanks or commas between; `nowhere`: that there are
-    none is meant. `owner`, `metadata_typed`: `None` = the form did not ask. `environment`: empty = either. `version`:
-    of the key as the form was filled in. `idempotency_key`: of a form for a new key."""
+    """What the fields hold. `permissions`: of its own. `project`: empty = every project. `expires`: one of the words
+    above; `date`: as typed. `places`: one of the two words above; `networks`: as typed, with blanks or commas between;
+    `nowhere`: that there are none is meant. `roles`, `owner`, `metadata_typed`: `None` = the form did not ask.
+    `environment`: empty = either. `version`: of the key as the form was filled in. `idempotency_key`: of a form for a
+    new key."""
 
     description: str = ""
     permissions: frozenset[str] = frozenset()
+    roles: tuple[str, ...] | None = None
     project: str = ""
     expires: str = NEVER
     date: str = ""
@@ -73,7 +73,8 @@ class KeyForm:
         """For an edit of `key`."""
         return cls(
             description=key.description,
-            permissions=key.permissions,
+            permissions=own_permissions(key),
+            roles=key.roles,
             expires=NEVER if key.expires_at is None else KEEP,
             places=ANYWHERE if key.allow is None else LISTED,
             networks="\n".join(key.allow or ()),
@@ -95,6 +96,7 @@ class KeyForm:
         return cls(
             description=text("description"),
             permissions=frozenset(str(name) for name in fields.getlist("permission")),
+            roles=tuple(sorted({str(each) for each in fields.getlist("role")} - {""})) if "role" in fields else None,
             project=text("project"),
             expires=text("expires"),
             date=text("date"),
@@ -119,23 +121,6 @@ class KeyForm:
         text = sentence(refusal)
         field_name = refusal.field if isinstance(refusal, BadInputError) else None
         return self.with_message(_ENTRY.sub("", text) if field_name == "allow" else text, field_name)
-
-    def chosen(self, choice: str, groups: Sequence[Group], presets: Mapping[str, frozenset[str]]) -> Self:
-        """After a button of the picker was pressed: `all`, `none`, `preset:<title>`, `group:<slug>:all|none`. Only for
-        browsers without JavaScript. `groups`: of what may be picked."""
-        everything = {name for group in groups for name in group.permissions}
-        kind, _, rest = choice.partition(":")
-        if choice == ALL:
-            return replace(self, permissions=self.permissions | everything)
-        if choice == NONE:
-            return replace(self, permissions=self.permissions - everything)
-        if kind == "preset":
-            picked = presets.get(rest, frozenset()) & everything
-            return replace(self, permissions=(self.permissions - everything) | picked)
-        slug, _, which = rest.rpartition(":")
-        members = {name for group in groups if group.slug == slug for name in group.permissions}
-        picked = self.permissions | members if which == ALL else self.permissions - members
-        return replace(self, permissions=frozenset(picked))
 
     @property
     def allow(self) -> tuple[str, ...] | None:
@@ -173,6 +158,11 @@ class KeyForm:
             return _end_of(date.fromisoformat(self.date))
         except ValueError:
             raise BadInputError("Pick the day on which the key expires, as in 2030-12-31", "expires_at") from None
+
+
+def own_permissions(key: APIKey) -> frozenset[str]:
+    """What it has without its roles."""
+    return key.permissions if key.own_permissions is None else key.own_permissions
 
 
 def metadata_lines(metadata: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from gatepost.admin.page.banner import Banner
 from gatepost.admin.page.charts import DAYS, spark
 from gatepost.admin.page.list_filter import SORTS, STATE_LABELS, STATES, Listing
 from gatepost.admin.page.projects import projects_of
+from gatepost.admin.page.roles_known import roles_of
 from gatepost.admin.page.told import full, grouped, sentence
 from gatepost.admin.page.visit import Visit
 from gatepost.base import APIKey, BadInputError, KeyNotFoundError, Page, Total, UnknownPermissionError
@@ -72,6 +73,7 @@ async def list_response(visit: Visit, listing: Listing, banner: Banner | None = 
         total=total,
         wrong=wrong,
         projects=await projects_of(visit),
+        roles=sorted({role.name for role in await roles_of(visit)}),
         everything=[str(each) for each in visit.keys.catalogue],
         at=listing.query(),
         groups=grouped(visit.keys.catalogue),

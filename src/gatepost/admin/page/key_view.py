@@ -9,6 +9,7 @@ from gatepost.admin.page.banner import Banner, spread_banner
 from gatepost.admin.page.charts import DAYS, chart_of, still_calling
 from gatepost.admin.page.key_list import list_response, news_of
 from gatepost.admin.page.log import Line, lines_of
+from gatepost.admin.page.roles_known import sources_of
 from gatepost.admin.page.told import grouped_names, sentence
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import MAKING_KINDS, AccessDeniedError, KeyNotFoundError, StillSpreadingError
@@ -57,6 +58,7 @@ async def key_response(visit: Visit, here: Back, banner: Banner | None) -> Respo
         here=here,
         banner=banner,
         groups=grouped_names(visit.keys.catalogue, key.permissions),
+        sources=await sources_of(visit, key),
         states=await visit.keys.limits(key_id, actor=visit.actor) if key.limits else (),
         lines=await lines_of(visit, events.items),
         is_all=events.next is None,

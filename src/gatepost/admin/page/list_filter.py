@@ -57,6 +57,7 @@ _FIRST_DIRECTION = {
     "expires": "expires",
     "last_used": "-last_used",
 }
+_NAMES = ("permission", "role", "project", "owner")
 _PLACES = {"after": "", "before": ""}
 
 
@@ -68,6 +69,7 @@ class Listing:
     search: str = ""
     state: str = "all"
     permission: str = ""
+    role: str = ""
     project: str = ""
     owner: str = ""
     environment: str = ""
@@ -78,9 +80,7 @@ class Listing:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """From the fields of a URL or a form. An unknown state or order is the default."""
-        texts = {
-            name: str(fields.get(name, "")).strip() for name in ("search", "permission", "project", "owner", *_PLACES)
-        }
+        texts = {name: str(fields.get(name, "")).strip() for name in ("search", *_NAMES, *_PLACES)}
         state, sort = str(fields.get("state", "")), str(fields.get("sort", ""))
         environment = str(fields.get("environment", ""))
         return cls(
@@ -111,7 +111,8 @@ class Listing:
     @property
     def filters(self) -> int:
         """How many filters are set beside the search."""
-        return sum((self.state != "all", *map(bool, (self.permission, self.project, self.owner, self.environment))))
+        named = (*_NAMES, "environment")
+        return sum((self.state != "all", *(bool(getattr(self, name)) for name in named)))
 
     def cleared(self) -> str:
         """The query without any filter, in the same order."""
@@ -142,6 +143,7 @@ class Listing:
     def which(self) -> Filters:
         """The keys that fit the filters, as the verbs take it."""
         which: Filters = {"search": self.search or None, **STATES[self.state]}  # type: ignore[typeddict-item]
+        which["role"] = self.role or None
         which["owner"], which["environment"] = self.owner or None, self.environment or None
         if self.permission == NO_PERMISSIONS:
             which["no_permissions"] = True

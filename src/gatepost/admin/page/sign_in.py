@@ -21,6 +21,8 @@ _WRONG = {
     Outcome.DEACTIVATED: "This key is deactivated.",
     Outcome.EXPIRED: "This key, or this secret of it, has expired.",
     Outcome.ENVIRONMENT_DENIED: "This key is right, but it is for another environment.",
+    Outcome.ORIGIN_DENIED: "This is a temporary secret for web pages of other origins.",
+    Outcome.SUBJECT_DENIED: "This is a temporary secret that was issued for somebody, whom nobody confirms here.",
     Outcome.ADDRESS_DENIED: "This key is right, but it may not be used from where you are.",
 }
 _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*\Z")

@@ -97,7 +97,11 @@ class Visit:
 
     def can_hand_out(self, key: APIKey) -> bool:
         """Whether the visitor may bring a key to life, or be told a secret of it."""
-        return self.can_manage and self._may(Authority.check_grant, key.permissions)
+        return self.can_give(key.permissions)
+
+    def can_give(self, permissions: frozenset[str]) -> bool:
+        """Whether the visitor may give all of these to a key, such as by a role."""
+        return self.can_manage and self._may(Authority.check_grant, permissions)
 
     def is_own(self, key_id: str) -> bool:
         """Whether it is the key that the visitor uses."""

@@ -35,6 +35,7 @@ EXPORTED = (
     "project",
     "description",
     "permissions",
+    "roles",
     "active",
     "created_at",
     "updated_at",
@@ -46,12 +47,13 @@ EXPORTED = (
     "metadata",
     "hint",
 )
-"""The columns of an export: the members of a key in JSON."""
+"""The columns of an export: the members of a key in JSON, but `permissions` are those of its own, beside its roles'."""
 
 IMPORTED = (
     "digest",
     "description",
     "permissions",
+    "roles",
     "project",
     "active",
     "expires_at",
@@ -83,10 +85,17 @@ def key_writer(form: Format, out: TextIO) -> Callable[[APIKey], object]:
     """What writes one key after the other. The head of CSV is written at once."""
     if form == "jsonl":
         options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-        return lambda key: out.write(orjson.dumps(key_json(key), option=options).decode())
+        return lambda key: out.write(orjson.dumps(_exported(key), option=options).decode())
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(EXPORTED)
-    return lambda key: rows.writerow([_cell(_in_csv(key_json(key))[head]) for head in EXPORTED])
+    return lambda key: rows.writerow([_cell(_in_csv(_exported(key))[head]) for head in EXPORTED])
+
+
+def _exported(key: APIKey) -> Mapping[str, Any]:
+    """The key as an import would make it: what its roles give it, they give it there."""
+    told = {**key_json(key)}
+    own = told.pop("own_permissions")
+    return told if own is None else {**told, "permissions": own}
 
 
 def read_keys(form: Format, lines: Iterable[bytes]) -> Iterator[tuple[int, ImportedKey]]:
@@ -194,7 +203,7 @@ def _of_cell(head: str, cell: str) -> Any:
         return [] if text == NOWHERE else text.split()
     if head == "limits":
         return [limit_as_json(limit_of_text(word)) for word in text.split()]
-    if head == "permissions":
+    if head in ("permissions", "roles"):
         return text.split()
     if head == "metadata":
         return metadata_of_json(text)
@@ -209,9 +218,10 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
     for name in _NEEDED:
         if values.get(name) is None:
             raise BadInputError(f"{name} is missing", name)
-    permissions = values.get("permissions") or []
-    if not isinstance(permissions, list):
-        raise BadInputError("permissions must be a list of names", "permissions")
+    permissions, roles = (values.get(name) or [] for name in ("permissions", "roles"))
+    for name, given in (("permissions", permissions), ("roles", roles)):
+        if not isinstance(given, list):
+            raise BadInputError(f"{name} must be a list of names", name)
     active = values.get("active", True)
     if not isinstance(active, bool):
         raise BadInputError("active must be true or false", "active")
@@ -223,6 +233,7 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
         digest=_digest(values["digest"]),
         description=values["description"],
         permissions=permissions,
+        roles=roles,
         project=values.get("project"),
         active=active,
         expires_at=_moment(values.get("expires_at")),

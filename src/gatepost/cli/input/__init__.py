@@ -10,6 +10,15 @@ from gatepost.cli.input.arguments import split_names as split_names
 from gatepost.cli.input.choice import ChoiceOptions as ChoiceOptions
 from gatepost.cli.input.choice import SelectingOptions as SelectingOptions
 from gatepost.cli.input.choice import WhichOptions as WhichOptions
+from gatepost.cli.input.files import file_name as file_name
+from gatepost.cli.input.files import opened as opened
+from gatepost.cli.input.making import Allow as Allow
+from gatepost.cli.input.making import Expires as Expires
+from gatepost.cli.input.making import Limits as Limits
+from gatepost.cli.input.making import Metadata as Metadata
+from gatepost.cli.input.making import Owner as Owner
+from gatepost.cli.input.making import Permissions as Permissions
+from gatepost.cli.input.making import Roles as Roles
 from gatepost.cli.input.options import After as After
 from gatepost.cli.input.options import AppOption as AppOption
 from gatepost.cli.input.options import Before as Before
@@ -34,3 +43,5 @@ from gatepost.cli.input.stdin import confirmed as confirmed
 from gatepost.cli.input.stdin import ids_of as ids_of
 from gatepost.cli.input.stdin import interruptible as interruptible
 from gatepost.cli.input.stdin import read_secret as read_secret
+from gatepost.cli.input.verb import examples as examples
+from gatepost.cli.input.verb import verb as verb

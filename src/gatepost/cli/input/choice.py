@@ -54,6 +54,7 @@ class WhichOptions(KeysOptions):
         ),
     ] = None
     no_permissions: Annotated[bool, Option("--no-permissions", help="Only keys that may do nothing.")] = False
+    role: Annotated[str | None, Option("--role", metavar="NAME", help="Only keys that hold this role.")] = None
     search: Annotated[
         str | None,
         Option(
@@ -89,6 +90,7 @@ class WhichOptions(KeysOptions):
             "state": self.state,
             "permission": self.permission,
             "no_permissions": self.no_permissions,
+            "role": self.role,
             "search": self.search,
             "expires_before": None if before is None else parse_when("--expires-before", before, datetime.now(UTC)),
             "never_expires": self.never_expires,
@@ -122,7 +124,7 @@ class SelectingOptions(WhichOptions, ChangeOptions):
         if ids is None and not selection.conditions:
             raise BadInputError(
                 "Name keys by their ids, or by what they are: --owner, --project, --environment, --permission, "
-                "--search, --unused-for, --expires-before, --made-by or the like"
+                "--role, --search, --unused-for, --expires-before, --made-by or the like"
             )
         return selection if ids is None else ids
 

@@ -31,13 +31,15 @@ EVENT_HEADS = ("when", "who", "from", "what", "key", "change")
 
 _SHOWN_ONCE = "This secret is shown only now: put it where the program that uses it will find it."
 _SHOWN_AGAIN = "Put this secret where the program that uses it will find it. gatepost keys reveal shows it again."
-_EVERY_PROJECT = "(every)"
+EVERY_PROJECT = "(every)"
 _NEVER = "never"
 _VERDICTS = {
     Outcome.VALID: "it may be used",
     Outcome.INVALID: "no key has this secret",
     Outcome.DEACTIVATED: "its key is deactivated",
     Outcome.ENVIRONMENT_DENIED: "its key is for another environment",
+    Outcome.ORIGIN_DENIED: "it is for web pages of other origins",
+    Outcome.SUBJECT_DENIED: "it was issued for somebody, whom nobody confirms here",
     Outcome.ADDRESS_DENIED: "its key may not be used from there; --address tells from where",
     Outcome.EXPIRED: "its key has expired, or its time since a rotation is over",
 }
@@ -58,7 +60,7 @@ def key_row(key: APIKey) -> Sequence[str]:
     return [
         key.id,
         status_of(key),
-        key.project or _EVERY_PROJECT,
+        key.project or EVERY_PROJECT,
         key.description,
         str(len(key.permissions)),
         f"{key.expires_at:%Y-%m-%d}" if key.expires_at else _NEVER,
@@ -85,17 +87,18 @@ def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, st
         ("id", key.id),
         ("description", key.description),
         (STATUS, status_of(key)),
-        ("project", key.project or _EVERY_PROJECT),
-        *_permission_pairs(key, catalogue),
-        ("expires", _moment(key.expires_at) if key.expires_at else _NEVER),
+        ("project", key.project or EVERY_PROJECT),
+        *permission_pairs(key.permissions, catalogue),
+        *_role_pairs(key),
+        ("expires", moment_text(key.expires_at) if key.expires_at else _NEVER),
         ("allowed from", _allow_text(key)),
         ("limits", (", " if is_terminal() else ",").join(map(limit_text, key.limits)) or "none"),
         *([("owner", key.owner)] if key.owner else []),
         *([("environment", key.environment)] if key.environment else []),
         *([("metadata", metadata_text(key.metadata) or "")] if key.metadata else []),
-        ("created", _moment(key.created_at)),
-        ("updated", _moment(key.updated_at)),
-        ("last used", _moment(key.last_used_at) if key.last_used_at else _NEVER),
+        ("created", moment_text(key.created_at)),
+        ("updated", moment_text(key.updated_at)),
+        ("last used", moment_text(key.last_used_at) if key.last_used_at else _NEVER),
         *([("hint", key.hint)] if key.hint else []),
         *([("old secret", _old_secret_text(key.old_secret))] if key.old_secret else []),
     ]
@@ -232,13 +235,23 @@ def _value_text(name: str, value: Any) -> str:
     return ",".join(_value_text("", each) for each in value) if isinstance(value, list) else str(value)
 
 
-def _permission_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
+def permission_pairs(names: frozenset[str], catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
+    """Permissions of a key or a role: a line each, with their sentences."""
     if not is_terminal():
-        return [("permissions", ",".join(sorted(key.permissions)))]
+        return [("permissions", ",".join(sorted(names)))]
     sentences = {str(permission): permission.sentence for permission in catalogue}
-    width = max((len(name) for name in key.permissions), default=0)
-    lines = [f"{name:<{width}}  {sentences.get(name, '')}".rstrip() for name in sorted(key.permissions)] or ["none"]
+    width = max((len(name) for name in names), default=0)
+    lines = [f"{name:<{width}}  {sentences.get(name, '')}".rstrip() for name in sorted(names)] or ["none"]
     return [("permissions", lines[0]), *(("", line) for line in lines[1:])]
+
+
+def _role_pairs(key: APIKey) -> Sequence[tuple[str, str]]:
+    """What it holds, and what it has without that; nothing of a key without roles."""
+    if not key.roles:
+        return ()
+    comma = ", " if is_terminal() else ","
+    own = comma.join(sorted(key.own_permissions or ())) or ("none" if is_terminal() else "")
+    return [("roles", comma.join(key.roles)), ("its own", own)]
 
 
 def _allow_text(key: APIKey) -> str:
@@ -250,8 +263,9 @@ def _allow_text(key: APIKey) -> str:
 def _old_secret_text(old: OldSecret) -> str:
     if not is_terminal():
         return f"{old.hint} {old.expires_at.isoformat()}"
-    return f"{old.hint} works until {_moment(old.expires_at)}"
+    return f"{old.hint} works until {moment_text(old.expires_at)}"
 
 
-def _moment(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
+    """A moment to a minute for people, in full for pipes."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if is_terminal() else moment.isoformat()

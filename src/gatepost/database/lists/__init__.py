@@ -5,6 +5,7 @@ from gatepost.database.lists.conditions import Named as Named
 from gatepost.database.lists.conditions import ends_of as ends_of
 from gatepost.database.lists.counting import count_keys as count_keys
 from gatepost.database.lists.counting import projects_statement as projects_statement
+from gatepost.database.lists.filter import EITHER_KIND as EITHER_KIND
 from gatepost.database.lists.filter import Filter as Filter
 from gatepost.database.lists.filter import Reads as Reads
 from gatepost.database.lists.idle import Idle as Idle

@@ -26,6 +26,7 @@ from gatepost.database.schema import (
     moment_in,
     never_moment,
     permission_term,
+    role_term,
     terms,
     word_range,
     words,
@@ -50,6 +51,25 @@ class HasPermission:
         """Whether it is true of a row."""
         names = row.permissions.split()
         return self.start in names if self.start else not names
+
+
+@dataclass(frozen=True, slots=True)
+class HasRole:
+    """Of a key: it holds the role of that name."""
+
+    start: str
+
+    def in_terms(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of its term."""
+        return of.c.term == role_term(self.start)
+
+    def each_in_terms(self, of: FromClause) -> Sequence[ColumnElement[bool]]:
+        """The ranges of terms that it is true of, one by one."""
+        return [self.in_terms(of)]
+
+    def fits(self, row: Any) -> bool:
+        """Whether it is true of a row."""
+        return self.start in (row.roles or "").split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +98,7 @@ class HasWord:
         return any(first <= term <= last for first, last in self.others for term in (row.id.casefold(), *hints))
 
 
-HasTerm = HasPermission | HasWord
+HasTerm = HasPermission | HasRole | HasWord
 
 
 def wanted_words(search: str) -> Sequence[HasWord]:
@@ -127,7 +147,8 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Of a key: it has just this `value` in the column `column`, which begins an index: `owner` or `environment`."""
+    """Of a key: it has just this `value` in the column `column`, which begins an index: `owner`, `environment` or
+    `kind`."""
 
     column: str
     value: str

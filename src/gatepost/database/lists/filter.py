@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from gatepost.database.lists import idle
-from gatepost.database.lists.conditions import Ends, HasPermission, HasTerm, HasWord, Named, wanted_words
+from gatepost.database.lists.conditions import Ends, HasPermission, HasRole, HasTerm, HasWord, Named, wanted_words
 from gatepost.database.lists.idle import Idle, OfIndex
 from gatepost.database.schema import (
     elements,
@@ -29,7 +29,9 @@ from gatepost.database.schema import (
     terms,
 )
 
-Condition = HasPermission | HasWord | Ends | Named | Idle | OfIndex
+Condition = HasPermission | HasRole | HasWord | Ends | Named | Idle | OfIndex
+
+EITHER_KIND = "*"
 
 ASKED = 4
 """Most terms that are asked how many keys they have."""
@@ -76,27 +78,32 @@ class Reads(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which keys: those that fit all that is said. `project`: keys of it; empty = that are of no project; `None` = of
-    any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `ends`:
-    when they expire. `named`: whose they are, and for which environment. `idle`: how long nobody has used them."""
+    any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `role`:
+    keys that hold it. `ends`: when they expire. `named`: whose they are, and for which environment. `idle`: how long
+    nobody has used them. `kind`: `template`, or `*` for whatever they are; `None` = plain keys."""
 
     project: str | None = None
     active: bool | None = None
     permission: str | None = None
+    role: str | None = None
     search: str | None = None
     ends: Sequence[Ends] = ()
     named: Sequence[Named] = ()
     idle: Sequence[Idle] = ()
+    kind: str | None = None
 
     @property
     def by_terms(self) -> bool:
         """Whether terms make it fast."""
-        return self.permission is not None or self.search is not None
+        return not (self.permission is self.role is self.search is None)
 
     def terms(self) -> Sequence[HasTerm] | None:
         """What is true of the terms of a key that fits; `None` = no key does."""
         conditions: list[HasTerm] = []
         if self.permission is not None:
             conditions.append(HasPermission(self.permission))
+        if self.role is not None:
+            conditions.append(HasRole(self.role))
         if self.search is not None:
             wanted = wanted_words(self.search)
             if not wanted:
@@ -110,6 +117,12 @@ class Filter:
             return true()
         return column == self.project if self.project else column.is_(None)
 
+    def of_kind(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """What is true of a key's kind."""
+        if self.kind == EITHER_KIND:
+            return true()
+        return column.is_(None) if self.kind is None else column == self.kind
+
     @property
     def states(self) -> Sequence[bool]:
         """What the keys may be: indexes begin with it."""
@@ -119,6 +132,7 @@ class Filter:
         """What is true of a key that fits, beside its state and its terms."""
         return [
             self.of_project(of.c.project),
+            self.of_kind(of.c.kind),
             *(each.fits(of) for each in self.ends),
             *(each.fits(of) for each in self.named),
             *(each.fits(of) for each in self.idle),
@@ -129,9 +143,9 @@ class Filter:
         column = select(keys.c.id.label("key_id"))
         return together(
             [
-                column.where(
-                    keys.c.active == (true() if state else false()), self.of_project(keys.c.project), each
-                ).limit(most)
+                column.where(keys.c.active == (true() if state else false()), self.of_project(keys.c.project), each)
+                .where(self.of_kind(keys.c.kind))
+                .limit(most)
                 for state in self.states
                 for each in ranges
             ]

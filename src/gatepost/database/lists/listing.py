@@ -190,7 +190,13 @@ class Listing:
         way, place = self._way, self.place
         among_never = place is not None and place.value >= NEVER
         named = [each.fits(keys) for each in self.filter.named]
-        fits = [self.filter.of_project(keys.c.project), *named, *(has_term(each, keys.c.id) for each in conditions)]
+        of_kind = self.filter.of_kind(keys.c.kind)
+        fits = [
+            self.filter.of_project(keys.c.project),
+            of_kind,
+            *named,
+            *(has_term(each, keys.c.id) for each in conditions),
+        ]
         rows = select(keys, ordered_expiry(keys).label("place")).where(
             keys.c.active == (true() if active else false()), *fits
         )

@@ -32,7 +32,7 @@ async def select_keys(
     if conditions and not with_terms:
         own = secrets.alias()  # the statement may have the table itself
         hint = select(own.c.hint).where(own.c.key_id == keys.c.id, own.c.expires_at.is_(None)).limit(1)
-        told = [keys.c.description, hint.scalar_subquery().label("hint"), *told_columns(keys.c.id)]
+        told = [keys.c.description, keys.c.roles, hint.scalar_subquery().label("hint"), *told_columns(keys.c.id)]
         looked_at = (await reads.execute(fitting.add_columns(*told))).all()
         return [row for row in looked_at if all(each.fits(row) for each in conditions)][:most]
     found_by: Condition | None = None

@@ -3,6 +3,8 @@
 from gatepost.database.schema.batches import batches as batches
 from gatepost.database.schema.batches import elements as elements
 from gatepost.database.schema.batches import one_of as one_of
+from gatepost.database.schema.chain_tables import chain as chain
+from gatepost.database.schema.chain_tables import chain_anchor as chain_anchor
 from gatepost.database.schema.clock import NEVER as NEVER
 from gatepost.database.schema.clock import database_now as database_now
 from gatepost.database.schema.clock import moment_in as moment_in
@@ -13,6 +15,8 @@ from gatepost.database.schema.delivery_tables import deliverer as deliverer
 from gatepost.database.schema.delivery_tables import deliveries as deliveries
 from gatepost.database.schema.delivery_tables import outbox as outbox
 from gatepost.database.schema.delivery_tables import targets as targets
+from gatepost.database.schema.policy_tables import leases as leases
+from gatepost.database.schema.policy_tables import policies as policies
 from gatepost.database.schema.rows import KEYS as KEYS
 from gatepost.database.schema.rows import as_event as as_event
 from gatepost.database.schema.rows import as_key as as_key
@@ -26,6 +30,7 @@ from gatepost.database.schema.search_terms import Range as Range
 from gatepost.database.schema.search_terms import hint_ranges as hint_ranges
 from gatepost.database.schema.search_terms import hint_terms as hint_terms
 from gatepost.database.schema.search_terms import permission_term as permission_term
+from gatepost.database.schema.search_terms import role_term as role_term
 from gatepost.database.schema.search_terms import term_rows as term_rows
 from gatepost.database.schema.search_terms import word_range as word_range
 from gatepost.database.schema.search_terms import words as words
@@ -34,6 +39,7 @@ from gatepost.database.schema.tables import events as events
 from gatepost.database.schema.tables import keys as keys
 from gatepost.database.schema.tables import last_used as last_used
 from gatepost.database.schema.tables import quotas as quotas
+from gatepost.database.schema.tables import roles as roles
 from gatepost.database.schema.tables import secrets as secrets
 from gatepost.database.schema.tables import settings as settings
 from gatepost.database.schema.tables import terms as terms

@@ -55,6 +55,11 @@ def permission_term(name: str) -> str:
     return f"={name}"
 
 
+def role_term(name: str) -> str:
+    """The term of a role; no word begins with that mark."""
+    return f"@{name}"
+
+
 def word_range(word: str) -> Range:
     """The terms that begin with `word`."""
     return word, word + _LAST
@@ -82,11 +87,18 @@ def hint_ranges(text: str) -> list[Range]:
 
 
 def term_rows(
-    key_id: str, project: str | None, description: str, permissions: Iterable[str], hints: Iterable[str]
+    key_id: str,
+    project: str | None,
+    description: str,
+    permissions: Iterable[str],
+    hints: Iterable[str],
+    *,
+    roles: Iterable[str] = (),
 ) -> list[dict[str, str]]:
     """The rows of one key. `hints`: of its secrets."""
     found = {*words(description), key_id.casefold(), *(term for hint in hints for term in hint_terms(hint))}
     found |= {permission_term(name)[:TERM_MAX] for name in (*permissions,) or ("",)}
+    found |= set(map(role_term, roles))
     return [{"term": term, "project": project or "", "key_id": key_id} for term in sorted(found)]
 
 
@@ -141,7 +153,7 @@ async def add(connection: AsyncConnection, rows: Iterable[Mapping[str, str]]) ->
         await connection.execute(insert(terms), batch)
 
 
-_KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions)
+_KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions, keys.c.roles)
 
 
 async def _write_all(connection: AsyncConnection) -> None:
@@ -171,5 +183,12 @@ async def _rows_of(connection: AsyncConnection, found: Sequence[Any]) -> list[di
     return [
         each
         for row in found
-        for each in term_rows(row.id, row.project, row.description, row.permissions.split(), hints.get(row.id, ()))
+        for each in term_rows(
+            row.id,
+            row.project,
+            row.description,
+            row.permissions.split(),
+            hints.get(row.id, ()),
+            roles=(row.roles or "").split(),
+        )
     ]

@@ -36,6 +36,7 @@ from gatepost.base import (
     ROUTE_MAX,
     SECRET_ID_BYTES,
 )
+from gatepost.rules import ROLE_NAME_MAX
 
 HINT_MAX = 60
 """Characters: a prefix of 32, the id's first four, dots, the last four, and some room for imported ones."""
@@ -81,6 +82,8 @@ def _ordered(length: int) -> String:
 BUCKET_MAX = 180
 """Longest name of what a limit is counted in, in characters: an owner's, or a project's, with the limit's."""
 
+KIND_MAX = 10
+
 TERM_MAX = 65
 """Longest term, in characters: the longest permission, with its mark."""
 
@@ -121,6 +124,10 @@ keys = Table(
     Column("owner", _exact(OWNER_MAX), comment="who answers for it; null = nobody is named"),
     Column("environment", _exact(ENVIRONMENT_MAX), comment="live or test; null = either"),
     Column("metadata", Text, comment="JSON object of the app's; null = empty"),
+    Column("roles", Text, comment="names of the roles that it holds, as permissions are written; null = none"),
+    Column("own_permissions", Text, comment="what it has without its roles, likewise; null = all of its permissions"),
+    Column("kind", _exact(KIND_MAX), comment="template; null = a plain key"),
+    Column("template", Text, comment="JSON of what a template says; null = a plain key"),
     Index(None, "active", "created_seq", "id"),
     Index(None, "active", "updated_at", "id"),
     Index(None, "active", "description", "id"),
@@ -131,8 +138,24 @@ keys = Table(
     Index(None, "project", "active", "expires_at", "id"),
     Index(None, "owner", "active", "created_seq", "id"),
     Index(None, "environment", "active", "created_seq", "id"),
+    Index(None, "kind", "active", "created_seq", "id"),
     **_in_mysql,
 )
+
+roles = Table(
+    "gatepost_roles",
+    metadata,
+    Column("project", _exact(PROJECT_MAX), primary_key=True, comment="empty = for keys of every project"),
+    Column("name", _exact(ROLE_NAME_MAX), primary_key=True),
+    Column("description", String(DESCRIPTION_MAX), nullable=False),
+    Column("permissions", Text, nullable=False, comment="names between spaces, with a space at each end"),
+    Column("patterns", Text, comment="JSON array of what was written as a shorthand; null = nothing"),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Index(None, "name"),
+    **_in_mysql,
+)
+"""Named sets of permissions. What a key has by its roles stands in its own row: lookups never read this."""
 
 secrets = Table(
     "gatepost_secrets",
@@ -200,6 +223,7 @@ counter = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False, comment="always 1"),
     Column("seq", BigInteger, nullable=False, comment="number of the last committed change"),
     Column("nonce", BigInteger, nullable=False, comment="random, new with each seq"),
+    Column("policies", Integer, nullable=False, server_default="0", comment="how many there are: 0 = none to be read"),
     **_in_mysql,
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, false, select, true
+from sqlalchemy import and_, bindparam, case, delete, exists, false, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.database.schema import batches, keys, last_used, one_of, usage, usage_batches
@@ -39,6 +39,16 @@ async def remove_months(connection: AsyncConnection, before: date) -> int:
     rows = await _some_rows(connection, usage.c.by_month == true(), usage.c.day < before)
     await _delete_rows(connection, rows)
     return len(rows)
+
+
+async def count(connection: AsyncConnection, days_before: date, months_before: date) -> tuple[int, int]:
+    """How many rows of days before the one, the first of a month, would become parts of months, and how many rows of
+    months before the other would then go."""
+    old_day = and_(usage.c.by_month == false(), usage.c.day < days_before)
+    old_month = and_(usage.c.by_month == true(), usage.c.day < months_before)
+    days, months = (func.sum(case((which, 1), else_=0)) for which in (old_day, old_month))
+    rolled_up, removed = (await connection.execute(select(days, months).where(old_day | old_month))).one()
+    return int(rolled_up or 0), int(removed or 0)
 
 
 async def remove_orphans(connection: AsyncConnection, silent_since: datetime) -> int:

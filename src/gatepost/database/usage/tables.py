@@ -7,10 +7,11 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.base import Pruned, Timeout, Usage
+from gatepost.base import Timeout, Usage
+from gatepost.base.trail import Pruned
 from gatepost.database.usage.batch import UsageBatch
 from gatepost.database.usage.page import UsagePage, read_days
-from gatepost.database.usage.pruning import remove_months, remove_orphans, roll_up
+from gatepost.database.usage.pruning import count, remove_months, remove_orphans, roll_up
 
 Moment = TypeVar("Moment", date, datetime)
 
@@ -52,6 +53,11 @@ class UsageTables:
         removed = await self._all_of(remove_months, months_before)
         await self._all_of(remove_orphans, silent_since)
         return Pruned(rolled_up, removed)
+
+    async def count_prunable(self, *, days_before: date, months_before: date) -> Pruned:
+        """What `prune` would do. One statement that reads all rows from before."""
+        async with self._reading("Looking at what is to be pruned") as connection:
+            return Pruned(*await count(connection, days_before, months_before), is_preview=True)
 
     async def _all_of(self, some: Callable[[AsyncConnection, Moment], Awaitable[int]], before: Moment) -> int:
         total = 0

@@ -13,6 +13,7 @@ from gatepost.base import (
     ForceNeededError,
     KeyNotFoundError,
     Networks,
+    PolicyError,
     Propagation,
     Receipt,
     StaleKeyError,
@@ -140,14 +141,14 @@ async def change_keys(
     *,
     judge: Callable[[Authority, K], bool],
     apply: "Callable[[Change, Sequence[str]], Awaitable[None]]",
-    read: "Callable[[Change, Sequence[str]], Awaitable[Mapping[str, K]]] | None" = None,
+    read: "Callable[[Change, Sequence[str]], Awaitable[Mapping[str, K] | None]] | None" = None,
     if_version: str | None = None,
     preview: bool = False,
 ) -> Receipt:
     """Change one key or many in one transaction. `which`: an id, ids, or a selection, made in that transaction.
     `judge`: whether a key is not as wanted yet; raises where the actor may not change it. `read`: what that needs to
-    know of keys; left out, `Change.states`. `if_version`: as for `update`; raises `BadInputError` for more than a
-    single id. `preview`: change nothing, and tell what would be."""
+    know of keys; left out, or where it answers `None`, `Change.states`. `if_version`: as for `update`; raises
+    `BadInputError` for more than a single id. `preview`: change nothing, and tell what would be."""
     if if_version is not None and not isinstance(which, str):
         raise BadInputError("if_version goes with a single id", "if_version")
     if not isinstance(preview, bool):
@@ -161,8 +162,8 @@ async def change_keys(
             check_id(chosen.ids[0])
             await key_to_change(change, authority, chosen.ids[0], if_version)
         ids, found = await chosen.states(change, authority)
-        known: Mapping[str, Any] = found if read is None else await read(change, list(found))
-        by_fate = _sorted(authority, ids, known, judge, is_single=isinstance(which, str))
+        known: Mapping[str, Any] | None = None if read is None else await read(change, list(found))
+        by_fate = _sorted(authority, ids, found if known is None else known, judge, is_single=isinstance(which, str))
         if by_fate.changed and not preview:
             await apply(change, by_fate.changed)
         return by_fate
@@ -203,7 +204,7 @@ def _sorted(
             continue
         try:
             (changed if judge(authority, key) else unchanged).append(key_id)
-        except (AccessDeniedError, ForceNeededError) as refusal:
+        except (AccessDeniedError, ForceNeededError, PolicyError) as refusal:
             if is_single:
                 raise
             denied[key_id] = str(refusal)

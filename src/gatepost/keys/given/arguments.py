@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from gatepost.base import Actor, LeakResponse, Limit, State
 from gatepost.rules import Unset
+
+if TYPE_CHECKING:
+    from gatepost.temporary import Terms
 
 Wait = Literal["everywhere", "commit"]
 """What a verb that takes something away waits for: that every worker acts on it, or only that it is committed."""
@@ -49,6 +52,7 @@ class LeakOptions(TypedDict, total=False):
 class Making(TypedDict, total=False):
     """What a new key is, beside its description and permissions, and who makes it (`making.create`)."""
 
+    roles: Iterable[str]
     project: str | Unset | None
     expires_at: datetime | None
     active: bool
@@ -67,17 +71,20 @@ class Edit(Options, total=False):
 
     description: str | None
     permissions: Iterable[str] | None
+    roles: Iterable[str] | Unset
     expires_at: datetime | Unset | None
     allow: Iterable[str] | Unset | None
     limits: Iterable[Limit] | Unset
     owner: str | Unset | None
     metadata: Mapping[str, Any] | Unset
+    template: "Terms | Unset"
     if_version: str | None
     force: bool
 
 
 class Filters(TypedDict, total=False):
-    """The arguments that say which keys are meant. `None` and `False` say nothing."""
+    """The arguments that say which keys are meant. `None` and `False` say nothing. `templates`: templates of temporary
+    secrets, and no plain keys."""
 
     project: str | None
     company_wide: bool
@@ -87,12 +94,14 @@ class Filters(TypedDict, total=False):
     state: State | str | None
     permission: str | None
     no_permissions: bool
+    role: str | None
     search: str | None
     expires_before: datetime | None
     never_expires: bool
     expires_within: float
     unused_for: float | None
     never_used: bool
+    templates: bool
 
 
 class ListFilters(Filters, total=False):
@@ -136,12 +145,4 @@ class UsageDays(TypedDict, total=False):
     """How many days are meant, the last one today, and who asks."""
 
     days: int
-    actor: str | Actor
-
-
-class Kept(TypedDict, total=False):
-    """How long usage is kept by day, and then by month, and who prunes it."""
-
-    days: int
-    months: int
     actor: str | Actor

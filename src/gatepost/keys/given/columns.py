@@ -28,6 +28,7 @@ from gatepost.rules import (
     checked_moment,
     checked_owner,
     checked_project,
+    checked_roles,
 )
 
 
@@ -44,14 +45,18 @@ def new_row(
     owner: str | None = None,
     environment: str | None = None,
     metadata: Mapping[str, Any] = MappingProxyType({}),
+    roles: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The columns of a new key, checked; all but its id and its secret's."""
+    """The columns of a new key, checked; all but its id and its secret's, and what its roles give it."""
     if not isinstance(active, bool):
         raise BadInputError(f"active must be True or False, not {active!r}", "active")
+    own, held = joined(sorted(catalogue.check(permissions))), checked_roles(roles)
     return {
         "project": checked_project(project),
         "description": checked_description(description),
-        "permissions": joined(sorted(catalogue.check(permissions))),
+        "permissions": own,
+        "roles": joined(held) if held else None,
+        "own_permissions": own if held else None,
         "active": active,
         "expires_at": checked_moment(expires_at),
         "allow": networks_text(checked_networks("allow", allow)),
@@ -87,6 +92,9 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         owner=row["owner"],
         environment=row["environment"],
         metadata=metadata_of(row["metadata"]),
+        roles=tuple((row["roles"] or "").split()),
+        own_permissions=None if row["own_permissions"] is None else frozenset(row["own_permissions"].split()),
+        template=row.get("template"),
         hint=row["hint"],
     )
 

@@ -14,6 +14,7 @@ from gatepost.rules import (
     checked_moment,
     checked_owner,
     checked_project,
+    checked_role,
 )
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ UNUSED_FOR_MAX = EXPIRES_WITHIN_MAX
 SELECTED_MAX = 10_000
 """Most keys that a selection may have, unless it says otherwise: one transaction, of a second or so."""
 
+KIND = "template"
+"""What the column of that name says of templates."""
+
 _RESOLUTION = timedelta(microseconds=1)
 """What databases tell moments apart by."""
 
-_NO_CONDITIONS = ("active", "state", "expires_within", "most")
+_NO_CONDITIONS = ("active", "state", "expires_within", "most", "templates")
 """What alone selects nothing: of a state are most keys, or all."""
 
 
@@ -36,10 +40,10 @@ _NO_CONDITIONS = ("active", "state", "expires_within", "most")
 class Selection:
     """Keys that fit all that is said, in place of their ids: `await keys.deactivate(Selection(owner="ann"))`.
 
-    Each word means what it does in `APIKeys.list`. `made_by`: the id of a key; keys that it made, that these made, and
-    so on. `most`: where more keys fit, 10,000 unless told otherwise, nothing is changed, and `BadInputError` says so.
-    At least one condition beside a state is needed: without one they would be all keys that there are.
-    """
+    Each word means what it does in `APIKeys.list`. `made_by`: the id of a key; keys and templates that it made, that
+    these made, and so on. `most`: where more keys fit, 10,000 unless told otherwise, nothing is changed, and
+    `BadInputError` says so. At least one condition beside a state is needed: without one they would be all keys that
+    there are."""
 
     project: str | None = None
     company_wide: bool = False
@@ -49,12 +53,14 @@ class Selection:
     state: State | str | None = None
     permission: str | None = None
     no_permissions: bool = False
+    role: str | None = None
     search: str | None = None
     expires_before: datetime | None = None
     never_expires: bool = False
     expires_within: float = EXPIRING_SECONDS
     unused_for: float | None = None
     never_used: bool = False
+    templates: bool = False
     made_by: str | None = None
     most: int = SELECTED_MAX
 
@@ -67,15 +73,19 @@ class Selection:
     def checked_choice(self, catalogue: type[Catalogue]) -> "Filter":
         """The filter of what is to be changed. Raises `BadInputError`, also for one without any condition, and
         `UnknownPermissionError`."""
+        from gatepost.database import EITHER_KIND  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+
         if type(self.most) is not int or self.most < 1:
             raise BadInputError(f"most must be a whole number, 1 or more, not {self.most!r:.50}", "most")
         if self.made_by is not None and not (isinstance(self.made_by, str) and is_id(self.made_by)):
             raise BadInputError(f"made_by must be the id of a key, 12 characters, not {self.made_by!r:.50}", "made_by")
         wanted = self.checked(catalogue)
+        if self.made_by is not None and not self.templates:
+            wanted = replace(wanted, kind=EITHER_KIND)
         if not self.conditions:
             raise BadInputError(
                 "a selection needs a condition beside a state, or it would be all keys: name owner, project, "
-                "environment, permission, search, unused_for, expires_before, made_by or the like",
+                "environment, permission, role, search, unused_for, expires_before, made_by or the like",
                 "selection",
             )
         return wanted
@@ -84,6 +94,8 @@ class Selection:
         """The filter, without `made_by` and `most`. Raises `BadInputError`, `UnknownPermissionError`."""
         from gatepost.database import Ends, Filter, Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
+        if not isinstance(self.templates, bool):
+            raise BadInputError(f"templates must be True or False, not {self.templates!r:.50}", "templates")
         active, ends = self._checked_state()
         moment = checked_moment(self.expires_before, "expires_before")
         if moment is not None:
@@ -95,10 +107,12 @@ class Selection:
             project=self._checked_project(),
             active=active,
             permission=self._checked_permission(catalogue),
+            role=None if self.role is None else checked_role(self.role),
             search=None if self.search is None else checked_description(self.search, "search"),
             ends=ends,
             named=[Named(column, value) for column, value in named.items() if value is not None],
             idle=self._checked_idle(),
+            kind=KIND if self.templates else None,
         )
 
     def _checked_idle(self) -> "Sequence[Idle]":

@@ -9,17 +9,22 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gatepost.base import ReplicaError, TargetStatus, UnavailableError, Worker
 from gatepost.compiled import is_built
-from gatepost.database import NEVER_ACKED, Database, WorkerRow
+from gatepost.database import NEVER_ACKED, Database, WorkerRow, list_roles
 from gatepost.database.schema import REVISIONS
 from gatepost.freshness import Freshness
-from gatepost.health import DatabaseStatus, RedisStatus, ServingStatus, Status, WorkerStatus
+from gatepost.health import DatabaseStatus, GrownRole, RedisStatus, ServingStatus, Status, WorkerStatus
 from gatepost.keys.parts.parts import Parts
 from gatepost.lookup import Lookup
+from gatepost.rules import Catalogue
+
+ROLES_MAX = 1_000
+"""Most roles that are looked at."""
 
 if TYPE_CHECKING:
     from gatepost.redis import RedisTier  # redis-py is loaded only where there is a Redis
@@ -28,41 +33,39 @@ if TYPE_CHECKING:
 async def status(parts: Parts) -> Status:
     """What this process believes, and how all that it needs does: for people, programs and `gatepost doctor`.
 
-    Works whether the keys are open or not; a system that is down is reported, not raised. Up to nine round trips to
+    Works whether the keys are open or not; a system that is down is reported, not raised. Up to ten round trips to
     the database, through a pooler up to forty more, each at most `read_timeout`, and one to Redis meanwhile. Raises
     `BadInputError`, `MissingExtraError` for a URL that cannot be used.
     """
     if parts.is_open:
         opened = parts.opened()
-        limits = parts.app_has_limits
-        return await look(opened.database, opened.redis, opened.freshness, opened.lookup, app_has_limits=limits)
+        return await look(parts, opened.database, opened.redis, opened.freshness, opened.lookup)
     redis = parts.new_redis()
     try:
-        return await parts.with_database(
-            lambda database: look(database, redis, None, None, app_has_limits=parts.app_has_limits)
-        )
+        return await parts.with_database(lambda database: look(parts, database, redis, None, None))
     finally:
         if redis is not None:
             await redis.close()
 
 
 async def look(
+    parts: Parts,
     database: Database,
     redis: "RedisTier | None",
     freshness: Freshness | None,
     lookup: Lookup | None,
-    *,
-    app_has_limits: bool,
 ) -> Status:
-    """The status. `freshness` and `lookup`: `None` where the keys are closed here. `app_has_limits`: as for `Parts`. As
-    many round trips as `status`. Raises `BadInputError` for an option of a URL that cannot be used, and nothing
-    else."""
+    """The status. `freshness` and `lookup`: `None` where the keys are closed here. As many round trips as `status`.
+    Raises `BadInputError` for an option of a URL that cannot be used, and nothing else."""
     own = None if freshness is None else freshness.worker
     (state, workers), redis_state = await asyncio.gather(
-        _look_at_database(database, own, shares=redis is not None, app_has_limits=app_has_limits), _look_at_redis(redis)
+        _look_at_database(database, own, shares=redis is not None, app_has_limits=parts.app_has_limits),
+        _look_at_redis(redis),
     )
+    may_look = state.fits and state.error is None
     return Status(
-        targets=await _look_at_targets(database) if state.fits and state.error is None else (),
+        targets=await _look_at_targets(database) if may_look else (),
+        roles=await _look_at_roles(database, parts.settings.catalogue) if may_look else (),
         version=version("gatepost"),
         compiled=is_built(),
         is_open=freshness is not None,
@@ -114,6 +117,19 @@ async def _look_at_targets(database: Database) -> Sequence[TargetStatus]:
         return await database.deliveries.read_states()
     except UnavailableError:
         return ()
+
+
+async def _look_at_roles(database: Database, catalogue: type[Catalogue]) -> Sequence[GrownRole]:
+    """Those that were written with a shorthand which stands for more by now."""
+    try:
+        roles = await database.ask("Listing roles", partial(list_roles, projects=None, most=ROLES_MAX, patterned=True))
+    except UnavailableError:
+        return ()
+    return [
+        GrownRole(name=role.name, project=role.project, patterns=role.patterns, missing=missing)
+        for role in roles
+        if (missing := sorted(catalogue.begun(role.patterns) - role.permissions))
+    ]
 
 
 async def _look_at_redis(redis: "RedisTier | None") -> RedisStatus:

@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.base.trail import Links
 from gatepost.keys.parts.announcing import Announcements
+from gatepost.keys.parts.sealing import Sealing
 from gatepost.keys.parts.settings import Settings
+from gatepost.temporary import TemporaryFormat
 
 if TYPE_CHECKING:
     from gatepost.connections import Guard
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to. `thread`:
-    the name of the thread that it runs in. `flushing`: `None` = usage is not counted."""
+    the name of the thread that it runs in. `flushing`: `None` = usage is not counted. `temporary`: makes and reads
+    temporary secrets; `issued_of`: by the ids of what was issued of, the digests of their secrets."""
 
     loop: asyncio.AbstractEventLoop
     thread: str
@@ -40,6 +44,9 @@ class Opened:
     announcements: Announcements
     limiter: "Limiter"
     flushing: "Flushing | None"
+    sealing: Sealing
+    temporary: TemporaryFormat
+    issued_of: dict[str, bytes] = field(default_factory=dict)
 
     def check_loop(self) -> None:
         """Raises `ConfigurationError` in another event loop than its own."""
@@ -57,14 +64,14 @@ class Opened:
         runs already. Raises `UnavailableError`."""
         if not self.freshness.started:
             await self.freshness.start()
+            self.sealing.begin()
             if self.redis is None:
                 self.database.doorbell.listen()
 
     def derived_keys(self, purpose: str) -> Sequence[bytes]:
         """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
         that every worker believes them."""
-        label = b"gatepost key\0" + purpose.encode()
-        return [hmac.digest(key, label, "sha256") for key in self.format.server_keys]
+        return derived_keys(self.format, purpose)
 
     async def close(self) -> None:
         """Close all of it, but for engines and clients that were handed in."""
@@ -80,6 +87,13 @@ class Opened:
             stack.push_async_callback(self.lookup.close)
             stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
+            stack.push_async_callback(self.sealing.close)
+
+
+def derived_keys(secret_format: SecretFormat, purpose: str) -> Sequence[bytes]:
+    """As `Opened.derived_keys`."""
+    label = b"gatepost key\0" + purpose.encode()
+    return [hmac.digest(key, label, "sha256") for key in secret_format.server_keys]
 
 
 async def connected(settings: Settings, database: "Database", redis: "RedisTier | None", clock: Clock) -> Opened:
@@ -146,7 +160,14 @@ async def connected(settings: Settings, database: "Database", redis: "RedisTier 
         announcements=announcements,
         limiter=limiter,
         flushing=flushing,
+        sealing=Sealing(database.chain, Links(derived_keys(secret_format, "audit log")), lambda: freshness.applied),
+        temporary=TemporaryFormat(derived_keys(secret_format, "temporary secret"), settings.prefix),
     )
+
+
+def _derived(server_keys: Sequence[bytes], purpose: str) -> Sequence[bytes]:
+    label = b"gatepost key\0" + purpose.encode()
+    return [hmac.digest(key, label, "sha256") for key in server_keys]
 
 
 def _counted(database: "Database", freshness: "Freshness", clock: Clock) -> "Flushing":

@@ -11,11 +11,12 @@ from gatepost.base import (
     ForceNeededError,
     GatepostError,
     KeyNotFoundError,
+    RoleNotFoundError,
     UnavailableError,
     UncertainCommitError,
 )
 
-TOLD = (KeyNotFoundError, AccessDeniedError, UnavailableError, BadInputError, HTTPException)
+TOLD = (KeyNotFoundError, RoleNotFoundError, AccessDeniedError, UnavailableError, BadInputError, HTTPException)
 """Errors that have a page of their own; any other is a fault of ours."""
 
 REFUSALS = (BadInputError, AccessDeniedError, ForceNeededError)
@@ -50,6 +51,8 @@ def failure_of(error: Exception) -> Failure:
     match error:
         case KeyNotFoundError():
             failure = Failure(404, "There is no such key", _DELETED)
+        case RoleNotFoundError():
+            failure = Failure(404, "There is no such role", _DELETED)
         case AccessDeniedError():
             failure = Failure(403, "This is not allowed", sentence(error))
         case UncertainCommitError():

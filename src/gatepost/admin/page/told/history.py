@@ -20,6 +20,10 @@ TITLES = {
     "revealed": "Secret revealed",
     "leaked": "Secret found in the open",
     "deleted": "Deleted",
+    "policy": "Policy changed",
+    "role_created": "Role made",
+    "role_updated": "Role edited",
+    "role_deleted": "Role deleted",
     "invalidated": "Everything remembered was invalidated",
     "installed": "Installed",
     "sql": "Changed by hand in the database",
@@ -43,6 +47,8 @@ _LABELS = {
     "limits": "Limits",
     "limit_resets": "Limits counted anew",
     "hint": "Secret",
+    "own_permissions": "Its own permissions",
+    "patterns": "Written as",
     "grace_seconds": "Old secret works for",
 }
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.admin.api.limits import KeyLimit
+from gatepost.admin.api.shapes.limits import KeyLimit
 from gatepost.base import Environment, models, usage
 from gatepost.keys import event_json, key_json, propagation_json
 
@@ -31,7 +31,11 @@ class Key(Struct):
     id: str
     project: Annotated[str | None, Meta(description="The project that it belongs to; null: every one.")]
     description: str
-    permissions: Sequence[str]
+    permissions: Annotated[Sequence[str], Meta(description="All that it may do.")]
+    roles: Annotated[Sequence[str], Meta(description="The roles that it holds.")]
+    own_permissions: Annotated[
+        Sequence[str] | None, Meta(description="What it may do without its roles; null: all of `permissions`.")
+    ]
     active: Annotated[bool, Meta(description="Whether it is switched on.")]
     created_at: Moment
     updated_at: Moment
@@ -60,10 +64,11 @@ class Key(Struct):
     @classmethod
     def of(cls, key: models.APIKey) -> Self:
         """The key, told."""
-        return cls(**_members(key))
+        return cls(**key_members(key))
 
 
-def _members(key: models.APIKey) -> Mapping[str, Any]:
+def key_members(key: models.APIKey) -> Mapping[str, Any]:
+    """What there is to know of a key."""
     old = key.old_secret
     return {**key_json(key), "old_secret": None if old is None else OldSecret.of(old)}
 
@@ -95,7 +100,7 @@ class ChangedKey(Key):
     @classmethod
     def of_edit(cls, key: models.EditedKey) -> Self:
         """The key, told."""
-        return cls(**_members(key), propagation=Propagation.of(key.propagation))
+        return cls(**key_members(key), propagation=Propagation.of(key.propagation))
 
 
 class Keys(Struct):

@@ -1,4 +1,4 @@
-"""From an async function to a Typer command."""
+"""From an async function to a Typer command, and what its help shows beside the options."""
 
 import asyncio
 import functools
@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import fields
 from typing import Any, Concatenate, TypeVar, get_type_hints
 
+from rich.markup import escape
 from typer import Context
 
-from gatepost.cli.input import Options
+from gatepost.cli.input.options import Options
 
 Shared = TypeVar("Shared", bound=Options)
 
@@ -51,3 +52,8 @@ def _typed(context: Context) -> frozenset[str]:
     """The options that stand in the command itself."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return frozenset(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
+
+
+def examples(*lines: str) -> str:
+    """What to type, a line each."""
+    return "[bold]Examples[/]\n" + "\n".join(f"$ {escape(line)}" for line in lines)

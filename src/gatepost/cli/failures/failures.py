@@ -4,7 +4,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import orjson
 
@@ -16,6 +15,8 @@ from gatepost.base import (
     IdempotencyError,
     KeyNotFoundError,
     MissingExtraError,
+    PolicyError,
+    RoleNotFoundError,
     SchemaError,
     SecretNotStoredError,
     StaleKeyError,
@@ -25,26 +26,7 @@ from gatepost.base import (
     UnknownPermissionError,
     line_of,
 )
-
-
-class ExitCode(IntEnum):
-    """How a command ended."""
-
-    DONE = 0
-    FAILED = 1
-    """The database cannot be reached, an extra is not installed, a confirmation was refused, …"""
-    BAD_INPUT = 2
-    """An argument cannot be used. Nothing was changed."""
-    UNKNOWN_KEY = 3
-    """An id that no key has. What was asked for the other ids is done."""
-    SCHEMA = 4
-    """The tables are missing, or of another revision."""
-    UNANSWERED = 5
-    """An audit saw nothing wrong, but the database or a worker did not answer."""
-    STILL_SPREADING = 6
-    """The change is committed; the wait for the workers was ended by `--timeout`."""
-    NOT_USABLE = 7
-    """`whoami` was given a secret that may not be used now."""
+from gatepost.cli.codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +40,10 @@ class Failure:
 
 _FAILURES: Sequence[tuple[type[GatepostError], str, ExitCode]] = (
     (UnknownPermissionError, "unknown_permission", ExitCode.BAD_INPUT),
+    (PolicyError, "policy_denied", ExitCode.BAD_INPUT),
     (BadInputError, "bad_input", ExitCode.BAD_INPUT),
     (KeyNotFoundError, "key_not_found", ExitCode.UNKNOWN_KEY),
+    (RoleNotFoundError, "role_not_found", ExitCode.UNKNOWN_KEY),
     (SchemaError, "schema", ExitCode.SCHEMA),
     (MissingExtraError, "missing_extra", ExitCode.FAILED),
     (UncertainCommitError, "uncertain_commit", ExitCode.FAILED),

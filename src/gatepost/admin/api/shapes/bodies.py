@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from gatepost.admin.api.limits import KeyLimits, limits_given
-from gatepost.admin.api.parameters import Choosing, KeyId, PermissionName, given
+from gatepost.admin.api.shapes.limits import KeyLimits, limits_given
+from gatepost.admin.api.shapes.parameters import Choosing, KeyId, PermissionName, RoleName, given
 from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, OWNER_MAX, PROJECT_MAX, Environment, metadata_of_json
 from gatepost.keys import GRACE_MAX, Selection
+from gatepost.rules import KEY_ROLES_MAX
 
 NETWORK_CHARS_MAX = 50
 """Characters of a network: IPv6 with an IPv4 address at its end has 45, and a length."""
@@ -24,7 +25,11 @@ _Description = Annotated[
         description="For people: one line of text. Spaces of all kinds become ordinary ones.",
     ),
 ]
-_Permissions = Annotated[list[PermissionName], Meta(description="What the key may do.")]
+_Permissions = Annotated[list[PermissionName], Meta(description="What the key may do, beside what its roles give it.")]
+_Roles = Annotated[
+    list[RoleName],
+    Meta(max_length=KEY_ROLES_MAX, description="The roles that the key holds beside its own permissions."),
+]
 _Network = Annotated[
     str,
     Meta(
@@ -68,6 +73,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
 
     description: _Description
     permissions: _Permissions | UnsetType = UNSET
+    roles: _Roles | UnsetType = UNSET
     project: (
         Annotated[
             str,
@@ -94,6 +100,7 @@ class KeyChanges(Struct, forbid_unknown_fields=True):
 
     description: _Description | UnsetType = UNSET
     permissions: _Permissions | UnsetType = UNSET
+    roles: _Roles | UnsetType = UNSET
     expires_at: _Expiry | UnsetType | None = UNSET
     allow: _Networks | UnsetType | None = UNSET
     limits: KeyLimits | UnsetType = UNSET

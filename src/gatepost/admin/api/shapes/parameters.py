@@ -20,7 +20,7 @@ from gatepost.base import (
     EventKind,
 )
 from gatepost.keys import Order
-from gatepost.rules import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX
+from gatepost.rules import IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_MIN, NAME_MAX, PAGE_MAX, ROLE_NAME_MAX
 
 TIMEOUT_MAX = 300
 """Seconds that a call may ask to be kept waiting: proxies in between end most connections long before."""
@@ -48,6 +48,17 @@ PermissionName = Annotated[
         max_length=NAME_MAX,
         description="A permission.",
         extra_json_schema={"$ref": "#/components/schemas/PermissionName"},
+    ),
+]
+
+RoleName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=ROLE_NAME_MAX,
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z._:-]*$",
+        description="A role's name: ASCII letters, digits, and . _ : -",
+        examples=["editor"],
     ),
 ]
 
@@ -171,6 +182,7 @@ class Choosing(Struct, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     never_used: Annotated[bool, Meta(description="Keys that nobody has used, as far as was counted.")] = False
+    role: Annotated[RoleName, Meta(description="Keys that hold this role.")] | UnsetType = UNSET
 
 
 class KeyFilter(Choosing, forbid_unknown_fields=True):

@@ -1,0 +1,49 @@
+"""What calls of the API give, and what they are answered: structs, how they are read and written, and what endpoints
+get of a call.
+"""
+
+from gatepost.admin.api.shapes.answers import Changes as Changes
+from gatepost.admin.api.shapes.answers import Key as Key
+from gatepost.admin.api.shapes.answers import Moment as Moment
+from gatepost.admin.api.shapes.answers import Propagation as Propagation
+from gatepost.admin.api.shapes.answers import key_members as key_members
+from gatepost.admin.api.shapes.bodies import KeyChanges as KeyChanges
+from gatepost.admin.api.shapes.bodies import KeyIds as KeyIds
+from gatepost.admin.api.shapes.bodies import KeySelection as KeySelection
+from gatepost.admin.api.shapes.bodies import NewKey as NewKey
+from gatepost.admin.api.shapes.bodies import Rotation as Rotation
+from gatepost.admin.api.shapes.bodies import SelectedChanges as SelectedChanges
+from gatepost.admin.api.shapes.bodies import SelectedKeys as SelectedKeys
+from gatepost.admin.api.shapes.bodies import arguments_of as arguments_of
+from gatepost.admin.api.shapes.calls import B as B
+from gatepost.admin.api.shapes.calls import Call as Call
+from gatepost.admin.api.shapes.calls import H as H
+from gatepost.admin.api.shapes.calls import Q as Q
+from gatepost.admin.api.shapes.calls import settled as settled
+from gatepost.admin.api.shapes.decoding import from_headers as from_headers
+from gatepost.admin.api.shapes.decoding import from_json as from_json
+from gatepost.admin.api.shapes.decoding import from_query as from_query
+from gatepost.admin.api.shapes.limits import KeyLimits as KeyLimits
+from gatepost.admin.api.shapes.limits import LimitsLeft as LimitsLeft
+from gatepost.admin.api.shapes.parameters import Choosing as Choosing
+from gatepost.admin.api.shapes.parameters import EventFilter as EventFilter
+from gatepost.admin.api.shapes.parameters import Forcing as Forcing
+from gatepost.admin.api.shapes.parameters import Idempotency as Idempotency
+from gatepost.admin.api.shapes.parameters import IfMatch as IfMatch
+from gatepost.admin.api.shapes.parameters import IfNoneMatch as IfNoneMatch
+from gatepost.admin.api.shapes.parameters import KeyEventFilter as KeyEventFilter
+from gatepost.admin.api.shapes.parameters import KeyFilter as KeyFilter
+from gatepost.admin.api.shapes.parameters import KeyId as KeyId
+from gatepost.admin.api.shapes.parameters import ManyUsageFilter as ManyUsageFilter
+from gatepost.admin.api.shapes.parameters import Nothing as Nothing
+from gatepost.admin.api.shapes.parameters import Paging as Paging
+from gatepost.admin.api.shapes.parameters import PermissionName as PermissionName
+from gatepost.admin.api.shapes.parameters import ProjectPaging as ProjectPaging
+from gatepost.admin.api.shapes.parameters import RoleName as RoleName
+from gatepost.admin.api.shapes.parameters import UsageFilter as UsageFilter
+from gatepost.admin.api.shapes.parameters import Waiting as Waiting
+from gatepost.admin.api.shapes.parameters import given as given
+from gatepost.admin.api.shapes.reply import ALWAYS as ALWAYS
+from gatepost.admin.api.shapes.reply import JSON as JSON
+from gatepost.admin.api.shapes.reply import PROBLEM_JSON as PROBLEM_JSON
+from gatepost.admin.api.shapes.reply import Reply as Reply

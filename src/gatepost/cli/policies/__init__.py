@@ -1,0 +1,3 @@
+"""`gatepost policies …`: what is asked of keys."""
+
+from gatepost.cli.policies.policies import app as app

@@ -1,0 +1,3 @@
+"""`TemporarySecrets`: where temporary secrets are handed out, over HTTP."""
+
+from gatepost.issuing.app import TemporarySecrets as TemporarySecrets
