@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gatepost import APIKeys, SchemaError
@@ -38,6 +38,26 @@ async def test_the_migrations_make_the_tables_that_the_code_declares(database_ur
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+async def test_an_index_by_what_a_key_may_lack_holds_those_that_have_it(postgres_url: str) -> None:
+    await APIKeys(postgres_url).create_schema()
+    engine = create_async_engine(postgres_url)
+
+    def told(connection: Connection) -> list[tuple[str | None, str]]:
+        table = inspect(connection)
+        may_lack = {column["name"] for column in table.get_columns("gatepost_keys") if column["nullable"]}
+        return [
+            (each["column_names"][0], str(each["dialect_options"].get("postgresql_where")).strip("()"))
+            for each in table.get_indexes("gatepost_keys")
+            if each["column_names"][0] in may_lack
+        ]
+
+    async with engine.connect() as connection:
+        found = await connection.run_sync(told)
+    await engine.dispose()
+    assert len(found) == 7
+    assert [column for column, where in found if where != f"{column} IS NOT NULL"] == ["project"], "by age: of all"
 
 
 async def test_many_processes_may_make_the_tables_at_once(database_url: str) -> None:

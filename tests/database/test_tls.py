@@ -16,7 +16,7 @@ from tests.servers.mariadb import mariadb_server
 from tests.servers.ports import free_port
 from tests.servers.tls import postgres_front, redis_front
 
-URLS = {url.partition(":")[0]: url for url in blocks("docs/connecting.md", "url")[0].splitlines()}
+URLS = {url.partition(":")[0]: url for url in blocks("docs/connecting.md", "url")[-1].splitlines()}
 FILE = "/etc/gatepost/ca.pem"
 
 

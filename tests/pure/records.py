@@ -26,6 +26,8 @@ def row(**changes: Any) -> Row:
         "environment": None,
         "metadata": None,
         "template": None,
+        "resources": None,
+        "role_resources": None,
     }
     assert changes.keys() <= columns.keys()
     return list((columns | changes).values())

@@ -91,7 +91,10 @@ def test_the_table_is_the_designs() -> None:
 @pytest.mark.parametrize("outcome", REFUSALS)
 def test_the_body_has_the_members_of_rfc_9457(outcome: Outcome) -> None:
     body = orjson.loads(Problem(outcome).body)
-    assert set(body) == {"title", "status", "detail", "code"}  # no "type": "about:blank", so the title is the phrase
+    members = {"title", "status", "detail", "message", "code"}
+    assert set(body) == members  # no "type": "about:blank", so the title is the phrase
+    assert body["message"] == body["detail"] != Problem(outcome, {"detail": "Other."}).members["detail"]
+    assert Problem(outcome, {"detail": "Other."}).members["message"] == "Other."
     assert body["status"] == TABLE[outcome.value][0]
     assert body["title"] == PHRASES[body["status"]]
     assert body["code"] == outcome.value

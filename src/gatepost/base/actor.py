@@ -86,7 +86,7 @@ class Actor:
             address=address,
             key_id=key.id,
             project=key.project,
-            permissions=key.permissions,
+            permissions=key.granted,
             digest=digest,
             environment=key.environment,
         )

@@ -23,6 +23,9 @@ METADATA_DEPTH_MAX = 8
 INTEGER_MAX = 2**53 - 1
 """Largest whole number, and least below 0: what every reader of JSON reads as it is (RFC 7493, section 2.2)."""
 
+MEMBERS_ASKED_MAX = 10
+"""Most members that keys are looked for by at once: each is asked for by itself."""
+
 _TEXT_MAX = 16 * METADATA_BYTES_MAX
 """Longest text that is read at all, in characters: each character escaped, with blanks."""
 
@@ -47,6 +50,25 @@ def checked_metadata(value: object, field: str = "metadata") -> str | None:
 def metadata_text(metadata: Mapping[str, Any]) -> str | None:
     """The one text of an object: two that are equal have the same. `None` for an empty one."""
     return orjson.dumps(dict(metadata), option=orjson.OPT_SORT_KEYS).decode() if metadata else None
+
+
+def member_text(name: str, value: Any) -> str | None:
+    """The one text of a member, as of an object that has it alone. `None` for what is deeper than any text can be made
+    of, which only somebody can have written by hand."""
+    try:
+        return metadata_text({name: value})
+    except TypeError:
+        return None
+
+
+def checked_members(wanted: object, field: str = "metadata") -> Mapping[str, str]:
+    """The members that keys are looked for by: their texts (`member_text`) by their names. Raises `BadInputError` for
+    what `checked_metadata` refuses, for an empty object, and for more than 10."""
+    if checked_metadata(wanted, field) is None or not isinstance(wanted, Mapping):
+        raise BadInputError(f"{field} must name a member that keys have, such as {{'plan': 'pro'}}: it is empty", field)
+    if len(wanted) > MEMBERS_ASKED_MAX:
+        raise BadInputError(f"{field} may name at most {MEMBERS_ASKED_MAX} members, not {len(wanted)}", field)
+    return {name: member_text(name, value) or "" for name, value in wanted.items()}  # no member is left out
 
 
 def metadata_of(text: str | bytes | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.authentication import BaseUser
 
 from gatepost.base.limits import NO_LIMITS, Limit, Limits, stored_limits
 from gatepost.base.metadata import metadata_text
+from gatepost.base.resources import Granted, Resources, by_roles_text, granted, resources_text
 
 T = TypeVar("T")
 
@@ -95,10 +96,13 @@ class APIKey(BaseUser):
     `test`; `None` = either. `metadata`: what the app wants to know of it, a JSON object (`checked_metadata`), empty =
     nothing; of a request's key it is read out anew each time. `roles`: the names of those that it holds, sorted;
     `permissions` has theirs as well. `own_permissions`: what it has without them; `None` = all. `template`: what makes
-    it a template of temporary secrets (`gatepost.temporary`), JSON; `None` = it is a plain key. `hint`: start and last
-    four characters of the current secret. `old_secret`: the one before it, while it still works; `None` = there is
-    none. `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell roles, own
-    permissions, secrets and the last use: they are empty or `None` in a request's key.
+    it a template of temporary secrets (`gatepost.temporary`), JSON; `None` = it is a plain key. `resources`: those that
+    its permissions hold on, `collection:spring`, `dir:/campaigns/*`; `None` = on every one, empty = on none.
+    `role_resources`: by permission, those of the roles by which alone it has that. `hint`: start and last four
+    characters of the current secret. `old_secret`: the one before it, while it still works; `None` = there is none.
+    `last_used_at`: aware, UTC, up to a minute behind; `None` = never. Only reads for management tell roles, own
+    permissions, secrets and the last use: they are empty or `None` in a request's key, whose `permissions` has those
+    that hold on every resource (`Granted`).
     """
 
     id: str
@@ -117,6 +121,8 @@ class APIKey(BaseUser):
     roles: tuple[str, ...] = ()
     own_permissions: frozenset[str] | None = None
     template: str | None = field(default=None, repr=False)
+    resources: Resources | None = None
+    role_resources: Mapping[str, Resources] = field(default_factory=dict, hash=False)
     hint: str | None = None
     old_secret: OldSecret | None = None
     last_used_at: datetime | None = field(default=None, compare=False)
@@ -140,10 +146,21 @@ class APIKey(BaseUser):
         bounds = [self.allow, stored_limits(self.limits), self.owner, self.environment, metadata_text(self.metadata)]
         own = None if self.own_permissions is None else tuple(sorted(self.own_permissions))
         bounds += [self.roles or None, own]
-        bounds.append(self.template)
+        bounds += [self.template, resources_text(self.resources), by_roles_text(self.role_resources)]
         while bounds and bounds[-1] is None:
             del bounds[-1]
         return blake2b(orjson.dumps([*content, *bounds]), digest_size=VERSION_BYTES).hexdigest()
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """The permissions that hold on every resource; a `Granted`, which tells the others too, where there are any."""
+        return granted(self.permissions, self.resources, self.role_resources)
+
+    def permits(self, permission: str, on: str | None = None) -> bool:
+        """Whether the key has a permission on a resource, `dir:/campaigns/spring`, in whatever form of it; `None` = on
+        every one. `False` for one that nobody can tell (`normal_resource`). Says nothing of whether the key works."""
+        held = self.granted
+        return permission in held or (on is not None and isinstance(held, Granted) and permission in held.on(on))
 
     @property
     def is_limited(self) -> bool:
@@ -347,8 +364,8 @@ class ImportedKey:
     """A key made elsewhere, known by its secret's digest alone (for `APIKeys.import_digests`).
 
     `digest`: SHA-256 of the secret's bytes, 32 bytes. `description`, `permissions`, `roles`, `project`, `active`,
-    `expires_at`, `allow`, `limits`, `owner`, `environment`, `metadata`: as for `APIKeys.create`. `hint`: what people
-    may see of the secret, at most 40 characters."""
+    `expires_at`, `allow`, `limits`, `owner`, `environment`, `metadata`, `resources`: as for
+    `APIKeys.create`. `hint`: what people may see of the secret, at most 40 characters."""
 
     digest: bytes = field(repr=False)
     description: str
@@ -362,4 +379,5 @@ class ImportedKey:
     owner: str | None = None
     environment: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    resources: Sequence[str] | None = None
     hint: str = ""

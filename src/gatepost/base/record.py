@@ -20,6 +20,7 @@ from gatepost.base.limits import NO_LIMITS, Limits, readable_limits
 from gatepost.base.metadata import metadata_of
 from gatepost.base.models import APIKey
 from gatepost.base.networks import Networks, networks_of
+from gatepost.base.resources import Granted, Resources, granted_of
 
 NEVER = math.inf
 """A moment, in seconds since the epoch, that never comes."""
@@ -29,10 +30,11 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 Row = Sequence[Any]
 """(id, project, description, permissions joined by spaces, active, created, updated, key expires, secret expires,
-allow, limits, owner, environment, metadata, template): moments are float seconds since the epoch (UTC), `None` = never;
-`allow` is JSON of the networks that the key may be used from, `None` = anywhere; `limits` is what `stored_limits` makes
-of its limits, `None` = none; `metadata` is JSON of an object, `None` = an empty one; `template` is JSON, `None` = a
-plain key."""
+allow, limits, owner, environment, metadata, template, resources, resources by permission): moments are float seconds
+since the epoch (UTC), `None` = never; `allow` is JSON of the networks that the key may be used from, `None` = anywhere;
+`limits` is what `stored_limits` makes of its limits, `None` = none; `metadata` is JSON of an object, `None` = an empty
+one; `template` is JSON, `None` = a plain key; `resources` is a JSON array, `None` = every one, and by permission an
+object, `None` = empty."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Credentials(AuthCredentials):
 @dataclass(frozen=True, init=False, repr=False)
 class Record(APIKey):
     """A key as one secret reaches it, ready for a request. About 340 bytes in memory, with its digest and all
-    that it holds.
+    that it holds. `permissions` has those that hold on every resource, and is a `Granted` where others do on some.
 
     `auth`: Starlette's credentials. `as_of`: the seq that the database stood at when this was read. `usable_until`:
     seconds since the epoch by the database's clock until when a memory hit lets a request in that shows the secret,
@@ -69,10 +71,9 @@ class Record(APIKey):
 
     def __init__(self, row: Row, as_of: int, until: float) -> None:
         key_id, project, description, names, active, created, updated, key_expires, secret_expires, *rest = row
-        permissions, auth = _permission_set(names)
+        permissions, auth = _permission_set(names, rest[6], rest[7])
         content = _packed(key_id, description, created, updated, key_expires)
-        told = rest[2:5]
-        _set_content(self, content if told == _NOTHING_TOLD else _with_tail(content, *told))
+        _set_content(self, content if rest[2:5] == _NOTHING_TOLD else _with_tail(content, *rest[2:5]))
         _set_project(self, None if project is None else intern(project))
         _set_permissions(self, permissions)
         _set_auth(self, auth)
@@ -117,6 +118,21 @@ class Record(APIKey):
             return {}
         end = len(content) - _LENGTHS.size
         return metadata_of(content[end - _tail(content)[1] : end])
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """See `APIKey`."""
+        return self.permissions
+
+    @property  # type: ignore[misc]
+    def resources(self) -> Resources | None:
+        """See `APIKey`."""
+        return self.permissions.resources if isinstance(self.permissions, Granted) else None
+
+    @property  # type: ignore[misc]
+    def role_resources(self) -> Mapping[str, Resources]:
+        """Empty: `permissions` tells what is limited, and to what."""
+        return {}
 
     @property  # type: ignore[misc]
     def active(self) -> bool:
@@ -298,7 +314,7 @@ def from_payload(payload: bytes) -> tuple[Row | None, int]:
 _CREATED = 5
 """The place of that moment in a row."""
 
-_LEAST, _MOST = 7, 16
+_LEAST, _MOST = 7, 18
 """Values of a payload with a key: up to `created`, and all."""
 
 _NULLS = (None,) * _MOST
@@ -372,10 +388,10 @@ def _moment(content: bytes, place: int) -> datetime:
 
 
 @lru_cache(maxsize=4096)
-def _permission_set(names: str) -> tuple[frozenset[str], Credentials]:
+def _permission_set(names: str, resources: str | None, by_roles: str | None) -> tuple[frozenset[str], Credentials]:
     """Keys with the same permissions share one set and one credentials object: most of an app's keys do."""
-    split = names.split()
-    return frozenset(split), Credentials(tuple(split))
+    held = granted_of(names, resources, by_roles)
+    return held, Credentials(tuple(name for name in names.split() if name in held))
 
 
 @lru_cache(maxsize=1024)

@@ -108,6 +108,12 @@ def hint(secret: str) -> str:
     return f"{head[: len(head) - ID_CHARS + 4]}...{secret[-4:]}"
 
 
+def hint_is_of(told: str, key_id: str) -> bool:
+    """Whether a hint is that of a secret which was made for the key `key_id`. Ids of keys that are imported are made as
+    they are imported: no hint that is told with them has them."""
+    return re.search(rf"_{re.escape(key_id[:4])}\.\.\.[0-9A-Za-z]{{4}}\Z", told) is not None
+
+
 def _begins(prefix: str) -> Mapping[str | None, str]:
     """How secrets begin, by the environment that their keys are for."""
     return {None: prefix, **{environment: f"{prefix}_{environment}" for environment in ENVIRONMENTS}}
@@ -296,6 +302,11 @@ class Presented:
         self.claims: Any = None
 
     @property
+    def is_shown(self) -> bool:
+        """Whether somebody has just shown the text, and it has not been checked yet."""
+        return self._text is not None
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be judged."""
         return self._text == b""
@@ -330,6 +341,7 @@ def check_prefix(prefix: str) -> str:
     if not isinstance(prefix, str) or len(prefix) > PREFIX_MAX or not _PREFIX.match(prefix):
         raise BadInputError(
             f"prefix {prefix!r} must be lower-case letters and digits in groups joined by single underscores, "
-            f"begin with a letter, and have at most {PREFIX_MAX} characters"
+            f"begin with a letter, and have at most {PREFIX_MAX} characters",
+            "prefix",
         )
     return prefix

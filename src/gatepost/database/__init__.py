@@ -18,6 +18,7 @@ from gatepost.database.doorbell import Doorbell as Doorbell
 from gatepost.database.lists import EITHER_KIND as EITHER_KIND
 from gatepost.database.lists import Ends as Ends
 from gatepost.database.lists import Filter as Filter
+from gatepost.database.lists import HasMember as HasMember
 from gatepost.database.lists import Idle as Idle
 from gatepost.database.lists import Listing as Listing
 from gatepost.database.lists import Named as Named

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
-from operator import itemgetter
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -13,7 +10,6 @@ from sqlalchemy import (
     CursorResult,
     Table,
     and_,
-    case,
     delete,
     exists,
     func,
@@ -24,33 +20,35 @@ from sqlalchemy import (
     update,
 )
 
-from gatepost.base import DIGEST_BYTES, NEVER_USED, Actor, ActorKind, APIKey, BadInputError, KeyNotFoundError
-from gatepost.database.lists import Filter, select_keys
-from gatepost.database.log import made_keys
+from gatepost.base import DIGEST_BYTES, NEVER_USED, Actor, ActorKind, APIKey, KeyNotFoundError
+from gatepost.database.fitting import fitting_keys
+from gatepost.database.key_terms import KeyTerms, terms_in, terms_of
+from gatepost.database.lists import Filter
 from gatepost.database.policies import StoredPolicy
 from gatepost.database.role_rows import RoleRows
-from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets, terms
+from gatepost.database.schema import KEYS, as_key, batches, events, keys, last_used, one_of, secrets
 from gatepost.database.standing import (
+    ALIKE_MAX,
     GRANTED,
     NOBODYS,
     TOLD,
     WHOSE,
+    Alike,
     Creation,
     KeyEdit,
     Standing,
     creation_detail,
     end_detail,
-    terms_in,
-    terms_of,
+    ids_of,
     whose,
 )
 from gatepost.database.transaction import Rows, Transaction
 
-_STANDING = tuple(keys.c[name] for name in ("id", "project", "permissions", "active", "allow", "environment", "limits"))
-"""What `Standing` is made of, beside whether an older secret lives."""
+_STANDING = tuple(keys.c[name] for name in ("project", "permissions", "active", "allow", "environment", "limits"))
+"""What `Standing` is made of, beside the key's id and whether an older secret lives."""
 
-_NEWEST_FIRST = itemgetter(8, 0, 7)
-"""When a key was made, its id, and whether an older secret lives, in the rows of `Change.select`."""
+_GIVEN_BY = tuple(keys.c[name] for name in (*WHOSE, *GRANTED, "resources", "allow", "limits"))
+"""What an edit of a role, and whether it may be, depends on."""
 
 
 class Change:
@@ -72,6 +70,7 @@ class Change:
         self.nonce = transaction.nonce
         self.now = transaction.tick()
         self.roles = RoleRows(self)
+        self._terms = KeyTerms(self)
         self.policies = transaction.policies
 
     @property
@@ -99,13 +98,13 @@ class Change:
             "created_seq": self.seq,
             "changed_nonce": self.nonce,
         }
-        self._add(keys, ({name: row.get(name) for name in columns} | common for row in rows))
-        self._add(secrets, (self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows))
+        self.add(keys, ({name: row.get(name) for name in columns} | common for row in rows))
+        self.add(secrets, (self._secret(row["digest"], row["id"], row["hint"], row.get("sealed")) for row in rows))
         for row in rows:
             of_key = {name: row[name] for name in WHOSE}
             self.note(kind, row["id"], of_key, row["digest"], creation_detail(row))
-            self._add(terms, terms_in(SimpleNamespace(**row)))
-        self._add(last_used, ({"key_id": row["id"], "last_at": NEVER_USED} for row in rows))
+            self._terms.insert(row)
+        self.add(last_used, ({"key_id": row["id"], "last_at": NEVER_USED} for row in rows))
 
     async def known_digests(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of `digests` that a key has already."""
@@ -116,8 +115,8 @@ class Change:
         has deleted by hand: nothing can be done with it, and a change of it would have no event."""
         of_key = secrets.c.key_id == keys.c.id
         lives = exists().where(of_key, secrets.c.expires_at > self.now)
-        with_secret = select(*_STANDING, lives.label("old")).where(exists().where(of_key))
-        return {row[0]: Standing.of(row) async for row in self._select(with_secret, keys.c.id, ids)}
+        rows = select(keys.c.id, keys.c.created_seq, lives.label("old"), *_STANDING).where(exists().where(of_key))
+        return {row[0]: Standing.of(row) async for row in self._select(rows, keys.c.id, ids)}
 
     async def select(
         self, wanted: Filter, most: int, *, with_terms: bool, made_by: str | None = None
@@ -125,24 +124,18 @@ class Change:
         """As `states`, of all keys that fit a filter, newest first; `made_by`: and that this key has made.
         `with_terms`: whether terms are up to date. Raises `BadInputError` where they are more than `most`. A round trip
         or two."""
-        also = [] if made_by is None else [keys.c.id.in_(select(made_keys(made_by).c.key_id))]
-        lives = case((secrets.c.expires_at > self.now, 1), else_=0)
-        rows = select(*_STANDING, lives.label("old"), keys.c.created_seq)
-        rows = rows.join_from(keys, secrets, secrets.c.key_id == keys.c.id)  # a row for each secret: two at most
-        self._has_written |= bool(self._rows)
-        await self._transaction.add(self._rows)
-        enough = 2 * most + 2
-        found = await select_keys(self._transaction, wanted, rows, enough, with_terms=with_terms, also=also)
-        newest_first = sorted(found, key=_NEWEST_FIRST, reverse=True)
-        chosen: dict[str, Standing] = {}
-        for row in newest_first:  # of a key with an older secret that lives, that one comes first
-            if row[0] not in chosen:
-                chosen[row[0]] = Standing.of(row)
-        if len(chosen) > most or len(found) == enough:
-            raise BadInputError(
-                f"more than {most:,} keys fit, so nothing was changed: narrow it, or allow for more", "most"
-            )
-        return chosen
+        rows = await self._fitting(_STANDING, wanted, most, with_terms=with_terms, made_by=made_by)
+        return {row[0]: Standing.of(row) for row in rows}
+
+    async def alike(self, wanted: Filter, most: int, *, with_terms: bool) -> Alike:
+        """The keys that fit a filter, as for `select`, by what an edit of their roles does to them. One round trip
+        more."""
+        rows = await self._fitting(_GIVEN_BY, wanted, most, with_terms=with_terms)
+        ids: dict[tuple[Any, ...], list[str]] = {}
+        for row in rows:
+            ids.setdefault(tuple(row[3 : 3 + len(_GIVEN_BY)]), []).append(row[0])
+        one_each = await self.read_keys([some[0] for some in ids.values()])
+        return Alike([row[0] for row in rows], [(one_each[some[0]], some) for some in ids.values()])
 
     async def secret_of(self, digest: bytes) -> tuple[str, datetime | None] | None:
         """The key that has the secret with this digest, and when the secret expires, if it was rotated out."""
@@ -160,7 +153,7 @@ class Change:
         """Switch keys on or off."""
         await self.claim()
         for batch in batches(ids):
-            await self._update_keys(self._one_of(keys.c.id, batch), {"active": active})
+            await self._update_keys(self.one_of(keys.c.id, batch), {"active": active})
         detail = {"active": {"old": not active, "new": active}}
         await self._note_keys("activated" if active else "deactivated", ids, detail)
 
@@ -169,31 +162,30 @@ class Change:
         await self.claim()
         for batch in batches(ids):
             of_secrets = select(secrets.c.digest, keys).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
-            for row in await self.execute(of_secrets.where(self._one_of(keys.c.id, batch)).order_by(keys.c.id)):
+            for row in await self.execute(of_secrets.where(self.one_of(keys.c.id, batch)).order_by(keys.c.id)):
                 self.note("deleted", row.id, whose(row), bytes(row.digest), creation_detail(row._asdict()))
-            await self._write_terms(batch, ())
-            await self.execute(delete(last_used).where(self._one_of(last_used.c.key_id, batch)))
-            await self._delete_secrets(self._one_of(secrets.c.key_id, batch))
-            await self.execute(delete(keys).where(self._one_of(keys.c.id, batch)))
+            await self._terms.write(batch, ())
+            await self.execute(delete(last_used).where(self.one_of(last_used.c.key_id, batch)))
+            await self._delete_secrets(self.one_of(secrets.c.key_id, batch))
+            await self.execute(delete(keys).where(self.one_of(keys.c.id, batch)))
 
     async def update_keys(self, edits: Sequence[KeyEdit]) -> None:
-        """Edit keys. Of many, those that get the same values are written together."""
+        """Edit keys. Those that get the same values are written together, and so are events that tell the same."""
         await self.claim()
-        if len(edits) == 1:
-            await self._note_keys("updated", [edits[0].before.id], edits[0].detail)
-        else:
-            await self._note_edits({edit.before.id: edit for edit in edits})
+        told: dict[bytes, list[KeyEdit]] = {}
         alike: dict[tuple[tuple[str, Any], ...], list[KeyEdit]] = {}
         for edit in edits:
+            told.setdefault(orjson.dumps(edit.detail), []).append(edit)
             alike.setdefault(tuple(edit.values.items()), []).append(edit)
+        if len(told) <= ALIKE_MAX:
+            for same in told.values():
+                await self._note_keys("updated", ids_of(same), same[0].detail)
+        else:
+            await self._note_edits({key_id: edit for edit in edits for key_id in edit.ids})
         for values, same in alike.items():
-            for batch in batches(edit.before.id for edit in same):
-                await self._update_keys(self._one_of(keys.c.id, batch), dict(values))
-        told_anew = [edit.after for edit in edits if {"description", "permissions", "roles"} & edit.values.keys()]
-        if told_anew:
-            olds = [None if key.old_secret is None else key.old_secret.hint for key in told_anew]
-            of_keys = (terms_of(key, key.hint, old) for key, old in zip(told_anew, olds, strict=True))
-            await self._write_terms([key.id for key in told_anew], chain.from_iterable(of_keys))
+            for batch in batches(ids_of(same)):
+                await self._update_keys(self.one_of(keys.c.id, batch), dict(values))
+        await self._terms.edit(edits)
 
     async def rotate_secret(self, key: APIKey, digest: bytes, hint: str, sealed: str | None, grace: timedelta) -> None:
         """Give a key a new current secret. The one before lives `grace` longer; one before that dies now. `key`: as it
@@ -208,16 +200,16 @@ class Change:
         await self._delete_secrets(and_(of_key, secrets.c.expires_at.is_not(None)) if grace else of_key)
         older = update(secrets).where(of_key)
         await self.execute(older.values(expires_at=self.now + grace, changed_nonce=self.nonce))
-        self._add(secrets, [self._secret(digest, key.id, hint, sealed)])
+        self.add(secrets, [self._secret(digest, key.id, hint, sealed)])
         await self._update_keys(keys.c.id == key.id, {})
         self.note("rotated", key.id, whose(key), digest, detail)
-        await self._write_terms([key.id], terms_of(key, hint, key.hint if grace else None))
+        await self._terms.write([key.id], terms_of(key, hint, key.hint if grace else None))
 
     async def end_grace(self, ids: Sequence[str]) -> None:
         """Take the older secrets of keys away, so that they are unknown at once."""
         await self.claim()
         for batch in batches(ids):
-            of_batch = self._one_of(secrets.c.key_id, batch)
+            of_batch = self.one_of(secrets.c.key_id, batch)
             of_keys = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at.label("ends"), keys).join_from(
                 secrets, keys, secrets.c.key_id == keys.c.id
             )
@@ -227,9 +219,8 @@ class Change:
                 if row.id in ended:
                     self.note("grace_ended", row.id, whose(row), bytes(row.digest), end_detail(ended[row.id]))
             await self._delete_secrets(and_(of_batch, secrets.c.expires_at.is_not(None)))
-            await self._update_keys(self._one_of(keys.c.id, batch), {})
-            current = [row for row in rows if row.ends is None]
-            await self._write_terms(batch, [term for row in current for term in terms_in(row)])
+            await self._update_keys(self.one_of(keys.c.id, batch), {})
+            await self._terms.write(batch, [term for row in rows if row.ends is None for term in terms_in(row)])
 
     async def reveal_secret(self, key_id: str) -> tuple[bytes, str | None]:
         """The digest of a key's current secret, and the secret as it is sealed, where it is; noted as an event."""
@@ -298,13 +289,8 @@ class Change:
         await self.execute(update(secrets).where(which).values(changed_nonce=-1 - self.nonce))
         await self.execute(delete(secrets).where(which))
 
-    async def _write_terms(self, ids: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-        """Let these keys have these terms and no others."""
-        for batch in batches(ids):
-            await self.execute(delete(terms).where(self._one_of(terms.c.key_id, batch)))
-        self._add(terms, rows)
-
-    def _one_of(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    def one_of(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+        """Whether a column has one of these values."""
         return one_of(column, values, self._transaction.dialect)
 
     async def claim(self) -> None:
@@ -320,7 +306,7 @@ class Change:
         await self._transaction.add(self._rows)
         return await self._transaction.execute(statement)
 
-    def _add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows to be added before the next statement."""
         self._rows.setdefault(table, []).extend(rows)
 
@@ -346,13 +332,13 @@ class Change:
                 for name, value in event.items()
             ]
             of_batch = select(*values).join_from(secrets, keys, secrets.c.key_id == keys.c.id)
-            of_batch = of_batch.where(self._one_of(secrets.c.key_id, batch))
+            of_batch = of_batch.where(self.one_of(secrets.c.key_id, batch))
             add = insert(events).from_select(list(event), of_batch)
             if self._transaction.returns_inserts:
                 found = await self.execute(add.returning(events.c.digest))
             else:
                 await self.execute(add)
-                found = await self.execute(select(secrets.c.digest).where(self._one_of(secrets.c.key_id, batch)))
+                found = await self.execute(select(secrets.c.digest).where(self.one_of(secrets.c.key_id, batch)))
             digests = {bytes(digest) for digest in found.scalars()}
             self.digests |= digests
             self._count += len(digests)
@@ -367,7 +353,7 @@ class Change:
     ) -> None:
         """An event to be written with the commit."""
         place = {"n": self._count, "digest": digest, "key_id": key_id}
-        self._add(events, [self._event(kind, detail) | place | {**of_key}])
+        self.add(events, [self._event(kind, detail) | place | {**of_key}])
         self._count += 1
         if digest is not None:
             self.digests.add(digest)
@@ -387,7 +373,12 @@ class Change:
             "detail": None if detail is None else orjson.dumps(detail).decode(),
         }
 
+    async def _fitting(self, columns: Sequence[Any], wanted: Filter, most: int, **how: Any) -> Sequence[Any]:
+        self._has_written |= bool(self._rows)
+        await self._transaction.add(self._rows)
+        return await fitting_keys(self._transaction, self.now, columns, wanted, most, **how)
+
     async def _select(self, statement: Any, column: Any, values: Sequence[Any]) -> Any:
         for batch in batches(values):
-            for row in await self.execute(statement.where(self._one_of(column, batch))):
+            for row in await self.execute(statement.where(self.one_of(column, batch))):
                 yield row

@@ -55,7 +55,8 @@ from gatepost.database.statements import (
     POSITION,
     RECORDS,
     RECORDS_OF_ARRAY,
-    current_digest,
+    current_secret,
+    hint_of,
 )
 from gatepost.database.transaction import Transaction
 from gatepost.database.usage import UsageTables
@@ -277,11 +278,18 @@ class Database:
             row = (await connection.execute(KEYS.where(keys.c.id == key_id))).one_or_none()
             return None if row is None else as_key(row)
 
-    async def current_digest(self, key_id: str) -> bytes | None:
-        """The digest of a key's current secret, 32 bytes; `None` = there is no such key. One round trip."""
+    async def current_secret(self, key_id: str) -> tuple[bytes, str] | None:
+        """The digest of a key's current secret, 32 bytes, and its hint; `None` = there is no such key. One round
+        trip."""
         async with self._reading("Reading a key") as connection:
-            found = await connection.scalar(current_digest(key_id))
-            return None if found is None else bytes(found)
+            found = (await connection.execute(current_secret(key_id))).one_or_none()
+            return None if found is None else (bytes(found.digest), found.hint)
+
+    async def hint_of(self, digest: bytes) -> str | None:
+        """The hint of a secret; `None` = no key has it any more. One round trip."""
+        async with self._reading("Reading a key") as connection:
+            found: str | None = await connection.scalar(hint_of(digest))
+            return found
 
     async def has_limits(self) -> bool:
         """Whether any key has limits but quotas. One round trip, which may look at every key."""

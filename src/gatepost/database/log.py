@@ -1,9 +1,9 @@
 """The audit log, page by page, and what it tells of who made which key.
 
 Each filter has an index that ends with seq, so one filter's page is the start of a range. Of several, the index of the
-narrowest is used (key, actor, owner, project, environment, kind, in this order; PostgreSQL may choose another), and
-what it finds is looked at until the page is full. Moments are turned into seqs first, since a later change has a later
-moment by the database's clock."""
+narrowest is used (key, actor, metadata that few keys have, owner, project, environment, kind, in this order; PostgreSQL
+may choose another), and what it finds is looked at until the page is full. Moments are turned into seqs first, since a
+later change has a later moment by the database's clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sqlalchemy import CTE, ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import MAKING_KINDS, ActorKind, APIKey, ChangeEvent
-from gatepost.database.lists import Place, Sort
+from gatepost.database.lists import HasMember, Place, Sort, has_term, having
 from gatepost.database.schema import KEYS, as_event, as_key, events, keys
 
 CLOCK_STEP = timedelta(minutes=1)
@@ -31,7 +31,8 @@ NEWEST = Sort("created", descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
     """One page of the log, newest first: events that fit all that is not `None`. `since`: from then on. `until`: before
-    then. `place`: seq and number after which to go on."""
+    then. `members`: of keys that there are now, and whose metadata has all of these now. `with_terms`: whether terms
+    may be asked for them. `place`: seq and number after which to go on."""
 
     key_id: str | None = None
     project: str | None = None
@@ -42,6 +43,8 @@ class LogPage:
     by_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    members: Sequence[HasMember] = ()
+    with_terms: bool = False
     place: tuple[int, int] | None = None
     limit: int
 
@@ -50,17 +53,33 @@ class LogPage:
         other = events.alias()
         of_kind = (other.c.key_id == events.c.key_id, other.c.seq == events.c.seq, other.c.kind == events.c.kind)
         same = (*of_kind, other.c.n < events.c.n)
-        conditions = [~exists().where(*same), *self._equal(connection.dialect.name), *await self._in_time(connection)]
+        of_keys, is_few = await self._noted(connection)
+        conditions = [~exists().where(*same), *await self._in_time(connection)]
+        conditions += self._equal(connection.dialect.name, of_keys, is_narrow=is_few)
         if self.place is not None:
             seq, n = self.place
             conditions += [events.c.seq <= seq, or_(events.c.seq < seq, events.c.n < n)]
         newest = select(events).where(*conditions).order_by(events.c.seq.desc(), events.c.n.desc()).limit(self.limit)
         return [as_event(row) for row in await connection.execute(newest)]
 
-    def _equal(self, dialect: str) -> list[ColumnElement[bool]]:
+    async def _noted(self, connection: AsyncConnection) -> tuple[Sequence[ColumnElement[bool]], bool]:
+        """What is true of the events by what their keys have now, and whether these are few. A key that was moved by
+        hand is one of where it is now."""
+        if not self.members:
+            return (), False
+        now = {keys.c.project: self.project, keys.c.environment: self.environment}
+        there = [keys.c.id == events.c.key_id, *(column == own for column, own in now.items() if own is not None)]
+        having_it, is_few = await having(connection, self.members, with_terms=self.with_terms)
+        if is_few:
+            return [events.c.key_id.in_(having_it), exists().where(*there)], True
+        return [exists().where(*there, *(has_term(each, keys.c.id) for each in self.members))], False
+
+    def _equal(
+        self, dialect: str, of_keys: Sequence[ColumnElement[bool]], *, is_narrow: bool
+    ) -> list[ColumnElement[bool]]:
         """What is true of the events by what they are. The narrowest filter comes first; only PostgreSQL is let choose
         among the indexes of all: SQLite knows nothing of how many events fit, and MariaDB would read all that fit each
-        of them to find what fits both."""
+        of them to find what fits both. `of_keys`: what is true of them by their keys; `is_narrow`: these are few."""
         wanted = {
             events.c.key_id: self.key_id,
             events.c.actor_id: self.by_id,
@@ -70,14 +89,15 @@ class LogPage:
             events.c.kind: self.kind,
             events.c.actor_kind: self.by_kind,
         }
-        conditions: list[ColumnElement[bool]] = []
+        is_first = is_narrow and self.key_id is self.by_id is None
+        conditions: list[ColumnElement[bool]] = [*of_keys] if is_first else []
         for column, value in wanted.items():
             if value is not None:
                 is_free = not conditions or (dialect == "postgresql" and column is not events.c.actor_kind)
                 conditions.append((column if is_free else func.coalesce(column, "")) == value)
         if self.by_kind == ActorKind.KEY and self.by_id is not None:
             conditions[-1] = _BY_KEY
-        return conditions
+        return conditions if is_first else [*conditions, *of_keys]
 
     async def _in_time(self, connection: AsyncConnection) -> list[ColumnElement[bool]]:
         """The span as seqs, in which few events are outside of it, and as moments."""

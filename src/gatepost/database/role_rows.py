@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gatepost.base import resources_of, resources_text
 from gatepost.database.schema import roles
 from gatepost.database.standing import NOBODYS, names_of
 from gatepost.rules import Role, role_digest
@@ -53,6 +54,14 @@ class RoleRows:
         rows = await self._change.execute(select(roles).where(roles.c.name.in_(wanted)))
         return {(role.project, role.name): role for role in map(_role, rows)}
 
+    async def names(self, projects: Iterable[str | None], most: int) -> Sequence[str]:
+        """The names of the roles of these projects. `most`: rows. One statement."""
+        of = sorted({project or "" for project in projects})
+        found = await self._change.execute(
+            select(roles.c.name).where(roles.c.project.in_(of)).order_by(roles.c.name).limit(most)
+        )
+        return [*found.scalars()]
+
     async def add(self, role: Role) -> Role:
         """Add it; answers it with its moments."""
         role = replace(role, created_at=self._change.now, updated_at=self._change.now)
@@ -87,13 +96,20 @@ class RoleRows:
 
 
 async def list_roles(
-    connection: AsyncConnection, projects: Sequence[str | None] | None, most: int, *, patterned: bool = False
+    connection: AsyncConnection,
+    projects: Sequence[str | None] | None,
+    most: int,
+    *,
+    name: str | None = None,
+    patterned: bool = False,
 ) -> Sequence[Role]:
-    """The roles of these projects, or all, by name. `most`: rows. `patterned`: only those that were written with a
-    shorthand."""
+    """The roles of these projects, or all, by name. `most`: rows. `name`: only those that are called so. `patterned`:
+    only those that were written with a shorthand."""
     found = select(roles).order_by(roles.c.name, roles.c.project).limit(most)
     if projects is not None:
         found = found.where(roles.c.project.in_([project or "" for project in projects]))
+    if name is not None:
+        found = found.where(roles.c.name == name)
     if patterned:
         found = found.where(roles.c.patterns.is_not(None))
     return [*map(_role, await connection.execute(found))]
@@ -105,7 +121,8 @@ def _is(role: Role) -> Sequence[Any]:
 
 def _told(role: Role) -> dict[str, Any]:
     told = {"role": role.name, "description": role.description, "permissions": sorted(role.permissions)}
-    return told | ({"patterns": [*role.patterns]} if role.patterns else {})
+    told |= {"patterns": [*role.patterns]} if role.patterns else {}
+    return told | ({} if role.resources is None else {"resources": [*role.resources]})
 
 
 def _columns(role: Role) -> dict[str, Any]:
@@ -113,6 +130,7 @@ def _columns(role: Role) -> dict[str, Any]:
         "description": role.description,
         "permissions": f" {' '.join(sorted(role.permissions))} ",
         "patterns": orjson.dumps(role.patterns).decode() if role.patterns else None,
+        "resources": resources_text(role.resources),
     }
 
 
@@ -123,6 +141,7 @@ def _role(row: Any) -> Role:
         description=row.description,
         permissions=frozenset(names_of(row.permissions)),
         patterns=() if row.patterns is None else tuple(orjson.loads(row.patterns)),
+        resources=resources_of(row.resources),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -43,6 +43,8 @@ def _records_statement(
         key.c.environment,
         key.c.metadata,
         key.c.template,
+        key.c.resources,
+        key.c.role_resources,
     ]
     records = select(type_coerce(null(), counter.c.seq.type).label("seq"), *columns).select_from(joined).where(*where)
     return records.union_all(select(counter.c.seq, *[null() for _ in columns]).where(is_primary()))
@@ -85,9 +87,15 @@ OLDEST = (
 )
 
 
-def current_digest(key_id: str) -> Select[Any]:
-    """The digest of a key's current secret."""
-    return select(secrets.c.digest).where(secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)).limit(1)
+def current_secret(key_id: str) -> Select[Any]:
+    """The digest and the hint of a key's current secret."""
+    told = select(secrets.c.digest, secrets.c.hint)
+    return told.where(secrets.c.key_id == key_id, secrets.c.expires_at.is_(None)).limit(1)
+
+
+def hint_of(digest: bytes) -> Select[Any]:
+    """The hint of a secret."""
+    return select(secrets.c.hint).where(secrets.c.digest == digest)
 
 
 HAS_LIMITS = (

@@ -26,6 +26,8 @@ from gatepost.base import (
     LimitedRecord,
     Record,
     UnavailableError,
+    Wait,
+    Watch,
     boot_clock,
     decode,
     from_payload,
@@ -94,6 +96,7 @@ class Lookup:
         self.counts = LookupCounts()
         self._from_redis = Coalescer(self._fetch_from_redis, size=READ_MAX, at_once=REDIS_AT_ONCE)
         self._from_database = Coalescer(self._fetch_from_database, size=READ_MAX, at_once=DATABASE_AT_ONCE)
+        self._ask_redis: Callable[[bytes], Awaitable[Found | None]] = self._from_redis.ask_or_join
         self._sought: set[bytes] = set()
         """Digests that are being read from the database, or are about to be, because Redis was of no help."""
         self._unshown: Counter[bytes] = Counter()
@@ -148,7 +151,7 @@ class Lookup:
 
     def fastest_hit(self) -> Callable[[bytes], Record | None]:
         """`hit`, compiled where that was built."""
-        return memory_hit(self._memory.records, self._freshness, self._clock) or self.hit
+        return memory_hit(self._memory.records, self.temporary, self._freshness, self._clock) or self.hit
 
     def remembered(self, digest: bytes) -> Found | None:
         """What memory knows of `digest` (32 bytes), if it may still be believed, usable or not; else `None`."""
@@ -190,7 +193,7 @@ class Lookup:
         counts.lookups += 1
         if self._clock() < freshness.until:
             if self._redis is not None and self._redis.healthy and digest not in self._sought:
-                found = await self._from_redis.ask_or_join(digest)
+                found = await self._ask_redis(digest)
                 if found is not None and freshness.covers(digest, found):
                     counts.from_redis += 1
                     return found
@@ -212,6 +215,16 @@ class Lookup:
         found = await self._counted(self._from_database.ask(digest))
         self.counts.from_database += 1
         return found
+
+    def watch(self, watch: Watch) -> None:
+        """Have told how long lookups wait, for Redis and for the database."""
+        self._ask_redis = watch.around(Wait.REDIS, self._ask_redis)
+        self._counted = watch.around(Wait.DATABASE, self._counted)  # type: ignore[method-assign, assignment]
+
+    @property
+    def asks_database(self) -> bool:
+        """Whether it asks the database; false while that has let a read wait, and is being probed."""
+        return not self._is_probing() or self._has_answered()
 
     def sizes(self) -> MemoryStatus:
         """What this process remembers."""
@@ -276,7 +289,7 @@ class Lookup:
         return answers
 
     async def _read(self, digests: Sequence[bytes]) -> Reading:
-        if self._is_probing() and not self._has_answered():
+        if not self.asks_database:
             raise UnavailableError("Looking up a key: the database does not answer, and is being probed")
         begun = self._clock()
         try:

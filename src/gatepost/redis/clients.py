@@ -18,8 +18,11 @@ from gatepost.redis.url import PORTS, SENTINEL_OPTIONS, check_url, hosts_of, kin
 RedisClient = Redis | RedisCluster
 
 
-def server_of(redis: str | RedisClient) -> Single | Cluster:
-    """What the tier talks to. Raises `BadInputError` and `ConfigurationError`; connects to nothing."""
+def server_of(redis: str | RedisClient | Single) -> Single | Cluster:
+    """What the tier talks to: it is a `Single` already in users' tests. Raises `BadInputError` and
+    `ConfigurationError`; connects to nothing."""
+    if isinstance(redis, Single):
+        return redis
     client = _client_of(redis) if isinstance(redis, str) else _checked(redis)
     return Cluster(client) if isinstance(client, RedisCluster) else Single(client)
 

@@ -46,7 +46,8 @@ class Doorbell:
                 await subscription.subscribe(self._channel, self._own)
             await self._publish(self._own)
             awaited = True
-            while True:
+            task = asyncio.current_task()
+            while task is None or not task.cancelling():  # redis-py can lose a cancellation
                 message = await _next(subscription, Timeout(BEAT_SECONDS) if awaited else asyncio.timeout(BEAT_SECONDS))
                 if message is not None and message["channel"] == self._own:
                     awaited &= message["type"] != "message"

@@ -29,9 +29,7 @@ class Single:
         connection = await self._connection()
         try:
             values: list[Any] = await self._ask(connection, command)
-        except (
-            LostError
-        ):  # as idle ones are; others of the pool may be so too: one made anew tells whether Redis is there
+        except LostError:  # as idle ones are, and others of the pool may be: one made anew tells whether Redis is there
             connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
             await connection.disconnect(nowait=True)
             values = await self._ask(connection, command)

@@ -26,10 +26,11 @@ from gatepost.base import Timeout, line_of
 from gatepost.redis.clients import RedisClient, server_of
 from gatepost.redis.doorbell import Doorbell
 from gatepost.redis.scripts import LIMITS
+from gatepost.redis.single import Single
 
 logger = logging.getLogger("gatepost.redis")
 
-FORMAT = b"gatepost rows 6"
+FORMAT = b"gatepost rows 7"
 """Names the form of payloads. Versions of gatepost with another form neither see nor disturb these values."""
 
 COUNTS = b"gatepost counts"
@@ -70,7 +71,7 @@ class RedisTier:
     `ttl`: seconds a value lives. `timeout`: seconds that one exchange may take.
     """
 
-    def __init__(self, redis: str | RedisClient, *, ttl: float, timeout: float) -> None:
+    def __init__(self, redis: str | RedisClient | Single, *, ttl: float, timeout: float) -> None:
         self._ttl = ttl
         self._timeout = timeout
         self._owned = isinstance(redis, str)
@@ -289,6 +290,7 @@ class RedisTier:
         """Send what is pending, a pipeline at a time, for as long as the tier is open."""
         refused = False
         while True:
+            _heed_cancellation()
             await self._wake_writer.wait()
             self._wake_writer.clear()
             while self._pending and self._healthy:
@@ -333,6 +335,7 @@ class RedisTier:
     async def _listen(self) -> None:
         """Hear nudges for as long as the tier is open; a nudge may have been missed at each new beginning."""
         while True:
+            _heed_cancellation()
             try:
                 async for _ in self._doorbell.nudges():
                     self._doorbell_refusal = None
@@ -367,3 +370,10 @@ class RedisTier:
             fault = await self._ping()
             if fault is not None:
                 self._trip(fault)
+
+
+def _heed_cancellation() -> None:
+    """Raise one that redis-py has lost because it met an exchange: who ends the event loop waits for this task."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

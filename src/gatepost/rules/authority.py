@@ -75,7 +75,7 @@ class Authority:
 
     def reaches(self, subject: Subject) -> bool:
         """Whether the key exists, as far as the actor can tell."""
-        return all(getattr(subject, name) == own for name, own in self.bounds.items())
+        return not self.is_limited or all(getattr(subject, name) == own for name, own in self.bounds.items())
 
     @property
     def bounds(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from gatepost.base import Propagation
+from gatepost.base import Propagation, Resources
 
 ROLE_NAME_MAX = 64
 """Longest name of a role, in characters: as long as a permission's."""
@@ -19,7 +19,8 @@ class Role:
     """A named set of permissions. `name`: 1 to 64 ASCII letters, digits and `. _ : -`. `project`: whose keys may
     hold it, `None` = keys of every project. `description`: up to 200 characters. `permissions`: names of the catalogue,
     which keys that hold it have beside their own; empty = nothing. `patterns`: what was written as a shorthand, such as
-    `FILE_*`; `permissions` has what that stood for then. `created_at`, `updated_at`: aware, UTC, the database's
+    `FILE_*`; `permissions` has what that stood for then. `resources`: those that these hold on; `None` = every one,
+    empty = none. `created_at`, `updated_at`: aware, UTC, the database's
     clock."""
 
     name: str
@@ -27,6 +28,7 @@ class Role:
     description: str
     permissions: frozenset[str]
     patterns: tuple[str, ...] = ()
+    resources: Resources | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -35,8 +37,8 @@ class Role:
 class RoleChange:
     """What became of a role and of the keys that hold it. `role`: as it is now; `None` = it is gone. `seq`: the
     change's number, `None` = nothing was changed. `keys`: the ids of those that hold it. `gains`, `loses`: by
-    permission, the ids of keys that can do it from now on, or cannot any more. `is_preview`: nothing was changed, this
-    is what would be. `propagation`: as for a `Receipt`."""
+    permission, the ids of keys that can do it from now on, or cannot any more, be it on some resources. `is_preview`:
+    nothing was changed, this is what would be. `propagation`: as for a `Receipt`."""
 
     role: Role | None
     seq: int | None

@@ -20,8 +20,10 @@ from gatepost.base import (
     BadInputError,
     Limits,
     Networks,
+    Resources,
     checked_limits,
     checked_networks,
+    checked_resources,
     limit_of_text,
     limit_text,
 )
@@ -43,7 +45,7 @@ PARTS_MAX = 255
 """Most permissions or networks that a part can tell; the text is full long before."""
 
 _VERSION = 1
-_PERMISSIONS, _ALLOW, _LIMITS, _SUBJECT = 1, 2, 4, 8
+_PERMISSIONS, _ALLOW, _LIMITS, _SUBJECT, _RESOURCES = 1, 2, 4, 8, 16
 _HEAD = struct.Struct(f">BBII{ID_BYTES}s32s")
 
 
@@ -53,7 +55,7 @@ class Claims:
     from, 32 bytes. `issued_at`, `expires_at`: whole seconds since the epoch, by the database's clock. `tags`: of the
     permissions that it was narrowed to; `None` = all that its parent has. `networks`: those that it may be used from
     beside its parent's; `None` = anywhere. `limits`: of its own, beside its parent's. `subject`: whom it is for; `None`
-    = for nobody in particular."""
+    = for nobody in particular. `resources`: those that its permissions hold on, of its parent's; `None` = all."""
 
     id: bytes
     digest: bytes = field(repr=False)
@@ -63,6 +65,7 @@ class Claims:
     networks: Networks | None = None
     limits: Limits = NO_LIMITS
     subject: str | None = field(default=None, repr=False)
+    resources: Resources | None = None
 
     @property
     def name(self) -> str:
@@ -98,7 +101,7 @@ class TemporaryFormat:
         if len(text) > TEXT_MAX:
             raise BadInputError(
                 f"a temporary secret has at most {TEXT_MAX} characters, and this would have {len(text)}: name fewer "
-                "permissions (none = all of what it is made from), networks or limits, or a shorter subject"
+                "permissions (none = all of what it is made from), networks, limits or resources, or a shorter subject"
             )
         return text.decode()
 
@@ -152,6 +155,10 @@ def _pack(claims: Claims) -> bytes:
         which |= _SUBJECT
         told = claims.subject.encode()
         parts.append(_counted(told, len(told)))
+    if claims.resources is not None:
+        which |= _RESOURCES
+        told = "\n".join(claims.resources).encode()  # no resource has a line's end
+        parts.append(_counted(told, len(told)))
     return b"".join(
         (_HEAD.pack(_VERSION, which, claims.issued_at, claims.expires_at, claims.id, claims.digest), *parts)
     )
@@ -160,7 +167,9 @@ def _pack(claims: Claims) -> bytes:
 def _counted(told: bytes, number: int) -> bytes:
     """A part, behind how many it has. Raises `BadInputError`."""
     if number > PARTS_MAX:
-        raise BadInputError(f"a temporary secret has no room for {number} permissions, networks, or bytes of limits")
+        raise BadInputError(
+            f"a temporary secret has no room for {number} permissions or networks, or bytes of limits or resources"
+        )
     return bytes([number]) + told
 
 
@@ -173,14 +182,17 @@ def _unpacked(packed: bytes) -> Claims | None:
     """What was packed; `None` for what another version has packed otherwise."""
     try:
         version, which, issued_at, expires_at, name, digest = _HEAD.unpack_from(packed)
-        if version != _VERSION or which >= _SUBJECT << 1:
+        if version != _VERSION or which >= _RESOURCES << 1:
             return None
         rest = _Rest(packed[_HEAD.size :])
         tags = frozenset(rest.take(TAG_BYTES) for _ in range(rest.number())) if which & _PERMISSIONS else None
         networks = _networks([rest.network() for _ in range(rest.number())]) if which & _ALLOW else None
         limits = _limits(rest.text()) if which & _LIMITS else NO_LIMITS
         subject = rest.text() if which & _SUBJECT else None
-        return None if rest.left else Claims(name, digest, issued_at, expires_at, tags, networks, limits, subject)
+        resources = _resources(rest.text()) if which & _RESOURCES else None
+        if rest.left:
+            return None
+        return Claims(name, digest, issued_at, expires_at, tags, networks, limits, subject, resources)
     except (struct.error, ValueError):
         return None
 
@@ -214,6 +226,10 @@ class _Rest:
 
 def _networks(texts: Sequence[str]) -> Networks:
     return Networks(checked_networks("allow", texts) or ())
+
+
+def _resources(text: str) -> Resources:
+    return checked_resources(text.split("\n") if text else ()) or ()
 
 
 @lru_cache(maxsize=1024)

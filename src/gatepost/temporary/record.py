@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from gatepost.base import (
@@ -21,7 +22,10 @@ from gatepost.base import (
     Outcome,
     OutsideRecord,
     Record,
+    Resources,
     TemplateRecord,
+    names_of_granted,
+    narrowed,
 )
 from gatepost.rules import ACCESS_MANAGE
 from gatepost.temporary.claims import Claims, tags_of
@@ -52,19 +56,28 @@ class TemporaryRecord(BoundedRecord):
         parent: Record
 
     def __init__(self, claims: Claims, parent: Record) -> None:
-        permissions, auth = _left(claims.tags, parent.permissions)
+        permissions, auth = _left(claims.tags, claims.resources, parent.permissions)
         networks = parent.networks if isinstance(parent, BoundedRecord) else None
         terms = _terms(parent)
-        values: dict[str, Any] = {name: getattr(parent, name) for name in _INHERITED}
-        values |= {"permissions": permissions, "auth": auth, "claims": claims, "parent": parent, "asked": None}
-        values |= {"usable_until": -NEVER, "judged": None, "ends_at": min(parent.ends_at, _latest(claims, terms))}
-        values |= {"networks": networks if claims.networks is None else claims.networks, "origins": _origins(terms)}
-        is_bound = networks is not None or claims.networks is not None or values["origins"] is not None
-        is_bound |= claims.subject is not None
-        is_limited = parent.is_limited or bool(claims.limits)
-        values |= {"is_bound": is_bound, "is_limited": is_limited}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        origins = _origins(terms)
+        is_bound = networks is not None or claims.networks is not None or origins is not None
+        told = (
+            *_of_parent(parent),
+            permissions,
+            auth,
+            claims,
+            parent,
+            None,
+            -NEVER,
+            None,
+            min(parent.ends_at, _latest(claims, terms)),
+            networks if claims.networks is None else claims.networks,
+            origins,
+            is_bound or claims.subject is not None,
+            parent.is_limited or bool(claims.limits),
+        )
+        for put, value in zip(_PUT, told, strict=True):
+            put(self, value)
 
     def remember_asked(self, asked: Any) -> None:
         """Keep it for the next request."""
@@ -112,6 +125,14 @@ class TemporaryRecord(BoundedRecord):
         return Outcome.VALID if self.subject in (None, subject) else Outcome.SUBJECT_DENIED
 
 
+_of_parent = attrgetter(*_INHERITED)
+
+_WORKED_OUT = "permissions auth claims parent asked usable_until judged ends_at networks origins is_bound is_limited"
+
+_PUT = tuple(getattr(TemporaryRecord, name).__set__ for name in (*_INHERITED, *_WORKED_OUT.split()))
+"""As `object.__setattr__` would, without looking for the name: one is worked out for each that is issued."""
+
+
 def decide_temporary(claims: Claims, found: Found, now: float) -> tuple[Outcome, TemporaryRecord | None]:
     """What a temporary secret is good for at `now` (seconds since the epoch by the database's clock), where a lookup of
     what it was made from has `found` that; and what is left of it, where that is there."""
@@ -133,10 +154,13 @@ def origin_of(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _left(tags: frozenset[bytes] | None, held: frozenset[str]) -> tuple[frozenset[str], Credentials]:
+def _left(
+    tags: frozenset[bytes] | None, resources: Resources | None, held: frozenset[str]
+) -> tuple[frozenset[str], Credentials]:
     """The permissions that are in both; never that to manage keys: what ends by itself makes nothing that stays."""
-    names = held if tags is None else frozenset(name for name in held if tags_of([name]) <= tags)
-    left = names - {ACCESS_MANAGE}
+    names = names_of_granted(held)
+    named = names if tags is None else frozenset(name for name in names if tags_of([name]) <= tags)
+    left = narrowed(held, named - {ACCESS_MANAGE}, resources)
     return left, Credentials(tuple(sorted(left)))
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from gatepost.base import APIKey, BadInputError
+from gatepost.base import APIKey, BadInputError, Resources
 
 LIFETIME = 3600
 """Seconds that a temporary secret lives unless told otherwise: an hour."""
@@ -130,7 +130,7 @@ class TemporarySecret:
     """A temporary secret as it was issued. `id`: 16 hexadecimal characters that tell it from others; nobody keeps them.
     `secret`: its text, below 300 characters; no repr shows it. `key_id`: of the key or template that it was made from.
     `expires_at`: aware, UTC, by the database's clock. `permissions`: what is left to it now. `subject`: whom it is for,
-    `None` = nobody in particular."""
+    `None` = nobody in particular. `resources`: those that it was narrowed to; `None` = as what it was made from."""
 
     id: str
     secret: str = field(repr=False)
@@ -138,3 +138,4 @@ class TemporarySecret:
     expires_at: datetime
     permissions: frozenset[str]
     subject: str | None = field(default=None, repr=False)
+    resources: Resources | None = None

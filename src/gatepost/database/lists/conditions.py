@@ -1,6 +1,6 @@
 """What can be asked of a key in a list, as ranges of indexes and of one row: its permissions, its words, its expiry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,12 +17,13 @@ from sqlalchemy import (
     select,
 )
 
-from gatepost.base import State
+from gatepost.base import State, member_text, metadata_of
 from gatepost.database.schema import (
     Range,
     hint_ranges,
     hint_terms,
     keys,
+    member_term,
     moment_in,
     never_moment,
     permission_term,
@@ -73,6 +74,32 @@ class HasRole:
 
 
 @dataclass(frozen=True, slots=True)
+class HasMember:
+    """Of a key: its metadata has the member `name`, of just this text (`member_text`)."""
+
+    name: str
+    start: str
+
+    @classmethod
+    def each_of(cls, texts: Mapping[str, str]) -> "Sequence[HasMember]":
+        """Of members: their texts by their names."""
+        return [cls(name, text) for name, text in texts.items()]
+
+    def in_terms(self, of: FromClause) -> ColumnElement[bool]:
+        """What is true of its term."""
+        return of.c.term == member_term(self.start)
+
+    def each_in_terms(self, of: FromClause) -> Sequence[ColumnElement[bool]]:
+        """The ranges of terms that it is true of, one by one."""
+        return [self.in_terms(of)]
+
+    def fits(self, row: Any) -> bool:
+        """Whether it is true of a row."""
+        metadata = metadata_of(row.metadata)
+        return self.name in metadata and member_text(self.name, metadata[self.name]) == self.start
+
+
+@dataclass(frozen=True, slots=True)
 class HasWord:
     """Of a key: a word of its description, or its id, begins with `start`; or it has one of the terms `others`: what it
     was told by may be of a secret. An empty `start`: only these."""
@@ -98,7 +125,7 @@ class HasWord:
         return any(first <= term <= last for first, last in self.others for term in (row.id.casefold(), *hints))
 
 
-HasTerm = HasPermission | HasRole | HasWord
+HasTerm = HasPermission | HasRole | HasMember | HasWord
 
 
 def wanted_words(search: str) -> Sequence[HasWord]:

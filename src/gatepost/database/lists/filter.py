@@ -21,7 +21,16 @@ from sqlalchemy import (
 )
 
 from gatepost.database.lists import idle
-from gatepost.database.lists.conditions import Ends, HasPermission, HasRole, HasTerm, HasWord, Named, wanted_words
+from gatepost.database.lists.conditions import (
+    Ends,
+    HasMember,
+    HasPermission,
+    HasRole,
+    HasTerm,
+    HasWord,
+    Named,
+    wanted_words,
+)
 from gatepost.database.lists.idle import Idle, OfIndex
 from gatepost.database.schema import (
     elements,
@@ -29,12 +38,12 @@ from gatepost.database.schema import (
     terms,
 )
 
-Condition = HasPermission | HasRole | HasWord | Ends | Named | Idle | OfIndex
+Condition = HasPermission | HasRole | HasMember | HasWord | Ends | Named | Idle | OfIndex
 
 EITHER_KIND = "*"
 
 ASKED = 4
-"""Most terms that are asked how many keys they have."""
+"""Most terms of a kind that are asked how many keys they have."""
 
 
 def listed(ids: set[str], dialect: str) -> FromClause:
@@ -79,14 +88,16 @@ class Reads(Protocol):
 class Filter:
     """Which keys: those that fit all that is said. `project`: keys of it; empty = that are of no project; `None` = of
     any. `active`: switched on or off; `None` = either. `permission`: empty = keys that have none; `None` = any. `role`:
-    keys that hold it. `ends`: when they expire. `named`: whose they are, and for which environment. `idle`: how long
-    nobody has used them. `kind`: `template`, or `*` for whatever they are; `None` = plain keys."""
+    keys that hold it. `members`: what their metadata has. `ends`: when they expire. `named`: whose they are, and for
+    which environment. `idle`: how long nobody has used them. `kind`: `template`, or `*` for whatever they are; `None` =
+    plain keys."""
 
     project: str | None = None
     active: bool | None = None
     permission: str | None = None
     role: str | None = None
     search: str | None = None
+    members: Sequence[HasMember] = ()
     ends: Sequence[Ends] = ()
     named: Sequence[Named] = ()
     idle: Sequence[Idle] = ()
@@ -95,7 +106,7 @@ class Filter:
     @property
     def by_terms(self) -> bool:
         """Whether terms make it fast."""
-        return not (self.permission is self.role is self.search is None)
+        return bool(self.members) or not (self.permission is self.role is self.search is None)
 
     def terms(self) -> Sequence[HasTerm] | None:
         """What is true of the terms of a key that fits; `None` = no key does."""
@@ -104,6 +115,7 @@ class Filter:
             conditions.append(HasPermission(self.permission))
         if self.role is not None:
             conditions.append(HasRole(self.role))
+        conditions.extend(self.members)
         if self.search is not None:
             wanted = wanted_words(self.search)
             if not wanted:
@@ -162,11 +174,15 @@ class Filter:
         return together([column.where(each).limit(most) for each in condition.each_in_terms(terms)])
 
     async def rarest(self, reads: Reads, conditions: Sequence[Condition], most: int) -> tuple[Condition, int]:
-        """The condition that the fewest keys fit, and how many, up to `most`. Of many words only the longest are asked
-        for. One round trip."""
+        """The condition that the fewest keys fit, and how many, up to `most`. Of many words, and of many members of
+        metadata, only the longest are asked for. One round trip."""
+        members = [each for each in conditions if isinstance(each, HasMember)]
         told = [each for each in conditions if isinstance(each, HasPermission | HasWord)]
-        asked: list[Condition] = [each for each in conditions if not isinstance(each, HasPermission | HasWord)]
-        asked += sorted(told, key=lambda condition: len(condition.start), reverse=True)[:ASKED]
+        asked: list[Condition] = [
+            each for each in conditions if not isinstance(each, HasMember | HasPermission | HasWord)
+        ]
+        for some in (members, told):
+            asked += sorted(some, key=lambda condition: len(condition.start), reverse=True)[:ASKED]
         counts = [
             select(func.count()).select_from(self.candidates(each, most).subquery()).scalar_subquery() for each in asked
         ]

@@ -68,7 +68,8 @@ class Misfits:
             found["longest_grace"] = exists().where(secrets.c.key_id == keys.c.id, ends)
         if self.idle_days is not None:
             seconds = self.idle_days * 86400.0
-            found["idle_days"] = and_(Idle(seconds).fits(keys), keys.c.updated_at <= now - timedelta(seconds=seconds))
+            since_then = keys.c.updated_at <= now - timedelta(seconds=seconds)
+            found["idle_days"] = and_(keys.c.kind.is_(None), Idle(seconds).fits(keys), since_then)
         if self.most_active_keys is not None:
             found["most_active_keys"] = self._of_many(self.most_active_keys, now)
         if self.environments is not None:
@@ -81,12 +82,16 @@ class Misfits:
     def _of_many(self, most: int, now: datetime) -> ColumnElement[bool]:
         """The keys of owners who have more, and those that nobody owns."""
         other = keys.alias()
-        works = [other.c.active == true(), or_(other.c.expires_at.is_(None), other.c.expires_at > now)]
+        works = [
+            other.c.kind.is_(None),
+            other.c.active == true(),
+            or_(other.c.expires_at.is_(None), other.c.expires_at > now),
+        ]
         if self.project is not None:
             works.append(other.c.project == self.project)
         number: Any = func.count()
         many = select(other.c.owner).where(and_(*works), other.c.owner.is_not(None)).group_by(other.c.owner)
-        return or_(keys.c.owner.is_(None), keys.c.owner.in_(many.having(number > most)))
+        return and_(keys.c.kind.is_(None), or_(keys.c.owner.is_(None), keys.c.owner.in_(many.having(number > most))))
 
 
 def _others(permissions: Sequence[str]) -> ColumnElement[str]:

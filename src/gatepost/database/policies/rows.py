@@ -55,9 +55,13 @@ class PolicyRows:
         }
 
     async def count(self, owners: Collection[str], now: datetime) -> Mapping[tuple[str, str | None], int]:
-        """How many keys each of these owners has that work at `now`, by owner and project. One statement for each 2,000
-        owners."""
-        works = (keys.c.active == true(), or_(keys.c.expires_at.is_(None), keys.c.expires_at > now))
+        """How many keys, templates apart, each of these owners has that work at `now`, by owner and project. One
+        statement for each 2,000 owners."""
+        works = (
+            keys.c.kind.is_(None),
+            keys.c.active == true(),
+            or_(keys.c.expires_at.is_(None), keys.c.expires_at > now),
+        )
         found = select(keys.c.owner, keys.c.project, func.count().label("number")).where(*works)
         numbers: dict[tuple[str, str | None], int] = {}
         for some in batches(sorted(owners)):

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Float, String, bindparam, case, cast, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate, Update
@@ -21,8 +21,11 @@ REST_PART = 16
 """No lease is more than a sixteenth of what is left, unless one request needs it: towards the end workers must not hold
 what others need."""
 
+KEPT_OF_TEMPORARY_SECONDS = 3_600
+"""How long what a temporary secret has spent is kept after its end: by then no worker takes it for one that lives."""
+
 KEPT_SECONDS = 100 * 86_400
-"""For so long after its period a row stays, for people: three months."""
+"""For so long after its period a row stays at least, for people: three months. It goes as a period begins, by then."""
 
 _BUCKET = (quotas.c.bucket == bindparam("of_bucket"), quotas.c.period == bindparam("of_period"))
 _WANTED = bindparam("wanted", type_=BigInteger)
@@ -45,7 +48,22 @@ _CHARGED = case((quotas.c.used + _WANTED < _UNITS, quotas.c.used + _WANTED), els
 _IS_UNUSED = (*_BUCKET, quotas.c.used < _UNITS)
 _CHARGE_AND_TELL = update(quotas).where(*_IS_UNUSED).values(used=_CHARGED).returning(quotas.c.used)
 _CHARGE_IN_MYSQL = update(quotas).where(*_IS_UNUSED).values(used=func.last_insert_id(_CHARGED))
-_PRUNE = delete(quotas).where(quotas.c.ends < database_now() - bindparam("kept", type_=Float))
+_PRUNE = delete(quotas).where(quotas.c.ends < bindparam("before", type_=BigInteger))
+"""By a number that planners see: by a clock that is read for each row no index is of use."""
+
+_TEMPORARY = "temporary/"
+_THEN = select(database_now() - bindparam("kept", type_=Float)).scalar_subquery()
+_ENDED = select(_TEMPORARY + cast(cast(database_now() - bindparam("kept", type_=Float), BigInteger), String(20)))
+"""The name of a temporary secret that has just ended: ten digits, seconds since the epoch. A range of the table's key
+has those of all that ended before."""
+_OF_TEMPORARY = quotas.c.bucket.like(f"{_TEMPORARY}{'_' * 10}.%")
+_PRUNE_TEMPORARY = delete(quotas).where(
+    quotas.c.bucket > _TEMPORARY,
+    quotas.c.bucket < _ENDED.scalar_subquery(),
+    case((_OF_TEMPORARY, cast(func.substr(quotas.c.bucket, len(_TEMPORARY) + 1, 10), BigInteger))) < _THEN,
+    quotas.c.bucket != bindparam("of_bucket"),
+)
+"""But for the one whose row was made just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +142,8 @@ class Quotas:
             if connection.dialect.name == "sqlite":
                 await connection.rollback()
             return
-        await connection.execute(_PRUNE, {"kept": KEPT_SECONDS})
+        await connection.execute(_PRUNE, {"before": period - KEPT_SECONDS})
+        await connection.execute(_PRUNE_TEMPORARY, {"kept": KEPT_OF_TEMPORARY_SECONDS, "of_bucket": bucket})
         await _commit(connection)
 
 

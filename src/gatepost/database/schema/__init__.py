@@ -29,6 +29,7 @@ from gatepost.database.schema.schema import check as check
 from gatepost.database.schema.search_terms import Range as Range
 from gatepost.database.schema.search_terms import hint_ranges as hint_ranges
 from gatepost.database.schema.search_terms import hint_terms as hint_terms
+from gatepost.database.schema.search_terms import member_term as member_term
 from gatepost.database.schema.search_terms import permission_term as permission_term
 from gatepost.database.schema.search_terms import role_term as role_term
 from gatepost.database.schema.search_terms import term_rows as term_rows

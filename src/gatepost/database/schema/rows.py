@@ -6,7 +6,18 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, select
 
-from gatepost.base import NEVER_USED, APIKey, ChangeEvent, OldSecret, Row, allow_of, limits_of, metadata_of
+from gatepost.base import (
+    NEVER_USED,
+    APIKey,
+    ChangeEvent,
+    OldSecret,
+    Row,
+    allow_of,
+    by_roles_of,
+    limits_of,
+    metadata_of,
+    resources_of,
+)
 from gatepost.database.schema.clock import database_now
 from gatepost.database.schema.tables import keys, last_used, secrets
 
@@ -56,6 +67,8 @@ def as_key(row: Any) -> APIKey:
         roles=tuple((row.roles or "").split()),
         own_permissions=None if row.own_permissions is None else frozenset(row.own_permissions.split()),
         template=row.template,
+        resources=resources_of(row.resources),
+        role_resources=by_roles_of(row.role_resources, row.permissions.split()),
         hint=row.hint,
         old_secret=OldSecret(row.old_hint, row.old_expires_at) if lives else None,
         last_used_at=None if row.last_used_at == NEVER_USED else row.last_used_at,

@@ -1,5 +1,5 @@
-"""The terms that lists are filtered by: the words of a key's description and its id, its permissions, and what people
-may see of its secrets.
+"""The terms that lists are filtered by: the words of a key's description and its id, its permissions and roles, the
+members of its metadata, and what people may see of its secrets.
 
 Derived from the keys, in the change that changes them. What somebody changed by hand in SQL is caught up with when the
 next list needs it: the triggers have written an event. Until then, `pending` tells, terms must not be asked.
@@ -7,14 +7,17 @@ next list needs it: the triggers have written an event. Until then, `pending` te
 
 import re
 import unicodedata
+from base64 import urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gatepost.base import ID_CHARS
+from gatepost.base import ID_CHARS, member_text, metadata_of
 from gatepost.database.schema import unused
 from gatepost.database.schema.batches import BATCH, batches, one_of
 from gatepost.database.schema.tables import BY_HAND, TERM_MAX, counter, events, keys, secrets, settings, terms
@@ -30,6 +33,13 @@ PENDING_MAX = 1000
 
 SETTING = "terms_seq"
 """The setting with the seq up to which changes by hand are in the terms; none = no terms were written yet."""
+
+DUE = "terms_due"
+"""The setting that a migration leaves where keys have terms that are not written yet; `gatepost db upgrade` writes
+them, and takes it away. None = none is due."""
+
+MEMBER_BYTES = 24
+"""Bytes of the hash of a member: whoever chooses metadata must not find two that lists take for one."""
 
 _WORD = re.compile(r"[^\W_]+")
 _START = re.compile(
@@ -58,6 +68,12 @@ def permission_term(name: str) -> str:
 def role_term(name: str) -> str:
     """The term of a role; no word begins with that mark."""
     return f"@{name}"
+
+
+def member_term(text: str) -> str:
+    """The term of a member of metadata, by its text (`member_text`): a hash, since values may be long. No word begins
+    with that mark."""
+    return "{" + urlsafe_b64encode(blake2b(text.encode(), digest_size=MEMBER_BYTES).digest()).decode()
 
 
 def word_range(word: str) -> Range:
@@ -94,21 +110,25 @@ def term_rows(
     hints: Iterable[str],
     *,
     roles: Iterable[str] = (),
+    metadata: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[dict[str, str]]:
     """The rows of one key. `hints`: of its secrets."""
     found = {*words(description), key_id.casefold(), *(term for hint in hints for term in hint_terms(hint))}
     found |= {permission_term(name)[:TERM_MAX] for name in (*permissions,) or ("",)}
     found |= set(map(role_term, roles))
+    found |= {member_term(each) for member in metadata.items() if (each := member_text(*member)) is not None}
     return [{"term": term, "project": project or "", "key_id": key_id} for term in sorted(found)]
 
 
 async def pending(connection: AsyncConnection) -> int | None:
-    """How many changes by hand the terms are behind; `None` = too many to be caught up with by a list, or no terms were
-    written yet. One round trip, two index probes."""
-    written = select(settings.c.value).where(settings.c.name == SETTING).scalar_subquery()
+    """How many changes by hand the terms are behind; `None` = too many to be caught up with by a list, or terms were
+    not written yet. One round trip, three index probes."""
+    written, due = (
+        select(settings.c.value).where(settings.c.name == name).scalar_subquery() for name in (SETTING, DUE)
+    )
     newest = select(func.max(events.c.seq)).where(text(BY_HAND)).scalar_subquery()
-    row = (await connection.execute(select(written.label("written"), newest.label("newest")))).one()
-    if row.written is None:
+    row = (await connection.execute(select(written.label("written"), newest.label("newest"), due.label("due")))).one()
+    if row.written is None or row.due is not None:
         return None
     seq = int(row.written, 16)
     if row.newest is None or row.newest <= seq:
@@ -119,19 +139,24 @@ async def pending(connection: AsyncConnection) -> int | None:
 
 
 async def catch_up(connection: AsyncConnection, *, anew: bool = False) -> None:
-    """Write the terms of keys that were changed by hand, or of all keys where none were written yet or `anew`, while no
-    change can be under way. To be committed by the caller."""
+    """Write the terms of keys that were changed by hand, or that a migration has left to be written, or of all keys
+    where none were written yet or `anew`, while no change can be under way. To be committed by the caller."""
     await connection.execute(update(counter).values(seq=counter.c.seq))
     written = await connection.scalar(select(settings.c.value).where(settings.c.name == SETTING))
     position = f"{await connection.scalar(select(counter.c.seq)):016x}"
     if written is None:
         await connection.execute(insert(settings).values(name=SETTING, value=position))
+    is_due = await connection.scalar(select(settings.c.name).where(settings.c.name == DUE)) is not None
+    if is_due:  # only `gatepost db upgrade` comes here then, and has the right to
+        await connection.execute(delete(settings).where(settings.c.name == DUE))
     if written is None or anew:
         await _write_all(connection)
         await unused.add_missing(connection, None)
     else:
         by_hand = select(events.c.key_id).where(text(BY_HAND), events.c.seq > int(written, 16)).distinct()
         ids = [key_id for key_id in await connection.scalars(by_hand) if key_id is not None]
+        if is_due:
+            ids = [*{*ids, *await connection.scalars(select(keys.c.id).where(keys.c.metadata.is_not(None)))}]
         for batch in batches(ids):
             found = (await connection.execute(_KEYS.where(one_of(keys.c.id, batch, connection.dialect.name)))).all()
             await replace(connection, batch, await _rows_of(connection, found))
@@ -153,7 +178,7 @@ async def add(connection: AsyncConnection, rows: Iterable[Mapping[str, str]]) ->
         await connection.execute(insert(terms), batch)
 
 
-_KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions, keys.c.roles)
+_KEYS = select(keys.c.id, keys.c.project, keys.c.description, keys.c.permissions, keys.c.roles, keys.c.metadata)
 
 
 async def _write_all(connection: AsyncConnection) -> None:
@@ -190,5 +215,6 @@ async def _rows_of(connection: AsyncConnection, found: Sequence[Any]) -> list[di
             row.permissions.split(),
             hints.get(row.id, ()),
             roles=(row.roles or "").split(),
+            metadata=metadata_of(row.metadata),
         )
     ]

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
@@ -106,6 +107,13 @@ metadata = MetaData(
     }
 )
 
+
+def _of_those_with(column: str, *others: str) -> Index:
+    """An index that holds in PostgreSQL only the rows that have the column: a change of a key writes no entry for what
+    the key has not (docs/decisions/0070)."""
+    return Index(None, column, *others, postgresql_where=text(f"{column} IS NOT NULL"))
+
+
 keys = Table(
     "gatepost_keys",
     metadata,
@@ -128,17 +136,19 @@ keys = Table(
     Column("own_permissions", Text, comment="what it has without its roles, likewise; null = all of its permissions"),
     Column("kind", _exact(KIND_MAX), comment="template; null = a plain key"),
     Column("template", Text, comment="JSON of what a template says; null = a plain key"),
+    Column("resources", Text, comment="JSON array of those that its permissions hold on; null = every one"),
+    Column("role_resources", Text, comment="JSON object: those of what it has by limited roles alone; null = empty"),
     Index(None, "active", "created_seq", "id"),
     Index(None, "active", "updated_at", "id"),
     Index(None, "active", "description", "id"),
     Index(None, "active", "expires_at", "id"),
-    Index(None, "project", "active", "created_seq", "id"),
-    Index(None, "project", "active", "updated_at", "id"),
-    Index(None, "project", "active", "description", "id"),
-    Index(None, "project", "active", "expires_at", "id"),
-    Index(None, "owner", "active", "created_seq", "id"),
-    Index(None, "environment", "active", "created_seq", "id"),
-    Index(None, "kind", "active", "created_seq", "id"),
+    Index(None, "project", "active", "created_seq", "id"),  # of all rows: it finds those of no project too
+    _of_those_with("project", "active", "updated_at", "id"),
+    _of_those_with("project", "active", "description", "id"),
+    _of_those_with("project", "active", "expires_at", "id"),
+    _of_those_with("owner", "active", "created_seq", "id"),
+    _of_those_with("environment", "active", "created_seq", "id"),
+    _of_those_with("kind", "active", "created_seq", "id"),
     **_in_mysql,
 )
 
@@ -150,6 +160,7 @@ roles = Table(
     Column("description", String(DESCRIPTION_MAX), nullable=False),
     Column("permissions", Text, nullable=False, comment="names between spaces, with a space at each end"),
     Column("patterns", Text, comment="JSON array of what was written as a shorthand; null = nothing"),
+    Column("resources", Text, comment="JSON array of those that its permissions hold on; null = every one"),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
     Index(None, "name"),

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, literal_column, select, true
+from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatepost.base import Outcome, SecretState, Usage, secret_id
+from gatepost.database.lists import HasMember, having
 from gatepost.database.schema import keys, one_of, secrets, usage
 
 ROWS_MAX = 10_000
@@ -18,45 +19,58 @@ ROWS_MAX = 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePage:
     """Usage of one key; an empty `key_id`: of no key that is known; `None`: of all keys in `among` that there are now,
-    together: columns and what stands in them. `since`: from that day on. `until`: before that day. `by`: of
+    together: columns and what stands in them. `members`: and whose metadata has all of these now. `with_terms`: whether
+    terms may be asked for them. `since`: from that day on. `until`: before that day. `by`: of
     `USAGE_GROUPS`."""
 
     key_id: str | None
     among: Mapping[str, str] = field(default_factory=dict)
+    members: Sequence[HasMember] = ()
+    with_terms: bool = False
     since: date | None
     until: date | None
     by: Sequence[str]
 
     async def read(self, connection: AsyncConnection) -> Sequence[Usage]:
-        """The lines, newest day first, then the most used; at most 10,000. One round trip, two by secret."""
+        """The lines, newest day first, then the most used; at most 10,000. One round trip, two by secret, one or two
+        more by metadata."""
+        having_it = None
+        if self.members:
+            having_it, _few = await having(connection, self.members, with_terms=self.with_terms)
         groups = [column for name in self.by for column in _COLUMNS[name]]
         group = groups or [literal_column("1")]
         newest = func.row_number().over(partition_by=group, order_by=usage.c.last_at.desc())
         total = func.sum(usage.c.uses).over(partition_by=group)
         columns = [usage.c.last_at, usage.c.last_address, total.label("total")]
-        rows = select(*groups, *columns, newest.label("place")).where(*self._which()).subquery()
+        rows = select(*groups, *columns, newest.label("place")).where(*self._which(having_it)).subquery()
         order = [rows.c.total.desc(), *(rows.c[column.name] for column in groups)]
         if "day" in self.by:
             order = [rows.c.day.desc(), *order]
         lines = select(rows).where(rows.c.place == 1).order_by(*order).limit(ROWS_MAX)
         found = (await connection.execute(lines)).all()
-        known = await self._secrets(connection) if "secret" in self.by else {}
+        known = await self._secrets(connection, having_it) if "secret" in self.by else {}
         return [self._line(row, known) for row in found]
 
-    def _which(self) -> Sequence[ColumnElement[bool]]:
+    def _which(self, having_it: Select[Any] | None) -> Sequence[ColumnElement[bool]]:
         """A month counts from the day of its first on: what is older than months are rolled up by has no days."""
         since = usage.c.day >= self.since if self.since is not None else true()
         until = usage.c.day < self.until if self.until is not None else true()
-        return [self._of_keys(usage.c.key_id), since, until]
+        return [self._of_keys(usage.c.key_id, having_it), since, until]
 
-    def _of_keys(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+    def _of_keys(self, column: ColumnElement[str], having_it: Select[Any] | None) -> ColumnElement[bool]:
         if self.key_id is not None:
             return column == self.key_id
-        return column.in_(select(keys.c.id).where(*(keys.c[name] == value for name, value in self.among.items())))
+        among = [keys.c[name] == value for name, value in self.among.items()]
+        noted = [] if having_it is None else [keys.c.id.in_(having_it)]
+        return column.in_(select(keys.c.id).where(*among, *noted))
 
-    async def _secrets(self, connection: AsyncConnection) -> Mapping[str, tuple[SecretState, str]]:
+    async def _secrets(
+        self, connection: AsyncConnection, having_it: Select[Any] | None
+    ) -> Mapping[str, tuple[SecretState, str]]:
         """The key's secrets by what usage calls them."""
-        of_key = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at).where(self._of_keys(secrets.c.key_id))
+        of_key = select(secrets.c.digest, secrets.c.hint, secrets.c.expires_at).where(
+            self._of_keys(secrets.c.key_id, having_it)
+        )
         return {
             secret_id(bytes(row.digest)): (SecretState.CURRENT if row.expires_at is None else SecretState.OLD, row.hint)
             for row in await connection.execute(of_key)

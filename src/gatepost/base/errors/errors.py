@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatepost.base.models import APIKey
+    from gatepost.base import APIKey
 
 ID_SHOWN_MAX = 12
 """The length of an id."""
@@ -75,13 +75,15 @@ def _shown(key_id: str) -> str:
 
 
 class RoleNotFoundError(GatepostError, LookupError):
-    """There is no role of this name for keys of this project; or it is none that the actor may know of."""
+    """There is no role of this name for keys of this project; or it is none that the actor may know of. `nearest`: the
+    most similar name that there is, of those that the actor may know of; `None` where none is similar."""
 
     def __init__(self, name: str, project: str | None) -> None:
         whose = "that is company-wide" if project is None else f"of project {project!r}"
         super().__init__(f"No role {name!r} {whose}")
         self.name = name
         self.project = project
+        self.nearest: str | None = None
 
 
 class AccessDeniedError(GatepostError):
