@@ -237,13 +237,13 @@ async def test_who_hears_nothing_of_its_own_ring_says_why_and_polls(
     async with APIKeys(postgres_bell_url, poll_interval=0.1, read_timeout=0.5) as keys:
         await keys.serve()
         bell = keys._database.doorbell
-        await seen(lambda: bell.fault is not None)
-        assert bell.fault is not None
-        assert "a pooler may be in between" in bell.fault
+        await seen(lambda: "a pooler may be in between" in (bell.fault or ""))  # a slow machine is a fault before that
         assert not bell.hears
         issued = await keys.create("a key")
         assert (await keys.deactivate(issued.key.id)).propagation.complete
-    assert caplog.text.count("but at the next poll") == 1
+    said = [line for line in caplog.messages if "a pooler may be in between" in line]
+    assert len(said) == 1, said
+    assert "but at the next poll" in said[0]
 
 
 async def test_the_pool_keeps_its_connections_and_none_is_left_open(postgres_bell_url: str) -> None:

@@ -242,7 +242,7 @@ MUTANTS = [
     Mutant(
         "a hanging database asked again and again",
         "lookup/lookup.py",
-        "if self._is_probing() and not self._has_answered():",
+        "if not self.asks_database:",
         "if False:",
         f"{WORKERS}::test_nobody_waits_for_a_database_that_let_others_wait_and_it_is_used_again_once_it_answers",
     ),

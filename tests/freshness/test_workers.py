@@ -555,7 +555,7 @@ async def test_the_lease_counts_from_before_the_poll_was_sent_and_ends_in_a_paus
         clock=clock,
     )
     await freshness.poll()
-    row: Mapping[str, Any] | Sequence[Any] = ("id", None, "d", "", True, 0.0, 0.0, *[None] * 8)
+    row: Mapping[str, Any] | Sequence[Any] = ("id", None, "d", "", True, 0.0, 0.0, *[None] * 10)
     found = decode(row, 0, 1e9)  # type: ignore[arg-type]
     assert freshness.until == 1010.0
     assert freshness.covers(b"d", found)

@@ -18,7 +18,7 @@ async def test_no_verb_has_a_secret_in_a_variable_while_it_waits(ready_sqlite_ur
             assert await keys.reveal(made.key.id) == rotated.secret
             assert (await keys.verify(rotated.secret)).valid
             assert (await keys.verify(made.secret, fresh=True)).valid
-    assert {f"APIKeys.{verb}" for verb in ("create", "rotate", "reveal", "verify")} <= watch.names
+    assert {"Changing.create", "Changing.rotate", "Changing.reveal", "APIKeys.verify"} <= watch.names
     for secret in (made.secret, rotated.secret):
         assert watch.places_of(secret) == set()
     assert watch.places_of(made.key.id), "what is no secret is found"

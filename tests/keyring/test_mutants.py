@@ -24,8 +24,29 @@ TOGETHER = f"{AT_ONCE}::test_keys_made_at_once_are_made_in_one_transaction_with_
 VERSION = f"{RULES}::test_a_stale_version_changes_nothing_and_tells_what_the_key_is_now[sqlite]"
 
 ROLES = "tests/keyring/test_roles.py"
+EDITS = "tests/keyring/test_role_edits.py"
+METADATA = "tests/keyring/test_metadata.py"
+NOTED = f"{METADATA}::test_each_verb_leaves_the_terms_of_the_metadata_that_there_is[sqlite]"
+REACHED = f"{METADATA}::test_an_actor_learns_by_metadata_of_no_key_that_it_does_not_reach[sqlite-bound0-2000]"
+PLANTED = f"{ROLES}::test_nobody_plants_by_a_role_or_beside_it_what_outlives_its_removal[sqlite]"
+TAKEN = "tests/keyring/test_estates.py::test_what_somebody_above_takes_away_is_gone_whatever_those_below_gave_meanwhile"
+ESTATES = "tests/keyring/test_estates.py::test_nobody_ever_holds_what_nobody_above_gave[left alone]"
 
 MUTANTS = [
+    Mutant(
+        "the nearest role of a project that is not reached is told",
+        "keys/changing/nearest.py",
+        '    if authority.bounds.get("project") not in {None, unknown.project} and unknown.project is not None:\n',
+        "    if False:\n",
+        f"{ROLES}::test_nobody_is_told_the_nearest_role_of_a_project_that_they_do_not_reach[sqlite]",
+    ),
+    Mutant(
+        "no role is told that may have been meant",
+        "keys/changing/change.py",
+        "            await name_nearest(change, authority, unknown)\n",
+        "",
+        f"{ROLES}::test_a_role_that_there_is_not_is_told_with_the_nearest_that_may_be_known_of[sqlite]",
+    ),
     Mutant(
         "a key of the other environment is looked up, though its text says so",
         "keys/judging.py",
@@ -112,9 +133,9 @@ MUTANTS = [
     ),
     Mutant(
         "an edit of an owner is not waited for",
-        "keys/changing/edits.py",
-        '    if new_values(before, after, (*TERMS, "template")):\n',
-        "    if before.limits != after.limits:\n",
+        "keys/editing.py",
+        "    if not (takes_away(before, key) or",
+        "    if before.owner != key.owner or not (takes_away(before, key) or",
         f"{ESTATE}::test_an_edit_of_owner_or_metadata_waits_for_every_worker",
     ),
     Mutant(
@@ -133,9 +154,9 @@ MUTANTS = [
     ),
     Mutant(
         "a selection of too many keys",
-        "database/changes.py",
-        "        if len(chosen) > most or len(found) == enough:\n",
-        "        if False:\n",
+        "database/fitting.py",
+        "    if len(chosen) > most or len(found) == enough:\n",
+        "    if False:\n",
         f"{SELECTIONS}::test_a_selection_of_all_keys_or_of_too_many_is_refused[sqlite]",
     ),
     Mutant(
@@ -169,7 +190,7 @@ MUTANTS = [
     Mutant(
         "permissions added that the actor lacks",
         "keys/changing/edits.py",
-        "    authority.check_grant(_given(before, after))\n",
+        "    authority.check_grant(given)\n",
         "",
         ESCALATION,
     ),
@@ -373,23 +394,115 @@ MUTANTS = [
         f"{ROLES}::test_an_edit_of_a_role_is_one_change_and_true_in_every_worker_when_it_returns[sqlite]",
     ),
     Mutant(
-        "a role's edit that no floor knows of",
+        "an edit of many kinds that no floor knows of",
         "database/changes.py",
         '            self.note("updated", row.key_id, whose(edit.before), bytes(row.digest), edit.detail)\n',
         '            self.note("updated", row.key_id, whose(edit.before), bytes(32), edit.detail)\n',
+        f"{EDITS}::test_an_edit_that_each_key_is_told_of_otherwise_is_true_in_every_worker_when_it_returns[sqlite]",
+    ),
+    Mutant(
+        "a role's edit of keys that are alike, that no floor knows of",
+        "database/changes.py",
+        '                "digest": secrets.c.digest,\n',
+        '                "digest": literal(bytes(32), events.c.digest.type),\n',
         f"{ROLES}::test_an_edit_of_a_role_is_one_change_and_true_in_every_worker_when_it_returns[sqlite]",
+    ),
+    Mutant(
+        "keys edited as alike that have other permissions of their own",
+        "database/changes.py",
+        "*WHOSE, *GRANTED, ",
+        "*WHOSE, ",
+        f"{EDITS}::test_an_edit_of_a_role_gives_each_kind_of_key_what_is_right_for_it[sqlite]",
+    ),
+    Mutant(
+        "the key in use weakened among others like it",
+        "keys/roles/roles.py",
+        "is not None and own in ids:",
+        "is not None and False:",
+        f"{EDITS}::test_the_key_in_use_is_not_weakened_among_others_like_it[sqlite]",
+    ),
+    Mutant(
+        "a term that an edit took still found by",
+        "database/key_terms.py",
+        "alike.setdefault((had ^ has, has - had), [])",
+        "alike.setdefault((has - had, has - had), [])",
+        f"{EDITS}::test_lists_find_keys_by_what_an_edit_left_and_gave_them[sqlite]",
+    ),
+    Mutant(
+        "metadata that an edit leaves or takes, and its terms do not",
+        "database/key_terms.py",
+        "        metadata=key.metadata,\n",
+        "",
+        NOTED,
+    ),
+    Mutant(
+        "metadata that is not found until it is edited",
+        "database/key_terms.py",
+        "[row.hint], roles=roles, metadata=noted)",
+        "[row.hint], roles=roles)",
+        NOTED,
+    ),
+    Mutant(
+        "metadata noted by hand that lists do not hear of",
+        "database/schema/search_terms.py",
+        "            metadata=metadata_of(row.metadata),\n",
+        "",
+        f"{METADATA}::test_what_was_noted_by_hand_is_found_by_what_it_is_now[sqlite]",
+    ),
+    Mutant(
+        "metadata from before the migration that nobody finds",
+        "database/schema/search_terms.py",
+        "if row.written is None or row.due is not None:",
+        "if row.written is None:",
+        f"{METADATA}::test_keys_from_before_get_their_terms_with_the_migration_and_others_are_left_alone[sqlite]",
+    ),
+    Mutant(
+        "a member of any value, where terms are not asked",
+        "database/lists/conditions.py",
+        "return self.name in metadata and member_text(self.name, metadata[self.name]) == self.start",
+        "return self.name in metadata",
+        f"{METADATA}::test_lists_counts_selections_and_the_log_have_the_keys_whose_metadata_fits[sqlite-2000-False]",
+    ),
+    Mutant(
+        "values that are equal in Python alone found as one",
+        "database/lists/conditions.py",
+        "return self.name in metadata and member_text(self.name, metadata[self.name]) == self.start",
+        "return self.name in metadata and {self.name: metadata[self.name]} == metadata_of(self.start)",
+        f"{METADATA}::test_lists_counts_selections_and_the_log_have_the_keys_whose_metadata_fits[sqlite-2000-False]",
+    ),
+    Mutant(
+        "the log of a project that tells of a key which is another's now",
+        "database/log.py",
+        "return [events.c.key_id.in_(having_it), exists().where(*there)], True",
+        "return [events.c.key_id.in_(having_it)], True",
+        REACHED,
+    ),
+    Mutant(
+        "usage by metadata of keys that the actor does not reach",
+        "keys/usage.py",
+        "among={**among, **authority.bounds} if of_many else {},",
+        "among=among,",
+        f"{METADATA}::test_the_usage_of_keys_with_some_metadata_is_of_those_that_there_are_now[sqlite-True]",
+    ),
+    Mutant(
+        "an empty filter that all keys fit",
+        "base/metadata.py",
+        """    if checked_metadata(wanted, field) is None or not isinstance(wanted, Mapping):
+""",
+        "    if checked_metadata(wanted, field) and not isinstance(wanted, Mapping):\n",
+        f"{METADATA}::test_a_filter_that_is_no_metadata_or_empty_or_too_much_is_one_clear_error",
     ),
     Mutant(
         "a role that takes and does not wait",
         "keys/roles/roles.py",
-        "        if not made.loses:\n",
+        "        if not (made.takes or (can_take and made.stands)):\n",
         "        if True:\n",
         f"{ROLES}::test_an_edit_that_takes_waits_for_a_worker_that_does_not_hear[sqlite]",
     ),
     Mutant(
         "a role given by who holds less, to a key that has it all",
         "keys/editing.py",
-        "    authority.check_grant(granted((), new, before.project, known))\n",
+        "by_role=granted((), new, before.project, known), ",
         "",
         f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage[sqlite]",
     ),
@@ -399,6 +512,20 @@ MUTANTS = [
         " | (own_permissions(after) - own_permissions(before))",
         "",
         f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage[sqlite]",
+    ),
+    Mutant(
+        "what a role gave made a key's own, by who may not be where the key may",
+        "keys/changing/edits.py",
+        "if given or _is_wider(before, after):",
+        "if not after.permissions <= before.permissions or _is_wider(before, after):",
+        PLANTED,
+    ),
+    Mutant(
+        "a role that gives what its keys have already, by who may not be where they may",
+        "keys/roles/roles.py",
+        "by_role=by_role, ",
+        "",
+        PLANTED,
     ),
     Mutant(
         "a role made of what its maker lacks",
@@ -417,7 +544,7 @@ MUTANTS = [
     Mutant(
         "a role that nobody holds yet widened by who lacks it",
         "keys/roles/roles.py",
-        "    authority.check_grant((after.permissions if after else frozenset()) - role.permissions)\n",
+        "    authority.check_grant(given)\n",
         "",
         f"{ROLES}::test_a_role_that_nobody_holds_yet_is_not_widened_either[sqlite]",
     ),
@@ -427,6 +554,13 @@ MUTANTS = [
         "    if not authority.reaches(before):\n",
         "    if False:\n",
         f"{ROLES}::test_a_manager_for_one_environment_edits_no_role_that_keys_of_the_other_hold[sqlite]",
+    ),
+    Mutant(
+        "a role's edit made twice, of which nobody waits for the first",
+        "keys/roles/roles.py",
+        "made.takes or (can_take and made.stands)",
+        "made.takes",
+        f"{ROLES}::test_an_edit_that_takes_waits_for_a_worker_that_does_not_hear[sqlite]",
     ),
     Mutant(
         "a role of another project's name",
@@ -452,9 +586,79 @@ MUTANTS = [
     Mutant(
         "an estate in which edits are not held against who makes them",
         "keys/changing/edits.py",
-        "    authority.check_grant(_given(before, after))\n",
+        "    authority.check_grant(given)\n",
         "",
-        "tests/keyring/test_estates.py::test_nobody_ever_holds_what_nobody_above_gave[left alone]",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which temporary secrets are issued of keys that their issuer does not reach",
+        "keys/templates/issuing.py",
+        "    if not authority.reaches(record):  # before anything is said of it\n",
+        "    if False:\n",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which temporary secrets are issued of what their issuer does not hold",
+        "keys/templates/issuing.py",
+        "        authority.check_grant(held)\n",
+        "",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which a template may have more than who makes it",
+        "keys/templates/templates.py",
+        """            authority.check_grant(frozenset(row["permissions"].split()))\n""",
+        "",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which a template may be for other projects than who makes it",
+        "keys/templates/templates.py",
+        """            authority.check_project(row["project"])\n""",
+        "",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which a template may be for other environments than who makes it",
+        "keys/templates/templates.py",
+        """            authority.check_environment(row["environment"])\n""",
+        "",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which a selection reaches keys of other projects",
+        "keys/changing/change.py",
+        "fitting = within(authority, self.choice)",
+        "fitting = self.choice",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which who is bound plants what outlives its removal",
+        "keys/changing/edits.py",
+        "if given or _is_wider(before, after):",
+        "if not after.permissions <= before.permissions or _is_wider(before, after):",
+        TAKEN,
+    ),
+    Mutant(
+        "an estate in which keys are activated by who holds less",
+        "keys/switching.py",
+        "        authority.check_hand_out(key)\n",
+        "",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which temporary secrets are narrowed when issued alone",
+        "temporary/record.py",
+        "_left(claims.tags, claims.resources, parent.permissions)",
+        "_left(claims.tags, None, frozenset({'FILE_UPLOAD', 'FILE_RENAME', 'DIR_CREATE'}))",
+        ESTATES,
+    ),
+    Mutant(
+        "an estate in which temporary secrets are for all that their parent has",
+        "temporary/record.py",
+        "_left(claims.tags, claims.resources, parent.permissions)",
+        "_left(None, None, parent.permissions)",
+        ESTATES,
     ),
 ]
 

@@ -13,6 +13,7 @@ from gatepost import (
     ForceNeededError,
     ImportedKey,
     PolicyError,
+    Rate,
     Receipt,
     RoleNotFoundError,
     Selection,
@@ -22,6 +23,7 @@ from gatepost import (
 from gatepost.base.secret import digest
 from tests.deaf import deafen
 from tests.freshness.conftest import counted_statements
+from tests.keyring.conftest import take_foreign
 
 MANAGE = ["ACCESS_MANAGE"]
 
@@ -127,6 +129,52 @@ async def test_a_role_that_goes_takes_what_it_gave(keys: APIKeys) -> None:
         await keys.create("late", roles=["editor"])
 
 
+async def test_a_role_that_there_is_not_is_told_with_the_nearest_that_may_be_known_of(keys: APIKeys) -> None:
+    take_foreign(keys)
+    await keys.roles.create("editor", project="acme")
+    await keys.roles.create("reader")
+    await keys.roles.create("zookeeper", project="other")
+    acme = (await keys.create("of acme", MANAGE, project="acme")).key
+    actor = Actor("acme's", key_id=acme.id, project="acme", permissions=frozenset(MANAGE))
+    for asked in ("", actor):
+        how: Any = {"actor": asked} if asked else {}
+        with pytest.raises(BadInputError, match=r"there is no role 'editr' for .*create\. Did you mean 'editor'\?$"):
+            await keys.create("a key", roles=["editr"], project="acme", **how)
+        with pytest.raises(BadInputError, match=r"Did you mean 'reader'\?$"):
+            await keys.update(acme.id, roles=["raeder"], force=True, **how)
+        with pytest.raises(RoleNotFoundError, match=r"^No role 'editr' of project 'acme'\. Did you mean 'editor'\?$"):
+            await keys.roles.get("editr", project="acme", **how)
+        with pytest.raises(RoleNotFoundError) as company_wide:
+            await keys.roles.delete("raeder", **how)
+        assert company_wide.value.nearest == "reader"
+        with pytest.raises(RoleNotFoundError, match=r"^No role 'zookeepr' of project 'acme'$"):
+            await keys.roles.update("zookeepr", project="acme", permissions=[], **how)
+        with pytest.raises(RoleNotFoundError, match=r"^No role 'editr' that is company-wide$"):
+            await keys.roles.get("editr", **how)
+        imported = ImportedKey(digest=b"d" * 32, description="a key", roles=["editr"], project="acme")
+        with pytest.raises(BadInputError, match=r"^keys\[0\]: there is no role .* Did you mean 'editor'\?$") as wrong:
+            await keys.import_digests([imported], **how)
+        assert wrong.value.field == "keys[0]"
+
+
+async def test_nobody_is_told_the_nearest_role_of_a_project_that_they_do_not_reach(keys: APIKeys) -> None:
+    take_foreign(keys)
+    await keys.roles.create("zookeeper", project="other")
+    acme = (await keys.create("of acme", MANAGE, project="acme")).key
+    for project in ("acme", None):  # who acts may leave out what the key says
+        actor = Actor("acme's", key_id=acme.id, project=project, permissions=frozenset(MANAGE))
+        with pytest.raises(RoleNotFoundError, match=r"^No role 'zookeepr' of project 'other'$"):
+            await keys.roles.delete("zookeepr", project="other", actor=actor)
+        imported = ImportedKey(digest=b"d" * 32, description="a key", roles=["zookeepr"], project="other")
+        with pytest.raises(BadInputError, match=r"create$"):
+            await keys.import_digests([imported], actor=actor)
+    actor = Actor("acme's", key_id=acme.id, project="acme", permissions=frozenset(MANAGE))
+    with pytest.raises(RoleNotFoundError, match=r"^No role 'zookeepr' of project 'other'$"):
+        await keys.roles.get("zookeepr", project="other", actor=actor)
+    with pytest.raises(RoleNotFoundError, match=r"Did you mean 'zookeeper'"):
+        await keys.roles.get("zookeepr", project="other")
+
+
 async def test_a_preview_of_an_edit_changes_nothing(keys: APIKeys) -> None:
     role = await keys.roles.create("editor", ["FILE_UPLOAD"])
     issued = await keys.create("a key", roles=["editor"])
@@ -151,6 +199,12 @@ async def test_an_edit_that_takes_waits_for_a_worker_that_does_not_hear(ready_ur
                 await keys.roles.update("editor", **edit, timeout=0.01)
         change = await keys.roles.update("editor", permissions=["FILE_RENAME"], timeout=0.01)
         assert not change.loses, "what is only given need not be waited for"
+        await keys.roles.update("editor", description="who edits", timeout=0.01)
+        assert (await keys.roles.update("editor", description="who edits", timeout=0.01)).seq is None
+        with pytest.raises(StillSpreadingError):  # nothing is new, but an earlier call may have taken it unseen
+            await keys.roles.update("editor", permissions=["FILE_RENAME"], timeout=0.01)
+        with pytest.raises(StillSpreadingError):  # nor is that new which could be taken away
+            await keys.roles.update("editor", permissions=["FILE_RENAME"], description="again", timeout=0.01)
         with pytest.raises(StillSpreadingError):
             await keys.roles.delete("editor", timeout=0.01)
 
@@ -263,6 +317,35 @@ async def test_nobody_gives_by_a_role_what_they_do_not_hold_or_manage(keys: APIK
     assert (await keys.get(company.key.id)).permissions == {"FILE_UPLOAD"}
 
 
+async def test_nobody_plants_by_a_role_or_beside_it_what_outlives_its_removal(keys: APIKeys) -> None:
+    """A key that is bound by addresses or limits gives no other, that is not, what this has already: it would stay."""
+    await keys.roles.create("upload", ["FILE_UPLOAD"])
+    await keys.roles.create("list", ["OBJECTS_LIST"])
+    await keys.roles.create("nothing")
+    by_role = await keys.create("by a role", ["OBJECTS_LIST"], roles=["upload"])
+    own = await keys.create("its own", ["FILE_UPLOAD"], roles=["list"])
+    bound: list[dict[str, Any]] = [{"allow": ["10.0.0.0/8"]}, {"limits": [Rate(5, per=60, name="m")]}]
+    for bounds in bound:
+        manager = await keys.create("manager", [*MANAGE, "FILE_UPLOAD", "OBJECTS_LIST"], **bounds)
+        actor = Actor.of(manager.key)
+        plants: list[Any] = [
+            keys.update(by_role.key.id, permissions=["OBJECTS_LIST", "FILE_UPLOAD"], actor=actor),
+            keys.update(own.key.id, roles=["list", "upload"], actor=actor),
+            keys.roles.update("list", permissions=["OBJECTS_LIST", "FILE_UPLOAD"], actor=actor),
+        ]
+        for call in plants:
+            with pytest.raises(AccessDeniedError, match=r"used from 10.0.0.0/8 alone|is limited \(m=5/60s\)"):
+                await call
+        await keys.update(own.key.id, roles=["list", "nothing"], actor=actor)  # which gives nothing
+        within = await keys.create("bound alike", roles=["upload"], **bounds)
+        await keys.update(within.key.id, permissions=["FILE_UPLOAD"], actor=actor)
+        await keys.update(within.key.id, permissions=[], roles=["upload", "list"], actor=actor)
+    await keys.roles.update("upload", permissions=[])
+    await keys.update(own.key.id, permissions=[])
+    assert (await keys.get(by_role.key.id)).permissions == {"OBJECTS_LIST"}
+    assert (await keys.get(own.key.id)).permissions == {"OBJECTS_LIST"}
+
+
 async def test_a_role_that_nobody_holds_yet_is_not_widened_either(keys: APIKeys) -> None:
     await keys.roles.create("editor", project="acme")
     weak = Actor.of((await keys.create("weak manager", MANAGE, project="acme")).key)
@@ -325,6 +408,20 @@ async def test_a_repeated_call_is_answered_as_the_first_was_though_its_role_was_
     assert again.key.permissions == {"FILE_RENAME"}
 
 
+async def test_a_role_is_read_by_its_name_however_many_others_there_are(
+    keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatepost.keys.roles.roles.ROLES_MAX", 5)
+    for n in range(6):
+        await keys.roles.create("a", ["FILE_UPLOAD"], project=f"p{n}")
+    role = await keys.roles.create("editor", ["FILE_RENAME"])
+    assert len(await keys.roles.list()) == 5
+    assert await keys.roles.get("editor") == role
+    assert (await keys.roles.get("a", project="p5")).project == "p5"
+    with pytest.raises(RoleNotFoundError):
+        await keys.roles.get("editor", project="p5")
+
+
 async def test_a_role_costs_lookups_nothing_and_edits_of_others_no_statement(ready_url: str) -> None:
     async with APIKeys(ready_url, poll_interval=100.0, max_staleness=300.0) as keys:
         await keys.roles.create("editor", ["FILE_UPLOAD"])
@@ -376,3 +473,17 @@ async def test_a_policy_holds_for_what_roles_give_and_a_template_may_hold_one(ke
     change = await keys.roles.update("editor", permissions=["FILE_RENAME"])
     assert sorted(change.keys) == sorted([issued.key.id, template.id])
     assert (await keys.templates.get(template.id)).key.permissions == {"FILE_RENAME"}
+
+
+async def test_an_edit_of_a_key_waits_for_what_an_earlier_one_has_taken_unless_it_gives(ready_url: str) -> None:
+    async with APIKeys(ready_url) as keys, APIKeys(ready_url, poll_interval=100.0, max_staleness=300.0) as worker:
+        key_id = (await keys.create("a key", ["FILE_UPLOAD", "FILE_RENAME"])).key.id
+        deafen(worker)
+        await worker.serve()
+        await keys.update(key_id, permissions=["FILE_UPLOAD"], wait="commit")
+        retold: list[dict[str, Any]] = [{}, {"description": "told anew"}]
+        for more in retold:
+            with pytest.raises(StillSpreadingError):
+                await keys.update(key_id, permissions=["FILE_UPLOAD"], timeout=0.01, **more)
+        await keys.update(key_id, description="nothing that could be taken", timeout=0.01)
+        await keys.update(key_id, permissions=["FILE_UPLOAD", "FILE_RENAME"], timeout=0.01)

@@ -2,11 +2,12 @@
 
 import inspect
 import logging
+import re
 from pathlib import Path
 
 import pytest
 
-from gatepost import APIKeys, BadInputError, Catalogue
+from gatepost import DAM, APIKeys, BadInputError, Catalogue
 from gatepost.keys.parts.variables import APP, VARIABLES, argument_of, read
 
 
@@ -30,6 +31,25 @@ def test_each_argument_has_a_variable_and_both_are_documented() -> None:
     assert {argument_of(name) for name in VARIABLES} == arguments
     page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
     assert not [name for name in (*VARIABLES, *arguments, APP) if f"`{name}`" not in page]
+
+
+def test_the_table_of_settings_has_the_defaults_of_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    table = re.findall(r"^\| `(\w+)` \| `(GATEPOST_\w+)` \| (.+?) \|", page, re.MULTILINE)
+    defaults = {name: each.default for name, each in inspect.signature(APIKeys).parameters.items()}
+    assert [name for name, _, _ in table] == [argument_of(variable) for _, variable, _ in table]
+    assert {name for name, _, _ in table} == set(defaults)
+    in_words = {
+        "redis": "none",
+        "environment": "none",
+        "server_keys": "one that is in the database",
+        "vault_keys": "no vault",
+        "catalogue": f"the {len([*DAM])} built-in permissions",
+    }
+    for name, _, told in table:
+        default = defaults[name]
+        plain = str(default).lower().removesuffix(".0")
+        assert told.strip("`") == in_words.get(name, plain), name
 
 
 def test_what_the_environment_says_is_what_the_keys_go_by(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> None:
@@ -73,6 +93,8 @@ def test_what_is_given_need_not_be_right_in_the_environment(monkeypatch: pytest.
     [
         ("GATEPOST_DATABSE", "x", "Did you mean GATEPOST_DATABASE"),
         ("GATEPOST_REDIS_URL", "hunter2", "Did you mean GATEPOST_REDIS"),
+        ("GATEPOST_URL", "hunter2", "Did you mean GATEPOST_DATABASE"),
+        ("GATEPOST_DATABASE_URL", "hunter2", "Did you mean GATEPOST_DATABASE"),
         ("GATEPOST_COLOUR", "hunter2", "There are: GATEPOST_ABSENT_TTL, "),
         ("GATEPOST_SERVER_KEYS", "hunter2", "entry 1 is not hexadecimal"),
         ("GATEPOST_MAX_STALENESS", "soon", "a number of seconds, not 'soon'"),
@@ -89,6 +111,79 @@ def test_what_cannot_be_used_is_named_and_no_secret_repeated(
     with pytest.raises(BadInputError, match=told) as raised:
         APIKeys.from_env()
     assert "hunter2" not in str(raised.value)
+
+
+REFUSED = {
+    "GATEPOST_DATABASE": "mongodb://hunter2@localhost/keys",
+    "GATEPOST_REDIS": "http://hunter2@localhost",
+    "GATEPOST_CATALOGUE": "json:dumps",
+    "GATEPOST_PREFIX": "Gp",
+    "GATEPOST_SERVER_KEYS": "abcd",
+    "GATEPOST_VAULT_KEYS": "hunter2",
+    "GATEPOST_FOREIGN_SECRETS": "perhaps",
+    "GATEPOST_MAX_STALENESS": "-1",
+    "GATEPOST_POLL_INTERVAL": "100",
+    "GATEPOST_MEMORY_ENTRIES": "-3",
+    "GATEPOST_MEMORY_TTL": "nan",
+    "GATEPOST_REDIS_TTL": "0",
+    "GATEPOST_ABSENT_TTL": "-0.5",
+    "GATEPOST_READ_TIMEOUT": "inf",
+    "GATEPOST_REDIS_TIMEOUT": "0",
+    "GATEPOST_MAX_GRACE": "-1",
+    "GATEPOST_USAGE": "perhaps",
+    "GATEPOST_ENVIRONMENT": "prod",
+}
+"""A text for each variable that its argument cannot be."""
+
+
+def test_there_is_a_text_to_be_refused_for_each_variable() -> None:
+    assert tuple(REFUSED) == VARIABLES
+
+
+@pytest.mark.parametrize(("name", "text"), REFUSED.items())
+async def test_a_value_that_is_refused_is_told_with_the_variable_that_gave_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(BadInputError) as raised:
+        async with APIKeys.from_env():
+            pass
+    told = str(raised.value)
+    assert told.startswith(name)
+    assert told.count(name) == 1
+    assert "hunter2" not in told
+    assert "abcd" not in told
+
+
+async def test_of_two_that_do_not_fit_the_one_is_named_that_the_environment_gave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATEPOST_MAX_STALENESS", "1")
+    with pytest.raises(BadInputError, match=r"^GATEPOST_MAX_STALENESS: poll_interval \(1.0 s\) must be"):
+        APIKeys.from_env()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"max_staleness": -1}, {"environment": "prod"}, {"prefix": "Gp"}, {"redis": "http://localhost"}]
+)
+async def test_what_was_given_in_the_code_is_not_said_to_be_the_environments(
+    monkeypatch: pytest.MonkeyPatch, arguments: dict[str, object]
+) -> None:
+    for name in arguments:
+        monkeypatch.setenv(f"GATEPOST_{name.upper()}", "test")
+    monkeypatch.setenv("GATEPOST_POLL_INTERVAL", "0.5")
+    with pytest.raises(BadInputError) as raised:
+        async with APIKeys.from_env(**arguments):
+            pass
+    assert "GATEPOST_" not in str(raised.value)
+
+
+async def test_those_that_are_alike_name_the_variable_too(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> None:
+    monkeypatch.setenv("GATEPOST_REDIS", "http://localhost")
+    monkeypatch.setenv("GATEPOST_DATABASE", sqlite_url)
+    for alike, begins in (({}, "GATEPOST_REDIS: redis"), ({"redis": "http://localhost"}, "redis")):
+        with pytest.raises(BadInputError, match=f"^{begins}"):
+            await APIKeys.from_env().alike(**alike).open()
 
 
 def test_what_kubernetes_sets_for_a_service_of_this_name_is_no_mistake() -> None:

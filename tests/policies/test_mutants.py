@@ -39,10 +39,17 @@ MUTANTS = [
         f"{POLICIES}::test_a_policy_holds_for_what_is_asked_at_the_same_time_after_it[sqlite]",
     ),
     Mutant(
+        "a template counted among an owner's keys",
+        "keys/policies/asking.py",
+        'if row.get("kind") is None:',
+        "if True:",
+        f"{POLICIES}::test_a_template_is_no_key_that_an_owner_has_and_what_is_issued_of_it_ends_with_it[sqlite]",
+    ),
+    Mutant(
         "keys that are not counted when they are made",
         "keys/policies/asking.py",
-        '    asked.count(None, _NewKey(row["project"], row["owner"], row["active"], expires_at))\n',
-        "",
+        '        asked.count(None, _NewKey(row["project"], row["owner"], row["active"], expires_at))\n',
+        "        pass\n",
         f"{POLICIES}::test_no_race_lets_one_key_too_many_through[sqlite]",
     ),
     Mutant(

@@ -465,3 +465,23 @@ async def test_a_preview_is_read_page_by_page(keys: APIKeys) -> None:
         assert [*following.pages] == ["longest_lifetime"]
         assert following.counts == {"longest_lifetime": 5}
     assert found == sorted(ids)
+
+
+async def test_a_template_is_no_key_that_an_owner_has_and_what_is_issued_of_it_ends_with_it(keys: APIKeys) -> None:
+    await keys.policies.set(most_active_keys=1, longest_lifetime=600.0, permissions=["OBJECTS_LIST"])
+    one = await keys.create("a key", ["OBJECTS_LIST"], owner="ann", expires_at=ahead(0.001))
+    template = await keys.templates.create("for all", ["OBJECTS_LIST"], lifetime=86_400, expires_at=ahead(0.006))
+    assert not (await keys.policies.preview()).counts["most_active_keys"], "though nobody owns it"
+    await keys.templates.update(template.id, owner="ann", description="of ann")
+    await keys.templates.deactivate(template.id)
+    await keys.templates.activate(template.id)
+    await keys.templates.create("one more", owner="ann", expires_at=ahead(0.006))
+    seen = await keys.policies.preview(idle_days=1)
+    assert (seen.counts["most_active_keys"], seen.counts["idle_days"]) == (0, 0)
+    await refused(keys.create("another", owner="ann", expires_at=ahead(0.001)), "most_active_keys", "owner")
+    await refused(keys.templates.create("for ever"), "longest_lifetime", "expires_at")
+    fields: dict[str, Any] = {"permissions": ["FILE_UPLOAD"], "expires_at": ahead(0.001)}
+    await refused(keys.templates.create("more", **fields), "permissions", "permissions")
+    issued = await keys.issue_temporary(template.id)
+    assert issued.expires_at <= ahead(600 / 86_400), "though the template says a day"
+    assert (await keys.issue_temporary(one.key.id)).expires_at <= ahead(0.001)

@@ -11,6 +11,7 @@ from gatepost import APIKeys
 MakeWorker = Callable[..., Any]
 
 PAGE = "https://www.example.org"
+ORIGIN = "http://app"
 
 
 @pytest.fixture

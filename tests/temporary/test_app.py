@@ -9,8 +9,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from gatepost import APIKeyMiddleware, APIKeys, BadInputError, Rate, Template, TemporarySecrets
-from tests.temporary.conftest import PAGE
+from gatepost import APIKeyMiddleware, APIKeys, BadInputError, ImportedKey, Quota, Rate, Template, TemporarySecrets
+from gatepost.base import digest
+from tests.temporary.conftest import ORIGIN, PAGE
 
 MAY = ["FILE_UPLOAD", "OBJECTS_LIST"]
 AT = "/temporary"
@@ -28,7 +29,7 @@ def client_of(keys: APIKeys, address: str = "192.0.2.7", **arguments: Any) -> ht
     """Of an app that has it mounted, and everything behind keys."""
     app = Starlette(routes=[Mount(AT, TemporarySecrets(keys, **arguments))])
     guarded = APIKeyMiddleware(app, keys, exempt=TemporarySecrets.paths(AT))
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guarded, client=(address, 1)), base_url="http://app")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guarded, client=(address, 1)), base_url=ORIGIN)
 
 
 async def test_anybody_gets_one_of_a_public_template_in_the_briefs_form(here: APIKeys) -> None:
@@ -114,6 +115,44 @@ async def test_one_address_gets_so_many_of_one_template(ready_sqlite_url: str, r
             assert (await other.get(f"{AT}/key/{one.id}")).status_code == 200, "from another address"
 
 
+@pytest.mark.parametrize("has_redis", [False, True])
+async def test_one_template_gives_so_many_in_all(ready_sqlite_url: str, redis_url: str, has_redis: bool) -> None:
+    redis = redis_url if has_redis else None
+    rates: Any = {"rate_of_template": Rate(4, per=60), "authorize": lambda request, _: "x-good" in request.headers}
+    async with APIKeys(ready_sqlite_url, redis, poll_interval=0.1, max_staleness=300) as keys:
+        await keys.serve()
+        one, two = [await keys.templates.create(name, MAY) for name in ("one", "two")]
+        statuses = []
+        for number in range(12):
+            async with client_of(keys, f"192.0.2.{number}", **rates) as client:
+                headers = {} if number < 6 else {"X-Good": "1"}
+                statuses.append((await client.get(f"{AT}/key/{one.id}", headers=headers)).status_code)
+        assert statuses == [404] * 6 + [200] * 4 + [429] * 2, "who is refused takes nothing"
+        async with client_of(keys, **rates) as client:
+            assert (await client.get(f"{AT}/key/{two.id}", headers={"X-Good": "1"})).status_code == 200
+            issued = await keys.create("a key", MAY)
+            told = await client.post(f"{AT}/temporary", json={}, headers={"X-API-Key": issued.secret})
+            assert told.status_code == 201
+
+
+@pytest.mark.parametrize("has_redis", [False, True])
+async def test_an_office_behind_one_address_may_be_given_more(
+    ready_sqlite_url: str, redis_url: str, has_redis: bool
+) -> None:
+    redis = redis_url if has_redis else None
+    async with APIKeys(ready_sqlite_url, redis, poll_interval=0.1, max_staleness=300) as keys:
+        await keys.serve()
+        template = await keys.templates.create("a widget", MAY, public=True)
+        for rate, let_in in ((Rate(7, per=60), 7), (None, 70)):
+            address = "192.0.2.7" if rate else "192.0.2.8"
+            async with client_of(keys, address, rate=None, rate_of_address=rate, rate_of_template=None) as client:
+                said = [
+                    (await client.get(f"{AT}/key/{template.id}")).status_code
+                    for _ in range(let_in + (rate is not None))
+                ]
+            assert said == [200] * let_in + [429] * (rate is not None)
+
+
 async def test_whoever_tries_ids_is_slowed(here: APIKeys) -> None:
     async with client_of(here, rate=Rate(100, per=1)) as client:
         statuses = {(await client.get(f"{AT}/key/{number:012}")).status_code for number in range(61)}
@@ -129,6 +168,7 @@ async def test_who_has_a_key_gets_one_that_is_narrower(here: APIKeys) -> None:
         assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
         told = answer.json()
         assert (told["key_id"], told["permissions"], told["subject"]) == (issued.key.id, ["FILE_UPLOAD"], "ann")
+        assert told["resources"] is None
         verdict = await here.verify(told["secret"], subject="ann", address="203.0.113.9")
         assert verdict.key is not None
         assert verdict.key.permissions == {"FILE_UPLOAD"}
@@ -145,9 +185,11 @@ async def test_who_has_a_key_gets_one_that_is_narrower(here: APIKeys) -> None:
 async def test_our_form_of_a_template(here: APIKeys) -> None:
     template = await here.templates.create("a widget", MAY, public=True)
     app = Starlette(routes=[Mount(AT, TemporarySecrets(here))])
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://app") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN) as client:
         answer = await client.post(f"{AT}/temporary", json={"template": template.id, "permissions": ["FILE_UPLOAD"]})
         assert (answer.status_code, answer.json()["permissions"]) == (201, ["FILE_UPLOAD"])
+        bound = await client.post(f"{AT}/temporary", json={"template": template.id, "resources": ["dir:/a"]})
+        assert bound.json()["resources"] == ["dir:/a"]
         refused = await client.post(f"{AT}/temporary", json={"template": template.id, "subject": "eve"})
         assert refused.status_code == 400
         assert (await client.post(f"{AT}/temporary", json={})).status_code == 401
@@ -156,8 +198,32 @@ async def test_our_form_of_a_template(here: APIKeys) -> None:
 
 def test_what_it_cannot_be_made_with() -> None:
     keys = APIKeys()
-    with pytest.raises(BadInputError):
-        TemporarySecrets(keys, rate=5)  # type: ignore[arg-type]
+    for name in ("rate", "rate_of_address", "rate_of_template"):
+        for wrong in (5, "5/60s", [Rate(5, per=60)], Quota(5, per="day")):
+            with pytest.raises(BadInputError, match=f"^{name} must be a Rate"):
+                TemporarySecrets(keys, **{name: wrong})  # type: ignore[arg-type]
     for mount in ("temporary", "/temporary/", "/a*"):
         with pytest.raises(BadInputError):
             TemporarySecrets.paths(mount)
+
+
+async def test_who_comes_with_a_secret_that_was_imported_is_told_what_to_do(ready_sqlite_url: str) -> None:
+    async with APIKeys(ready_sqlite_url, poll_interval=0.1, foreign_secrets=True) as keys:
+        imported = ImportedKey(digest=digest(b"legacy-4711"), description="CI", permissions=MAY)
+        (key,) = await keys.import_digests([imported])
+        async with client_of(keys) as client:
+            answer = await client.post(f"{AT}/temporary", json={}, headers={"X-API-Key": "legacy-4711"})
+            assert answer.status_code == 400
+            assert "rotate the key first" in answer.json()["detail"]
+            rotated = await keys.rotate(key.id, grace=0)
+            answer = await client.post(f"{AT}/temporary", json={}, headers={"X-API-Key": rotated.secret})
+            assert answer.status_code == 201
+
+
+async def test_a_look_without_a_body_issues_nothing(here: APIKeys) -> None:
+    template = await here.templates.create("a widget", MAY, public=True)
+    async with client_of(here) as client:
+        for _ in range(6):
+            answer = await client.head(f"{AT}/key/{template.id}")
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        assert (await client.get(f"{AT}/key/{template.id}")).status_code == 200, "none of them has counted"

@@ -11,6 +11,7 @@ from gatepost import (
     Actor,
     APIKeys,
     BadInputError,
+    ImportedKey,
     KeyNotFoundError,
     Outcome,
     Quota,
@@ -19,11 +20,13 @@ from gatepost import (
     Terms,
     UnknownPermissionError,
 )
-from gatepost.base import Presented
+from gatepost.base import Presented, digest
 from gatepost.database.connecting.engine import changing
+from gatepost.limits import Policies
+from gatepost.temporary import TemporaryRecord
 from tests.freshness.conftest import counted_statements
 from tests.keyring.conftest import let_pass
-from tests.temporary.conftest import PAGE
+from tests.temporary.conftest import PAGE, MakeWorker
 
 MAY = ["FILE_UPLOAD", "OBJECTS_LIST", "ACCESS_MANAGE"]
 
@@ -361,11 +364,12 @@ async def test_a_temporary_secret_manages_nothing(sqlite_keys: APIKeys) -> None:
         await keys.issue_temporary(made.key.id, actor=Actor.of(key))
 
 
-async def test_a_leak_of_one_is_told_as_unknown(sqlite_keys: APIKeys) -> None:
+async def test_a_leak_of_one_whose_digest_alone_is_told_is_unknown(sqlite_keys: APIKeys) -> None:
+    """With its text it is told of in the log of what it was made from: tests/leaks."""
     keys = sqlite_keys
     made = await keys.create("a key", MAY)
     issued = await keys.issue_temporary(made.secret)
-    assert await keys.report_leak(issued.secret) is None
+    assert await keys.report_leak(digest(issued.secret.encode())) is None
     assert (await keys.verify(made.secret)).valid
     assert not keys.is_genuine(issued.secret.encode())
 
@@ -373,10 +377,108 @@ async def test_a_leak_of_one_is_told_as_unknown(sqlite_keys: APIKeys) -> None:
 async def test_a_template_itself_opens_nothing(sqlite_keys: APIKeys) -> None:
     keys = sqlite_keys
     template = await keys.templates.create("a widget", MAY)
-    digest = await keys._database.current_digest(template.id)
-    assert digest is not None
+    current = await keys._database.current_secret(template.id)
+    assert current is not None
+    digest = current[0]
     for fresh in (True, False, False):
         presented = Presented(digest=digest, fresh=fresh)
         assert (await keys.judge_presented(presented))[0] is Outcome.INVALID
         assert keys.hit(digest) is None
         assert keys.bounded_hit(digest) is None
+
+
+async def test_nothing_is_issued_of_a_secret_that_was_imported_since_it_would_tell_its_digest(
+    worker: MakeWorker,
+) -> None:
+    keys, theirs = await worker(), await worker(foreign_secrets=True)
+    weak = "legacy-4711"
+    own = await keys.create("its own", ["FILE_UPLOAD"])
+    hints = ["", own.key.hint, "gp_...4711", "legacy...4711"]
+    texts = [weak, *(f"{weak}-{number}" for number in range(1, len(hints)))]
+    imported = [
+        ImportedKey(digest=digest(text.encode()), description="CI", permissions=["FILE_UPLOAD"], hint=hint)
+        for text, hint in zip(texts, hints, strict=True)
+    ]
+    for key, shown in zip(await theirs.import_digests(imported), texts, strict=True):
+        for parent in (key.id, shown, digest(shown.encode()), key.id):
+            for of in (theirs,) if parent == shown else (theirs, keys):
+                with pytest.raises(BadInputError, match="rotate the key first, or issue of a template"):
+                    await of.issue_temporary(parent)
+    rotated = await theirs.rotate(key.id, grace=60)
+    for parent in (key.id, rotated.secret, digest(rotated.secret.encode())):
+        issued = await theirs.issue_temporary(parent)
+        assert await outcome(theirs, issued.secret) is Outcome.VALID
+    with pytest.raises(BadInputError, match="was imported"):
+        await theirs.issue_temporary(shown)  # in its grace
+    for parent in (own.key.id, own.secret, digest(own.secret.encode())):
+        assert await outcome(keys, (await theirs.issue_temporary(parent)).secret) is Outcome.VALID
+
+
+async def test_whether_a_secret_was_imported_is_asked_once(keys: APIKeys) -> None:
+    issued = await keys.create("a key", ["FILE_UPLOAD"])
+    for parent in (digest(issued.secret.encode()), issued.key.id, issued.secret):
+        await keys.issue_temporary(parent)
+        with counted_statements(keys) as statements:
+            await keys.issue_temporary(parent)
+        assert not statements, parent
+
+
+async def test_a_parent_that_the_issuer_does_not_reach_looks_as_one_that_there_is_not(worker: MakeWorker) -> None:
+    keys = await worker(environment="live")
+    manager = await keys.create("manager", ["ACCESS_MANAGE", "FILE_UPLOAD"], project="acme")
+    actor = Actor.of(manager.key)
+    made = [
+        await keys.create("elsewhere", ["FILE_UPLOAD"], project="other", environment=environment)
+        for environment in ("test", "live", None)
+    ]
+    made.append(await keys.create("of both", ["FILE_UPLOAD"], environment="test"))
+    for one in made:
+        with pytest.raises(KeyNotFoundError) as unreached:
+            await keys.issue_temporary(one.key.id, actor=actor)
+        assert str(unreached.value).replace(one.key.id, "a" * 12) == "No key with id 'aaaaaaaaaaaa'"
+        for parent in (one.secret, digest(one.secret.encode()), "gp_nothing", bytes(32)):
+            with pytest.raises(BadInputError, match=r"^parent: no key has that secret$"):
+                await keys.issue_temporary(parent, actor=actor)
+    with pytest.raises(BadInputError, match="another environment"):
+        await keys.issue_temporary(made[0].key.id)
+
+
+async def test_a_quota_of_its_own_tells_the_database_when_it_ends(sqlite_keys: APIKeys) -> None:
+    keys = sqlite_keys
+    template = await keys.templates.create("a widget", MAY, lifetime=60)
+    issued = await keys.issue_temporary(template.id, limits=[Quota(1, per="month", name="q")])
+    record = (await keys.verify(issued.secret)).key
+    assert isinstance(record, TemporaryRecord)
+    (bucket,) = [bucket for bucket, _ in Policies(None).demand(record).asked]
+    assert bucket.name == f"temporary/{int(issued.expires_at.timestamp())}.{issued.id}/q/0"
+
+
+async def test_a_template_and_a_key_are_named_by_themselves_too(sqlite_keys: APIKeys) -> None:
+    keys = sqlite_keys
+    template = await keys.templates.create("a widget", MAY)
+    issued = await keys.create("a key", MAY)
+    for parent, key_id in ((template, template.id), (issued, issued.key.id), (issued.key, issued.key.id)):
+        assert (await keys.issue_temporary(parent)).key_id == key_id
+    for wrong in (5, None, template.terms):
+        with pytest.raises(BadInputError, match=r"^parent must be a template or key"):
+            await keys.issue_temporary(wrong)  # type: ignore[arg-type]
+
+
+async def test_who_asks_for_managing_keys_is_told_that_it_is_never_given(sqlite_keys: APIKeys) -> None:
+    made = await sqlite_keys.create("a manager", MAY)
+    for asked in (["ACCESS_MANAGE"], MAY):
+        with pytest.raises(BadInputError, match="no temporary secret has ACCESS_MANAGE"):
+            await sqlite_keys.issue_temporary(made.key.id, permissions=asked)
+
+
+async def test_the_key_that_issues_ends_by_the_databases_clock(
+    sqlite_keys: APIKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = sqlite_keys
+    soon = datetime.now(UTC) + timedelta(seconds=300)
+    manager = (await keys.create("manager", MAY, expires_at=soon)).key
+    template = await keys.templates.create("a widget", ["FILE_UPLOAD"])
+    await keys.issue_temporary(template, actor=Actor.of(manager))
+    monkeypatch.setattr(keys._parts.opened().freshness, "database_now", lambda: soon.timestamp() + 1)
+    with pytest.raises(AccessDeniedError, match="cannot be used any more"):
+        await keys.issue_temporary(template, actor=Actor.of(manager))

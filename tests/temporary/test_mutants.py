@@ -14,21 +14,22 @@ ALL_THAT_ENDS = f"{WORKERS}::test_all_that_ends_or_narrows_a_parent_holds_in_eve
 OPEN = f"{WORKERS}::test_what_is_open_ends_with_its_parent_with_its_own_end_and_by_its_bounds"
 STOLEN = f"{WORKERS}::test_a_stolen_one_is_refused_by_its_subject_and_by_its_address"
 NARROWS = f"{ISSUING}::test_it_narrows_and_never_widens[sqlite]"
+AUTHORITY = "tests/temporary/test_authority.py::test_what_limited_actors_issue_never_holds_more_than_they_did"
 NOBODY = f"{ISSUING}::test_nobody_issues_what_they_do_not_hold[sqlite]"
 
 MUTANTS = [
     Mutant(
         "narrowing checked only at issue",
         "temporary/record.py",
-        "_left(claims.tags, parent.permissions)",
-        "_left(claims.tags, frozenset({'FILE_UPLOAD', 'OBJECTS_LIST', 'ACCESS_MANAGE'}))",
+        "_left(claims.tags, claims.resources, parent.permissions)",
+        "_left(claims.tags, None, frozenset({'FILE_UPLOAD', 'OBJECTS_LIST', 'ACCESS_MANAGE'}))",
         NARROWS,
     ),
     Mutant(
         "what was claimed not asked",
         "temporary/record.py",
-        "_left(claims.tags, parent.permissions)",
-        "_left(None, parent.permissions)",
+        "_left(claims.tags, claims.resources, parent.permissions)",
+        "_left(None, None, parent.permissions)",
         NARROWS,
     ),
     Mutant(
@@ -58,6 +59,34 @@ MUTANTS = [
         "claims.expires_at if terms is None else min(",
         "claims.expires_at if True else min(",
         f"{ISSUING}::test_a_shorter_lifetime_of_a_template_holds_for_what_was_issued",
+    ),
+    Mutant(
+        "the digest of a weak secret told",
+        "base/secret.py",
+        '    return re.search(rf"_{re.escape(key_id[:4])}',
+        '    return re.search(rf"',
+        f"{ISSUING}::test_nothing_is_issued_of_a_secret_that_was_imported_since_it_would_tell_its_digest",
+    ),
+    Mutant(
+        "a secret that was imported taken for one of gatepost's own by its text",
+        "keys/templates/issuing.py",
+        "if presented is None or presented.key_id != record.id:",
+        "if presented is None:",
+        f"{ISSUING}::test_nothing_is_issued_of_a_secret_that_was_imported_since_it_would_tell_its_digest",
+    ),
+    Mutant(
+        "another project's key told of by what is wrong with it",
+        "keys/templates/issuing.py",
+        "    if not authority.reaches(record):  # before anything is said of it\n",
+        "    _check_usable(record)\n    if not authority.reaches(record):\n",
+        f"{ISSUING}::test_a_parent_that_the_issuer_does_not_reach_looks_as_one_that_there_is_not",
+    ),
+    Mutant(
+        "a template of which many addresses together get as much as they like",
+        "issuing/app.py",
+        """        await self._take(buckets_of("issue", template_id, self._rate_of_template))  # who""",
+        "        # who",
+        f"{APP}::test_one_template_gives_so_many_in_all[False]",
     ),
     Mutant(
         "the MAC not asked",
@@ -111,8 +140,8 @@ MUTANTS = [
     Mutant(
         "manages keys",
         "temporary/record.py",
-        "left = names - {ACCESS_MANAGE}",
-        "left = names",
+        "named - {ACCESS_MANAGE}",
+        "named",
         f"{ISSUING}::test_a_temporary_secret_manages_nothing",
     ),
     Mutant(
@@ -153,7 +182,7 @@ MUTANTS = [
     Mutant(
         "its own limits not asked",
         "limits/policies.py",
-        'buckets_of("temporary", key.claims.name, key.claims.limits)',
+        'buckets_of("temporary", holder, key.claims.limits)',
         "()",
         f"{WORKERS}::test_the_parents_limits_count_for_all_together_and_its_own_for_itself",
     ),
@@ -167,7 +196,7 @@ MUTANTS = [
     Mutant(
         "issued by who holds less",
         "keys/templates/issuing.py",
-        "        authority.check_hand_out(record)\n",
+        "        authority.check_grant(held)\n",
         "",
         NOBODY,
     ),
@@ -181,8 +210,8 @@ MUTANTS = [
     Mutant(
         "terms edited by who holds less",
         "keys/changing/edits.py",
-        "    if before.template != after.template:\n        return True\n",
-        "",
+        "    if before.template != after.template or not",
+        "    if not",
         NOBODY,
     ),
     Mutant(
@@ -228,11 +257,61 @@ MUTANTS = [
         f"{ISSUING}::test_templates_are_apart_from_keys_and_under_the_same_verbs[sqlite]",
     ),
     Mutant(
+        "a selection at the shell takes keys for templates",
+        "cli/input/choice.py",
+        '"templates": self.templates',
+        '"templates": False',
+        "tests/cli/test_estate.py::test_an_owners_templates_are_switched_off_apart_from_the_owners_keys",
+    ),
+    Mutant(
+        "an edit at the shell takes a new owner for the one that is meant",
+        "cli/input/choice.py",
+        'condition_prefix: ClassVar[str] = "where-"',
+        'condition_prefix: ClassVar[str] = ""',
+        "tests/cli/test_estate.py::test_keys_are_edited_by_what_they_are_after_a_preview",
+    ),
+    Mutant(
+        "a selection over REST takes keys for templates",
+        "keys/given/selection.py",
+        "KIND if self.templates else None",
+        "None",
+        "tests/admin/api/test_estate.py::"
+        "test_an_owners_templates_are_changed_by_what_they_are_and_apart_from_the_owners_keys[sqlite]",
+    ),
+    Mutant(
         "a template's digest opens",
         "base/decision.py",
         "isinstance(found, Absent | TemplateRecord)",
         "isinstance(found, Absent)",
         f"{ISSUING}::test_a_template_itself_opens_nothing",
+    ),
+    Mutant(
+        "what its parent gets later, whoever issued it",
+        "keys/templates/issuing.py",
+        "is_all = permissions is None and not authority.is_limited",
+        "is_all = permissions is None",
+        AUTHORITY,
+    ),
+    Mutant(
+        "narrowed when issued alone, in random plays",
+        "temporary/record.py",
+        "_left(claims.tags, claims.resources, parent.permissions)",
+        "_left(claims.tags, None, frozenset({'FILE_UPLOAD', 'OBJECTS_LIST', 'FILE_DELETE'}))",
+        AUTHORITY,
+    ),
+    Mutant(
+        "a rotated template's secrets live on, in random plays",
+        "keys/templates/templates.py",
+        'await change.rotate_secret(before, _new_digest(), "", None, timedelta(0))',
+        'await change.rotate_secret(before, _new_digest(), "", None, timedelta(1))',
+        AUTHORITY,
+    ),
+    Mutant(
+        "a shorter lifetime for new ones alone, in random plays",
+        "temporary/record.py",
+        "claims.expires_at if terms is None else min(",
+        "claims.expires_at if True else min(",
+        AUTHORITY,
     ),
 ]
 

@@ -32,10 +32,11 @@ EVENTS_MAX = 50_000
 EVENTS_PAGE = 2_000
 """Events read and applied at once before the first request: it waits for them."""
 
-GENTLE_PAGE = 100
+GENTLE_PAGE = 200
 GENTLE_PAUSE = 0.012
-"""The same while requests are served, and the seconds until the next page: well below a millisecond of work, and some
-5 % of the time in all, for several workers of a machine have the same to do at the same moment."""
+"""The same while requests are served, and the seconds until the next page: a millisecond of work (half of a page of
+100 is what any page costs), and some 10 % of the time in all, for several workers of a machine have the same to do at
+the same moment."""
 
 GENTLE_PART = 0.2
 """Of `max_staleness`, how long to be gentle, since the lease runs on; the rest is read without a pause."""

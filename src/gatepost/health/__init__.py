@@ -1,6 +1,7 @@
 """What one process believes, as people and programs read it. Of the others it knows `base`."""
 
 from gatepost.base import TargetStatus as TargetStatus
+from gatepost.health.figures import Figures as Figures
 from gatepost.health.finding import Finding as Finding
 from gatepost.health.health import UNSEEN_FACTOR as UNSEEN_FACTOR
 from gatepost.health.health import Answer as Answer

@@ -123,8 +123,9 @@ class LookupCounts:
 
     `lookups`: all of these. `from_memory`: a refusal that was remembered, or anything that `verify` found there.
     `from_redis`: a value in Redis that counted. `from_database`: a read of the database, own or shared. `unanswered`:
-    the database did not answer. `gets`: exchanges with Redis, for `gets_digests` digests, of which `gets_found` were
-    held. `reads`: statements to the database, for `reads_digests` digests, of which `reads_found` are of a key.
+    the database did not answer. `opened`: how often what answered was a key that let its secret in, which somebody had
+    shown. `gets`: exchanges with Redis, for `gets_digests` digests, of which `gets_found` were held. `reads`:
+    statements to the database, for `reads_digests` digests, of which `reads_found` are of a key.
     """
 
     lookups: int = 0
@@ -132,6 +133,7 @@ class LookupCounts:
     from_redis: int = 0
     from_database: int = 0
     unanswered: int = 0
+    opened: int = 0
     gets: int = 0
     gets_digests: int = 0
     gets_found: int = 0

@@ -38,13 +38,15 @@ def told(issued: TemporarySecret, origin: str | None) -> Response:
         "expires_at": issued.expires_at,
         "permissions": sorted(issued.permissions),
         "subject": issued.subject,
+        "resources": issued.resources,
     }
     return _json(body, HTTPStatus.CREATED, _readable_by(origin))
 
 
 def refusal_told(refusal: RefusedError) -> Response:
     """A problem (RFC 9457)."""
-    body = {"title": refusal.status.phrase, "status": int(refusal.status), "detail": refusal.detail}
+    detail = refusal.detail
+    body = {"title": refusal.status.phrase, "status": int(refusal.status), "detail": detail, "message": detail}
     return _json(body, refusal.status, refusal.headers, media_type="application/problem+json")
 
 

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi import APIKeyMiddleware, Lifespan, serving
 from gatepost.base import (
+    NO_LIMITS,
     AccessDeniedError,
     BadInputError,
     BoundedRecord,
@@ -32,7 +33,7 @@ from gatepost.intake import line_of, read_body
 from gatepost.issuing import answers
 from gatepost.issuing.answers import RefusedError
 from gatepost.keys import APIKeys
-from gatepost.limits import Demand, buckets_of
+from gatepost.limits import Bucket, Demand, buckets_of
 from gatepost.temporary import Template, TemporaryRecord, TemporarySecret, origin_of
 
 Authorize = Callable[[Request, Template], "bool | str | Awaitable[bool | str]"]
@@ -43,10 +44,13 @@ RATE = Rate(5, per=60, name="issue")
 """How often one address gets a secret of one template, unless told otherwise: as the brief's product has it."""
 
 RATE_OF_ADDRESS = Rate(60, per=60, name="address")
-"""How often one address may ask at all: also for ids that no template has."""
+"""How often one address may ask at all: also for ids that no template has. Unless told otherwise, as below."""
+
+RATE_OF_TEMPLATE = Rate(6_000, per=60, name="template")
+"""How often one template is issued of in all: what many addresses together may make it."""
 
 BODY_MAX = 16 * 1024
-MEMBERS = ("template", "permissions", "allow", "limits", "lifetime", "subject")
+MEMBERS = ("template", "permissions", "allow", "limits", "lifetime", "subject", "resources")
 
 NOBODYS = "There is no such template."
 """One answer for what is unknown, is no template, is not for who asks, or is switched off."""
@@ -59,9 +63,10 @@ class TemporarySecrets:
         app.add_middleware(APIKeyMiddleware, keys=keys, exempt=TemporarySecrets.paths("/temporary"))
 
     `authorize(request, template)`: who gets one of a template that is not public: `True`, or whom it is for, as a text;
-    may be async; `None` = nobody. `rate`: how often one address gets one of one template; counted in Redis where there
-    is one. `trusted_proxies`, `header`: whose word on where a request is from is believed, as for the middleware; left
-    out, they are those of the middleware around the app. Raises `BadInputError`.
+    may be async; `None` = nobody. `rate`: how often one address gets one of one template; `rate_of_address`: how often
+    it may ask at all; `rate_of_template`: how often one template is issued of, whoever asks; `None` = as often as they
+    like. Counted in Redis where there is one. `trusted_proxies`, `header`: whose word on where a request is from is
+    believed, as for the middleware; left out, they are those of the middleware around the app. Raises `BadInputError`.
     """
 
     def __init__(
@@ -69,23 +74,22 @@ class TemporarySecrets:
         keys: APIKeys,
         *,
         authorize: Authorize | None = None,
-        rate: Rate = RATE,
+        rate: Rate | None = RATE,
+        rate_of_address: Rate | None = RATE_OF_ADDRESS,
+        rate_of_template: Rate | None = RATE_OF_TEMPLATE,
         trusted_proxies: Iterable[str] = (),
         header: str = X_FORWARDED_FOR,
     ) -> None:
-        if not isinstance(rate, Rate):
-            raise BadInputError(f"rate must be a Rate, such as Rate(5, per=60), not {rate!r:.50}", "rate")
         self._keys = keys
         keys.note_limits()
         self._authorize = authorize
-        self._rate = rate
+        self._rate = _checked_rate("rate", rate)
+        self._rate_of_address = _checked_rate("rate_of_address", rate_of_address)
+        self._rate_of_template = _checked_rate("rate_of_template", rate_of_template)
         self._addresses = Addresses(trusted_proxies, header)
-        self._app = Router(
-            [
-                Route("/key/{template}", self._plain, methods=["GET"]),
-                Route("/temporary", self._told, methods=["POST"]),
-            ]
-        )
+        plain = Route("/key/{template}", self._plain, methods=["GET"])
+        plain.methods = {"GET"}  # Starlette adds HEAD, whose answer tells no secret: one would be issued for nobody
+        self._app = Router([plain, Route("/temporary", self._told, methods=["POST"])])
 
     @staticmethod
     def paths(mount: str) -> Sequence[str]:
@@ -131,7 +135,7 @@ class TemporarySecrets:
         if not is_id(template_id):
             raise RefusedError(HTTPStatus.NOT_FOUND, NOBODYS)
         address = self._address(request.scope)
-        await self._take(template_id, address)
+        await self._take_of(template_id, address)
         try:
             template = await self._keys.templates.current(template_id)
         except (KeyNotFoundError, BadInputError):
@@ -147,6 +151,7 @@ class TemporarySecrets:
             raise RefusedError(HTTPStatus.FORBIDDEN, "This is not for pages of this origin.")
         if isinstance(key, BoundedRecord) and not key.admits(address):
             raise RefusedError(HTTPStatus.FORBIDDEN, "This is not for your address.")
+        await self._take(buckets_of("issue", template_id, self._rate_of_template))  # who is refused takes nothing of it
         issued = await self._issue(template_id, {**asked, "subject": subject})
         return issued, None if terms.origins is None else origin
 
@@ -172,7 +177,7 @@ class TemporarySecrets:
         if isinstance(key, TemporaryRecord):
             raise RefusedError(HTTPStatus.FORBIDDEN, "A temporary secret issues no others.")
         digest: bytes = served[2]
-        await self._take(key.id, self._address(request.scope))
+        await self._take_of(key.id, self._address(request.scope))
         return await self._issue(digest, asked)
 
     async def _issue(self, parent: str | bytes, asked: dict[str, Any]) -> TemporarySecret:
@@ -187,15 +192,17 @@ class TemporarySecrets:
         except UnavailableError as failure:
             raise _cut_off(failure) from None
 
-    async def _take(self, of: str, address: str | None) -> None:
+    async def _take_of(self, of: str, address: str | None) -> None:
         """Count a call of an address. Raises `RefusedError` where there are too many."""
         line = "" if address is None else line_of(address)[:64]
-        demand = Demand(
-            [
-                *buckets_of("issue", f"{of}/{line}", Limits([self._rate])),
-                *buckets_of("issue", line, Limits([RATE_OF_ADDRESS])),
-            ]
-        )
+        of_both = buckets_of("issue", f"{of}/{line}", self._rate)
+        await self._take([*of_both, *buckets_of("issue", line, self._rate_of_address)])
+
+    async def _take(self, buckets: Sequence[Bucket]) -> None:
+        """Take from all of them, or from none. Raises `RefusedError`."""
+        if not buckets:
+            return
+        demand = Demand(buckets)
         try:
             if not self._keys.is_open:
                 await self._keys.open()
@@ -215,6 +222,15 @@ class TemporarySecrets:
         return addresses.of(scope)
 
 
+def _checked_rate(name: str, rate: Rate | None) -> Limits:
+    """It alone, or nothing. Raises `BadInputError`."""
+    if rate is None:
+        return NO_LIMITS
+    if not isinstance(rate, Rate):
+        raise BadInputError(f"{name} must be a Rate, such as Rate(5, per=60), or None, not {rate!r:.50}", name)
+    return Limits([rate])
+
+
 def _asked(body: bytes) -> dict[str, Any]:
     """What a body asks for. Raises `RefusedError`, which repeats nothing of it."""
     try:
@@ -224,9 +240,11 @@ def _asked(body: bytes) -> dict[str, Any]:
     if not isinstance(told, dict) or not set(told) <= set(MEMBERS):
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"The body must be a JSON object of {', '.join(MEMBERS)}.")
     asked = {name: value for name, value in told.items() if value is not None}
-    for name in ("permissions", "allow"):
+    for name in ("permissions", "allow", "resources"):
         if name in asked and not (isinstance(asked[name], list) and all(isinstance(each, str) for each in asked[name])):
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"{name} must be a list of texts.")
+    if not isinstance(asked.get("template", ""), str):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "template must be the id of one, a text.")
     if {"template", "subject"} <= set(asked):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "subject: of a template the app says whom it is for.")
     try:

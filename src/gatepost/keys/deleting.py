@@ -24,8 +24,7 @@ async def delete(
     wait: Wait = "everywhere",
     timeout: float | None = None,
 ) -> Receipt:
-    """Remove one key or many for good, in one transaction; their secrets are unknown from then on. As `deactivate`
-    otherwise. `if_version`: as for `update`, with a single id."""
+    """`APIKeys.delete`, which tells of it in full."""
 
     def judge(authority: Authority, key: "Standing") -> bool:
         authority.check_own(key, force=force)

@@ -17,6 +17,7 @@ from gatepost.base import (
     checked_limits,
     checked_metadata,
     checked_networks,
+    checked_resources,
     metadata_of,
 )
 from gatepost.keys.changing import (
@@ -27,6 +28,7 @@ from gatepost.keys.changing import (
     granted,
     key_edit,
     key_to_change,
+    limited_by_roles,
     own_permissions,
     settled,
     takes_away,
@@ -66,6 +68,7 @@ async def update(
     owner: str | Unset | None = UNSET,
     metadata: Mapping[str, Any] | Unset = UNSET,
     template: Terms | Unset = UNSET,
+    resources: Iterable[str] | Unset | None = UNSET,
     if_version: str | None = None,
     force: bool = False,
     preview: bool = False,
@@ -73,22 +76,7 @@ async def update(
     wait: Wait = "everywhere",
     timeout: float | None = None,
 ) -> EditedKey | Receipt:
-    """Edit a key; what is not named stays as it is. `permissions`: all that it has beside its roles. `roles`: the
-    names of all that it is to hold, 16 at most; empty = none. `expires_at=None`: never. `allow`: the networks that it
-    may be used from; `None` = anywhere, empty = nowhere. `limits`: how much it may be used. A quota that keeps its name
-    goes on from what it has counted, a rate that is another begins anew. `owner`: `None` = nobody is named. `metadata`:
-    all of it; empty = none. `template`: what a template says (`Templates.update`). The key that the actor uses cannot
-    change its own limits, owner and metadata. `if_version`: only while the key's `version` is still that one. `force`:
-    also where it weakens the key that the actor uses. That key's own life is not made longer by it.
-
-    Of many keys, or a `Selection`, each is given the same, in one transaction; the answer is a `Receipt`. `preview`:
-    tell what would become of each, and change nothing; a `Receipt` too.
-
-    An edit of limits, owner or metadata, and one that takes a permission or an address away or lets the key expire
-    earlier, waits as `deactivate` does; `wait` and `timeout` are as there. Raises `KeyNotFoundError`, `BadInputError`,
-    `PolicyError` for what is new of it, `UnknownPermissionError`, `StaleKeyError`, `AccessDeniedError`,
-    `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One transaction.
-    """
+    """`APIKeys.update`, which tells of it in full."""
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
     Authority(actor).check_manage()
@@ -102,12 +90,14 @@ async def update(
         "owner": owner,
         "metadata": metadata,
         "template": template,
+        "resources": resources,
     }
     checks: Mapping[str, Callable[[Any], Any]] = {**_CHECKS, "permissions": parts.settings.catalogue.check}
     wanted = {name: checks[name](value) for name, value in given.items() if not isinstance(value, Unset)}
     if not wanted:
         raise BadInputError(
-            "nothing to update: name description, permissions, roles, expires_at, allow, limits, owner or metadata"
+            "nothing to update: name description, permissions, roles, resources, expires_at, allow, limits, owner or "
+            "metadata"
         )
     edit = _Wanted(wanted, force=force)
     if not isinstance(ids, str) or preview:
@@ -117,7 +107,8 @@ async def update(
     change, (before, key, changed) = await changed_by(
         parts, actor, lambda change, authority: _edit(change, authority, ids, edit, if_version)
     )
-    if not (takes_away(before, key) or (edit.takes and not changed)):  # what a call did that nobody waited for
+    gives = takes_away(key, before)  # where it does neither, an earlier call may have taken it that nobody waited for
+    if not (takes_away(before, key) or (edit.takes and not gives)):
         patience = replace(patience, everywhere=False)
     return await settled(parts, change, patience, lambda spread: edited(key, spread), changed=changed)
 
@@ -133,7 +124,7 @@ class _Wanted:
     def takes(self) -> bool:
         """Whether it may take something away from some key."""
         named = {"permissions", "roles", "limits", "owner", "metadata", "template"} & self.values.keys()
-        return bool(named) or any(self.values.get(name) is not None for name in ("expires_at", "allow"))
+        return bool(named) or any(self.values.get(name) is not None for name in ("expires_at", "allow", "resources"))
 
     async def known(self, change: "Change", keys: Iterable[APIKey]) -> "Known":
         """The roles that the keys hold, or are to hold, where that matters."""
@@ -153,6 +144,7 @@ class _Wanted:
             own, roles = values.get("permissions", own_permissions(before)), values.get("roles", before.roles)
             values["permissions"] = granted(own, roles, before.project, known)
             values["own_permissions"] = own if roles else None
+            values["role_resources"] = limited_by_roles(own, roles, before.project, known)
         return replace(before, **values)
 
     async def asked(self, change: "Change", keys: Iterable[APIKey]) -> Asked:
@@ -168,10 +160,9 @@ class _Wanted:
 
 
 def _check(authority: Authority, before: APIKey, after: APIKey, known: "Known", *, force: bool) -> None:
-    """As `check_edit`; and who gives a key a role must hold all that the role gives, whatever the key has already."""
-    check_edit(authority, before, after, force=force)
+    """As `check_edit`; who gives a key a role must hold all that the role gives, whatever the key has already."""
     new = sorted({*after.roles} - {*before.roles})
-    authority.check_grant(granted((), new, before.project, known))
+    check_edit(authority, before, after, by_role=granted((), new, before.project, known), force=force)
 
 
 async def _edit(
@@ -243,6 +234,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "allow": lambda networks: checked_networks("allow", networks),
     "limits": checked_limits,
     "owner": checked_owner,
+    "resources": checked_resources,
     "metadata": lambda metadata: metadata_of(checked_metadata(metadata)),
     "template": lambda terms: _checked_terms(terms).text,
 }

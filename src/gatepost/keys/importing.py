@@ -23,14 +23,7 @@ _NOT_IMPORTED = (
 async def import_digests(
     parts: Parts, keys: Iterable[ImportedKey], *, actor: str | Actor = UNNAMED
 ) -> Sequence[APIKey]:
-    """Make keys for secrets that exist already, from their digests; all in one transaction, or none.
-
-        await keys.import_digests([ImportedKey(digest=hashlib.sha256(secret).digest(), description="CI")])
-
-    Needs `foreign_secrets=True`. Raises `BadInputError`, which names the entry by its number from 0, for what is no
-    `ImportedKey`, and for a digest that is not 32 bytes, stands twice, or has a key already; `PolicyError` likewise.
-    Answers the keys in the order given.
-    """
+    """`APIKeys.import_digests`, which tells of it in full."""
     if not parts.settings.foreign_secrets:
         raise BadInputError("imported keys would never be looked up: make APIKeys(..., foreign_secrets=True) first")
     actor = checked_actor(actor)
@@ -102,5 +95,6 @@ def _imported_row(catalogue: type[Catalogue], key: ImportedKey) -> dict[str, Any
         environment=key.environment,
         metadata=key.metadata,
         roles=key.roles,
+        resources=key.resources,
     )
     return row | {"id": new_id(), "digest": key.digest, "hint": key.hint}

@@ -45,15 +45,7 @@ async def verify(
     origin: str | None = None,
     subject: str | None = None,
 ) -> Verdict:
-    """What a secret opens, as the middleware would judge it. `project`: the one that the request belongs to; `None` =
-    to none, so that only company-wide keys are good; left out = not asked. One that is `fresh` is judged on the
-    database's word of now, whatever is remembered; one round trip. A key that has an `allow` is refused
-    (`ADDRESS_DENIED`) where that address is not on it, and where none was given: nobody knows it then. `origin`,
-    `subject`: of what page the request is, and whom the app knows it to be from: what a temporary secret may be bound
-    to. Raises
-    `UnavailableError` where the truth could not be read. No I/O where memory knows it. `count`: whether it is a use of
-    the key, of no route; `False` where a request is counted already, or nobody uses it.
-    """
+    """`APIKeys.verify`, which tells of it in full."""
     flushing = parts.opened().flushing if count else None
     began = 0.0 if flushing is None else flushing.counter.clock()
     outcome, key = await judge(parts, presented)
@@ -76,14 +68,14 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
     Raises `UnavailableError`.
     """
     opened = parts.opened()
-    lookup, digest = opened.lookup, presented.digest
+    lookup, digest, is_shown = opened.lookup, presented.digest, presented.is_shown
     found = None if presented.fresh or presented.claims is not None else lookup.remembered(digest)
     if found is None:
         foreign, temporary = parts.settings.foreign_secrets, opened.temporary.read
         if not presented.may_exist(opened.format, foreign=foreign, temporary=temporary):
             return Outcome.INVALID, None
         if presented.claims is not None:
-            return await _judge_temporary(opened, presented)
+            return await _judge_temporary(opened, presented, is_shown=is_shown)
         if of_another_environment(presented.environment, parts.settings.environment):
             return Outcome.ENVIRONMENT_DENIED, None
         if not opened.freshness.started:
@@ -96,10 +88,11 @@ async def judge(parts: Parts, presented: Presented) -> tuple[Outcome, Record | N
         return outcome, None
     if outcome is Outcome.VALID and of_another_address(found, presented.address):
         outcome = Outcome.ADDRESS_DENIED
+    lookup.counts.opened += is_shown and outcome is Outcome.VALID
     return outcome, found
 
 
-async def _judge_temporary(opened: "Opened", presented: Presented) -> tuple[Outcome, Record | None]:
+async def _judge_temporary(opened: "Opened", presented: Presented, *, is_shown: bool) -> tuple[Outcome, Record | None]:
     """As `judge`, of a temporary secret that is genuine: what is left of it beside the record of what it was made from.
     No I/O where memory holds that."""
     claims: Claims = presented.claims
@@ -116,14 +109,12 @@ async def _judge_temporary(opened: "Opened", presented: Presented) -> tuple[Outc
         lookup.remember_temporary(presented.digest, record)
     if outcome is Outcome.VALID and of_another_address(record, presented.address):
         outcome = Outcome.ADDRESS_DENIED
+    lookup.counts.opened += is_shown and outcome is Outcome.VALID
     return outcome, record
 
 
 async def testify(parts: Parts, digests: Sequence[bytes]) -> "WorkerAnswers":
-    """How requests with the secrets of these digests (32 bytes each) would be answered, had they begun now: by the
-    same memory, Redis and database, in the same order and under the same lease. For the auditor, which has no
-    secrets. At most the I/O of a request each. Raises `UnavailableError` where this worker cannot begin to serve.
-    """
+    """`APIKeys.testify`, which tells of it in full."""
     from gatepost.health import Answer, WorkerAnswers  # noqa: PLC0415 - only where an auditor asks
 
     opened = parts.opened()

@@ -22,6 +22,7 @@ from gatepost.keys.changing import Patience, changed_by, settled
 from gatepost.keys.given import secret_columns
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNNAMED, Authority, checked_actor, checked_choice, checked_text
+from gatepost.temporary import Claims
 
 if TYPE_CHECKING:
     from gatepost.database import Change
@@ -35,18 +36,20 @@ class _Found(NamedTuple):
     secret: Untold | None = None
 
 
-def digest_of(secret: str | bytes) -> bytes:
-    """The digest of a secret, or what is one already. Raises `BadInputError`, without the text."""
-    if isinstance(secret, bytes) and len(secret) == DIGEST_BYTES:
+def without_text(parts: Parts, secret: str | bytes | Claims) -> bytes | Claims:
+    """What is left of a leaked secret: its digest, or what it claims where it is a temporary one that was made here.
+    Raises `BadInputError`, without the text."""
+    if isinstance(secret, Claims) or (isinstance(secret, bytes) and len(secret) == DIGEST_BYTES):
         return secret
     if not isinstance(secret, str):
         raise BadInputError("secret must be a str, or its digest: 32 bytes", "secret")
-    return digest(secret.strip().encode("utf-8", "surrogatepass"))
+    raw = secret.strip().encode("utf-8", "surrogatepass")
+    return parts.opened().temporary.read(raw) or digest(raw)
 
 
 async def report_leak(
     parts: Parts,
-    found: bytes,
+    found: bytes | Claims,
     *,
     source: str = "report",
     place: str | None = None,
@@ -55,38 +58,31 @@ async def report_leak(
     actor: str | Actor = UNNAMED,
     timeout: float | None = None,
 ) -> Leak | None:
-    """Tell in the audit log that the secret with this digest was found in the open, and do something about it, in one
-    transaction; answers what, and `None` where no key has that secret.
-
-    `source`: who found it, `place`: where, for people: 1 to 100 and 500 characters, no secret in them. `response`:
-    `deactivate` switches the key off; `rotate` gives it a new secret, which is in the answer alone (and in the vault,
-    where there is one), and ends this one at once: for an actor that may be told it, as `rotate` has it; `notify` only
-    tells. The older secret of a key is ended by itself: nobody has found the current one. `once`: a find that was told
-    before is let be, so that a report which comes again does not undo what somebody has done since. Waits as
-    `deactivate` does, with `timeout` as there.
-
-    Raises `BadInputError`, `AccessDeniedError`, `UnavailableError`, `StillSpreadingError`. One transaction.
-    """
+    """`APIKeys.report_leak`, which tells of it in full."""
     patience = Patience.of("everywhere", timeout, parts.clock)
     checked_choice("response", response, LEAK_RESPONSES)
     detail = {"source": checked_text("source", source, SOURCE_MAX), "place": place, "response": response}
     if place is not None:
         detail["place"] = checked_text("place", place, PLACE_MAX)
+    claims = found if isinstance(found, Claims) else None
+    of_key = found.digest if isinstance(found, Claims) else found
+    if claims is not None:
+        detail["temporary"] = claims.name
     actor = checked_actor(actor)
     Authority(actor).check_manage()
 
     async def make(change: "Change", authority: Authority) -> _Found | None:
-        known = await change.secret_of(found)
+        known = await change.secret_of(of_key)
         if known is None or not await change.states([known[0]]):
             return None
         key = await change.read_key(known[0])
-        if key.template is not None:  # nobody holds its secret
+        if key.template is not None and claims is None:  # nobody holds its secret
             return None
         if not authority.reaches(key):
             return None
-        if not await change.note_leak(key, found, detail) and once:
+        if not await change.note_leak(key, of_key, detail) and once:
             return _Found(key, "nothing")
-        if response == "notify" or (known[1] is not None and known[1] <= change.now):
+        if claims is not None or response == "notify" or (known[1] is not None and known[1] <= change.now):
             return _Found(key, "noted")
         return await _end(parts, change, authority, key, response, is_older=known[1] is not None)
 

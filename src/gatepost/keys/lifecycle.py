@@ -1,10 +1,11 @@
 """Keys that are opened, serve, and are closed: by a lifespan, around a block of code, in a forked process."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from gatepost.base import BoundedRecord, Record, Worker
+from gatepost.base import BoundedRecord, ConfigurationError, Listener, Record, Watch, Worker
 from gatepost.keys.parts import Parts, Settings, forget_at_fork, know_nothing
 from gatepost.keys.policies import Policies
 from gatepost.keys.roles import Roles
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from gatepost.database import Database, Deliveries
+    from gatepost.health import Figures
     from gatepost.keys.parts import Opened
     from gatepost.limits import Limiter
     from gatepost.temporary import TemporaryRecord
@@ -38,6 +40,12 @@ class Lifecycle:
         """The event loop that the keys were opened in; `None` while they are closed."""
         self.uses: UsageCounter | None = None
         """What counts requests; `None` = nothing does, also while the keys are closed."""
+
+    def said_by_variables(self, arguments: Iterable[str]) -> Self:
+        """The same keys, which are to name the variable of the environment where one of these `arguments` cannot be
+        used: it gave them. Raises nothing."""
+        self._parts.said = frozenset(arguments)
+        return self
 
     @property
     def counts_usage(self) -> bool:
@@ -83,6 +91,21 @@ class Lifecycle:
             self._know_nothing()
             await self._parts.close()
 
+    @contextmanager
+    def with_parts(self, made: Callable[[Settings], Parts]) -> Iterator[Parts]:
+        """Have other parts, made of the same settings by `made`, in the place of these for a while: for
+        `gatepost.testing`. Raises `ConfigurationError` where the keys are open."""
+        if self.is_open:
+            raise ConfigurationError("The keys are open: their parts cannot be exchanged under whoever uses them")
+        own, self._parts = self._parts, made(self._parts.settings)
+        own.stands_back = True
+        try:
+            yield self._parts
+        finally:
+            own.stands_back = False
+            self._parts = own
+            self._know_nothing()
+
     def _forget_in_child(self) -> None:
         """In a process that was forked: nothing that was remembered counts until it opens the keys for itself."""
         self._parts.forget()
@@ -115,7 +138,8 @@ class Lifecycle:
         return self._opened().limiter if self.open_limiter is None else self.open_limiter
 
     def note_limits(self) -> None:
-        """An app around these keys has rates or slots of its own: for `status`, which looks for those of keys only."""
+        """An app around these keys has rates or slots of its own: for `status`, which looks for those of keys only.
+        Raises nothing."""
         self._parts.app_has_limits = True
 
     @property
@@ -143,12 +167,28 @@ class Lifecycle:
         """This process's place among the workers; `None` while it has none."""
         return None if self._parts.current is None else self._parts.current.freshness.worker
 
+    @property
+    def watch(self) -> Watch | None:
+        """Who is told of waits and refusals here; `None` = nobody."""
+        return self._parts.watch
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` told of waits and refusals here, open or not: telemetry. Raises nothing."""
+        self._parts.listen(listener)
+
+    def figures(self) -> "Figures | None":
+        """What this process has counted and believes; `None` while the keys are closed. No I/O; from any thread. Raises
+        nothing."""
+        from gatepost.keys.parts import figures  # noqa: PLC0415 - only where telemetry is on
+
+        return figures.read(self._parts.current)
+
     async def ping(self) -> None:
         """Return when the database has answered. One round trip. Raises `UnavailableError`, and `ConfigurationError`
         where the keys are closed."""
         await self._database.read_position()
 
     def derived_keys(self, purpose: str) -> Sequence[bytes]:
-        """Keys of 32 bytes for a purpose of its own, one for each server key in their order: what signs cookies, so
+        """Keys of 32 bytes for a `purpose` of its own, one for each server key in their order: what signs cookies, so
         that every worker believes them. Raises `ConfigurationError` while the keys are closed."""
         return self._opened().derived_keys(purpose)

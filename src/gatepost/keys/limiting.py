@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 async def limits(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> Sequence[LimitState]:
-    """What is left of each limit of a key, in their order.
-
-    Of quotas what no worker has leased. Rates and slots as Redis counts them; where there is none only a process that
-    is the only worker knows, and of others `left` is `None`. Raises `KeyNotFoundError`, `AccessDeniedError`,
-    `UnavailableError`. Three round trips, and one for each quota.
-    """
+    """`APIKeys.limits`, which tells of it in full."""
     key = await get_key(parts, key_id, actor=actor)
     opened = parts.opened()
     now = (await opened.database.read_position()).now
@@ -33,12 +28,7 @@ async def limits(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> 
 async def reset_limits(
     parts: Parts, key_id: str, *, if_version: str | None = None, **how: Unpack["Options"]
 ) -> EditedKey:
-    """Begin to count anew, in all limits of a key but slots, which are free when their requests end. The key that the
-    actor uses cannot do it for itself.
-
-    A change as any other: in the audit log, and true everywhere when the call returns. Waits and raises as `update`
-    does; nothing to do for a key without limits. One transaction.
-    """
+    """`APIKeys.reset_limits`, which tells of it in full."""
     patience = Patience.of(how.get("wait", "everywhere"), how.get("timeout"), parts.clock)
     actor = checked_actor(how.get("actor", UNNAMED))
     Authority(actor).check_manage()
@@ -54,7 +44,7 @@ async def reset_limits(
             return key, False
         anew = key.limits.reset()
         detail = {"limit_resets": {"old": key.limits.resets, "new": anew.resets}}
-        await change.update_keys([KeyEdit(key, key, {"limits": stored_limits(anew)}, detail)])
+        await change.update_keys([KeyEdit([key.id], key, key, {"limits": stored_limits(anew)}, detail)])
         return await change.read_key(key_id), True
 
     change, (key, changed) = await changed_by(parts, actor, make)

@@ -33,24 +33,7 @@ async def list_keys(
     actor: str | Actor = UNNAMED,
     **which: Unpack["Filters"],
 ) -> Page[APIKey]:
-    """One page of keys: those that fit all filters. `None` and `False` do not filter.
-
-    `project`: keys of this one. `company_wide`: keys of no project. `owner`: keys of this one. `environment`: keys for
-    this one, `live` or `test`. `state`: by the database's clock: `active` =
-    keys that work now, those that are `expiring` within `expires_within` seconds (30 days) among them; `expired`;
-    `deactivated`. `active`: `True` = in the state `active`, `False` = `deactivated`. `permission`: keys that have
-    it. `no_permissions`: keys that have none. `expires_before`: aware; keys that expire earlier, or did.
-    `never_expires`: keys without an expiry. `search`: words in any case, each of which begins a word of the
-    description or is the beginning of the id; or a secret as `hint` tells it, its start, or its last four
-    characters, in their own case, of a key's secret now or of the one before. `unused_for`: keys that nobody has used
-    for so many seconds, and that are at least as old. `never_used`: keys that nobody has used, as far as was counted.
-
-    `sort`: `created`, `updated`, `description`, `expires` (never comes after every moment) or `last_used` (never comes
-    before every moment), with `-` in front for descending. `after`: the `next` of the page before; `before`: the
-    `previous` of the page behind. `limit`: 1 to 500. Raises `BadInputError`, `UnknownPermissionError`,
-    `UnavailableError`. One round trip, two with a state, an expiry or a last use, three or four with a permission or
-    `search`; milliseconds, whatever the page and however many keys there are (docs/decisions/0007, 0051).
-    """
+    """`APIKeys.list`, which tells of it in full."""
     from gatepost.database import Listing, Place, Sort  # noqa: PLC0415 - SQLAlchemy, only where needed
 
     order = Sort.parse(sort)
@@ -68,12 +51,7 @@ async def list_keys(
 
 
 async def count_keys(parts: Parts, *, actor: str | Actor = UNNAMED, **which: Unpack["Filters"]) -> Total:
-    """How many keys `list` has with these filters, all pages together. At most 10,000 keys are looked at: where
-    there may be more, the answer says so, and tells how many there are at least.
-
-    Raises as `list` does. One round trip, two or three with filters, which take as long as it takes to look at so
-    many rows: some 10 ms for 10,000.
-    """
+    """`APIKeys.count`, which tells of it in full."""
     wanted = _wanted(parts, which, actor)
     return Total(0, exact=True) if wanted is None else await parts.database.count_keys(wanted)
 
@@ -81,9 +59,7 @@ async def count_keys(parts: Parts, *, actor: str | Actor = UNNAMED, **which: Unp
 async def list_projects(
     parts: Parts, *, after: str | None = None, limit: int = 100, actor: str | Actor = UNNAMED
 ) -> Page[str]:
-    """The names of the projects that have keys, of those that the actor reaches, in the database's order of texts.
-    `after`: a name; those that come after it. `limit`: 1 to 500. Raises `BadInputError`, `AccessDeniedError`,
-    `UnavailableError`. One round trip, however many keys there are."""
+    """`APIKeys.projects`, which tells of it in full."""
     authority = Authority(checked_actor(actor))
     authority.check_look()
     found = await parts.database.list_projects(

@@ -1,10 +1,21 @@
 """Looking at the audit log: what was done, and which keys a key has made."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gatepost.base import ACTOR_ID_MAX, EVENT_KINDS, Actor, ActorKind, APIKey, BadInputError, ChangeEvent, Page
+from gatepost.base import (
+    ACTOR_ID_MAX,
+    EVENT_KINDS,
+    Actor,
+    ActorKind,
+    APIKey,
+    BadInputError,
+    ChangeEvent,
+    Page,
+    checked_members,
+)
 from gatepost.keys.listing import get_key
 from gatepost.keys.parts import Parts
 from gatepost.rules import (
@@ -36,6 +47,7 @@ async def list_events(
     project: str | None = None,
     owner: str | None = None,
     environment: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
     by_kind: str | None = None,
     by_id: str | None = None,
     since: datetime | None = None,
@@ -44,24 +56,15 @@ async def list_events(
     limit: int = 50,
     actor: str | Actor = UNNAMED,
 ) -> Page[ChangeEvent]:
-    """One page of the audit log, newest first: of one key, also a deleted one, or of all that the actor reaches.
-    Filters of `None` do not filter.
-
-    `kind`: what was done (`EVENT_KINDS`). `project`: to keys of this project. `owner`, `environment`: to
-    keys that were of this owner then, and that are for this environment. `by_kind`: by whom, a value of
-    `ActorKind`; `by_id`: by whoever has this `actor_id`: a key's id, a person's (with `by_kind="key"` also what is
-    from before kinds were kept and has that key's name). `since`, `until`: aware; from the one on, before the
-    other, by the database's clock. `after`, `limit` as for `list`. Raises `KeyNotFoundError` for a key that there
-    has never been, `BadInputError`, `UnavailableError`. One round trip, two by time; milliseconds with one filter;
-    with more, what fits the narrowest is looked at until the page is full.
-    """
-    from gatepost.database import LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+    """`APIKeys.events`, which tells of it in full."""
+    from gatepost.database import HasMember, LogPage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
     authority = Authority(checked_actor(actor))
     authority.check_look(key_id)
     if key_id is not None:
         check_id(key_id)
     asked: dict[str, Any] = {"project": checked_project(project), "environment": checked_environment(environment)}
+    members = [] if metadata is None else HasMember.each_of(checked_members(metadata))
     bounds = authority.bounds
     log = LogPage(
         key_id=key_id,
@@ -72,6 +75,8 @@ async def list_events(
         by_id=None if by_id is None else checked_text("by_id", by_id, ACTOR_ID_MAX),
         since=checked_bound("since", since),
         until=checked_bound("until", until),
+        members=members,
+        with_terms=bool(members) and await parts.database.terms_are_current(),
         place=None if after is None else _parse_place(after),
         limit=checked_limit(limit) + 1,
     )
@@ -87,15 +92,7 @@ async def list_events(
 async def list_made(
     parts: Parts, key_id: str, *, after: str | None = None, limit: int = 50, actor: str | Actor = UNNAMED
 ) -> Page[APIKey]:
-    """One page of the keys that a key made (created or imported), those that these made, and so on, as far as there
-    still are any; newest first. The key itself may be deleted. What an intruder with it has left, to be switched
-    off: `await keys.deactivate([key.id for key in page.items])`. Whose secrets it was told otherwise tells the
-    audit log: `events(kind="rotated", by_id=key_id)`, and `"revealed"`.
-
-    Events from before gatepost kept who acted count by their name. `after`, `limit` as for `list`. Raises
-    `KeyNotFoundError` for a key that there has never been, `BadInputError`, `UnavailableError`. One round trip, an
-    index probe for each key made.
-    """
+    """`APIKeys.made_by`, which tells of it in full."""
     from gatepost.database import NEWEST, MadePage, Place  # noqa: PLC0415 - SQLAlchemy
 
     authority = Authority(checked_actor(actor))

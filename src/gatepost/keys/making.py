@@ -59,23 +59,11 @@ async def create(
     owner: str | None = None,
     environment: str | Unset | None = UNSET,
     metadata: Mapping[str, Any] = MappingProxyType({}),
+    resources: Iterable[str] | None = None,
     idempotency_key: str | None = None,
     actor: str | Actor = UNNAMED,
 ) -> Issued:
-    """Make a key; its secret is told in the answer and never again.
-
-    `description`: 1 to 200 characters. `permissions`: names of the catalogue. `roles`: names of roles that it holds
-    beside them, 16 at most. `project`: 1 to 100 characters; `None` = every project; left out = the actor's.
-    `expires_at`: aware; `None` = never, or as a policy has it. `active`: whether it may be used from the start.
-    `allow`: the networks that it may be used from, or single addresses, 100 at most; `None` = anywhere, empty =
-    nowhere. `limits`: how much it may be used, 8 at most, each of another name. `owner`: who answers for it, 1 to 100
-    characters; `None` = nobody is named. `environment`: `live` or `test`, which its secrets say and the other's
-    processes refuse; `None` = either; left out = the actor's, or that of these keys. `metadata`: a JSON object, at most
-    4,096 bytes without blanks, in UTF-8. `idempotency_key`: 16 to 200 random characters; the same call with it within
-    24 hours makes no second key, but answers as the first did. Raises `BadInputError`, `UnknownPermissionError`,
-    `PolicyError`, `AccessDeniedError`, `IdempotencyError` where the idempotency key was used for something else,
-    `UnavailableError`. One transaction.
-    """
+    """`APIKeys.create`, which tells of it in full."""
     actor = checked_actor(actor)
     Authority(actor).check_manage()
     if isinstance(project, Unset):
@@ -95,6 +83,7 @@ async def create(
         environment=environment,
         metadata=metadata,
         roles=roles,
+        resources=resources,
     )
     seeds: Sequence[_Seed] = [(new_id(), None, parts.opened().format)]
     if idempotency_key is not None:
@@ -158,7 +147,8 @@ async def _check_not_made_earlier(parts: Parts, change: "Change", actor: Actor, 
 def _asked(detail: Mapping[str, Any]) -> bytes:
     """What was asked for, in JSON, where 1, 1.0 and true are three, which Python takes for equal. Not what roles gave:
     they may have been edited since."""
-    asked = {name: value for name, value in detail.items() if name != "permissions" or "roles" not in detail}
+    given = ("permissions", "role_resources") if "roles" in detail else ()
+    asked = {name: value for name, value in detail.items() if name not in given}
     return orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
 
 

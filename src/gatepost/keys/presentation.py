@@ -3,19 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC
+from functools import reduce
 from typing import Any
 
-from gatepost.base import ActorKind, APIKey, ChangeEvent, Propagation, Usage, limit_as_json
+from gatepost.base import (
+    ActorKind,
+    APIKey,
+    ChangeEvent,
+    Granted,
+    Propagation,
+    Resources,
+    Usage,
+    common_resources,
+    limit_as_json,
+    names_of_granted,
+)
 
 
 def key_json(key: APIKey) -> Mapping[str, Any]:
     """A key. Moments are aware datetimes, which orjson and msgspec write in ISO 8601; an older secret is a dataclass,
-    which they write as an object."""
+    which they write as an object. `permissions` are all that it has, those that hold on some resources alone too."""
     return {
         "id": key.id,
         "project": key.project,
         "description": key.description,
-        "permissions": sorted(key.permissions),
+        "permissions": sorted(names_of_granted(key.permissions)),
         "roles": [*key.roles],
         "own_permissions": None if key.own_permissions is None else sorted(key.own_permissions),
         "active": key.active,
@@ -27,10 +39,26 @@ def key_json(key: APIKey) -> Mapping[str, Any]:
         "owner": key.owner,
         "environment": key.environment,
         "metadata": dict(key.metadata),
+        "resources": None if key.resources is None else [*key.resources],
+        "role_resources": {name: [*each] for name, each in _limited(key).items()},
         "hint": key.hint,
         "old_secret": key.old_secret,
         "last_used_at": key.last_used_at,
     }
+
+
+def _limited(key: APIKey) -> Mapping[str, Resources]:
+    """By permission that holds on less than `resources`, what it holds on. What was let in as a key does not tell its
+    roles, but its permissions' bounds: what all of them reach."""
+    held = key.permissions
+    if not isinstance(held, Granted):
+        return key.role_resources
+    told = {name: reduce(_both, bounds) for name, bounds in sorted(held.limited.items())}
+    return {name: each for name, each in told.items() if each != held.resources}
+
+
+def _both(one: Resources, other: Resources) -> Resources:
+    return common_resources(one, other) or ()
 
 
 def usage_json(line: Usage, by: Sequence[str]) -> Mapping[str, Any]:

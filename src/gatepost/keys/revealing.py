@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 
 async def reveal(parts: Parts, key_id: str, *, actor: str | Actor = UNNAMED) -> str:
-    """The current secret of a key again, where a vault keeps it. It is in the audit log before it is told. An actor
-    needs `ACCESS_MANAGE` and every permission of the key. Raises `SecretNotStoredError`, `KeyNotFoundError`,
-    `AccessDeniedError`, `UnavailableError`. One transaction."""
+    """`APIKeys.reveal`, which tells of it in full."""
     actor = checked_actor(actor)
     Authority(actor).check_manage()
     check_id(key_id)

@@ -29,16 +29,7 @@ async def rotate(
     wait: Wait = "everywhere",
     timeout: float | None = None,
 ) -> Issued:
-    """Give a key a new secret. The one before goes on working for `grace` seconds, `max_grace` at most; 0 kills it
-    at once. Until then it is the key's `old_secret`, and `end_grace` ends it early.
-
-    A key has two secrets at most: one that an earlier rotation left dies now. Waits as `deactivate` does, with
-    `wait` and `timeout` as there; the new secret is in the error's `result` then. An actor needs every permission
-    of the key, and `force` to end the secret that it uses at once; with an older secret of the key it gets no new
-    one. `if_version`: as for `update`. Raises `KeyNotFoundError`, `BadInputError`, `PolicyError`,
-    `StaleKeyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`. One
-    transaction.
-    """
+    """`APIKeys.rotate`, which tells of it in full."""
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
     Authority(actor).check_manage()
@@ -79,9 +70,7 @@ async def end_grace(
     wait: Wait = "everywhere",
     timeout: float | None = None,
 ) -> Receipt:
-    """End the older secret that a rotation of one key or many left working for a while, now and in one transaction;
-    the current one stays. A key without one, or whose grace has run out, is `unchanged`. `force`: also where it is
-    the secret that the actor uses. As `deactivate` otherwise. `if_version`: as for `update`, with a single id."""
+    """`APIKeys.end_grace`, which tells of it in full."""
 
     def judge(authority: Authority, key: "Standing") -> bool:
         if not key.has_old_secret:

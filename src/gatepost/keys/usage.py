@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from gatepost.base import USAGE_GROUPS, Actor, BadInputError, KeyNotFoundError, Usage
+from gatepost.base import USAGE_GROUPS, Actor, BadInputError, KeyNotFoundError, Usage, checked_members
 from gatepost.keys.listing import get_key
 from gatepost.keys.parts import Parts
 from gatepost.rules import UNNAMED, Authority, check_id, checked_actor, checked_environment, checked_ids, checked_owner
@@ -20,30 +21,27 @@ async def read_usage(
     by: str | Iterable[str] = ("day",),
     owner: str | None = None,
     environment: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
     actor: str | Actor = UNNAMED,
 ) -> Sequence[Usage]:
-    """How often a key was used, refusals included: a line for each group, newest day first, then the most used; at most
-    10,000. Up to a minute behind, by what workers have not written yet (`flush_usage`).
-
-    `key_id`: also of a key that was deleted; `None` = of no key: what came without a secret, or with one that nobody
-    has made; or with `owner`, `environment` or both, of all such keys that there are now, together. `since`, `until`:
-    days in UTC; from the one on, before the other; a month that was rolled up counts as its first day. `by`: what to
-    tell apart, any of `day`, `route`, `outcome`, `secret`; none = one line for all. Raises `KeyNotFoundError` for a key
-    that there is not and that has no usage, `AccessDeniedError`, `BadInputError`, `UnavailableError`. Two round trips,
-    three by secret; as many rows are read as there are groups and days."""
-    from gatepost.database import UsagePage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+    """`APIKeys.usage`, which tells of it in full."""
+    from gatepost.database import HasMember, UsagePage  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
     authority = Authority(checked_actor(actor))
     authority.check_look(key_id)
     asked = {"owner": checked_owner(owner), "environment": checked_environment(environment)}
     among = {name: value for name, value in asked.items() if value is not None}
-    if among and key_id is not None:
-        raise BadInputError(f"{next(iter(among))} is for the usage of many keys: leave out the id", next(iter(among)))
+    members = [] if metadata is None else HasMember.each_of(checked_members(metadata))
+    of_many = [*among, *(["metadata"] if members else [])]
+    if of_many and key_id is not None:
+        raise BadInputError(f"{of_many[0]} is for the usage of many keys: leave out the id", of_many[0])
     if any(among.get(name, own) != own for name, own in authority.bounds.items()):
         return ()
     page = UsagePage(
-        key_id=None if among else key_id or "",
-        among={**among, **authority.bounds} if among else {},
+        key_id=None if of_many else key_id or "",
+        among={**among, **authority.bounds} if of_many else {},
+        members=members,
+        with_terms=bool(members) and await parts.database.terms_are_current(),
         since=_checked_day("since", since),
         until=_checked_day("until", until),
         by=_checked_groups(by),
@@ -55,7 +53,7 @@ async def read_usage(
             await get_key(parts, key_id, actor=authority.actor)
         except KeyNotFoundError as missing:
             found = missing
-    if authority.bounds and key_id is None and not among:
+    if authority.bounds and key_id is None and not of_many:
         return ()
     if authority.bounds and found is not None:
         raise found
@@ -68,9 +66,7 @@ async def read_usage(
 async def read_days(
     parts: Parts, ids: Iterable[str], *, days: int = 30, actor: str | Actor = UNNAMED
 ) -> Mapping[str, Sequence[int]]:
-    """How often each of these keys was used on each of the last `days` days (1 to 366), the last one today, in UTC; by
-    the key's id, of those that were used at all. For a small chart beside each key of a list, so `ids` are those of
-    keys that the actor was shown; others are left out. Raises `BadInputError`, `UnavailableError`. One round trip."""
+    """`APIKeys.usage_by_day`, which tells of it in full."""
     authority = Authority(checked_actor(actor))
     authority.check_look()
     if type(days) is not int or not 1 <= days <= SPARK_DAYS_MAX:

@@ -12,7 +12,10 @@ from gatepost.keys.changing.edits import new_values as new_values
 from gatepost.keys.changing.edits import takes_away as takes_away
 from gatepost.keys.changing.grants import grant_roles as grant_roles
 from gatepost.keys.changing.grants import granted as granted
+from gatepost.keys.changing.grants import limited_by_roles as limited_by_roles
 from gatepost.keys.changing.grants import own_permissions as own_permissions
+from gatepost.keys.changing.nearest import ROLES_MAX as ROLES_MAX
+from gatepost.keys.changing.nearest import add_nearest as add_nearest
 from gatepost.keys.changing.spreading import Patience as Patience
 from gatepost.keys.changing.spreading import announce as announce
 from gatepost.keys.changing.spreading import invalidate as invalidate

@@ -16,9 +16,11 @@ from gatepost.base import (
     PolicyError,
     Propagation,
     Receipt,
+    RoleNotFoundError,
     StaleKeyError,
     is_id,
 )
+from gatepost.keys.changing.nearest import UnknownRoleError, name_nearest
 from gatepost.keys.changing.spreading import Patience, settled
 from gatepost.keys.given import Selection, within
 from gatepost.keys.parts import Parts
@@ -48,7 +50,12 @@ async def changed_by(
     can have changed. Raises `AccessDeniedError`."""
 
     async def make_it(change: "Change") -> T:
-        return await make(change, await _authority(change, actor))
+        authority = await _authority(change, actor)
+        try:
+            return await make(change, authority)
+        except (UnknownRoleError, RoleNotFoundError) as unknown:
+            await name_nearest(change, authority, unknown)
+            raise
 
     return await parts.database.change(None if actor is UNNAMED else actor, make_it)
 
@@ -70,7 +77,7 @@ async def _authority(change: "Change", actor: Actor) -> Authority:
         project = key.project if actor.project is None else actor.project
         if key.allow is not None and actor.address is not None and actor.address not in Networks(key.allow):
             raise AccessDeniedError(f"Key {key.id}, which acts, may not be used from where this was asked")
-        held = key.permissions & actor.permissions
+        held = key.granted & actor.permissions
         actor = replace(actor, project=project, permissions=held, environment=actor.environment or key.environment)
         allow, limits = key.allow, key.limits
     authority = Authority(actor, has_old_secret=await _has_old_secret(change, actor), allow=allow, limits=limits)

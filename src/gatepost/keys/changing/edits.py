@@ -1,6 +1,6 @@
 """An edit of a key: what is new by it, what it gives and takes away, and who may make it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,14 @@ from gatepost.base import (
     APIKey,
     Limits,
     at_most,
+    by_roles_text,
     covers,
+    covers_granted,
     limit_as_json,
     metadata_text,
+    narrowed,
     networks_text,
+    resources_text,
     stored_limits,
 )
 from gatepost.keys.changing.grants import own_permissions
@@ -24,12 +28,19 @@ if TYPE_CHECKING:
     from gatepost.database import KeyEdit
 
 
-def check_edit(authority: Authority, before: APIKey, after: APIKey, *, force: bool) -> None:
-    """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not make this of the key."""
+def check_edit(
+    authority: Authority, before: APIKey, after: APIKey, *, force: bool, by_role: Set[str] = frozenset()
+) -> None:
+    """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not make this of the key. `by_role`: what a
+    role gives it anew, whatever it has already. Who gives anything anew must be bound no more than the key is: it stays
+    when what the key had it by is taken away."""
+    if not authority.is_limited and authority.actor.key_id is None:  # who may everything: many are edited at once
+        return
     for name in new_values(before, after, TERMS):
         authority.check_terms(before, name)
-    authority.check_grant(_given(before, after))
-    if _is_more(before, after):
+    given = _given(before, after) | by_role
+    authority.check_grant(given)
+    if given or _is_wider(before, after):
         authority.check_addresses(after.allow)
         authority.check_limits(after.limits)
     if _is_longer(before, after):
@@ -38,8 +49,9 @@ def check_edit(authority: Authority, before: APIKey, after: APIKey, *, force: bo
         authority.check_own(before, force=force)
 
 
-def key_edit(before: APIKey, after: APIKey, role: str | None = None) -> "KeyEdit":
-    """What is new: columns, and what the event tells; `role`: by whose edit."""
+def key_edit(before: APIKey, after: APIKey, *, role: str | None = None, ids: Sequence[str] | None = None) -> "KeyEdit":
+    """What is new: columns, and what the event tells; `role`: by whose edit; `ids`: of all keys that it is the same
+    for, `None` = of this one."""
     from gatepost.database import KeyEdit  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
     new = new_values(before, after, _EDITED)
@@ -48,7 +60,7 @@ def key_edit(before: APIKey, after: APIKey, role: str | None = None) -> "KeyEdit
     }
     if role is not None:
         detail["role"] = role
-    return KeyEdit(before, after, {name: _stored(after, name) for name in new}, detail)
+    return KeyEdit(ids or [before.id], before, after, {name: _stored(after, name) for name in new}, detail)
 
 
 def new_values(before: APIKey, after: APIKey, names: Sequence[str]) -> Sequence[str]:
@@ -64,7 +76,8 @@ def _stored(key: APIKey, name: str) -> Any:
 TERMS = ("limits", "owner", "metadata")
 """What a key cannot change of itself: how much it may be used, who is charged for it, what the app believes of it."""
 
-_EDITED = ("description", "permissions", "roles", "own_permissions", "expires_at", "allow", "template", *TERMS)
+_GRANTED = ("permissions", "roles", "own_permissions", "resources", "role_resources")
+_EDITED = ("description", *_GRANTED, "expires_at", "allow", "template", *TERMS)
 
 _COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "permissions": lambda names: joined(sorted(names)),
@@ -73,6 +86,8 @@ _COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "allow": networks_text,
     "limits": stored_limits,
     "metadata": metadata_text,
+    "resources": resources_text,
+    "role_resources": by_roles_text,
 }
 """What is stored of a field, where that is something else."""
 
@@ -85,17 +100,17 @@ def _given(before: APIKey, after: APIKey) -> frozenset[str]:
     return (after.permissions - before.permissions) | (own_permissions(after) - own_permissions(before))
 
 
-def _is_more(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key do anything that it may not do now."""
-    return not after.permissions <= before.permissions or _is_wider(before, after)
-
-
 def _is_wider(before: APIKey, after: APIKey) -> bool:
-    """Whether an edit lets a key be used longer, from more places, or more often, or a template by others."""
-    if before.template != after.template:
+    """Whether an edit lets a key be used longer, from more places, on more, or more often, or a template by others."""
+    if before.template != after.template or not covers_granted(before.granted, _kept(before, after)):
         return True
     is_within = covers(before.allow, after.allow) and _goes_on(before, after)
     return _is_longer(before, after) or not is_within
+
+
+def _kept(before: APIKey, after: APIKey) -> frozenset[str]:
+    """What of the permissions that a key had before it has after."""
+    return narrowed(after.granted, before.permissions, None)
 
 
 def _goes_on(before: APIKey, after: APIKey) -> bool:
@@ -118,7 +133,7 @@ def takes_away(before: APIKey, after: APIKey) -> bool:
     are to hold everywhere."""
     if new_values(before, after, (*TERMS, "template")):
         return True
-    if not before.permissions <= after.permissions or not covers(after.allow, before.allow):
+    if not covers_granted(after.granted, before.granted) or not covers(after.allow, before.allow):
         return True
     return after.expires_at is not None and (before.expires_at is None or after.expires_at < before.expires_at)
 
@@ -129,6 +144,8 @@ def _plain(value: Any) -> Any:
         return [*value]
     if isinstance(value, frozenset):
         return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, Limits):
         return [*map(limit_as_json, value)]
     return value.isoformat() if isinstance(value, datetime) else value

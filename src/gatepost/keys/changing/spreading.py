@@ -92,15 +92,7 @@ async def announce(parts: Parts, change: "Change") -> None:
 async def invalidate(
     parts: Parts, *, actor: str | Actor = UNNAMED, wait: Wait = "everywhere", timeout: float | None = None
 ) -> Propagation:
-    """Have every worker forget all that it remembers, and distrust all that Redis holds: to be called once the
-    database was put back to an older state (a backup, a failover that lost commits), since what was read from the
-    lost one must not be believed. Workers that start later heed it too. Changes no key, and costs nothing but speed
-    for a moment.
-
-    Waits as `deactivate` does, with `wait` and `timeout` as there. The counter goes on at the microseconds since
-    the epoch by the database's clock, above all that was lost. For operators only. Raises `AccessDeniedError`,
-    `UnavailableError`, `StillSpreadingError`. One transaction.
-    """
+    """`APIKeys.invalidate`, which tells of it in full."""
     patience = Patience.of(wait, timeout, parts.clock)
     actor = checked_actor(actor)
     if Authority(actor).is_limited:

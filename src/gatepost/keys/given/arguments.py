@@ -61,6 +61,7 @@ class Making(TypedDict, total=False):
     owner: str | None
     environment: str | Unset | None
     metadata: Mapping[str, Any]
+    resources: Iterable[str] | None
     idempotency_key: str | None
     actor: str | Actor
 
@@ -77,6 +78,7 @@ class Edit(Options, total=False):
     limits: Iterable[Limit] | Unset
     owner: str | Unset | None
     metadata: Mapping[str, Any] | Unset
+    resources: Iterable[str] | Unset | None
     template: "Terms | Unset"
     if_version: str | None
     force: bool
@@ -90,6 +92,7 @@ class Filters(TypedDict, total=False):
     company_wide: bool
     owner: str | None
     environment: str | None
+    metadata: Mapping[str, Any] | None
     active: bool | None
     state: State | str | None
     permission: str | None
@@ -121,6 +124,7 @@ class EventFilters(TypedDict, total=False):
     project: str | None
     owner: str | None
     environment: str | None
+    metadata: Mapping[str, Any] | None
     by_kind: str | None
     by_id: str | None
     since: datetime | None
@@ -138,6 +142,7 @@ class UsageFilters(TypedDict, total=False):
     by: str | Iterable[str]
     owner: str | None
     environment: str | None
+    metadata: Mapping[str, Any] | None
     actor: str | Actor
 
 

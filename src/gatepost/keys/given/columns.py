@@ -11,12 +11,16 @@ from gatepost.base import (
     Limit,
     Untold,
     allow_of,
+    by_roles_of,
     checked_limits,
     checked_metadata,
     checked_networks,
+    checked_resources,
     limits_of,
     metadata_of,
     networks_text,
+    resources_of,
+    resources_text,
     stored_limits,
 )
 from gatepost.base import secret as secret_text
@@ -46,6 +50,7 @@ def new_row(
     environment: str | None = None,
     metadata: Mapping[str, Any] = MappingProxyType({}),
     roles: Iterable[str] = (),
+    resources: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """The columns of a new key, checked; all but its id and its secret's, and what its roles give it."""
     if not isinstance(active, bool):
@@ -64,6 +69,8 @@ def new_row(
         "owner": checked_owner(owner),
         "environment": checked_environment(environment),
         "metadata": checked_metadata(metadata),
+        "resources": resources_text(checked_resources(resources)),
+        "role_resources": None,
     }
 
 
@@ -95,6 +102,8 @@ def key_of(row: Mapping[str, Any], now: datetime) -> APIKey:
         roles=tuple((row["roles"] or "").split()),
         own_permissions=None if row["own_permissions"] is None else frozenset(row["own_permissions"].split()),
         template=row.get("template"),
+        resources=resources_of(row["resources"]),
+        role_resources=by_roles_of(row["role_resources"], row["permissions"].split()),
         hint=row["hint"],
     )
 

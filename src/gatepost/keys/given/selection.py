@@ -1,11 +1,11 @@
 """Which keys a verb is about, as callers say it: checked, and made into the filter that the database has."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State, is_id
+from gatepost.base import EXPIRES_WITHIN_MAX, EXPIRING_SECONDS, BadInputError, State, checked_members, is_id
 from gatepost.rules import (
     Authority,
     Catalogue,
@@ -49,6 +49,7 @@ class Selection:
     company_wide: bool = False
     owner: str | None = None
     environment: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
     active: bool | None = None
     state: State | str | None = None
     permission: str | None = None
@@ -85,14 +86,19 @@ class Selection:
         if not self.conditions:
             raise BadInputError(
                 "a selection needs a condition beside a state, or it would be all keys: name owner, project, "
-                "environment, permission, role, search, unused_for, expires_before, made_by or the like",
+                "environment, metadata, permission, role, search, unused_for, expires_before, made_by or the like",
                 "selection",
             )
         return wanted
 
     def checked(self, catalogue: type[Catalogue]) -> "Filter":
         """The filter, without `made_by` and `most`. Raises `BadInputError`, `UnknownPermissionError`."""
-        from gatepost.database import Ends, Filter, Named  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+        from gatepost.database import (  # noqa: PLC0415 - SQLAlchemy, only where it is needed
+            Ends,
+            Filter,
+            HasMember,
+            Named,
+        )
 
         if not isinstance(self.templates, bool):
             raise BadInputError(f"templates must be True or False, not {self.templates!r:.50}", "templates")
@@ -108,6 +114,7 @@ class Selection:
             active=active,
             permission=self._checked_permission(catalogue),
             role=None if self.role is None else checked_role(self.role),
+            members=[] if self.metadata is None else HasMember.each_of(checked_members(self.metadata)),
             search=None if self.search is None else checked_description(self.search, "search"),
             ends=ends,
             named=[Named(column, value) for column, value in named.items() if value is not None],

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gatepost.base import Clock, ConfigurationError, SecretFormat
+from gatepost.base import Clock, ConfigurationError, SecretFormat, Wait, Watch
 from gatepost.base.trail import Links
 from gatepost.keys.parts.announcing import Announcements
 from gatepost.keys.parts.sealing import Sealing
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Opened:
     """What is there while the keys are open. `loop`: the event loop that its connections and tasks belong to. `thread`:
     the name of the thread that it runs in. `flushing`: `None` = usage is not counted. `temporary`: makes and reads
-    temporary secrets; `issued_of`: by the ids of what was issued of, the digests of their secrets."""
+    temporary secrets; `issued_of`: by the ids of what was issued of, the digests of their secrets; `made_here`: of
+    secrets that are known to be of gatepost's own making."""
 
     loop: asyncio.AbstractEventLoop
     thread: str
@@ -47,6 +48,7 @@ class Opened:
     sealing: Sealing
     temporary: TemporaryFormat
     issued_of: dict[str, bytes] = field(default_factory=dict)
+    made_here: set[bytes] = field(default_factory=set)
 
     def check_loop(self) -> None:
         """Raises `ConfigurationError` in another event loop than its own."""
@@ -73,6 +75,17 @@ class Opened:
         that every worker believes them."""
         return derived_keys(self.format, purpose)
 
+    def watch(self, watch: Watch) -> None:
+        """Have told what is waited for: from here on, and nothing else is touched."""
+        self.lookup.watch(watch)
+        _wrap(watch, Wait.POLL, self.freshness, "poll")
+        _wrap(watch, Wait.CHANGE, self.database, "change")
+        _wrap(watch, Wait.PROPAGATION, self.propagations, "follow")
+        _wrap(watch, Wait.QUOTA, self.database.quotas, "lease")
+        _wrap(watch, Wait.QUOTA, self.database.quotas, "charge")
+        if self.redis is not None:
+            _wrap(watch, Wait.LIMITS, self.redis, "count")
+
     async def close(self) -> None:
         """Close all of it, but for engines and clients that were handed in."""
         async with AsyncExitStack() as stack:  # each is closed whatever happens to those before it
@@ -88,6 +101,11 @@ class Opened:
             stack.push_async_callback(self.guard.stop)
             stack.push_async_callback(self.freshness.stop)
             stack.push_async_callback(self.sealing.close)
+
+
+def _wrap(watch: Watch, wait: Wait, of: object, method: str) -> None:
+    """Have the waits of a method told of, on that object alone: who is not watched pays not even for being asked."""
+    setattr(of, method, watch.around(wait, getattr(of, method)))
 
 
 def derived_keys(secret_format: SecretFormat, purpose: str) -> Sequence[bytes]:

@@ -84,16 +84,20 @@ class Settings:
         for name in _SECONDS:
             value = getattr(self, name)
             if not 0 < value < math.inf:
-                raise BadInputError(f"{name} must be a number of seconds above 0, not {value}")
+                raise BadInputError(f"{name} must be a number of seconds above 0, not {value}", name)
         if self.poll_interval > self.max_staleness / 2:
             raise BadInputError(
                 f"poll_interval ({self.poll_interval} s) must be at most half of max_staleness ({self.max_staleness} "
                 "s), or what is remembered would stop to count between two polls"
             )
         if not isinstance(self.memory_entries, int) or self.memory_entries < 0:
-            raise BadInputError(f"memory_entries must be a whole number, 0 or more, not {self.memory_entries!r}")
+            raise BadInputError(
+                f"memory_entries must be a whole number, 0 or more, not {self.memory_entries!r}", "memory_entries"
+            )
         if not isinstance(self.max_grace, int | float) or not 0 <= self.max_grace <= GRACE_MAX:
-            raise BadInputError(f"max_grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {self.max_grace!r}")
+            raise BadInputError(
+                f"max_grace must be a number of seconds, 0 to {GRACE_MAX:.0f}, not {self.max_grace!r}", "max_grace"
+            )
         if not isinstance(self.usage, bool):
             raise BadInputError(f"usage must be True or False, not {self.usage!r:.50}", "usage")
         if self.server_keys is not None:

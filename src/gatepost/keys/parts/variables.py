@@ -7,7 +7,8 @@ The library reads it when asked (`APIKeys.from_env`), the command always: `GATEP
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +35,9 @@ _OTHERS = {APP, "GATEPOST_AUDIT_TOKEN", "GATEPOST_PURE"}
 _OF_KUBERNETES = re.compile(r"GATEPOST_(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 """What Kubernetes sets in every container where there is a service called gatepost."""
 
+_MEANT = {"URL": "DATABASE", "DB": "DATABASE", "DB_URL": "DATABASE", "DSN": "DATABASE", "ENV": "ENVIRONMENT"}
+"""What others call it, behind `GATEPOST_`."""
+
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -49,8 +53,27 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def read_beside(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """As `read`, without the variables of `arguments`, which are given: what those hold need not be right."""
-    given = {f"{PREFIX}{name.upper()}" for name in arguments}
+    given = set(map(variable_of, arguments))
     return read({name: value for name, value in environment.items() if name not in given})
+
+
+def said(environment: Mapping[str, str], but_for: Collection[str]) -> frozenset[str]:
+    """Which arguments of `APIKeys` have a variable in the environment that is not empty, but for those."""
+    return frozenset(argument_of(name) for name in VARIABLES if environment.get(name)) - frozenset(but_for)
+
+
+@contextmanager
+def named(said: Collection[str]) -> Iterator[None]:
+    """Put a variable's name in front of what a `BadInputError` within says of the argument that it gave, one of `said`:
+    that which the error is about, or else the one that its message names first."""
+    try:
+        yield
+    except BadInputError as wrong:
+        about = [wrong.field] if wrong.field is not None else re.findall(r"\w+", str(wrong))
+        name = next((each for each in about if each in said), None)
+        if name is not None:
+            wrong.args = (f"{variable_of(name)}: {wrong}",)
+        raise
 
 
 def check_names(environment: Mapping[str, str]) -> None:
@@ -61,14 +84,20 @@ def check_names(environment: Mapping[str, str]) -> None:
         if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
             from difflib import get_close_matches  # noqa: PLC0415 - only for who made a mistake
 
-            near = get_close_matches(name, known, 1, 0.8)
-            told = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}"
+            begun = name.removeprefix(PREFIX)
+            near = get_close_matches(_MEANT.get(begun, begun), [each.removeprefix(PREFIX) for each in known], 1)
+            told = f"Did you mean {PREFIX}{near[0]}?" if near else f"There are: {', '.join(sorted(known))}"
             raise BadInputError(f"The environment variable {name} means nothing to gatepost. {told}")
 
 
 def argument_of(name: str) -> str:
     """`GATEPOST_MAX_STALENESS`: `max_staleness`."""
     return name.removeprefix(PREFIX).lower()
+
+
+def variable_of(argument: str) -> str:
+    """`max_staleness`: `GATEPOST_MAX_STALENESS`."""
+    return f"{PREFIX}{argument.upper()}"
 
 
 def server_keys(environment: Mapping[str, str]) -> list[bytes] | None:

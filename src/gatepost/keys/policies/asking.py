@@ -65,7 +65,8 @@ class Asked:
         bounds.check_permissions(after.permissions - before.permissions)
         if after.expires_at != before.expires_at:
             bounds.check_expiry(after.expires_at, self.now)
-        self.count(before, after)
+        if after.template is None:
+            self.count(before, after)
 
     def count(self, before: Countable | None, after: Countable) -> None:
         """For a key that begins to work, or gets another owner: it is counted with the others of its owner. Raises
@@ -135,7 +136,8 @@ def _fitting(asked: Asked, row: Mapping[str, Any]) -> Mapping[str, Any]:
     bounds.check_expiry(expires_at, asked.now)
     bounds.check_environment(row["environment"])
     bounds.check_permissions(frozenset(row["permissions"].split()))
-    asked.count(None, _NewKey(row["project"], row["owner"], row["active"], expires_at))
+    if row.get("kind") is None:  # a template is no key that an owner has
+        asked.count(None, _NewKey(row["project"], row["owner"], row["active"], expires_at))
     if expires_at == row["expires_at"] or expires_at is None:
         return row
     return {**row, "expires_at": expires_at, "default_lifetime": (expires_at - asked.now).total_seconds()}

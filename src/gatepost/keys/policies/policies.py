@@ -57,12 +57,15 @@ class Policies:
     async def set(
         self, project: str | None = None, *, actor: str | Actor = UNNAMED, **terms: Unpack[PolicyTerms]
     ) -> Policy:
-        """Ask this of the keys of `project`, from now on; `None` = of all keys. Of the terms (`Policy`) those that are
-        named change; `None` = nothing more is asked. Keys that there are stay: `preview` tells which do not fit. Where
-        `idle_days` are set or become fewer, `IdleKeys` switches nothing off for it in the first 7 days.
+        """Ask this of the keys of `project`, from now on; `None` = of all keys. Of the `terms` (`Policy`;
+        `longest_lifetime`, `default_lifetime`, `longest_grace`: seconds; `idle_days`: days; `most_active_keys`: of an
+        owner; `environments`, `permissions`: their names) those that are named change; `None` = nothing more is asked.
+        Keys that there are stay: `preview` tells which do not fit. Where `idle_days` are set or become fewer,
+        `IdleKeys` switches nothing off for it in the first 7 days.
 
-        For operators, and actors whom no project or environment limits and who hold every permission. Raises
-        `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`, `UnavailableError`. One transaction.
+        For operators, and actors whom no project or environment limits and who hold every permission. `actor`: who
+        asks; left out = the app itself. Raises `BadInputError`, `UnknownPermissionError`, `AccessDeniedError`,
+        `UnavailableError`. One transaction.
         """
         project = checked_project(project)
         wanted = checked_terms(terms, self._parts.settings.catalogue)
@@ -73,20 +76,23 @@ class Policies:
 
     async def delete(self, project: str | None = None, *, actor: str | Actor = UNNAMED) -> bool:
         """Ask nothing of the keys of `project` any more, or with `None` nothing that holds company-wide. Answers
-        whether anything was asked. As `set` otherwise."""
+        whether anything was asked. `actor`: who asks; left out = the app itself. Raises `BadInputError`,
+        `AccessDeniedError`, `UnavailableError`. One transaction."""
         _, was_there = await self._change(checked_project(project), dict.fromkeys(TERMS), checked_actor(actor))
         return was_there
 
     async def get(self, project: str | None = None, *, actor: str | Actor = UNNAMED) -> Policy | None:
-        """The policy of a project, or with `None` the company-wide one; `None` = there is none. One round trip. Raises
-        `AccessDeniedError` for another project than the actor's own, `BadInputError`, `UnavailableError`."""
+        """The policy of a `project`, or with `None` the company-wide one; `None` = there is none. `actor`: who asks;
+        left out = the app itself. One round trip. Raises `AccessDeniedError` for another project than the actor's own,
+        `BadInputError`, `UnavailableError`."""
         project = checked_project(project)
         self._check_look(project, checked_actor(actor))
         return await self._stored(project)
 
     async def list(self, *, after: str | None = None, limit: int = 50, actor: str | Actor = UNNAMED) -> Page[Policy]:
         """One page of the policies: the company-wide one, then those of projects by name; for an actor of one project
-        those two. `after`: the `next` of the page before. `limit`: 1 to 500. One round trip."""
+        those two. `after`: the `next` of the page before. `limit`: 1 to 500. `actor`: who asks; left out = the app
+        itself. Raises `BadInputError`, `AccessDeniedError`, `UnavailableError`. One round trip."""
         authority = Authority(checked_actor(actor))
         authority.check_look()
         if after is not None and not (isinstance(after, str) and after.startswith(_PLACE)):
@@ -113,7 +119,8 @@ class Policies:
     ) -> PolicyPreview:
         """Which keys that work now would not fit the policy of `project`, or the company-wide one, if it were `set` so;
         with no terms: as it is. Changes nothing. `term`, `after`: the page of ids that follows; `limit`: of ids, 1 to
-        500. Keys that the actor reaches. Raises as `get` and `set` do. Each key is looked at: some statements, which
+        500. Keys that the `actor` reaches; left out = the app itself. Terms as for `set`. Raises `BadInputError`,
+        `UnknownPermissionError`, `AccessDeniedError`, `UnavailableError`. Each key is looked at: some statements, which
         take as long as it takes to read the project's keys, or all."""
         project = checked_project(project)
         actor = checked_actor(actor)
@@ -137,12 +144,15 @@ class Policies:
 
     async def switch_off_idle(self) -> Sequence[str]:
         """Switch off now the keys that their policies call idle; answers their ids. What `IdleKeys` does again and
-        again. More: `idle.switch_off_idle`."""
+        again. Not before a policy may be heeded, and uses have been counted for as long. Some reads, and a change for
+        each 500 keys. Raises `UnavailableError`, `UncertainCommitError`, `StillSpreadingError`; what was done until
+        then stays done."""
         return await switch_off_idle(self._parts)
 
     async def take_turn(self, holder: str, seconds: float) -> float:
-        """Take the turn of who switches off idle keys, for so long; answers 0.0, or the seconds for which another has
-        it. `holder`: 32 characters, random. One read, and a transaction where it is free. Raises `UnavailableError`."""
+        """Take the turn of who switches off idle keys, for so many `seconds`; answers 0.0, or the seconds for which
+        another has it. `holder`: 32 characters, random. One read, and a transaction where it is free. Raises
+        `UnavailableError`."""
         tables = self._parts.database.policies
         left = await tables.lease_left()
         if left == 0.0 and not await tables.take_lease(holder, seconds):

@@ -18,7 +18,8 @@ class AuditLog:
         self._parts = parts
 
     async def seal(self, *, actor: str | Actor = UNNAMED) -> None:
-        """Seal now what no worker has sealed yet. Transactions of about 200 lines, for which no change waits."""
+        """Seal now what no worker has sealed yet. Transactions of about 200 lines, for which no change waits. `actor`:
+        who asks; left out = the app itself. Raises `AccessDeniedError`, `UnavailableError`."""
         _check(actor)
         opened = self._parts.opened()
         while await opened.database.chain.seal(opened.sealing.links, LINES):
@@ -27,7 +28,8 @@ class AuditLog:
     async def verify(self, *, actor: str | Actor = UNNAMED) -> LogCheck:
         """Whether the log is as it was sealed: no line altered, none taken out, none put in. Reads all of it, 2,000
         lines at a time, and writes nothing. A log that was cut off at its end, with its chain and its counter, is told
-        from a whole one by an export that goes further alone (`verify_export`)."""
+        from a whole one by an export that goes further alone (`verify_export`). `actor`: who asks; left out = the app
+        itself. Raises `AccessDeniedError`, `UnavailableError`."""
         _check(actor)
         opened = self._parts.opened()
         return await opened.database.chain.check(opened.sealing.links)
@@ -45,7 +47,8 @@ class AuditLog:
         now where it was not. Whole changes, in their order, with none left out, so that `verify_export` can check them.
 
         `first`, `last`: from that change on, up to that one. `since`, `until`: aware; from the one on and before the
-        other, and up to a minute around. `None` does not matter. Raises `BadInputError`. 2,000 lines at a time.
+        other, and up to a minute around. `None` does not matter. `actor`: who asks; left out = the app itself. Raises
+        `BadInputError`. 2,000 lines at a time.
         """
         from gatepost.database import LogRange  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
@@ -62,8 +65,9 @@ class AuditLog:
     async def verify_export(
         self, lines: Iterable[bytes | str] | AsyncIterable[bytes | str], *, actor: str | Actor = UNNAMED
     ) -> LogCheck:
-        """Whether exported lines are as they were exported, and the database goes on from where they end. Raises
-        `BadInputError` for a line that is none of an export. A few statements."""
+        """Whether exported `lines`, bytes of JSON each, are as they were exported, and the database goes on from where
+        they end. `actor`: who asks; left out = the app itself. Raises `BadInputError` for a line that is none of an
+        export. A few statements."""
         _check(actor)
         opened = self._parts.opened()
         of_file = FileCheck(opened.sealing.links)

@@ -51,20 +51,7 @@ async def prune(
     progress: Callable[[PrunedLog], Any] | None = None,
     actor: str | Actor = UNNAMED,
 ) -> Pruned:
-    """Take away what is old. Safe while workers run, and to be run again. For operators only.
-
-    Usage: what is by day and older than `days` (1 to 3,660) is rolled up into months, once the whole month is; months
-    that ended more than `months` (1 to 1,200) ago are removed. Totals change only by what is removed. Last uses are
-    kept for as long as the key is.
-
-    `events_before`: lines of the audit log of what was done before this moment (aware, at least two days ago) go, but
-    never those of keys' making, nor what a worker has not applied or a target of webhooks has not queued yet; `None` =
-    the log stays whole. Export it before (`audit_log.export`). `dead_workers`: rows of workers that are gone go too;
-    that watches silent ones for twice their `max_staleness`. `preview`: change nothing, and tell what would be.
-
-    Raises `AccessDeniedError`, `BadInputError`, `UnavailableError`; what was done until then stays done. Transactions
-    of 1,000 rows each, or of one change's lines.
-    """
+    """`APIKeys.prune`, which tells of it in full."""
     if not checked_actor(actor).operator:
         raise AccessDeniedError("Only an operator can prune")
     _check_number("days", days, DAYS_MIN, DAYS_MAX)

@@ -6,7 +6,7 @@
 What a key has by its roles stands in its own row, so a lookup is as it is without roles (docs/decisions/0059).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,8 +20,23 @@ from gatepost.base import (
     ForceNeededError,
     Propagation,
     RoleNotFoundError,
+    checked_resources,
+    covers_permission,
+    within_resources,
 )
-from gatepost.keys.changing import Patience, changed_by, check_edit, granted, key_edit, own_permissions, settled
+from gatepost.keys.changing import (
+    ROLES_MAX,
+    Patience,
+    add_nearest,
+    changed_by,
+    check_edit,
+    granted,
+    key_edit,
+    limited_by_roles,
+    own_permissions,
+    settled,
+    takes_away,
+)
 from gatepost.keys.given import Options
 from gatepost.keys.parts import Parts
 from gatepost.keys.policies import Asked
@@ -41,9 +56,6 @@ from gatepost.rules import (
 
 if TYPE_CHECKING:
     from gatepost.database import Change, KeyEdit
-
-ROLES_MAX = 1_000
-"""Most roles that are listed: of a project, with the company-wide ones."""
 
 HOLDERS_MAX = 100_000
 """Most keys that may hold a role while it is edited: one transaction of some seconds."""
@@ -65,12 +77,15 @@ class Roles:
         *,
         project: str | Unset | None = UNSET,
         description: str = "",
+        resources: Iterable[str] | None = None,
         actor: str | Actor = UNNAMED,
     ) -> Role:
         """Make a role, which nobody holds yet. `name`: 1 to 64 ASCII letters, digits and `. _ : -`. `permissions`:
-        names of the catalogue, or how some begin, `FILE_*`, which stands for those that there are now. `project`:
-        `None` = every one; left out = the actor's. Raises `BadInputError`, also where there is one of this name, and
-        `UnknownPermissionError`, `AccessDeniedError`, `UnavailableError`. One transaction."""
+        names of the catalogue, or how some begin, `FILE_*`, which stands for those that there are now. `description`:
+        at most 200 characters, may be empty. `project`: `None` = every one; left out = the actor's. `resources`: those
+        that these permissions hold on; `None` = every one, empty = none. `actor`: who asks; left out = the app itself.
+        Raises `BadInputError`, also where there is one of this name, and `UnknownPermissionError`, `AccessDeniedError`,
+        `UnavailableError`. One transaction."""
         actor = checked_actor(actor)
         Authority(actor).check_manage()
         of = actor.project if isinstance(project, Unset) else checked_project(project)
@@ -81,6 +96,7 @@ class Roles:
             description=_described(description),
             permissions=granted_by,
             patterns=patterns,
+            resources=checked_resources(resources),
             created_at=_NEVER,
             updated_at=_NEVER,
         )
@@ -97,29 +113,38 @@ class Roles:
         return made
 
     async def get(self, name: str, *, project: str | None = None, actor: str | Actor = UNNAMED) -> Role:
-        """The role of that name, of a project or company-wide. Raises `RoleNotFoundError`. One round trip."""
+        """The role of that `name`, of a `project`; `None` = company-wide. `actor`: who asks; left out = the app itself.
+        Raises `RoleNotFoundError`, `BadInputError`, `AccessDeniedError`, `UnavailableError`. One round trip; two where
+        there is none."""
         name, project = checked_role(name, "name"), checked_project(project)
-        for role in await self.list(project=project, actor=actor):
-            if (role.name, role.project) == (name, project):
+        for role in await self._read(project, actor, name):
+            if role.project == project:
                 return role
-        raise RoleNotFoundError(name, project)
+        unknown = RoleNotFoundError(name, project)
+        add_nearest(unknown, [role.name for role in await self._read(project, actor) if role.project == project])
+        raise unknown
 
     async def list(self, *, project: str | None = None, actor: str | Actor = UNNAMED) -> Sequence[Role]:
-        """The roles that keys of a project can hold, or all that the actor reaches, by name: its project's and the
-        company-wide ones. 1,000 at most. Raises `BadInputError`, `AccessDeniedError`, `UnavailableError`. One round
-        trip."""
+        """The roles that keys of a `project` can hold, or with `None` all that the actor reaches, by name: its
+        project's and the company-wide ones. 1,000 at most. `actor`: who asks; left out = the app itself. Raises
+        `BadInputError`, `AccessDeniedError`, `UnavailableError`. One round trip."""
+        return await self._read(checked_project(project), actor)
+
+    async def _read(self, project: str | None, actor: str | Actor, name: str | None = None) -> "Sequence[Role]":
+        """As `list`; `name`: those that are called so."""
         from gatepost.database import list_roles  # noqa: PLC0415 - SQLAlchemy, only where it is needed
 
         authority = Authority(checked_actor(actor))
         authority.check_look()
-        project = checked_project(project)
         bound = authority.bounds.get("project")
         if bound is not None and project not in (None, bound):
             return []
         wanted = bound if project is None else project
         projects = None if wanted is None else (None, wanted)
         return await self.parts.with_database(
-            lambda database: database.ask("Listing roles", partial(list_roles, projects=projects, most=ROLES_MAX))
+            lambda database: database.ask(
+                "Listing roles", partial(list_roles, projects=projects, most=ROLES_MAX, name=name)
+            )
         )
 
     async def update(
@@ -129,27 +154,35 @@ class Roles:
         project: str | None = None,
         permissions: Iterable[str] | Unset = UNSET,
         description: str | Unset = UNSET,
+        resources: Iterable[str] | Unset | None = UNSET,
         preview: bool = False,
         force: bool = False,
         **how: Unpack[Options],
     ) -> RoleChange:
-        """Edit a role; what is not named stays as it is. `permissions`: all of them from now on; each key that holds
-        the role has them when the call returns, in every worker, and no others by it. `preview`: change nothing, and
-        tell which keys would gain and lose what. `force`: also where it weakens the key that the actor uses.
+        """Edit the role `name` of a `project`, `None` = the company-wide one; what is not named stays as it is: its
+        `description`, too. `permissions`: all of them from now on; no key that holds the role has others by it in any
+        worker once the call returns; what is only given is there soon after. `resources`: as for `create`. `preview`:
+        change nothing, and tell which keys would gain and lose what. `force`: also where it weakens the key that the
+        actor uses.
 
-        Who edits must hold what it adds, and manage every key that holds the role. Raises `RoleNotFoundError`,
-        `BadInputError`, `UnknownPermissionError`, `PolicyError`, `AccessDeniedError`, `ForceNeededError`,
-        `UnavailableError`, `StillSpreadingError`. One transaction."""
-        if isinstance(permissions, Unset) and isinstance(description, Unset):
-            raise BadInputError("nothing to update: name permissions or description")
+        Who edits must hold what it adds, and manage every key that holds the role. `actor`: who asks; left out = the
+        app itself. `wait`, `timeout`: as for `APIKeys.deactivate`. Raises `RoleNotFoundError`, `BadInputError`,
+        `UnknownPermissionError`, `PolicyError`, `AccessDeniedError`, `ForceNeededError`, `UnavailableError`,
+        `StillSpreadingError`. One transaction.
+        """
+        if all(isinstance(given, Unset) for given in (permissions, description, resources)):
+            raise BadInputError("nothing to update: name permissions, description or resources")
         written = None if isinstance(permissions, Unset) else _written(self.parts.settings.catalogue, permissions)
         told = None if isinstance(description, Unset) else _described(description)
+        on = resources if isinstance(resources, Unset) else checked_resources(resources)
 
         def edited(role: Role) -> Role:
             role = role if told is None else replace(role, description=told)
+            role = role if isinstance(on, Unset) else replace(role, resources=on)
             return role if written is None else replace(role, permissions=written[0], patterns=written[1])
 
-        return await self._change(name, project, edited, preview=preview, force=force, how=how)
+        can_take = written is not None or not isinstance(on, Unset)
+        return await self._change(name, project, edited, can_take=can_take, preview=preview, force=force, how=how)
 
     async def delete(
         self,
@@ -160,8 +193,9 @@ class Roles:
         force: bool = False,
         **how: Unpack[Options],
     ) -> RoleChange:
-        """Remove a role, and take what it gave from the keys that hold it. As `update` in all else."""
-        return await self._change(name, project, lambda _: None, preview=preview, force=force, how=how)
+        """Remove a role, and take what it gave from the keys that hold it. Arguments, and what it raises: as for
+        `update`."""
+        return await self._change(name, project, lambda _: None, can_take=True, preview=preview, force=force, how=how)
 
     async def _change(
         self,
@@ -169,6 +203,7 @@ class Roles:
         project: str | None,
         edit: "Edit",
         *,
+        can_take: bool,
         preview: bool,
         force: bool,
         how: Options,
@@ -187,7 +222,7 @@ class Roles:
         change, made = await changed_by(self.parts, actor, make)
         if preview:
             return made.told(None, Propagation(complete=False, holds_from=None, seconds=0.0), is_preview=True)
-        if not made.loses:
+        if not (made.takes or (can_take and made.stands)):
             patience = replace(patience, everywhere=False)
         return await settled(
             self.parts,
@@ -213,18 +248,27 @@ class _Made:
     edits: Sequence["KeyEdit"]
 
     @property
+    def stands(self) -> bool:
+        """Whether the keys are as they were: an earlier call may have taken something that nobody waited for."""
+        return not self.is_changed or (bool(self.holders) and not self.edits)
+
+    @property
+    def takes(self) -> bool:
+        return any(takes_away(edit.before, edit.after) for edit in self.edits)
+
+    @property
     def gains(self) -> Mapping[str, Sequence[str]]:
-        return self._by_permission(lambda edit: edit.after.permissions - edit.before.permissions)
+        return self._by_permission(lambda edit: _more(edit.after, edit.before))
 
     @property
     def loses(self) -> Mapping[str, Sequence[str]]:
-        return self._by_permission(lambda edit: edit.before.permissions - edit.after.permissions)
+        return self._by_permission(lambda edit: _more(edit.before, edit.after))
 
-    def _by_permission(self, names: "Callable[[KeyEdit], frozenset[str]]") -> Mapping[str, Sequence[str]]:
+    def _by_permission(self, names: "Callable[[KeyEdit], Iterable[str]]") -> Mapping[str, Sequence[str]]:
         found: dict[str, list[str]] = {}
         for edit in self.edits:
             for permission in names(edit):
-                found.setdefault(permission, []).append(edit.before.id)
+                found.setdefault(permission, []).extend(edit.ids)
         return {permission: found[permission] for permission in sorted(found)}
 
     def told(self, seq: int | None, spread: Propagation, *, is_preview: bool = False) -> RoleChange:
@@ -237,6 +281,12 @@ class _Made:
             propagation=spread,
             is_preview=is_preview,
         )
+
+
+def _more(one: APIKey, other: APIKey) -> Iterable[str]:
+    """The permissions of one that the other has not, or not on all that the one has them on."""
+    of_one, of_other = one.granted, other.granted
+    return (name for name in one.permissions if not covers_permission(of_other, of_one, name))
 
 
 async def _edited(
@@ -259,25 +309,25 @@ async def _edited(
         raise RoleNotFoundError(name, project)
     authority.check_project(project)
     after = edit(role)
-    authority.check_grant((after.permissions if after else frozenset()) - role.permissions)
+    given = _given(role, after)
+    authority.check_grant(given)
     if after == role:
         return _Made(role, False, (), ())
     wanted = Filter(role=name, project=project, kind=EITHER_KIND)
-    found = await change.select(wanted, HOLDERS_MAX, with_terms=with_terms)
+    holders = await change.alike(wanted, HOLDERS_MAX, with_terms=with_terms)
     edits: list[KeyEdit] = []
-    if after is None or after.permissions != role.permissions:
-        holders = await change.read_keys(list(found))
-        known = dict(await change.roles.read({each for key in holders.values() for each in key.roles}))
+    if after is None or (after.permissions, after.resources) != (role.permissions, role.resources):
+        known = dict(await change.roles.read({each for key, _ in holders.kinds for each in key.roles}))
         if after is None:
             known.pop(place, None)  # of a role that nobody holds it has none
         else:
             known[place] = after
-        asked = await Asked.of(change, [key.project for key in holders.values()])
-        for before in holders.values():
+        asked = await Asked.of(change, [key.project for key, _ in holders.kinds])
+        for before, ids in holders.kinds:
             key = _regranted(before, known, name if after is None else None)
-            _check(authority, before, key, force=force)
+            _check(authority, before, key, ids, by_role=given, force=force)
             asked.check_edit(before, key)
-            edits.append(key_edit(before, key, role=name))
+            edits.append(key_edit(before, key, role=name, ids=ids))
     edits = [each for each in edits if each.values]
     if not preview:
         if after is None:
@@ -286,24 +336,41 @@ async def _edited(
             after = await change.roles.set(role, after)
         if edits:
             await change.update_keys(edits)
-    return _Made(after, True, list(found), edits)
+    return _Made(after, True, holders.ids, edits)
+
+
+def _given(before: Role, after: Role | None) -> Set[str]:
+    """The permissions that an edit of a role hands out: those added, and all where they are to hold on more."""
+    if after is None:
+        return frozenset()
+    is_wider = not within_resources(after.resources, before.resources)
+    return after.permissions if is_wider else after.permissions - before.permissions
 
 
 def _regranted(before: APIKey, known: Mapping[tuple[str | None, str], Role], gone: str | None) -> APIKey:
     """The key with what its roles give it now. `gone`: a role that it does not hold any more."""
     own = own_permissions(before)
     roles = tuple(each for each in before.roles if each != gone)
-    permissions = granted(own, roles, before.project, known)
-    return replace(before, roles=roles, permissions=permissions, own_permissions=own if roles else None)
+    return replace(
+        before,
+        roles=roles,
+        permissions=granted(own, roles, before.project, known),
+        own_permissions=own if roles else None,
+        role_resources=limited_by_roles(own, roles, before.project, known),
+    )
 
 
-def _check(authority: Authority, before: APIKey, after: APIKey, *, force: bool) -> None:
-    """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not make this of a key that holds the role: of
-    one that it does not reach it is told no more than that there is one."""
+def _check(
+    authority: Authority, before: APIKey, after: APIKey, ids: Sequence[str], *, by_role: Set[str], force: bool
+) -> None:
+    """Raise `AccessDeniedError`, `ForceNeededError` where the actor may not make this of keys that hold the role: of
+    one that it does not reach it is told no more than that there is one. `before`: one of them; `ids`: of all."""
+    if (own := authority.actor.key_id) is not None and own in ids:
+        before, after = replace(before, id=own), replace(after, id=own)
     if not authority.reaches(before):
         raise AccessDeniedError("Keys that you do not manage hold this role")
     try:
-        check_edit(authority, before, after, force=force)
+        check_edit(authority, before, after, by_role=by_role, force=force)
     except (AccessDeniedError, ForceNeededError) as refusal:
         refusal.args = (f"Key {before.id} holds this role. {refusal}",)
         raise

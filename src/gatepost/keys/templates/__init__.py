@@ -2,5 +2,6 @@
 and `parts`.
 """
 
+from gatepost.keys.templates.issuing import Named as Named
 from gatepost.keys.templates.issuing import Narrowing as Narrowing
 from gatepost.keys.templates.templates import Templates as Templates

@@ -74,13 +74,15 @@ class Templates:
         owner: str | None = None,
         environment: str | Unset | None = UNSET,
         metadata: Mapping[str, Any] = MappingProxyType({}),
+        resources: Iterable[str] | None = None,
         actor: str | Actor = UNNAMED,
     ) -> Template:
         """Make a template. `lifetime`: most seconds that what is issued of it lives, 1 to 86,400, and as long unless
         told otherwise. `origins`: of the web pages that may use what is issued, `https://www.example.org`; requests
         with another `Origin`, or with none, are refused; `None` = it is not asked. `public`: anybody gets a temporary
         secret who knows the id, where the app serves them. `limits`: of all that is issued of it together. The rest: as
-        for `APIKeys.create`; so is what it raises. One transaction."""
+        for `APIKeys.create`. Raises `BadInputError`, `UnknownPermissionError`, `PolicyError`, `AccessDeniedError`,
+        `UnavailableError`. One transaction."""
         parts = self._parts
         actor = checked_actor(actor)
         Authority(actor).check_manage()
@@ -99,6 +101,7 @@ class Templates:
             else environment,
             metadata=metadata,
             roles=roles,
+            resources=resources,
         )
         row |= {"id": new_id(), "kind": KIND, "template": Terms.checked(lifetime, origins, public).text}
         row |= {"digest": _new_digest(), "hint": "", "sealed": None}
@@ -120,15 +123,18 @@ class Templates:
         return Template.of(key_of(made, change.now))
 
     async def get(self, template_id: str, *, actor: str | Actor = UNNAMED) -> Template:
-        """The template with this id. Raises `KeyNotFoundError`, also for a plain key. One round trip."""
+        """The template with the id `template_id`. `actor`: who asks; left out = the app itself. Raises
+        `KeyNotFoundError`, also for a plain key, `BadInputError`, `AccessDeniedError`, `UnavailableError`. One round
+        trip."""
         key = await self._verbs.get(template_id, actor=actor)
         if key.template is None:
             raise KeyNotFoundError([template_id])
         return Template.of(key)
 
     async def current(self, template_id: str) -> Template:
-        """As `get`, by what this process remembers, which counts as it does for requests: no I/O where it does. For
-        whoever hands out temporary secrets. Raises `UnavailableError` too."""
+        """The template with the id `template_id`, as `get` has it, by what this process remembers, which counts as it
+        does for requests: no I/O where it does. For whoever hands out temporary secrets. Raises `KeyNotFoundError`,
+        `BadInputError`, `UnavailableError`."""
         check_id(template_id)
         record = await current_record(self._parts, template_id)
         if record.template is None:
@@ -136,12 +142,14 @@ class Templates:
         return Template.of(record)
 
     async def list(self, **which: Unpack["ListFilters"]) -> Page[Template]:
-        """One page of templates; as `APIKeys.list` otherwise."""
+        """One page of templates. Arguments as for `APIKeys.list`, but that `templates` is said already. Raises
+        `BadInputError`, `UnknownPermissionError`, `UnavailableError`."""
         page = await self._verbs.list(**{**which, "templates": True})
         return Page([Template.of(key) for key in page.items], page.next, page.previous)
 
     async def count(self, *, actor: str | Actor = UNNAMED, **which: Unpack["Filters"]) -> Total:
-        """How many templates `list` has with these filters."""
+        """How many templates `list` has with these filters; they are as for `list`. Raises `BadInputError`,
+        `UnknownPermissionError`, `UnavailableError`."""
         return await self._verbs.count(actor=actor, **{**which, "templates": True})
 
     async def update(
@@ -153,9 +161,10 @@ class Templates:
         public: bool | Unset = UNSET,
         **edit: Unpack["Edit"],
     ) -> Template:
-        """Edit a template; what is not named stays. `lifetime`, `origins`, `public`: as for `create`; a shorter
-        lifetime holds for what was issued, too. The rest: as for `APIKeys.update`, which waits and raises as this
-        does."""
+        """Edit the template `template_id`; what is not named stays. `lifetime`, `origins`, `public`: as for `create`; a
+        shorter lifetime holds for what was issued, too. The rest: as for `APIKeys.update`, which waits as this does.
+        Raises `KeyNotFoundError`, `BadInputError`, `PolicyError`, `UnknownPermissionError`, `StaleKeyError`,
+        `AccessDeniedError`, `ForceNeededError`, `UnavailableError`, `StillSpreadingError`."""
         own = {"lifetime": lifetime, "origins": origins, "public": public}
         given = {name: value for name, value in own.items() if not isinstance(value, Unset)}
         asked = edit.pop("if_version", None)
@@ -182,8 +191,10 @@ class Templates:
         wait: Wait = "everywhere",
         timeout: float | None = None,
     ) -> Template:
-        """End all temporary secrets that were issued of a template so far; those that are issued from now on work.
-        Waits and raises as `APIKeys.rotate` does. One transaction."""
+        """End all temporary secrets that were issued of the template `template_id` so far; those that are issued from
+        now on work. `if_version`, `actor`, `wait`, `timeout` as for `APIKeys.rotate`. Raises `KeyNotFoundError`,
+        `BadInputError`, `StaleKeyError`, `AccessDeniedError`, `UnavailableError`, `StillSpreadingError`. One
+        transaction."""
         parts = self._parts
         patience = Patience.of(wait, timeout, parts.clock)
         actor = checked_actor(actor)
@@ -201,17 +212,20 @@ class Templates:
         return await settled(parts, change, patience, lambda _spread: Template.of(key))
 
     async def activate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
-        """Switch templates on. As `APIKeys.activate`, which takes their ids too; an id of a plain key is unknown."""
+        """Switch templates on, by their `ids`, or one by its id. Arguments, and what it raises: as for
+        `APIKeys.activate`, which takes their ids too; an id of a plain key is unknown."""
         return await self._verbs.activate(await self._checked(ids, how), **how)
 
     async def deactivate(self, ids: str | Iterable[str], **how: Unpack["Options"]) -> Receipt:
-        """Switch templates off: what was issued of them is refused everywhere on return, until they are on again."""
+        """Switch templates off: what was issued of them is refused everywhere on return, until they are on again.
+        Arguments, and what it raises: as for `APIKeys.deactivate`, `ids` are ids alone."""
         return await self._verbs.deactivate(await self._checked(ids, how), **how)
 
     async def delete(
         self, ids: str | Iterable[str], *, if_version: str | None = None, **how: Unpack["Options"]
     ) -> Receipt:
-        """Remove templates for good, with all that was issued of them."""
+        """Remove templates for good, with all that was issued of them. Arguments, and what it raises: as for
+        `APIKeys.delete`, `ids` are ids alone."""
         return await self._verbs.delete(await self._checked(ids, how), if_version=if_version, **how)
 
     async def _checked(self, ids: str | Iterable[str], how: "Options") -> str | Sequence[str]:
