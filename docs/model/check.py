@@ -64,6 +64,8 @@ PROTOCOL = (
     Run("changes, L=1", "protocol", ("L=1",), breaks=False, effort=QUICK),
     Run("changes, L=2", "protocol", ("L=2",), breaks=False, effort=USUAL),
     Run("changes, L=3", "protocol", ("L=3",), breaks=False, effort=USUAL),
+    Run("temporary, L=1", "protocol", ("L=1", "TEMPORARY"), breaks=False, effort=QUICK),
+    Run("temporary, L=2", "protocol", ("L=2", "TEMPORARY"), breaks=False, effort=USUAL),
     Run("restore, L=1", "protocol", ("L=1", "RESTORE"), breaks=False, effort=USUAL),
     Run("restore, L=2", "protocol", ("L=2", "RESTORE"), breaks=False, effort=LONG),
 )
@@ -96,6 +98,8 @@ CHANGES_MUTANTS = (
     "WAIT_SKIPPED",
 )
 
+TEMPORARY_MUTANTS = ("TEMPORARY_AS_ISSUED", "TEMPORARY_LEASE_UNCHECKED", "TEMPORARY_OUTLIVES")
+
 RESTORE_MUTANTS = (
     "ACK_UNCONDITIONAL",
     "DISTRUST_KEEPS_FLOOR",
@@ -116,6 +120,8 @@ def runs() -> Iterator[Run]:
     for name in CHANGES_MUTANTS:
         yield Run(name, "mutant", ("L=1", "REFUSES", name), breaks=True, effort=QUICK)
     yield Run("NET_EFFECT_ONLY", "mutant", ("L=1", "NET_EFFECT_ONLY"), breaks=True, effort=QUICK)
+    for name in TEMPORARY_MUTANTS:
+        yield Run(name, "mutant", ("L=1", "REFUSES", "TEMPORARY", name), breaks=True, effort=QUICK)
     for name in RESTORE_MUTANTS:
         yield Run(name, "mutant", ("L=1", "REFUSES", "RESTORE", name), breaks=True, effort=QUICK)
     for name in RESTORE_LIMITS:

@@ -9,6 +9,9 @@
  *   worker     may stop between any two steps for any time (SIGSTOP), be killed (its row stays) or close, and start anew.
  *   Redis      answers any version that anybody could have read, whenever it likes. So does a read of the database that
  *              another request had begun: it may have been executed at any time before. (Both therefore need no state.)
+ *   temporary  (TEMPORARY) a temporary secret that was made from the key: what is left of it is worked out from the record
+ *              that memory holds, and remembered. Where the record comes from elsewhere its request is one of the key's.
+ *   role       an edit of a role is a change of each key that holds it: nothing that is not here.
  *   observer   stands for all other workers: looks at the row's beat when it likes, and deletes the row.
  *
  * The promise. A request that begins after change v returned is answered from version v or a later one. It follows that
@@ -59,6 +62,10 @@ byte lease = 0;                            /* ticks that it lasts */
 byte applied = NONE;
 byte floor = 0;                            /* a seq */
 byte memory = NONE, content = NONE;        /* as_of, and what the record really is; one and the same where rules hold */
+#ifdef TEMPORARY
+byte derived = NONE;                       /* what is left of a temporary secret: of which version of its parent's record */
+bit same = 0;                              /* memory holds the very record that it was worked out from */
+#endif
 byte polled_for = 0;                       /* since the poll was sent */
 bit beat_is_new = 0;                       /* sent - beat_at <= G - L */
 byte seen = NONE;                          /* what the poll read of the counter */
@@ -101,11 +108,27 @@ inline grow(age, most) { if :: age < most -> age++ :: else fi }
 inline shrink(left) { if :: left > 0 -> left-- :: else fi }
 inline row_gone() { row = 0; acked = 0; member[1] = 0; member[2] = 0; watched = 0; watched_for = 0 }
 inline forget_poll() { polled_for = 0; beat_is_new = 0; seen = NONE; row_seen = 0 }
+/* What memory holds is another record now: nothing that was worked out from the one before counts. It is kept, and only
+ * asked whether it is of the very record that memory holds; here it is forgotten at once, for fewer states. */
+inline part() {
+#ifdef TEMPORARY
+  same = 0;
+#if !defined(TEMPORARY_OUTLIVES) && !defined(TEMPORARY_AS_ISSUED)
+  derived = NONE
+#endif
+#else
+  skip
+#endif
+}
+inline forget_memory() { memory = NONE; content = NONE; part() }
 inline end_process() {
+#ifdef TEMPORARY
+  derived = NONE;
+#endif
 #ifdef RESTORE
   applied_lost = 0;
 #endif
-  lease = 0; memory = NONE; content = NONE; applied = NONE; floor = 0; beat_age = 0; asked_for = 0; forget_poll()
+  lease = 0; forget_memory(); applied = NONE; floor = 0; beat_age = 0; asked_for = 0; forget_poll()
 }
 
 active proctype Clock() {
@@ -198,7 +221,7 @@ active proctype Worker() {
 #else
           floor = MAX(MAX(floor, SEQ(seen)), SEQ(applied)) + 1;
 #endif
-          memory = NONE; content = NONE
+          forget_memory()
 #endif
 #endif
 #else
@@ -211,7 +234,7 @@ active proctype Worker() {
 #endif
        fi;
 #ifndef MEMORY_NOT_DROPPED
-       if :: memory != NONE && SEQ(memory) < floor -> memory = NONE; content = NONE :: else fi;
+       if :: memory != NONE && SEQ(memory) < floor -> forget_memory() :: else fi;
 #endif
        applied = seen;
 #ifdef RESTORE
@@ -380,6 +403,18 @@ inline any_version(v, real) {
 #define MAY_FILL(v) (SEQ(v) >= floor && (memory == NONE || SEQ(memory) <= SEQ(v)))
 #endif
 
+#ifdef TEMPORARY
+#ifdef TEMPORARY_OUTLIVES
+#define TEMPORARY_COUNTS (derived != NONE && lease > 0)
+#else
+#ifdef TEMPORARY_LEASE_UNCHECKED
+#define TEMPORARY_COUNTS (derived != NONE && same)
+#else
+#define TEMPORARY_COUNTS (derived != NONE && same && lease > 0)
+#endif
+#endif
+#endif
+
 /* Requests, each in the step that decides it: one that began earlier is promised less. */
 active proctype Requests() {
   byte v, real;
@@ -393,9 +428,20 @@ active proctype Requests() {
        v = 0; real = 0 }
   :: atomic { phase != OUT -> assert(FRESH(db)) }                          /* from its own read; the answer comes below */
   :: atomic { phase != OUT -> any_version(v, real);                        /* an answer is remembered, however late */
-       if :: MAY_FILL(v) -> memory = v; content = real :: else fi;
+       if :: MAY_FILL(v) -> memory = v; content = real; part() :: else fi;
        v = 0; real = 0 }
-  :: atomic { memory != NONE -> memory = NONE; content = NONE }            /* evicted, or past its time */
+  :: atomic { memory != NONE -> forget_memory() }            /* evicted, or past its time */
+#ifdef TEMPORARY
+  :: atomic { memory != NONE && MEMORY_COUNTS ->                           /* worked out from the parent's record */
+#ifdef TEMPORARY_AS_ISSUED
+       if :: derived == NONE -> derived = content :: else fi;
+#else
+       derived = content;
+#endif
+       same = 1; assert(FRESH(derived)) }
+  :: atomic { TEMPORARY_COUNTS -> assert(FRESH(derived)) }
+  :: atomic { derived != NONE -> derived = NONE; same = 0 }                /* pushed out */
+#endif
   od
 }
 
@@ -432,7 +478,7 @@ active proctype Restore() {
     if
     :: made == 1 -> lost = 1; db = 0; need = 0; acked = 0;
 #ifndef LOST_VALUES
-       if :: memory == 1 && !applied_lost -> memory = NONE; content = NONE :: else fi
+       if :: memory == 1 && !applied_lost -> forget_memory() :: else fi
 #endif
     :: true                                         /* no change was lost, only what follows */
     fi;

@@ -44,9 +44,9 @@ async def read(_request: Request) -> Response:
     return PlainTextResponse("read")
 
 
-@requires("FILE_UPLOAD")
+@requires("FILE_UPLOAD", on="dir:/campaign")
 async def write(_request: Request) -> Response:
-    """For keys with a permission."""
+    """For keys with a permission that holds on a resource."""
     return PlainTextResponse("written")
 
 
@@ -81,7 +81,9 @@ async def verb(request: Request) -> Response:
         answer |= {"complete": spread.complete, "seconds": spread.seconds, "waiting": len(spread.waiting)}
         answer |= {name: len(getattr(spread, name)) for name in ("acknowledged", "left", "expired")}
     if (secret := getattr(done, "secret", None)) is not None:
-        answer |= {"id": done.key.id, "secret": secret}
+        answer["secret"] = secret
+    if hasattr(made := getattr(done, "key", done), "id"):
+        answer["id"] = made.id
     return _json(answer)
 
 

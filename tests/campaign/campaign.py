@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.campaign.crew import Crew, Plan
 from tests.campaign.faults import FAULTS, C, Fault
-from tests.campaign.hands import Ledger, Taken, delete, permit, rotate, switch
+from tests.campaign.hands import BOTH, Ledger, Taken, delete, edit, edit_role, lend, rotate, switch
 from tests.campaign.site import Site, running
 from tests.campaign.truth import NO_ANSWER, Finding, Request
 
@@ -29,7 +29,8 @@ PAUSE_SECONDS = 0.16
 @dataclass(slots=True)
 class Phase:
     """One fault, from its beginning to that of the next; `lasted`: until its end. Nanoseconds of CLOCK_MONOTONIC.
-    `recovered`: seconds after its end until every worker held a lease and used Redis, `None` = it did not happen."""
+    `recovered`: seconds after its end until every worker held a lease and used Redis, `None` = it did not happen.
+    `under_way`: verbs that took something away while it lasted, also those that had begun before."""
 
     fault: Fault[Any]
     begun: int
@@ -40,6 +41,7 @@ class Phase:
     findings: Counter[Finding] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
+    under_way: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ class Phase:
             "no_answer": found[Finding.NO_ANSWER],
             "request_ms": quantiles(self.seconds),
             "taken": len(self.taken),
+            "under_way": dict(self.under_way),
             "taken_ms": quantiles([taken.seconds for taken in self.taken]),
             "workers": {
                 how: sum(getattr(taken, how) for taken in self.taken) for how in ("acknowledged", "expired", "left")
@@ -154,8 +157,10 @@ async def played(
 def _hands(ledger: Ledger, site: Crew) -> Iterable[Coroutine[Any, Any, None]]:
     admin, worker = site.admin, site.workers[-1]
     yield from (switch(ledger, by, keys) for by, keys in ((admin, 1), (admin, 1), (worker, 1), (admin, 5)))
-    yield from (permit(ledger, by) for by in (admin, worker))
-    yield from (rotate(ledger, admin), delete(ledger, admin))
+    fewer, elsewhere = {"permissions": BOTH[1:]}, {"resources": ["dir:/elsewhere/*"]}
+    yield from (edit(ledger, by, fewer, {"permissions": BOTH}) for by in (admin, worker))
+    yield from (rotate(ledger, admin), delete(ledger, admin), edit(ledger, worker, elsewhere, {"resources": None}))
+    yield from (edit_role(ledger, admin, 3), edit_role(ledger, worker, 2), lend(ledger, admin), lend(ledger, worker))
 
 
 async def _run(site: Crew, phase: Phase, seconds: float) -> None:
@@ -191,4 +196,6 @@ def _judge(site: Crew, ledger: Ledger, phases: Sequence[Phase], *, last: bool = 
     for phase in phases:
         until = phase.ended or time.monotonic_ns()
         phase.taken = [taken for taken in ledger.taken if phase.begun <= taken.at < until]
+        until_then = (each for each in ledger.taken if each.at < until)
+        phase.under_way = Counter(each.verb for each in until_then if each.at + each.seconds * 1e9 >= phase.begun)
         phase.errors = Counter(name for at, name in ledger.errors if phase.begun <= at < until)

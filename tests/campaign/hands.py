@@ -17,15 +17,19 @@ DWELL_SECONDS = 0.3
 """Between two verbs, for requests to show what holds."""
 
 AGAIN_SECONDS = 0.2
+LENT_SECONDS = 86_400
+"""How long a temporary secret lives: longer than clocks are stepped by."""
+
 RETIRED_MAX = 20
 """Secrets that are gone for good and still tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One verb that took something away and returned. `at`, `seconds`: from call to return; `at` = its beginning, on
+    """One `verb` that took something away and returned. `at`, `seconds`: from call to return; `at` = its beginning, on
     CLOCK_MONOTONIC, nanoseconds. `acknowledged`, `expired`, `left`: how many workers got there how."""
 
+    verb: str
     at: int
     seconds: float
     acknowledged: int
@@ -44,13 +48,20 @@ class Ledger:
     texts: list[str] = field(default_factory=list)
     _retired: list[int] = field(default_factory=list)
 
-    async def create(self, *, weight: int) -> tuple[int, str]:
+    async def create(
+        self, *, weight: int, permissions: Sequence[str] = BOTH, roles: Sequence[str] = ()
+    ) -> tuple[int, str]:
         """Make a key that all let in; the number of its secret, and its id."""
-        made = await self.site.call(self.site.admin, "create", "campaign", BOTH)
+        made = await self.made("create", "campaign", permissions, roles=roles)
+        return await self.add(made, weight=weight), made["id"]
+
+    async def made(self, verb: str, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
+        """Run a verb that makes something, until it succeeds."""
+        made = await self.site.call(self.site.admin, verb, *args, **kwargs)
         while "error" in made:
             await asyncio.sleep(AGAIN_SECONDS)
-            made = await self.site.call(self.site.admin, "create", "campaign", BOTH)
-        return await self.add(made, weight=weight), made["id"]
+            made = await self.site.call(self.site.admin, verb, *args, **kwargs)
+        return made
 
     async def add(self, made: Mapping[str, Any], *, weight: int) -> int:
         """A secret that has just been made, and is good from `ended` on."""
@@ -82,8 +93,8 @@ class Hand:
         done = await self.give(verb, *args, then=Truth.REFUSED, **kwargs)
         if "error" not in done:
             seconds = (done["ended"] - done["began"]) / 1e9
-            how = (done[how] for how in ("acknowledged", "expired", "left"))
-            self.ledger.taken.append(Taken(done["began"], seconds, *how))
+            how = (done.get(how, 0) for how in ("acknowledged", "expired", "left"))  # a few verbs do not tell
+            self.ledger.taken.append(Taken(verb, done["began"], seconds, *how))
         return done
 
     async def give(self, verb: str, *args: Any, then: Truth = Truth.LET_IN, **kwargs: Any) -> Mapping[str, Any]:
@@ -148,17 +159,46 @@ async def delete(ledger: Ledger, by: Server) -> None:
         await ledger.retire(number)
 
 
-async def permit(ledger: Ledger, by: Server) -> None:
-    """Take a permission away and give it back, for ever; the other route goes on."""
+async def edit(ledger: Ledger, by: Server, less: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+    """Let a key do less by an edit, and as much as before by another, for ever; the other route goes on."""
     number, key_id = await ledger.create(weight=4)
     hand = Hand(ledger, by, [number], [WRITE])
     while True:
         await _dwell()
-        await hand.take("update", key_id, permissions=BOTH[1:])
+        await hand.take("update", key_id, **less)
         await _dwell()
         # An edit that gives does not wait for the workers; a verb that changes nothing and waits does it for it.
-        await hand.give("update", key_id, permissions=BOTH, then=Truth.OPEN)
+        await hand.give("update", key_id, **more, then=Truth.OPEN)
         await hand.give("activate", key_id, wait="everywhere")
+
+
+async def edit_role(ledger: Ledger, by: Server, keys: int) -> None:
+    """Take a permission away from all keys of a role with one edit, and give it back, for ever."""
+    role = f"campaign-{by.port}"
+    await ledger.made("roles.create", role, BOTH)
+    made = [await ledger.create(weight=4, permissions=(), roles=[role]) for _ in range(keys)]
+    hand, ids = Hand(ledger, by, [number for number, _ in made], [WRITE]), [key_id for _, key_id in made]
+    while True:
+        await _dwell()
+        await hand.take("roles.update", role, permissions=BOTH[1:])
+        await _dwell()
+        await hand.give("roles.update", role, permissions=BOTH, then=Truth.OPEN)
+        await hand.give("activate", ids, wait="everywhere")
+
+
+async def lend(ledger: Ledger, by: Server) -> None:
+    """Switch a template off and on, and end all that it has issued, for ever, beside a temporary secret of it."""
+    template = (await ledger.made("templates.create", "campaign", BOTH, lifetime=LENT_SECONDS))["id"]
+    while True:
+        number = await ledger.add(await ledger.made("issue_temporary", template), weight=4)
+        hand = Hand(ledger, by, [number])
+        await _dwell()
+        await hand.take("templates.deactivate", template)
+        await _dwell()
+        await hand.give("templates.activate", template, wait="everywhere")
+        await _dwell()
+        await hand.take("templates.rotate", template)
+        await ledger.retire(number)
 
 
 async def _dwell() -> None:

@@ -14,8 +14,9 @@ from collections import Counter
 from tests.simulation.breaks import BREAKS
 from tests.simulation.scenario import Report, plan, plan_of, play
 
-PASTS = ("", "t", "o", "r")
-"""In every fourth run each: temporary secrets, roles that keys hold, a database that is restored now and then."""
+PASTS = ("", "t", "m", "o", "r")
+"""In every fifth run each: temporary secrets, templates, roles that keys hold, a database that is restored now and
+then."""
 
 
 def main() -> int:

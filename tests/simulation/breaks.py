@@ -19,9 +19,11 @@ from gatepost.database.group_commit import Group
 from gatepost.freshness.freshness import Freshness
 from gatepost.freshness.membership import Membership
 from gatepost.freshness.propagation import Spread
-from gatepost.keys import judging
+from gatepost.keys import editing, judging
 from gatepost.keys.changing import change, spreading
+from gatepost.keys.templates import issuing
 from gatepost.lookup.lookup import Lookup
+from gatepost.temporary import record
 from gatepost.temporary.record import TemporaryRecord
 from tests.simulation import network, redis
 from tests.simulation.database import Change, Server
@@ -302,7 +304,7 @@ BREAKS = (
     Break("a role's edit that no floor knows of", (Swap(Change, "role_edits_untold", True),), past="o"),
     Break(
         "narrowing checked only at issue",
-        (Edit(TemporaryRecord, "__init__", "_left(claims.tags, parent.permissions)", f"_left(claims.tags, {_ALL})"),),
+        (Edit(TemporaryRecord, "__init__", "claims.resources, parent.permissions)", f"claims.resources, {_ALL})"),),
         past="t",
     ),
     Break(
@@ -319,6 +321,38 @@ BREAKS = (
         "a temporary secret does not end by itself",
         (Edit(TemporaryRecord, "__init__", "min(parent.ends_at, _latest(claims, terms))", "parent.ends_at"),),
         past="t",
+    ),
+    Break(
+        "what a template issued is narrowed only at issue",
+        (Edit(TemporaryRecord, "__init__", "claims.resources, parent.permissions)", f"claims.resources, {_ALL})"),),
+        past="m",
+    ),
+    Break(
+        "what a template issued outlives it",
+        (Edit(Lookup, "temporary_hit", " and self._remembered(record.digest) is record.parent", ""),),
+        past="m",
+    ),
+    Break(
+        "a template issues by a record that was looked up once",
+        (
+            Edit(
+                issuing,
+                "_current",
+                "found = await opened.lookup.find(digest)",
+                "found = known.setdefault(digest, await opened.lookup.find(digest))",
+            ),
+        ),
+        past="m",
+    ),
+    Break(
+        "a shorter lifetime is for what a template issues later",
+        (Edit(record, "_latest", "claims.expires_at if terms is None else", "claims.expires_at if True else"),),
+        past="m",
+    ),
+    Break(
+        "an edit of a template is not waited for",
+        (Edit(editing, "update", "not (takes_away(", "before.template != key.template or not (takes_away("),),
+        past="m",
     ),
 )
 

@@ -29,15 +29,17 @@ from gatepost.base.limits import limits_of
 from gatepost.base.models import APIKey, OldSecret, Worker
 from gatepost.base.networks import allow_of
 from gatepost.base.record import Row
+from gatepost.base.resources import by_roles_of, resources_of
 from gatepost.base.trail import BEHIND, hold_of_worker, prunable_to
 from gatepost.database.group_commit import Group, GroupCommit, NobodyKnowsError
 from gatepost.database.lists import Filter
 from gatepost.database.policies import PolicyRows
 from gatepost.database.role_rows import Known
-from gatepost.database.standing import KeyEdit, Standing
+from gatepost.database.standing import Alike, KeyEdit, Standing
 from gatepost.database.values import Event, Position, Reading
 from gatepost.database.workers import BEAT_BITS, NEVER_ACKED, WorkerRow
 from gatepost.rules.roles import Role, role_digest
+from gatepost.temporary import terms_of
 from tests.simulation.doorbell import Doorbell, Doorbells
 from tests.simulation.invariant import Ledger, State
 from tests.simulation.network import Network
@@ -68,6 +70,13 @@ class KeyRow:
     limits: str | None = None
     roles: str | None = None
     own_permissions: str | None = None
+    resources: str | None = None
+    role_resources: str | None = None
+    template: str | None = None
+
+
+GIVEN = ("allow", "limits", "roles", "own_permissions", "resources", "role_resources", "template")
+"""The columns of a key that may be left out."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +190,9 @@ class Server:
             return None
         key = self.tables.keys[secret.key_id]
         ends = [moment.timestamp() for moment in (key.expires_at, secret.expires_at) if moment is not None]
-        return State(key.active, frozenset(key.permissions.split()), min(ends, default=float("inf")))
+        terms = None if key.template is None else terms_of(key.template)
+        lifetime = None if terms is None else terms.lifetime
+        return State(key.active, frozenset(key.permissions.split()), min(ends, default=float("inf")), lifetime)
 
     def prune(self, age: float) -> None:
         """Somebody removes events that are older than `age` seconds, the newest included if it is."""
@@ -332,7 +343,7 @@ class Change:
             for row in rows:
                 columns = {name: row[name] for name in ("id", "project", "description", "permissions", "active")}
                 dates = {"created_at": self.now, "updated_at": self.now, "expires_at": row["expires_at"]}
-                others = {name: row[name] for name in ("allow", "limits", "roles", "own_permissions")}
+                others: dict[str, Any] = {name: row.get(name) for name in GIVEN}
                 tables.keys[row["id"]] = KeyRow(**columns, **dates, **others)
                 tables.secrets[row["digest"]] = SecretRow(row["id"], row["hint"])
 
@@ -359,11 +370,12 @@ class Change:
 
         return await self._do("SELECT", look)
 
-    async def select(self, wanted: Filter, _most: int, *, with_terms: bool) -> Mapping[str, Standing]:
-        """The keys that hold a role."""
+    async def alike(self, wanted: Filter, _most: int, *, with_terms: bool) -> Alike:
+        """The keys that hold a role, each by itself."""
         assert with_terms
         rows = self._transaction.keys.values()
-        return await self.states([row.id for row in rows if wanted.role in (row.roles or "").split()])
+        found = await self.read_keys([row.id for row in rows if wanted.role in (row.roles or "").split()])
+        return Alike(list(found), [(key, [key_id]) for key_id, key in found.items()])
 
     async def read_keys(self, ids: Sequence[str]) -> Mapping[str, APIKey]:
         """The keys as this change leaves them."""
@@ -403,8 +415,7 @@ class Change:
         """Set columns of keys."""
 
         def update() -> None:
-            for edit in edits:
-                key_id = edit.before.id
+            for key_id, edit in ((key_id, each) for each in edits for key_id in each.ids):
                 self._transaction.keys[key_id] = replace(
                     self._transaction.keys[key_id], **edit.values, updated_at=self.now
                 )
@@ -616,6 +627,25 @@ class Database:
 
         return await self.exchange("SELECT keys", read)
 
+    async def current_secret(self, key_id: str) -> tuple[bytes, str] | None:
+        """Digest and hint of the secret of that key which ends with the key alone."""
+
+        def read() -> tuple[bytes, str] | None:
+            rows = self.server.tables.secrets.items()
+            found = (each for each in rows if each[1].key_id == key_id and each[1].expires_at is None)
+            return next(((digest, row.hint) for digest, row in found), None)
+
+        return await self.exchange("SELECT records", read)
+
+    async def hint_of(self, digest: bytes) -> str | None:
+        """Of that secret."""
+
+        def read() -> str | None:
+            row = self.server.tables.secrets.get(digest)
+            return None if row is None else row.hint
+
+        return await self.exchange("SELECT records", read)
+
     async def terms_are_current(self) -> bool:
         """Here they always are."""
         return True
@@ -789,6 +819,9 @@ def _as_key(row: KeyRow, all_secrets: Mapping[bytes, SecretRow], now: datetime) 
         limits=limits_of(row.limits),
         roles=tuple((row.roles or "").split()),
         own_permissions=None if row.own_permissions is None else frozenset(row.own_permissions.split()),
+        resources=resources_of(row.resources),
+        role_resources=by_roles_of(row.role_resources, row.permissions.split()),
+        template=row.template,
         hint=hint,
         old_secret=_old_secret(row, all_secrets, now),
     )
@@ -807,8 +840,8 @@ def _as_row(key: KeyRow, secret: SecretRow) -> Row:
         None if secret.expires_at is None else secret.expires_at.timestamp(),
         key.allow,
         key.limits,
-        None,
-        None,
-        None,
-        None,
+        *[None] * 3,  # owner, environment, metadata
+        key.template,
+        key.resources,
+        key.role_resources,
     )

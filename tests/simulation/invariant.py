@@ -26,11 +26,13 @@ EXPIRY_SLACK = 3.0
 
 @dataclass(frozen=True)
 class State:
-    """What a version says. `usable_until`: seconds since the epoch by the database's clock."""
+    """What a version says. `usable_until`: seconds since the epoch by the database's clock. `lifetime`: most seconds
+    that what is issued of a template lives; `None` = it is none."""
 
     active: bool
     permissions: frozenset[str]
     usable_until: float
+    lifetime: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,21 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a temporary secret was narrowed to: whatever its parent may, it may no more than these, and no longer."""
+    """What a temporary secret was narrowed to: whatever its parent may, it may no more than these, and no longer.
+    `issued_at`: seconds since the epoch, as it says."""
 
     permissions: frozenset[str]
     usable_until: int
+    issued_at: int
 
     def narrow(self, state: State | None) -> State | None:
         """What is left of a version of the parent."""
         if state is None:
             return None
-        return State(
-            state.active, state.permissions & self.permissions, min(state.usable_until, float(self.usable_until))
-        )
+        until = min(state.usable_until, float(self.usable_until))
+        if state.lifetime is not None:
+            until = min(until, self.issued_at + state.lifetime)
+        return State(state.active, state.permissions & self.permissions, until)
 
 
 class ViolationError(AssertionError):

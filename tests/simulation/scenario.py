@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from gatepost.base.errors import (
+    AccessDeniedError,
     BadInputError,
     KeyNotFoundError,
     StillSpreadingError,
@@ -21,7 +22,7 @@ from gatepost.base.secret import digest as digest_of
 from gatepost.freshness.membership import certainly_over
 from gatepost.keys import APIKeys, Wait
 from gatepost.keys.parts import Parts, Settings
-from gatepost.temporary import Claims, TemporaryFormat, tags_of
+from gatepost.temporary import Claims, Template, TemporaryFormat, tags_of
 from tests.simulation.database import Database, Server
 from tests.simulation.invariant import Bounds, Ledger, ViolationError
 from tests.simulation.network import Network, Weather
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 ROLES = ("editor", "reader")
 PERMISSIONS = ("FILE_UPLOAD", "OBJECTS_LIST", "FILE_DELETE")
 KEYS_ALIVE = 6
+TEMPLATES_ALIVE = 3
 AT_ONCE = (1, 1, 1, 4)
 """Verbs that one admin calls at the same time."""
 
 SECRETS_REMEMBERED = 14
-"""Secrets that clients go on trying, those of the dead included."""
+"""Secrets that clients go on trying, those of the dead included; and as many that were issued of templates."""
 
 PRUNE_AGE = 3.0
 """Seconds: events are removed when they are older; longer than it takes to find out how a commit ended."""
@@ -49,7 +51,8 @@ PRUNE_AGE = 3.0
 class Plan:
     """One run. Times in seconds. `faults`: mean time between two of each kind; what is not named does not happen.
     `roles`: keys hold some, which are edited. `temporary`: every other request comes with a temporary secret of the
-    secret."""
+    secret. `templates`: they are made, switched, edited, rotated and deleted; workers issue temporary secrets of them,
+    with which most requests come."""
 
     seed: str
     seconds: float = 60.0
@@ -65,6 +68,7 @@ class Plan:
     faults: dict[str, float] = field(default_factory=dict)
     roles: bool = False
     temporary: bool = False
+    templates: bool = False
 
 
 @dataclass
@@ -152,6 +156,8 @@ class Run:
         keys = [hmac.digest(self.server.settings["server_key"], b"gatepost key\0temporary secret", "sha256")]
         self._format = TemporaryFormat(keys, "gp")
         self._temporaries: dict[bytes, tuple[bytes, Bounds]] = {}
+        self._templates: list[str] = []
+        self._issued: list[tuple[bytes, bytes, Bounds]] = []  # (secret, digest of its parent's, what it is bound to)
         self.admin = SimulatedKeys(self._process("admin"), self.server, self.redis, plan, 0)
 
     def play(self) -> Report:
@@ -243,6 +249,12 @@ class Run:
             secret, bounds = self._temporary_of(digest)
             shown = digest_of(secret)
             self.world.counts["temporary secrets shown"] += 1
+        if self.plan.templates and self._templates and self.world.rng.random() < 0.03:
+            await self._issue(worker, self.world.rng.choice(self._templates))
+        if self._issued and self.world.rng.random() < 0.8:
+            secret, digest, bounds = self.world.rng.choice(self._issued)
+            shown = digest_of(secret)
+            self.world.counts["secrets of templates shown"] += 1
         ticket = self.ledger.begin(self.server.now())
         record = worker.keys.hit(shown) or worker.keys.temporary_hit(shown)
         if record is not None:
@@ -270,10 +282,34 @@ class Run:
         rng, now = self.world.rng, int(self.server.now())
         if digest not in self._temporaries or rng.random() < 0.02:
             names = frozenset(name for name in PERMISSIONS if rng.random() < 0.7)
-            bounds = Bounds(names, now + rng.choice((5, 20, 1000)))
+            bounds = Bounds(names, now + rng.choice((5, 20, 1000)), now)
             claims = Claims(rng.randbytes(8), digest, now, bounds.usable_until, tags=tags_of(names))
             self._temporaries[digest] = (self._format.make(claims).encode(), bounds)
         return self._temporaries[digest]
+
+    async def _issue(self, worker: Worker, template_id: str) -> None:
+        """Have a worker issue a temporary secret of a template: held against what was promised, as a request is."""
+        rng = self.world.rng
+        names = frozenset(name for name in PERMISSIONS if rng.random() < 0.7) if rng.random() < 0.3 else None
+        ticket = self.ledger.begin(self.server.now())
+        try:
+            issued = await worker.keys.issue_temporary(template_id, permissions=names, lifetime=rng.choice((None, 5)))
+        except (AccessDeniedError, BadInputError, KeyNotFoundError, UnavailableError) as refusal:
+            self.world.counts[f"issued nothing: {type(refusal).__name__}"] += 1
+            return
+        secret = issued.secret.encode()
+        claims = self._format.read(secret)
+        assert claims is not None
+        bounds = Bounds(frozenset(PERMISSIONS) if names is None else names, claims.expires_at, claims.issued_at)
+        if len(self._issued) == SECRETS_REMEMBERED:
+            self._issued.pop(rng.randrange(SECRETS_REMEMBERED))  # some are old: a secret of minutes is to be seen end
+        self._issued.append((secret, claims.digest, bounds))
+        self.world.counts["secrets of templates issued"] += 1
+        self.world.tell(f"{worker.process.name}: {claims.digest.hex()[:6]} issues {issued.id}")
+        try:
+            self.ledger.check(ticket, claims.digest, Outcome.VALID, issued.permissions, self.server.now(), bounds)
+        except ViolationError as broken:
+            self._break_off(f"{worker.process.name}, which issued of {claims.digest.hex()[:6]}: {broken}")
 
     def _collect(self, worker: Worker) -> None:
         opened = worker.keys._parts.current
@@ -313,6 +349,13 @@ class Run:
         if self.plan.roles and rng.random() < 0.4:
             await self._act_on_roles(keys, key_id, how)
             return
+        if self.plan.templates and rng.random() < 0.7:
+            await self._act_on_templates(keys, how)
+            return
+        await self._act_on_key(keys, key_id, how)
+
+    async def _act_on_key(self, keys: SimulatedKeys, key_id: str, how: dict[str, Any]) -> None:
+        rng = self.world.rng
         verb = rng.choices(
             ("deactivate", "activate", "update", "shorten", "rotate", "end_grace", "delete"),
             weights=(5, 6, 4, 1, 2, 2, 1),
@@ -354,6 +397,42 @@ class Run:
             held = [each for each in ROLES if rng.random() < 0.7]
             await self.change(keys, "hold roles", lambda actor: keys.update(key_id, roles=held, actor=actor, **how))
 
+    async def _act_on_templates(self, keys: SimulatedKeys, how: dict[str, Any]) -> None:
+        """Make one, or switch, edit, rotate or delete one."""
+        rng, templates = self.world.rng, keys.templates
+        names = [name for name in PERMISSIONS if rng.random() < 0.7]
+        lifetime = rng.choice((4, 20, 1000))
+        if len(self._templates) < TEMPLATES_ALIVE:
+            made = await self.change(
+                keys, "make template", lambda actor: templates.create("t", names, lifetime=lifetime, actor=actor)
+            )
+            if made is not None:
+                self._templates.append(made.id)
+            return
+        one = rng.choice(self._templates)
+        is_waited = how["wait"] == "everywhere"
+        calls: dict[str, Callable[[str], Any]] = {
+            "deactivate": lambda actor: templates.deactivate([one], actor=actor, **how),
+            "activate": lambda actor: templates.activate([one], actor=actor, **how),
+            "update": lambda actor: keys.update(one, permissions=names, actor=actor, **how),
+            "terms": lambda actor: templates.update(one, lifetime=lifetime, actor=actor, **how),
+            "rotate": lambda actor: templates.rotate(one, actor=actor, **how),
+            "delete": lambda actor: templates.delete([one], actor=actor, **how),
+        }
+        verb = rng.choices(list(calls), weights=(5, 6, 4, 3, 3, 1))[0]
+        if verb == "delete":
+            self._templates.remove(one)
+        returned: list[tuple[str, Any]] = []
+
+        async def call(actor: str) -> Any:
+            returned.append((actor, await calls[verb](actor)))
+            return returned[0][1]
+
+        past, before = self.ledger.past, self.ledger.committed_seq()
+        await self.change(keys, f"{verb} template", call)
+        if is_waited and returned and isinstance(returned[0][1], Template):  # it does not tell, but has waited
+            self.ledger.settled(self.ledger.seq_of(returned[0][0], before), past, self.world.time())
+
     async def _create(self, keys: SimulatedKeys) -> None:
         names = [name for name in PERMISSIONS if self.world.rng.random() < 0.7]
         roles = [each for each in self.server.tables.roles if self.plan.roles and self.world.rng.random() < 0.6]
@@ -367,8 +446,9 @@ class Run:
         del self._secrets[:-SECRETS_REMEMBERED]
 
     def _bury(self, key_id: str) -> None:
-        if key_id in self._alive:
-            self._alive.remove(key_id)
+        for alive in (self._alive, self._templates):
+            if key_id in alive:
+                alive.remove(key_id)
 
     async def change(self, keys: SimulatedKeys, verb: str, call: Callable[[str], Any]) -> Any:
         """Call a verb, and enter into the ledger what it promised. Answers its result, `None` where there is none."""
@@ -534,7 +614,7 @@ class Run:
         if copy.seq == 0:
             return
         self.server.restore(copy)
-        self._alive = list(self.server.tables.keys)
+        self._alive = [key_id for key_id, row in self.server.tables.keys.items() if row.template is None]
         self.ledger.doubt_until(math.inf)
         self.world.outside.start(self._invalidate(self.ledger.past))
 
@@ -614,7 +694,7 @@ WEATHERS = 12
 def plan(number: int, past: str = "") -> Plan:
     """The plan of a number: kinds of bad weather in turn, so that every few runs have seen them all. `past`: what
     happens to it: nothing, or `r` = the database is restored now and then, and soon after that invalidated; or
-    nothing, but with `o` keys hold roles, and with `t` temporary secrets are in use."""
+    nothing, but with `o` keys hold roles, with `t` temporary secrets are in use, and with `m` templates."""
     calm = Weather(slow=0.002, lost_before=0.0, lost_after=0.0)
     rough = Weather(latency=0.01, slow=0.03, lost_before=0.01, lost_after=0.01)
     slow = Weather(latency=0.08, slow=0.05)
@@ -687,12 +767,12 @@ def plan(number: int, past: str = "") -> Plan:
     chosen = dict(kinds[number % WEATHERS])
     if "r" in past:
         chosen["faults"] = chosen["faults"] | {"restore": 15.0}
-    return Plan(f"{number}{past}", **chosen, roles="o" in past, temporary="t" in past)
+    return Plan(f"{number}{past}", **chosen, roles="o" in past, temporary="t" in past, templates="m" in past)
 
 
 def plan_of(seed: str) -> Plan:
     """The plan of a seed as it is printed. Raises `ValueError`."""
-    number = seed.rstrip("rot")
+    number = seed.rstrip("rotm")
     return plan(int(number), seed[len(number) :])
 
 

@@ -37,12 +37,13 @@ TRACE_LINES = 80
 class Process:
     """One operating system process: it may be paused, and killed; what it had sent by then is under way all the same.
 
-    `clock`: its boot clock, which goes on while it is paused. `wall`: its wall clock, which somebody may set.
+    `clock`: its boot clock, which goes on while it is paused. `wall`: its wall clock, which somebody may set. `rate`:
+    how many seconds of them pass in one of the world's.
     """
 
     def __init__(self, world: "World", name: str) -> None:
         self._world = world
-        self._rate = world.rng.uniform(*CLOCK_RATES)
+        self.rate = world.rng.uniform(*CLOCK_RATES)
         self._began = world.rng.uniform(1.0, 1e6)
         self._set_by = 0.0
         self.name = name
@@ -56,11 +57,11 @@ class Process:
 
     def clock(self) -> float:
         """Seconds on the boot clock."""
-        return self._began + self._world.time() * self._rate
+        return self._began + self._world.time() * self.rate
 
     def wall(self) -> float:
         """Seconds on the wall clock."""
-        return self._began + self._world.time() * self._rate + self._set_by
+        return self._began + self._world.time() * self.rate + self._set_by
 
     def set_wall(self, by: float) -> None:
         """Somebody sets the wall clock."""
