@@ -70,6 +70,22 @@ async def test_a_signed_report_ends_the_key_and_the_answer_tells_by_digest(
     assert issued.key.id in caplog.text
 
 
+async def test_a_temporary_secret_is_a_true_find_and_told_of_what_it_was_made_from(
+    keys: APIKeys, calling: Caller
+) -> None:
+    issued = await keys.create("a key", ["FILE_UPLOAD"])
+    temporary = await keys.issue_temporary(issued.key.id)
+    body, by = body_of(told(temporary.secret, url=f"{PLACE}/{temporary.secret}")), signer(ONE)
+    async with calling(github=GitHub(client=Fetch(by))) as client:
+        answer = await client.post("/github", content=body, headers=by.headers(body))
+    assert [each["label"] for each in answer.json()] == ["true_positive"]
+    (leaked,) = (await keys.events(issued.key.id, kind="leaked")).items
+    assert leaked.detail is not None
+    assert leaked.detail["temporary"] == temporary.id
+    assert temporary.secret not in str(leaked.detail)
+    assert (await keys.verify(issued.secret)).valid
+
+
 Change = Callable[[dict[str, str], bytes], tuple[dict[str, str], bytes]]
 WRONG: dict[str, Change] = {
     "no headers": lambda _headers, body: ({}, body),

@@ -106,10 +106,18 @@ MUTANTS = [
     ),
     Mutant(
         "a secret kept while it is worked on",
-        "keys/api_keys.py",
-        "        found = leaking.digest_of(secret)\n        del secret\n",
-        "        found = leaking.digest_of(secret)\n",
+        "keys/changes.py",
+        "        found = leaking.without_text(self._parts, secret)\n        del secret\n",
+        "        found = leaking.without_text(self._parts, secret)\n",
         "tests/leaks/test_hidden.py::test_no_variable_holds_the_secret_of_a_report",
+    ),
+    Mutant(
+        "a key switched off for a temporary secret that was made from it",
+        "keys/leaking.py",
+        "if claims is not None or response",
+        "if response",
+        "tests/leaks/test_verb.py::"
+        "test_a_temporary_secret_is_told_of_in_the_log_of_what_it_was_made_from_and_ends_nothing_else[sqlite-deactivate]",
     ),
     Mutant(
         "any token for GitLab's",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gatepost import AccessDeniedError, Actor, APIKeys, BadInputError, Outcome
-from gatepost.base import digest
+from gatepost.base import LeakResponse, digest
 
 
 @pytest.fixture
@@ -134,3 +134,21 @@ async def test_the_new_secret_of_a_leaked_test_key_is_for_tests_too(ready_sqlite
         assert issued.secret.startswith("gp_test_")
         assert leak.issued.secret.startswith("gp_test_")
         assert (await keys.verify(leak.issued.secret)).valid
+
+
+@pytest.mark.parametrize("response", ["deactivate", "rotate", "notify"])
+async def test_a_temporary_secret_is_told_of_in_the_log_of_what_it_was_made_from_and_ends_nothing_else(
+    keys: APIKeys, response: LeakResponse
+) -> None:
+    template = await keys.templates.create("for visitors", ["FILE_UPLOAD"], lifetime=300)
+    parent = await keys.create("a key", ["FILE_UPLOAD"])
+    for made_from in (template.id, parent.key.id):
+        found, another = [await keys.issue_temporary(made_from) for _ in range(2)]
+        leak = await keys.report_leak(found.secret, source="CI", response=response)
+        assert leak is not None
+        assert (leak.key_id, leak.done, leak.issued) == (made_from, "noted", None)
+        (leaked,) = (await keys.events(made_from, kind="leaked")).items
+        assert leaked.detail == {"source": "CI", "place": None, "response": response, "temporary": found.id}
+        assert (await keys.verify(another.secret)).valid
+    assert (await keys.verify(parent.secret)).valid
+    assert await keys.report_leak("gpt_" + "A" * 90) is None

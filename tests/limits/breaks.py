@@ -63,5 +63,8 @@ BREAKS: dict[str, Sequence[Edit | Swap]] = {
         Edit(leases.Leases, "spend", "if not begins <= now < ends:", "if False:")
     ],
     "one unit alone is not taken": [Edit(leases.Leases, "spend", "lease.left -= 1", "pass")],
+    "what is refused later gets the whole unit back": [
+        Edit(limiter.Limiter, "give_back", "elapsed = self._rates.now() - taken.at", "elapsed = 0")
+    ],
     "a unit comes back early": [Swap(values, "MICROSECONDS", 900_000)],
 }

@@ -313,7 +313,7 @@ class Site:
         by = "shared" if taken.shared else worker.process.name
         world.counts[f"let in {'by all' if by == 'shared' else 'here'}"] += 1
         if rng.random() < 0.1:
-            await asyncio.sleep(rng.expovariate(20))
+            await asyncio.sleep(rng.expovariate(0.5))  # as long as units take to come back by themselves
             await worker.limiter.give_back(taken)
             worker.limiter.free(taken)
             world.counts["refused afterwards"] += 1

@@ -225,10 +225,10 @@ def test_what_a_route_cannot_cost_is_an_error_at_once(wrong: Any) -> None:
         wrong()
 
 
-@pytest.mark.parametrize("other", [Rate(3, per=HOUR, name="twice"), Quota(2, per="day", name="twice")])
+@pytest.mark.parametrize("other", [Rate(3, per=HOUR, name="twice-here"), Quota(2, per="day", name="twice-here")])
 def test_two_routes_with_different_limits_of_one_name_are_an_error_that_names_both(other: Rate | Quota) -> None:
-    requires("FILE_UPLOAD", limit=Rate(2, per=HOUR, name="twice"))
-    requires("FILE_DELETE", limit=Rate(2, per=HOUR, name="twice"))
+    requires("FILE_UPLOAD", limit=Rate(2, per=HOUR, name="twice-here"))
+    requires("FILE_DELETE", limit=Rate(2, per=HOUR, name="twice-here"))
     with pytest.raises(BadInputError) as caught:
         requires("FILE_UPLOAD", limit=other)
     told = str(caught.value)

@@ -10,6 +10,7 @@ SCRIPT = "tests/limits/test_script.py"
 REFERENCE = f"{SCRIPT}::test_the_script_answers_what_the_reference_does_whatever_is_asked_and_however_its_clock_steps"
 ENDS = f"{SCRIPT}::test_all_that_is_kept_has_an_end"
 MIDDLEWARE = "tests/limits/test_middleware.py"
+REFUSED_LATER = "tests/limits/test_refused_later.py"
 QUOTAS = "tests/limits/test_quotas.py"
 AUTHORITY = "tests/limits/test_authority.py"
 ESCALATION = f"{AUTHORITY}::test_a_key_lets_none_be_used_more_than_it_may_be_itself[sqlite]"
@@ -112,6 +113,34 @@ MUTANTS = [
         "        self._taken.append(taken)",
         "        pass",
         f"{MIDDLEWARE}::test_what_several_checks_took_is_given_back_when_one_refuses[Python]",
+    ),
+    Mutant(
+        "what is refused later gets the whole unit back",
+        "limits/limiter.py",
+        "elapsed = self._rates.now() - taken.at",
+        "elapsed = 0",
+        f"{REFUSED_LATER}::test_requests_that_were_held_and_are_refused_let_no_more_in[Python-here]",
+    ),
+    Mutant(
+        "what is refused later gets the whole unit back where Redis counts",
+        "limits/shared.py",
+        "rest = cost * rate.interval - elapsed",
+        "rest = cost * rate.interval",
+        f"{REFUSED_LATER}::test_requests_that_were_held_and_are_refused_let_no_more_in[Python-by all]",
+    ),
+    Mutant(
+        "who gives back cuts what others took",
+        "limits/rates.py",
+        "        rest = cost * rate.interval * members - elapsed\n",
+        "        rest = cost * rate.interval * members - elapsed\n        self.take(name, rate, 0)\n",
+        f"{REFUSED_LATER}::test_who_gives_back_leaves_what_others_took",
+    ),
+    Mutant(
+        "a unit is given back as large as it would be now",
+        "limits/limiter.py",
+        "rate, cost, elapsed, taken.members)",
+        "rate, cost, elapsed, self._members.known)",
+        f"{REFUSED_LATER}::test_as_much_is_given_back_as_was_taken_when_there_were_more_workers_or_fewer[1-4]",
     ),
     Mutant(
         "limits of anybody are those of the caller",
@@ -248,16 +277,16 @@ MUTANTS = [
     ),
     Mutant(
         "an edit of limits is not waited for",
-        "keys/changing/edits.py",
-        '    if new_values(before, after, (*TERMS, "template")):\n        return True\n',
-        "",
+        "keys/editing.py",
+        "    if not (takes_away(before, key) or",
+        "    if before.limits != key.limits or not (takes_away(before, key) or",
         f"{MIDDLEWARE}::test_an_edit_of_limits_is_true_everywhere_when_the_call_returns[Python]",
     ),
     Mutant(
         "what is used up is asked for again and again",
         "limits/leases.py",
-        "lease.used_up_until, lease.short_of = self._clock() + USED_UP_SECONDS, cost",
-        "pass",
+        "and cost >= lease.short_of:\n",
+        "and cost >= lease.short_of:\n            lease.used_up_until = 0.0\n",
         f"{QUOTAS}::test_what_is_used_up_is_asked_for_once_a_second_and_told_until_when[sqlite]",
     ),
     Mutant(

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert, select
 
 from gatepost.base import Quota, Rate, Slots
 from gatepost.database import Database
 from gatepost.database.quotas.quotas import REST_PART
+from gatepost.database.schema import quotas
 from gatepost.limits import Bucket, Leases, Limiter, Members
 from gatepost.limits.leases import LEASE_PART, USED_UP_SECONDS
 from gatepost.limits.periods import period_at
@@ -223,3 +224,24 @@ async def test_all_or_nothing_without_redis_too(connect: Connect) -> None:
     assert [state.limit.name for state in refused.violated] == ["r"]
     await limiter.close()
     assert await used_of(database) == 2
+
+
+async def test_what_temporary_secrets_have_spent_goes_when_they_have_ended(connect: Connect) -> None:
+    database = await connect()
+    limiter = limiter_on(database)
+    now = int(time.time())
+    period = period_at(now, "month")
+    ends = (now - 4_000, now - 90_000, now - 1_000, now + 600)
+    spent = [f"temporary/{each}.{number:016x}/q/0" for number, each in enumerate(ends)]
+    async with database.engine.begin() as connection:
+        rows = [{"bucket": name, "period": period.begins, "ends": period.ends, "used": 3} for name in spent]
+        await connection.execute(insert(quotas), rows)
+    kept = [BUCKET, Bucket("temporary/0123456789abcdef/q/0", PLAN), Bucket("key/1000000000.a/q/0", PLAN)]
+    kept.append(
+        Bucket(f"temporary/{now - 7_200}.ff/q/0", PLAN)
+    )  # asked for however late: its row is not cleared at once
+    for bucket in kept:
+        assert (await limiter.take([(bucket, 1)])).let_in
+    async with database.engine.connect() as connection:
+        left = set((await connection.execute(select(quotas.c.bucket))).scalars())
+    assert left == {*spent[2:], *(bucket.name for bucket in kept)}

@@ -20,6 +20,7 @@ HAPPENED = {
     "refused": 20_000,
     "leases": 1_000,
     "given back": 2,
+    "refused afterwards": 300,
     "counts lost": 500,
     "unavailable": 100,
     "kills": 5,

@@ -111,14 +111,14 @@ MUTANTS = [
     ),
     Mutant(
         "mounts left out of a template",
-        "asgi/templates.py",
+        "asgi/current/templates.py",
         "return prefix + own",
         "return own",
         f"{ROUTES}::test_starlette_with_mounts_whose_paths_have_parameters_too",
     ),
     Mutant(
         "what requires() refuses taken for let in",
-        "asgi/requires.py",
+        "asgi/permission_check.py",
         "            note_refusal(Outcome.PERMISSION_DENIED)\n",
         "",
         f"{USAGE}::test_what_lacks_a_permission_or_is_of_another_project_is_told_and_is_a_use",

@@ -171,46 +171,46 @@ def test_a_target_that_asks_to_be_left_alone_is_for_an_hour_at_most() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("field", "wrong"),
     [
-        {"url": "http://example.org/"},
-        {"url": "ftp://example.org/"},
-        {"url": "https://user:pass@example.org/"},
-        {"url": "https://example.org/#a"},
-        {"url": "https://"},
-        {"url": "https://localhost/"},
-        {"url": "https://a.localhost./"},
-        {"url": "https://[::1/"},
-        {"url": "https://example.org:99999/"},
-        {"url": "https://a..b/"},
-        {"url": "https://.example.org/"},
-        {"url": "https://example.org../"},
-        {"url": f"https://{'a' * 64}.example.org/"},
-        {"url": f"https://{'a.' * 130}org/"},
-        {"url": "https://exämple.org/"},
-        {"url": "https://exa mple.org/"},
-        {"url": 7},
-        {"name": ""},
-        {"name": "A b"},
-        {"secret": "short"},
-        {"secret": "whsec_!!"},
-        {"secret": "whsec_AAAA"},
-        {"secret": []},
-        {"types": ["key.exploded"]},
-        {"types": "key.created"},
-        {"types": []},
-        {"timeout": 0},
-        {"timeout": 60},
-        {"retry_delays": [-1]},
-        {"retry_delays": [float("inf")]},
-        {"project": ""},
+        ("url", "http://example.org/"),
+        ("url", "ftp://example.org/"),
+        ("url", "https://user:pass@example.org/"),
+        ("url", "https://example.org/#a"),
+        ("url", "https://"),
+        ("url", "https://localhost/"),
+        ("url", "https://a.localhost./"),
+        ("url", "https://[::1/"),
+        ("url", "https://example.org:99999/"),
+        ("url", "https://a..b/"),
+        ("url", "https://.example.org/"),
+        ("url", "https://example.org../"),
+        ("url", f"https://{'a' * 64}.example.org/"),
+        ("url", f"https://{'a.' * 130}org/"),
+        ("url", "https://exämple.org/"),
+        ("url", "https://exa mple.org/"),
+        ("url", 7),
+        ("name", ""),
+        ("name", "A b"),
+        ("secret", "short"),
+        ("secret", "whsec_!!"),
+        ("secret", "whsec_AAAA"),
+        ("secret", []),
+        ("types", ["key.exploded"]),
+        ("types", "key.created"),
+        ("types", []),
+        ("timeout", 0),
+        ("timeout", 60),
+        ("retry_delays", [-1]),
+        ("retry_delays", [float("inf")]),
+        ("project", ""),
     ],
 )
-def test_a_target_that_cannot_work_is_refused_with_what_is_wrong_and_without_its_secret(wrong: dict[str, Any]) -> None:
+def test_a_target_that_cannot_work_is_refused_with_what_is_wrong_and_without_its_secret(field: str, wrong: Any) -> None:
     settings: dict[str, Any] = {"name": "a", "url": GOOD, "secret": SECRET}
     with pytest.raises(BadInputError) as raised:
-        Target(**(settings | wrong))
-    assert raised.value.field == next(iter(wrong))
+        Target(**(settings | {field: wrong}))
+    assert raised.value.field == field
     assert SECRET not in str(raised.value)
     assert "pass" not in str(raised.value)
     assert SECRET not in repr(Target(**settings))

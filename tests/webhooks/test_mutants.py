@@ -29,6 +29,13 @@ MUTANTS = [
         TWICE,
     ),
     Mutant(
+        "a deliverer twice: clocks that are taken to run alike",
+        "webhooks/deliverer.py",
+        "CLOCK_RATE_MARGIN = 1.01",
+        "CLOCK_RATE_MARGIN = 1.0",
+        "tests/webhooks/test_simulation.py::test_the_last_attempt_ends_before_another_takes_over_by_the_slowest_clock",
+    ),
+    Mutant(
         "a lease that was lost and goes on",
         "database/deliveries/lease.py",
         "    if not await _set(connection, mine, holder, seconds):\n",

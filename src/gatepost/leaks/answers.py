@@ -18,7 +18,7 @@ RETRY_SECONDS = 10
 
 def problem(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> Response:
     """A refusal (RFC 9457)."""
-    body = {"title": status.phrase, "status": int(status), "detail": detail}
+    body = {"title": status.phrase, "status": int(status), "detail": detail, "message": detail}
     return Response(
         orjson.dumps(body),
         int(status),

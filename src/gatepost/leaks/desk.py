@@ -54,7 +54,7 @@ class Desk:
         source = by if find.source is None else f"{by}: {find.source}"
         try:
             leak = await self.keys.report_leak(
-                find.digest,
+                find.claims or find.digest,
                 source=source,
                 place=find.place,
                 response=response,

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from gatepost.base import PLACE_MAX, SECRET_MAX, digest, secret_pattern
 from gatepost.keys import APIKeys
+from gatepost.temporary import Claims
 
 KIND_MAX = 100
 """Longest name of a kind of secrets."""
@@ -33,7 +34,8 @@ _SAFE = "/@:+,;=~!$&'()*-._"
 class Find:
     """A secret that was found. `digest`: 32 bytes. `is_ours`: it was made here, or may have been imported: what is not
     is asked of no database, and has no place. `is_genuine`: it was made here, by its HMAC. `kind`: what the scanner
-    calls such secrets. `place`: a URL, cleaned; `None` = not told. `source`: what the scanner found it in."""
+    calls such secrets. `place`: a URL, cleaned; `None` = not told. `source`: what the scanner found it in. `claims`: of
+    a temporary secret."""
 
     digest: bytes
     is_ours: bool
@@ -41,6 +43,7 @@ class Find:
     kind: str = ""
     place: str | None = None
     source: str | None = None
+    claims: Claims | None = None
 
 
 def entries_of(body: bytes, most: int) -> Sequence[dict[str, Any]]:
@@ -73,8 +76,10 @@ def find_of(keys: APIKeys, secret: str, *, kind: str = "", source: str | None = 
     """The find of a secret, without its place."""
     raw = secret.strip().encode("utf-8", "surrogatepass")
     may_be = 0 < len(raw) <= SECRET_MAX
-    is_genuine = may_be and keys.is_genuine(raw)
-    return Find(digest(raw), is_genuine or (may_be and keys.foreign_secrets), is_genuine, kind, source=source)
+    claims = keys.claims_of(raw)
+    is_genuine = may_be and (claims is not None or keys.is_genuine(raw))
+    is_ours = is_genuine or (may_be and keys.foreign_secrets)
+    return Find(digest(raw), is_ours, is_genuine, kind, source=source, claims=claims)
 
 
 def _text(entry: dict[str, Any], name: str) -> str:

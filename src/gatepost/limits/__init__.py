@@ -11,6 +11,7 @@ from gatepost.limits.demand import rate_limit as rate_limit
 from gatepost.limits.leases import Leases as Leases
 from gatepost.limits.limiter import Limiter as Limiter
 from gatepost.limits.members import Members as Members
+from gatepost.limits.periods import period_at as period_at
 from gatepost.limits.policies import Policies as Policies
 from gatepost.limits.request import RequestLimits as RequestLimits
 from gatepost.limits.request import fields_of as fields_of

@@ -61,7 +61,8 @@ class Taken:
     """What taking from all buckets of a request gave. `let_in`: whether it was taken; if not, from none of them.
     `states`: of each limit, in the order asked; without those that could not be asked. `slot`, `held`: the name by
     which Redis holds its slots, and the buckets in which this process does. `rates`, `spent`: what was taken of rates,
-    and of which leases. `shared`: whether Redis has counted it."""
+    and of which leases. `shared`: whether Redis has counted it. `at`: when rates were taken, or it was heard that they
+    were, in microseconds on the boot clock; `members`: among how many processes they were divided then."""
 
     let_in: bool
     states: Sequence[LimitState]
@@ -70,6 +71,8 @@ class Taken:
     rates: "Sequence[tuple[Bucket, int]]" = ()
     spent: "Sequence[tuple[Lease, int]]" = ()
     shared: bool = False
+    at: int = 0
+    members: int = 1
 
     @property
     def violated(self) -> Sequence[LimitState]:

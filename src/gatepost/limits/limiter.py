@@ -89,7 +89,8 @@ class Limiter:
             return taken
         states |= {bucket: state for (bucket, _), state in zip(others, taken.states, strict=False)}
         told = [states[bucket] for bucket, _ in asked if bucket in states]
-        return Taken(True, told, taken.slot, taken.held, taken.rates, spent, taken.shared)
+        taken.states, taken.spent = told, spent
+        return taken
 
     def free(self, taken: Taken) -> None:
         """A request that was let in is over: its slots are free. To be called once. No wait."""
@@ -99,15 +100,17 @@ class Limiter:
             self._shared.free(taken.slot)
 
     async def give_back(self, taken: Taken) -> None:
-        """A request that was let in was refused afterwards: it has used nothing. `free` it all the same. One round
-        trip, shared, where Redis counts."""
+        """A request that was let in was refused afterwards: it has used nothing. Of a rate that is given back which has
+        not come back by itself meanwhile. `free` it all the same. One round trip, shared, where Redis counts, and there
+        is anything left to give."""
         for lease, cost in taken.spent:
             lease.left += cost
-        rates = [(bucket, -cost) for bucket, cost in taken.rates]
-        for bucket, cost in rates:
-            self._take_here(bucket, cost)
-        if rates and taken.shared and self._shared is not None:
-            await self._shared.charge(rates)
+        elapsed = self._rates.now() - taken.at
+        for bucket, cost in taken.rates:
+            rate: Rate = bucket.limit  # type: ignore[assignment]  # nothing else is in there
+            self._rates.give_back(bucket.name, rate, cost, elapsed, taken.members)
+        if taken.shared and self._shared is not None:
+            await self._shared.give_back(taken.rates, elapsed)
 
     async def charge(self, asked: Asked) -> None:
         """Count what a request has cost beyond what it was let in for, whether or not there is so much: of a rate at
@@ -189,7 +192,8 @@ class Limiter:
             if not taken.let_in:
                 return taken
             here = self._taken_here(asked, taken.states, look_again=False)
-            return Taken(True, taken.states, slot, here.held, here.rates, shared=True)
+            here.slot, here.shared = slot, True
+            return here
         return await self._take_without(asked)
 
     async def _take_without(self, asked: Asked) -> Taken:
@@ -210,6 +214,7 @@ class Limiter:
             answer.uncounted = 0
         if taken.let_in:
             taken.rates, taken.shared = asked, True
+            taken.at, taken.members = self._rates.now(), self._members.known
         return taken
 
     def _take_all_here(self, asked: Asked) -> Taken:
@@ -240,7 +245,10 @@ class Limiter:
                 _less(state, cost) if bucket.is_quota else self._look(bucket, 0)
                 for (bucket, cost), state in zip(asked, states, strict=True)
             ]
-        return Taken(True, states, None, held, rates, spent)
+        taken = Taken(True, states, None, held, rates, spent)
+        if rates:
+            taken.at, taken.members = self._rates.now(), self._members.known
+        return taken
 
     def _look(self, bucket: Bucket, cost: int) -> LimitState:
         """How a rate or slots stand in this process."""

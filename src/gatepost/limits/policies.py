@@ -98,7 +98,8 @@ def _demand_of_both(key: TemporaryRecord) -> Demand:
     """The parent's limits, which all that was issued of it uses up together, and the secret's own."""
     demand: Demand | None = key.asked
     if demand is None:
-        own = Demand(buckets_of("temporary", key.claims.name, key.claims.limits))
+        holder = f"{key.claims.expires_at}.{key.claims.name}"  # so the database knows when what it has spent can go
+        own = Demand(buckets_of("temporary", holder, key.claims.limits))
         demand = _own_demand(key.parent).joined(own) if key.parent.is_limited else own
         key.remember_asked(demand)
     return demand

@@ -37,13 +37,20 @@ class LocalRates:
         return LimitState(rate, left, wait / MICROSECONDS, (back - now) / MICROSECONDS)
 
     def take(self, name: str, rate: Rate, cost: int, times: int = 1) -> None:
-        """Count what is let in, so often, whether or not there was so much; a cost below 0 is given back. Where Redis
-        counts for all this is for the day that it does not: so nobody is asked how many there are."""
+        """Count what is let in, so often, whether or not there was so much. Where Redis counts for all this is for the
+        day that it does not: so nobody is asked how many there are."""
         now, interval, full = self.now(), *self._part(rate, cost, self._members.known)
         self._back[name] = max(now, min(self._back_at(name, now, full) + times * cost * interval, now + 2 * full))
         if len(self._back) > self._prune_at:
             self._back = {name: back for name, back in self._back.items() if back > now}
             self._prune_at = max(PRUNE_FROM, 2 * len(self._back))
+
+    def give_back(self, name: str, rate: Rate, cost: int, elapsed: int, members: int) -> None:
+        """What was taken was not used. After `elapsed` microseconds so much of it has come back by itself: only the
+        rest is given. `members`: among how many the rate was divided when it was taken."""
+        rest = cost * rate.interval * members - elapsed
+        if rest > 0 and name in self._back:
+            self._back[name] -= rest
 
     def _part(self, rate: Rate, cost: int, members: int) -> tuple[int, int]:
         """Microseconds in which a unit of this process's part comes back, and in which all of it does."""

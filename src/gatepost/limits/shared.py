@@ -135,6 +135,20 @@ class SharedCounts:
         words = [word for each in asked for word in (b"charge", *_words_of(*each, None)[1:])]
         return await self.ask(Call([bucket for bucket, _ in asked], words)) is not None
 
+    async def give_back(self, rates: Asked, elapsed: int) -> None:
+        """What was taken of rates was not used. After `elapsed` microseconds so much of it has come back by itself:
+        only the rest is given, in units of a microsecond. One round trip, shared; none where there is no rest."""
+        buckets: list[Bucket] = []
+        words: list[bytes] = []
+        for bucket, cost in rates:
+            rate: Any = bucket.limit
+            rest = cost * rate.interval - elapsed
+            if rest > 0:
+                buckets.append(bucket)
+                words += (b"charge", b"1", b"%d" % (rate.interval * rate.burst), b"%d" % -rest)
+        if buckets:
+            await self.ask(Call(buckets, words))
+
     def new_slot(self) -> bytes:
         """A name that no other request has: 16 bytes."""
         self._number += 1

@@ -8,7 +8,7 @@ that and the route.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,7 @@ class UsageCounter(Tally):
         self._wake = wake
         self._entries = entries
         self._places: dict[Place, Cell] = {}
+        self._taken: dict[Outcome, int] = {}
 
     def __len__(self) -> int:
         """How many cells there are."""
@@ -85,8 +86,21 @@ class UsageCounter(Tally):
     def take(self) -> Sequence[Use]:
         """All that was counted since the last time; from now on it is counted anew."""
         places, self._places, self.cells = self._places, {}, {}
+        self._taken = _added(self._taken, places)
         offset = self._offset()
         return [_use(place, cell, offset) for place, cell in places.items()]
+
+    def by_outcome(self) -> Mapping[Outcome, int]:
+        """All requests that were ever counted here, by what came of them. No I/O; a look at each cell."""
+        return _added(self._taken, self._places.copy())  # at once: another thread may ask
+
+
+def _added(counts: Mapping[Outcome, int], places: Mapping[Place, Cell]) -> dict[Outcome, int]:
+    """The counts, and those of the cells."""
+    added = dict(counts)
+    for place, cell in places.items():
+        added[place[4]] = added.get(place[4], 0) + cell.count
+    return added
 
 
 def _use(place: Place, cell: Cell, offset: float) -> Use:

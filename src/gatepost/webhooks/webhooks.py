@@ -106,7 +106,8 @@ class Webhooks:
         self._task.add_done_callback(_tell_of_end)
 
     async def close(self) -> None:
-        """End: what is under way is broken off, and comes again. Another process takes over at once."""
+        """End: what is under way is broken off, and comes again. Another process takes over at once. Raises
+        `UnavailableError`."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -121,14 +122,14 @@ class Webhooks:
             await self._keys.close()
 
     async def run(self) -> None:
-        """Deliver until cancelled, in a process that does nothing else."""
+        """Deliver until cancelled, in a process that does nothing else. Raises as `open` does."""
         async with self:
             if self._task is not None:
                 await self._task
 
     async def signed_in(self, key: APIKey) -> None:
-        """Tell that somebody has signed in to the page with a key: `Admin(keys, on_sign_in=webhooks.signed_in)`. One
-        transaction; where the database does not answer the log says so, and nobody is kept out."""
+        """Tell that somebody has signed in to the page with this `key`: `Admin(keys, on_sign_in=webhooks.signed_in)`.
+        One transaction; where the database does not answer the log says so, and nobody is kept out. Raises nothing."""
         if not any(each.types is None or "sign_in" in each.types for each in self._targets):
             return
         try:
@@ -141,17 +142,20 @@ class Webhooks:
         return await self._keys.deliveries.read_states()
 
     async def dead(self, target: str | None = None, *, after: str | None = None, limit: int = 50) -> Page[Delivery]:
-        """One page of the messages that were given up, for all targets or one, the oldest first. Raises
-        `BadInputError`, `UnavailableError`."""
+        """One page of the messages that were given up, for all targets, `None`, or the `target` of that name, the
+        oldest first. `after`: the `next` of the page before. `limit`: 1 to 500. Raises `BadInputError`,
+        `UnavailableError`."""
         return await read_dead(self._keys, target, after=after, limit=limit)
 
     async def send_again(self, target: str, ids: Sequence[str] | None = None) -> int:
-        """Send messages that were given up again, from their first attempt on; `None` = all of the target's. Answers
-        how many. Later ones of their keys may have arrived meanwhile. Raises `UnavailableError`."""
+        """Send messages of the `target` of that name that were given up again, from their first attempt on: those with
+        these `ids`; `None` = all. Answers how many. Later ones of their keys may have arrived meanwhile. Raises
+        `UnavailableError`."""
         return await self._keys.deliveries.revive(target, ids)
 
     async def resume(self, target: str) -> bool:
-        """Send to a target again that answered 410. Answers whether there is such a target."""
+        """Send to the `target` of that name again, which answered 410. Answers whether there is such a target. Raises
+        `UnavailableError`."""
         return await self._keys.deliveries.stop(target, None)
 
     def _wanted(self) -> Wanted:
