@@ -15,7 +15,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware
-from gatepost.asgi.context import serving
+from gatepost.asgi.current import serving
 from tests.compiled.conftest import Gate, keeps_nothing, receive
 
 

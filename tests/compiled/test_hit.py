@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, Bearer, Header, Outcome, Query
 from gatepost.asgi.caller import Caller
-from gatepost.asgi.context import serving
+from gatepost.asgi.current import serving
 from gatepost.asgi.sources import Extractor
 from gatepost.asgi.streams import ConnectionEndedError
 from gatepost.base import Record

@@ -8,6 +8,7 @@ from tests.mutants import Mutant, assert_caught
 
 HIT = "tests/compiled/test_hit.py::test_"
 BOUNDS = "tests/compiled/test_bounds.py::test_"
+TEMPORARY = "tests/compiled/test_temporary.py::test_"
 COROUTINE = "tests/compiled/test_coroutine.py::test_"
 
 TELLS = f"{HIT}the_app_is_told_and_nothing_but_memory_is_asked[compiled]"
@@ -52,7 +53,7 @@ MUTANTS = [
     Mutant(
         "expiry is not asked",
         "compiled/memory.c",
-        " || !is_before(now, record, end)",
+        " && is_before(now, record, end)",
         "",
         f"{HIT}a_record_that_is_not_usable_any_more_lets_nobody_in[compiled]",
     ),
@@ -77,7 +78,7 @@ MUTANTS = [
         "a clock that fails is believed",
         "compiled/memory.c",
         "if (now == -1.0 && PyErr_Occurred()) {",
-        "if (now == -1.0) {\n        PyErr_Clear();\n        return record;",
+        "if (now == -1.0) {\n        PyErr_Clear();\n        return 1;",
         f"{HIT}a_clock_that_was_given_is_asked[compiled]",
     ),
     Mutant(
@@ -86,6 +87,49 @@ MUTANTS = [
         "if (moment == -1.0 && PyErr_Occurred()) {\n        return 0;",
         "if (moment == -1.0 && PyErr_Occurred()) {\n        PyErr_Clear();\n        return 1;",
         f"{HIT}moments_that_are_none_are_errors[compiled]",
+    ),
+    # what is left of a temporary secret
+    Mutant(
+        "what is left of a temporary secret outlives the record that it was worked out from",
+        "compiled/memory.c",
+        "PyDict_GetItemWithError(self->records, made_from) == parent",
+        "PyDict_GetItemWithError(self->records, made_from) != NULL",
+        f"{TEMPORARY}beside_another_record_it_is_worked_out_anew[compiled]",
+    ),
+    Mutant(
+        "where a temporary secret is from is not asked",
+        "compiled/memory.c",
+        "&& is_false(record, word.is_bound) && is_false(record, word.is_limited)",
+        "&& is_false(record, word.is_limited)",
+        f"{TEMPORARY}of_a_page_it_is_for_python_to_ask_where_a_request_is_from[compiled]",
+    ),
+    Mutant(
+        "nothing is taken from the limits of a temporary secret",
+        "compiled/memory.c",
+        "&& is_false(record, word.is_bound) && is_false(record, word.is_limited)",
+        "&& is_false(record, word.is_bound)",
+        f"{TEMPORARY}what_has_limits_is_taken_from_them[compiled]",
+    ),
+    Mutant(
+        "a temporary secret does not end",
+        "compiled/memory.c",
+        "&& may_be_used(self, record, word.ends_at, asked);",
+        "&& may_be_used(self, parent, word.ends_at, asked);",
+        f"{TEMPORARY}it_ends_by_itself[compiled]",
+    ),
+    Mutant(
+        "a temporary secret is counted as itself",
+        "compiled/memory.c",
+        "Py_SETREF(*digest, made_from);",
+        "Py_DECREF(made_from);",
+        f"{TEMPORARY}it_is_known_and_counted_by_the_secret_that_it_was_made_from[compiled]",
+    ),
+    Mutant(
+        "what a temporary secret was made from is kept for ever",
+        "compiled/memory.c",
+        "    Py_XDECREF(parent);\n",
+        "",
+        f"{TEMPORARY}nothing_is_left_of_requests[compiled]",
     ),
     # is the request within the bounds of its key
     Mutant(
@@ -113,8 +157,8 @@ MUTANTS = [
     Mutant(
         "the end of a key with bounds is not asked",
         "compiled/memory.c",
-        "|| !is_before(now, record, end)",
-        "|| (end == word.usable_until && !is_before(now, record, end))",
+        "&& is_before(now, record, end)",
+        "&& (end != word.usable_until || is_before(now, record, end))",
         f"{BOUNDS}a_record_that_has_ended_lets_nobody_in[compiled]",
     ),
     # what a request shows

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Bearer, Header, Query, Quota, Rate, Slots, Subprotocol
-from gatepost.asgi.context import serving
+from gatepost.asgi.current import serving
 from gatepost.base.record import _set_until, _set_usable_until
 from gatepost.compiled import compiled
 from tests.compiled.conftest import receive
@@ -26,6 +26,9 @@ SECRETS = (
     "limited",
     "refused",
     "slots",
+    "temporary",
+    "temporary, for a page",
+    "temporary, of a limited key",
     "expired",
     "deactivated",
     "other project",
@@ -99,6 +102,7 @@ class Ring:
         opened = keys._opened()
         self._now, self._until = opened.lookup._clock, opened.freshness.until
         self.records = dict(opened.lookup._memory.records)
+        self.temporary = dict(opened.lookup.temporary)
         self.absent = dict(opened.lookup._memory.absent)
         limiter = opened.limiter
         now = limiter._leases._now()
@@ -112,12 +116,14 @@ class Ring:
         opened.lookup._memory.clear()
         opened.lookup._memory.records.update(self.records)
         opened.lookup._memory.absent.update(self.absent)
+        opened.lookup.temporary.clear()
+        opened.lookup.temporary.update(self.temporary)
         opened.freshness.until = 0.0 if clock == "past the lease" else float("inf")
         limiter = opened.limiter
         for lease in limiter._leases._leases.values():
             lease.left = 100
         limiter._rates._back = dict(self.back)
-        for record in self.records.values():
+        for record in (*self.records.values(), *self.temporary.values()):
             _set_until(record, 0.0 if clock == "past the record" else float("inf"))
         opened.lookup._clock = self._now if clock == "the system's" else lambda: 12.5
         self.keys.hit = opened.lookup.fastest_hit()
@@ -136,12 +142,21 @@ async def ring() -> AsyncIterator[Ring]:
             made["limited"] = await keys.create("limited", limits=[Quota(10**9, per="month")])
             made["slots"] = await keys.create("slots", limits=[Slots(1), Quota(10**9, per="month")])
             made["refused"] = await keys.create("refused", limits=[Rate(1, per=3600)])
-            secrets = {name: issued.secret.encode() for name, issued in made.items()}
+            template = await keys.templates.create("template", ["OBJECTS_LIST"])
+            page = await keys.templates.create("page", ["OBJECTS_LIST"], origins=["https://www.example.org"])
+            lent = {
+                "temporary": await keys.issue_temporary(template.id),
+                "temporary, for a page": await keys.issue_temporary(page.id),
+                "temporary, of a limited key": await keys.issue_temporary(made["limited"].key.id),
+            }
+            secrets = {name: issued.secret.encode() for name, issued in (made | lent).items()}
             secrets |= {"unknown": b"x" * 40, "malformed": b"\xff\x00", "long": b"y" * 1500, "empty": b""}
             for issued in made.values():
                 await keys.verify(issued.secret)
                 if issued.key.limits:
                     await ask(APIKeyMiddleware(well, keys), http_scope("/", bearer(issued.secret)))
+            for temporary in lent.values():
+                await ask(APIKeyMiddleware(well, keys), http_scope("/", bearer(temporary.secret)))
             for record in keys._opened().lookup._memory.records.values():
                 if record.id == made["expired"].key.id:
                     _set_usable_until(record, 0.0)
@@ -231,6 +246,9 @@ def keyring(loop: asyncio.Runner) -> Iterator[Ring]:
     )
 )
 @example(([(b"x-api-key", b"", "slots", b"", "tuple")], {}, {}, "its own", "raises", []))
+@example(([(b"x-api-key", b"", "temporary", b"", "tuple")], {}, {}, "the system's", "returns", []))
+@example(([(b"x-api-key", b"", "temporary", b"", "tuple")], {}, {}, "past the record", "is nested", []))
+@example(([(b"x-api-key", b"", "temporary, for a page", b"", "tuple")], {}, {}, "the system's", "returns", []))
 @example(([(b"x-api-key", b"", "refused", b"", "list")], {}, {"strip": False}, "the system's", "returns", []))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_compiled_and_python_come_to_the_same(loop: asyncio.Runner, keyring: Ring, case: tuple[Any, ...]) -> None:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, Header, Outcome
-from gatepost.asgi.context import serving
+from gatepost.asgi.current import serving
 from gatepost.base.clock import boot_clock
 from gatepost.base.secret import digest
 from gatepost.connections.guard import ROUND_SECONDS
@@ -36,6 +36,9 @@ pytestmark = pytest.mark.usefixtures("either_way")
 
 BOUND_SECONDS = PATIENCE_SECONDS = 120.0
 """Ends a test in which nothing happens: how soon it would on an idle machine says nothing of a busy one."""
+
+LEFT_BYTES = 25_000
+"""What a thousand connections that leave nothing may leave: what the interpreter itself keeps."""
 
 
 def open_in(keys: APIKeys) -> int:
@@ -495,16 +498,19 @@ async def test_thousands_of_connections_come_and_go_and_leave_nothing(worker: Ma
     gc.collect()
     tracemalloc.start()
     try:
-        held = []
-        for _ in range(3):  # the first fills what is kept once, such as empty lists
+        held: list[int] = []
+        grown = LEFT_BYTES
+        while grown >= LEFT_BYTES and len(held) < 8:  # jobs of the background come now and then, a leak each time
             await come_and_go(1000)
             gc.collect()
             held.append(tracemalloc.get_traced_memory()[0])
+            if len(held) > 1:  # the first fills what is kept once, such as empty lists
+                grown = min(grown, held[-1] - held[-2])
     finally:
         tracemalloc.stop()
     connections = keys._opened().guard._connections
     assert (len(connections), connections._open, connections._expiring, connections._doubted) == (0, {}, set(), set())
-    assert held[2] - held[0] < 50_000, f"bytes held after each 1,000 connections: {held}"
+    assert grown < LEFT_BYTES, f"bytes held after each 1,000 connections: {held}"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110 - a poll may be under way
             await asyncio.sleep(0.01)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import httpx2
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost import APIKeyMiddleware, APIKeys, ConfigurationError
 from gatepost.base.secret import SecretFormat, new_id
@@ -23,6 +24,10 @@ ran: list[str] = []
 
 INVENTED = SecretFormat([bytes(32)]).make(new_id())
 """A well-formed secret that no installation made."""
+
+
+BEYOND = ("a", "b/x", "ab", "a/../b", "a/..", "A/x", "a/%2e%2e/b", "a/..%2fb", "a\\..\\b", "a/\x01/../../b", "../a/x")
+"""Paths that are not below `a`, whatever an app makes of them, or are nothing for certain."""
 
 
 def report(scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +51,7 @@ def assert_denied(response: httpx2.Response) -> None:
         "title": "Forbidden",
         "status": 403,
         "detail": "The API key lacks a permission that this needs.",
+        "message": "The API key lacks a permission that this needs.",
         "code": "permission_denied",
         "required": ["FILE_UPLOAD"],
         "missing": ["FILE_UPLOAD"],
@@ -53,14 +59,28 @@ def assert_denied(response: httpx2.Response) -> None:
     assert ran == []
 
 
+async def ask_at(app: ASGIApp, path: str, secret: str) -> httpx2.Response:
+    """The response to a GET of that very path, which a client would write otherwise."""
+
+    async def placed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope.update(path=path, raw_path=quote(path).encode())
+        await app(scope, receive, send)
+
+    async with client_of(placed) as client:
+        return await client.get("/", headers=bearer(secret))
+
+
 class Contract:
     """Subclasses give an app with these routes:
 
     `/me` answers `report(scope)`; `/stream` sends `one`, waits for the event `scope["gate"]`, and sends `two`; each of
-    `guarded` (method and path) needs FILE_UPLOAD, and notes in `ran` that it ran.
+    `guarded` (method and path) needs FILE_UPLOAD, and notes in `ran` that it ran; each of `within` has a path below it,
+    and needs FILE_UPLOAD on `dir:/` and that path.
     """
 
     guarded: ClassVar[Sequence[str]]
+    within: ClassVar[Sequence[str]] = ("/within",)
 
     @staticmethod
     def app() -> ASGIApp:
@@ -119,6 +139,37 @@ class Contract:
             assert response.headers.get("www-authenticate") == expected
             assert response.json()["status"] == status
             assert good not in response.text
+
+    async def test_a_key_that_is_limited_to_resources_is_let_in_where_it_reaches(
+        self, protected: ASGIApp, keys: APIKeys, issuance: "Issuance"
+    ) -> None:
+        limited = await keys.create("within a", ["FILE_UPLOAD"], resources=["dir:/a/*"])
+        temporary = await keys.issue_temporary(issuance.uploader.key.id, resources=["dir:/a/*"])
+        for place in self.within:
+            for secret in (limited.secret, temporary.secret):
+                for path in ("a/x", "a/x/y.png", "a//x", "a/./x", "a/x/", "b/../a/x", "a/é"):
+                    ran.clear()
+                    response = await ask_at(protected, f"{place}/{path}", secret)
+                    assert (response.status_code, len(ran)) == (200, 1), (place, path, response.text)
+                ran.clear()
+                for path in BEYOND:
+                    response = await ask_at(protected, f"{place}/{path}", secret)
+                    assert (response.status_code, ran) == (403, []), (place, path, response.text)
+                    assert response.json().get("missing", ["FILE_UPLOAD"]) == ["FILE_UPLOAD"]
+                    assert "dir:" not in response.text, "what the key is limited to is not told"
+            for path in ("a/x", *BEYOND):
+                response = await ask_at(protected, f"{place}/{path}", issuance.uploader.secret)
+                assert response.status_code == 200, "who is not limited is asked nothing"
+
+    async def test_a_route_that_says_nothing_refuses_a_limited_key(
+        self, protected: ASGIApp, keys: APIKeys, guarded: str
+    ) -> None:
+        limited = await keys.create("within a", ["FILE_UPLOAD"], resources=["dir:/a/*", "dir:/*"])
+        method, path = guarded.split()
+        async with client_of(protected) as client:
+            assert_denied(await client.request(method, path, headers=bearer(limited.secret)))
+            me = (await client.get("/me", headers=bearer(limited.secret))).json()
+        assert (me["permissions"], me["auth"]) == ([], []), "what does not hold everywhere is in neither"
 
     async def test_a_key_that_is_deactivated_is_refused_from_then_on(
         self, protected: ASGIApp, keys: APIKeys, issuance: "Issuance"

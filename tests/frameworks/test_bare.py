@@ -29,6 +29,12 @@ async def fresh_upload(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(send, b"uploaded")
 
 
+@requires("FILE_UPLOAD", on=lambda connection: f"dir:{connection.scope['path'].removeprefix('/within')}")
+async def upload_within(scope: Scope, receive: Receive, send: Send) -> None:
+    ran.append(scope["path"])
+    await respond(send, b"uploaded")
+
+
 class Uploads:
     @requires("FILE_UPLOAD")
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - an ASGI app
@@ -65,6 +71,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await fresh_upload(scope, receive, send)
         case "/upload-by-keywords":
             await upload(scope=scope, receive=receive, send=send)
+        case path if path.startswith("/within/"):
+            await upload_within(scope, receive, send)
         case "/class":
             await Uploads()(scope, receive, send)
         case "/socket":

@@ -53,6 +53,12 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     await AsgiStream(chunks).asgi_send(send)
 
 
+@requires("FILE_UPLOAD", on="dir:/{path}")
+async def upload_within(request: Request) -> Response:
+    ran.append(request.path)
+    return Response.text("uploaded")
+
+
 @requires("FILE_UPLOAD")
 async def upload(request: Request) -> Response:
     ran.append(request.path)
@@ -77,6 +83,7 @@ def register_routes() -> list[tuple[str, Any]]:
         ("^/me$", me),
         ("^/stream$", stream),
         ("^/-/upload$", upload),
+        ("^/-/within/(?P<path>.*)$", upload_within),
         ("^/-/upload-sync$", upload_sync),
         ("^/-/upload-bare$", upload_bare),
     ]
@@ -94,6 +101,7 @@ def plugin() -> Iterator[None]:
 
 
 class TestContract(Contract):
+    within = ("/-/within",)
     guarded = ("GET /-/upload", "GET /-/upload-sync", "GET /-/upload-bare")
 
     @staticmethod

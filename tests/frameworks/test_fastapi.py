@@ -54,6 +54,19 @@ async def upload() -> str:
     return "uploaded"
 
 
+@router.get("/within/{path:path}")
+@requires("FILE_UPLOAD", on="dir:/{path}")
+async def upload_within(path: str) -> str:
+    ran.append(path)
+    return "uploaded"
+
+
+@router.get("/depends/{path:path}", dependencies=[Depends(requires("FILE_UPLOAD", on="dir:/{path}"))])
+async def upload_depending(path: str) -> str:
+    ran.append(path)
+    return "uploaded"
+
+
 @router.post("/upload-in-a-thread")
 @requires("FILE_UPLOAD")
 def upload_in_a_thread() -> str:
@@ -153,6 +166,7 @@ def make_app() -> FastAPI:
 
 
 class TestContract(FreshContract, SocketContract):
+    within = ("/within", "/depends")
     fresh = ("POST /fresh", "POST /fresh-in-a-thread")
     stale = "POST /upload"
     guarded = ("POST /upload", "POST /upload-in-a-thread", "POST /upload-with-request", "POST /modelled")

@@ -208,7 +208,7 @@ async def test_two_apps_may_share_keys_and_the_first_to_open_them_closes_them(
     closed_keys: APIKeys, issuance: Issuance
 ) -> None:
     inner = APIKeyMiddleware(returns, closed_keys)
-    async with Connection(APIKeyMiddleware(inner, closed_keys), lifespan_scope()) as server:
+    async with Connection(APIKeyMiddleware(inner, closed_keys, strip=False), lifespan_scope()) as server:
         server.give("lifespan.startup")
         assert await server.take() == {"type": "lifespan.startup.complete"}
         server.give("lifespan.shutdown")

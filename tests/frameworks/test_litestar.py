@@ -1,12 +1,14 @@
 """Litestar: handlers, controllers, its WebSocket handlers and listeners, ASGI mounts, dependencies."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar import Controller, Litestar, Request, WebSocket, asgi, get, post, websocket, websocket_listener
 from litestar.di import NamedDependency, Provide
 from litestar.middleware import DefineMiddleware
+from litestar.params import FromPath
 from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
 from starlette.types import ASGIApp
@@ -45,6 +47,13 @@ async def upload() -> str:
 def upload_inline() -> dict[str, str]:
     ran.append("/upload-inline")
     return {"answer": "uploaded"}
+
+
+@get("/within/{path:path}")
+@requires("FILE_UPLOAD", on="dir:/{path}")
+async def upload_within(path: FromPath[Path]) -> str:
+    ran.append(str(path))
+    return "uploaded"
 
 
 @post("/upload-in-a-thread", sync_to_thread=True)
@@ -168,6 +177,7 @@ HANDLERS: list[Any] = [
     stream,
     upload,
     upload_inline,
+    upload_within,
     upload_in_a_thread,
     fresh_upload,
     fresh_upload_in_a_thread,

@@ -135,6 +135,22 @@ async def test_what_a_router_is_included_with_counts_there_and_not_elsewhere(key
     assert (await ask(app, post("/router/deeper/open", issuance.reader.secret), b"{}")).status_code == 422
 
 
+async def test_a_router_may_be_included_at_two_places_that_ask_for_different_things(
+    keys: APIKeys, issuance: Issuance
+) -> None:
+    app, router = FastAPI(), APIRouter()
+    fill(router)
+    app.include_router(router, prefix="/free")
+    app.include_router(router, prefix="/guarded", dependencies=NEEDED)
+    app.add_middleware(PermissionsFirst)
+    app.add_middleware(APIKeyMiddleware, keys=keys)
+    for _ in range(2):
+        assert (await ask(app, post("/free/open", issuance.reader.secret), b'{"name": "a"}')).json() == "done"
+        ran.clear()
+        async with Connection(app, post("/guarded/open", issuance.reader.secret)) as connection:
+            assert_denied(await connection.answer())
+
+
 async def test_methods_of_classes_and_wrong_methods(keys: APIKeys, issuance: Issuance) -> None:
     app = make(keys)
     assert_denied(await ask(app, post("/classy", issuance.reader.secret)))

@@ -50,6 +50,12 @@ def make_app() -> Quart:  # noqa: C901 - a list of routes
         ran.append("/upload")
         return "uploaded"
 
+    @app.get("/within/<path:path>")
+    @requires("FILE_UPLOAD", on="dir:/{path}")
+    async def upload_within(path: str) -> str:
+        ran.append(path)
+        return "uploaded"
+
     @app.post("/upload-in-a-thread")
     @requires("FILE_UPLOAD")
     def upload_in_a_thread() -> str:

@@ -45,6 +45,12 @@ async def upload(request: Request) -> Response:
     return PlainTextResponse("uploaded")
 
 
+@requires("FILE_UPLOAD", on="dir:/{path}")
+async def upload_within(request: Request) -> Response:
+    ran.append(request.url.path)
+    return PlainTextResponse("uploaded")
+
+
 @requires("FILE_UPLOAD")
 def upload_in_a_thread(anything_but_request: Request) -> Response:
     ran.append(anything_but_request.url.path)
@@ -155,6 +161,7 @@ ROUTES = [
     Route("/upload-and-either", upload_and_either, methods=["POST"]),
     Route("/fresh", fresh_upload, methods=["POST"]),
     Route("/fresh-in-a-thread", fresh_upload_in_a_thread, methods=["POST"]),
+    Route("/within/{path:path}", upload_within),
     Route("/class", Uploads),
     WebSocketRoute("/fresh-messages", FreshMessages),
     Route("/object", requires("FILE_UPLOAD")(Uploader())),

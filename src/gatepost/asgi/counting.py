@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Message, Send
 
 from gatepost.addresses import Addresses
-from gatepost.asgi.context import OUTCOME
+from gatepost.asgi.current import OUTCOME, ROUTE, TEMPLATE, Templates
 from gatepost.asgi.sources import Scope
-from gatepost.asgi.templates import ROUTE, TEMPLATE, Templates
 from gatepost.base import Outcome, Presented, Record
+from gatepost.keys import APIKeys
 
 if TYPE_CHECKING:
     from gatepost.usage import UsageCounter  # SQLAlchemy, only where keys are opened
@@ -42,21 +42,22 @@ class Counting:
 
     def refused(
         self,
-        uses: "UsageCounter | None",
+        keys: APIKeys,
         outcome: Outcome,
         presented: Presented | Outcome | None,
         scope: Scope,
         began: float,
     ) -> None:
         """A request was refused before any router saw it. `presented`: what it showed; who shows nothing that tells of
-        a key is counted together with all others who do not."""
-        if uses is None:
-            return
+        a key is counted together with all others who do not. Who watches is told too."""
         key_id, digest = "", b""
         if isinstance(presented, Presented) and presented.key_id is not None:
             key_id, claims = presented.key_id, presented.claims
             digest = presented.digest if claims is None else claims.digest
-        uses.count(outcome, key_id, digest, began or uses.clock(), "", self._address(scope))
+        if keys.watch is not None:
+            keys.watch.refused(outcome, key_id or None, scope)
+        if (uses := keys.uses) is not None:
+            uses.count(outcome, key_id, digest, began or uses.clock(), "", self._address(scope))
 
 
 def _peer(scope: Scope) -> Any:

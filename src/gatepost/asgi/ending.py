@@ -1,6 +1,6 @@
 """The end of a request that was let in, where there is more to do than to forget it."""
 
-from gatepost.asgi.context import Served, serving, set_serving
+from gatepost.asgi.current import Served, serving, set_serving
 from gatepost.asgi.streams import Stream
 from gatepost.limits import RequestLimits
 

@@ -6,8 +6,8 @@ from functools import partial
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import Addresses
-from gatepost.asgi.context import served_variable, task_of
 from gatepost.asgi.counting import Counting
+from gatepost.asgi.current import served_variable, task_of
 from gatepost.asgi.ending import end, end_limited
 from gatepost.asgi.limits import Limiting, announce, undo
 from gatepost.asgi.refusing import Refusing
@@ -85,5 +85,5 @@ async def _deny(  # noqa: PLR0917 - as compiled code calls it
     take(scope)  # who is refused has no secret in the scope either, for whoever answers
     presented = Presented(digest=digest)
     presented.key_id = key.id
-    counting.refused(keys.uses, answer.outcome, presented, scope, began)
+    counting.refused(keys, answer.outcome, presented, scope, began)
     await refusing.answer(answer, scope, receive, send)

@@ -12,18 +12,15 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gatepost.asgi.context import OUTCOME
+from gatepost.asgi.current import refuse_late
 from gatepost.asgi.log import RefusalLog
-from gatepost.asgi.responses import Problem, unavailable
+from gatepost.asgi.responses import QUOTA_EXCEEDED, Problem, unavailable
 from gatepost.base import Limit, LimitedRecord, Outcome, Quota, Rate, Record, UnavailableError
 from gatepost.keys import APIKeys
 from gatepost.limits import Demand, Policies, RequestLimits, Taken, fields_of, of_route
 from gatepost.temporary import TemporaryRecord
 
 logger = logging.getLogger("gatepost.middleware")
-
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-"""The type of a problem, from the draft's entries in IANA's registry."""
 
 STARTS = ("http.response.start", "websocket.http.response.start")
 
@@ -43,7 +40,7 @@ class Limiting:
 
     def binds(self, key: Record) -> bool:
         """Whether a request with that key takes from any limit."""
-        return key is not None and (
+        return (
             type(key) is LimitedRecord
             or (self.binds_all and self._policies.bind(key))
             or (type(key) is TemporaryRecord and key.is_limited)
@@ -90,7 +87,7 @@ class Limiting:
         except UnavailableError as failure:
             refusal = _told(failure)
         if refusal is not None:
-            scope[OUTCOME] = refusal.outcome
+            refuse_late(scope, refusal.outcome, self._keys)
             if limits is not None:
                 limits.refuse()
             if refusal.outcome is Outcome.LIMIT_EXCEEDED:

@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gatepost.addresses import X_FORWARDED_FOR, Addresses
 from gatepost.asgi.bounds import ASK_ON, Bounds, shown_in
 from gatepost.asgi.caller import NO_CREDENTIALS, NO_PERMISSIONS, Caller
-from gatepost.asgi.context import OUTCOME, Served, serving, set_serving, task_of
 from gatepost.asgi.counting import Counting, Handshake
+from gatepost.asgi.current import Served, refuse_late, serving, set_serving, task_of, telling_routes
 from gatepost.asgi.ending import finish, unwind
 from gatepost.asgi.expiry import ExpiryNotice
 from gatepost.asgi.hits import hits
-from gatepost.asgi.lifespan import serve_other
+from gatepost.asgi.lifespan import Standing
 from gatepost.asgi.limits import Limiting, announced, around
 from gatepost.asgi.log import RefusalLog
 from gatepost.asgi.refusing import OnError, Refusing
@@ -27,8 +27,8 @@ from gatepost.asgi.responses import Problem, unavailable
 from gatepost.asgi.routes import Exemption, Exemptions, FreshPaths, Routing
 from gatepost.asgi.second_look import Admitted, still
 from gatepost.asgi.sources import Bearer, Extractor, Header, Source
+from gatepost.asgi.starting import open_unasked, serve_other
 from gatepost.asgi.streams import ConnectionEndedError, Socket, send_watched
-from gatepost.asgi.templates import telling_routes
 from gatepost.asgi.uploads import EndUploads
 from gatepost.base import (
     BadInputError,
@@ -80,11 +80,10 @@ class APIKeyMiddleware:
     is still being sent when its key dies: it receives `http.disconnect`, and the caller the refusal. Off, since it
     costs a request that reads its body some 10 µs.
 
-    What is left of limits goes into the scope as `limits`, where the key has any. Into the scope go `api_key` (the
-    `APIKey`; `None` where there is none), `permissions` (a frozenset of names), `user` and `auth` (Starlette's). What
-    stood there under these names is replaced. `user=False` leaves `scope["user"]` to the app: for what writes to it in
-    requests, as Django Channels does. On a path that is exempt nothing else of the request is touched. Raises
-    `BadInputError` for options that cannot be used.
+    Into the scope go `limits` (what is left of them, where the key has any), `api_key` (the `APIKey`; `None` where
+    there is none), `permissions` (a frozenset of names), `user` and `auth` (Starlette's). What stood there under these
+    names is replaced. `user=False` leaves `scope["user"]` to the app: for what writes to it, as Django Channels does.
+    On an exempt path nothing else is touched. Raises `BadInputError` for options that cannot be used.
     """
 
     def __init__(
@@ -114,15 +113,15 @@ class APIKeyMiddleware:
             raise BadInputError(f"keys must be an APIKeys, not {type(keys).__name__}")
         self.app = app
         self.keys = keys
-        extractor = Extractor(sources, strip=strip)
-        self._extract = extractor.take
+        self._extractor = extractor = Extractor(sources, strip=strip)
         self._routing = Routing(app)
-        self._exempt = Exemptions(exempt, self._routing) if exempt else None
+        self.exempt = Exemptions(exempt, self._routing) if exempt else None
+        self.standing = Standing.of(keys, sources, exempt, strip=strip, optional=optional)
         self._fresh = FreshPaths(fresh, self._routing) if fresh else None
         self.refusal_log = RefusalLog() if refusal_log is None else refusal_log
         self._limiting = Limiting(limits, keys, self.refusal_log)
         asks_first = bool(exempt or fresh or self._limiting.binds_all) or project is not None
-        self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else self._extract
+        self._take: Callable[[Scope], Any] = self._take_if_asked if asks_first else extractor.take
         """What a request shows: a secret's bytes, where a memory hit decides with nothing else to be asked, or what
         `_admit` is to judge."""
         self._end_connections = end_connections
@@ -154,14 +153,14 @@ class APIKeyMiddleware:
                 limiting=self._limiting,
                 refusing=self._refusing,
             )
-        self._optional = optional
+        self.optional = optional
 
     @hit_first
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912, PLR0915
         """Serve one connection scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - on the path of every request
-            await serve_other(self.keys, self.app, scope, receive, send)
+            await serve_other(self, scope, receive, send)
             return
         take = self._take  # as methods these would be looked up in the class first
         keys = self.keys
@@ -237,7 +236,7 @@ class APIKeyMiddleware:
         if isinstance(judged, Record) and (denied := self._bounds.outcome_anew(judged, scopes[0])) is not VALID:
             judged = self._refusing.told(denied, judged, scopes[0])
         if isinstance(judged, Problem):
-            scopes[0][OUTCOME] = judged.outcome
+            refuse_late(scopes[0], judged.outcome, self.keys)
             return judged
         for scope in scopes:
             scope["api_key"] = scope[self._user] = judged
@@ -263,7 +262,7 @@ class APIKeyMiddleware:
 
     async def refuse_with(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection that was let in before, and has not been answered yet."""
-        scope[OUTCOME] = outcome
+        refuse_late(scope, outcome, self.keys)
         await self._refusing.answer(self._refusing.problems[outcome], scope, receive, send)
 
     async def _serve_socket(
@@ -296,9 +295,10 @@ class APIKeyMiddleware:
     def _take_if_asked(self, scope: Scope) -> Presented | Outcome | None:
         """What a request shows whose path or project counts too; `None` where no key is asked for: then nothing of the
         request is touched."""
-        if self._exempt is not None and self._exempt.match(scope):
+        if self.exempt is not None and self.exempt.match(scope):
+            self._extractor.hide(scope)
             return None
-        taken = self._extract(scope)
+        taken = self._extractor.take(scope)
         if isinstance(taken, Outcome):
             return taken
         presented = Presented(taken)
@@ -337,7 +337,7 @@ class APIKeyMiddleware:
                 admitted = await still(self.keys, admitted, limits, scope, partial(self._admit, shown, scope))
                 if not isinstance(admitted, Problem):
                     return *admitted, around(limits, app), announced(limits, send)
-        self._counting.refused(self.keys.uses, admitted.outcome, shown, scope, began)
+        self._counting.refused(self.keys, admitted.outcome, shown, scope, began)
         await self._refusing.answer(admitted, scope, receive, send)
         return None
 
@@ -349,7 +349,7 @@ class APIKeyMiddleware:
         if isinstance(presented, Presented) and presented.is_empty:
             presented = Outcome.MISSING
         if isinstance(presented, Outcome):
-            needs_none = self._optional and presented is Outcome.MISSING
+            needs_none = self.optional and presented is Outcome.MISSING
             return (None, None) if needs_none else self._refusing.told(presented, None, scope)
         digest = presented.digest
         remembered: Record | None = None
@@ -389,7 +389,7 @@ class APIKeyMiddleware:
         presented.address = self.addresses.of(scope)
         try:
             if not self.keys.is_open:  # a server without lifespan
-                await self.keys.open()
+                await open_unasked(self)
             outcome, key = await self.keys.judge_presented(presented)
         except UnavailableError as failure:
             logger.error("%s", failure)  # noqa: TRY400 - an outage is no fault of ours: no traceback per request

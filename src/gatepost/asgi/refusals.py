@@ -3,23 +3,24 @@
 import asyncio
 import functools
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocketState
 
-from gatepost.asgi.context import Served, serving
+from gatepost.asgi.current import Served, serving
 from gatepost.asgi.limits import limits_in
 from gatepost.asgi.responses import DENIAL_EXTENSION, Problem
 from gatepost.asgi.sources import Scope
 from gatepost.base import ConfigurationError, Outcome, PermissionDeniedError, Quota, Rate, UnavailableError
 
-_FRAMEWORKS = ("starlette", "litestar", "django", "quart", "datasette")
+_FRAMEWORKS = ("starlette", "litestar", "django", "rest_framework", "quart", "datasette", "channels")
 _BARE_ARGUMENTS = ("scope", "receive", "send")
 
 
@@ -122,7 +123,7 @@ class Call:
 
     async def refuse(self, problem: Problem) -> Any:
         """Refuse from an async handler: what it must return, once what must be sent has been sent."""
-        self._tell(problem)
+        self.tell(problem)
         if isinstance(self.connection, _Bare):
             await problem(*self.connection)
             return None
@@ -136,10 +137,10 @@ class Call:
 
     def respond(self, problem: Problem) -> Any:
         """Refuse from a sync handler: what it must return. Raises as `_response`."""
-        self._tell(problem)
+        self.tell(problem)
         return self._response(problem)
 
-    def _tell(self, problem: Problem) -> None:
+    def tell(self, problem: Problem) -> None:
         """Tell the log of a missing permission; of all else the middleware has told."""
         if problem.outcome is Outcome.PERMISSION_DENIED and self.scope is not None:
             limits = limits_in(self.scope)
@@ -152,6 +153,8 @@ class Call:
         """The refusal as a response object of the framework in use, or its exception where nobody would look at what is
         returned: from a dependency, say. Raises `PermissionDeniedError` where the framework is none known here."""
         framework = self._framework
+        if framework == "fastmcp":
+            raise fastmcp_refusal(problem)
         headers = {name.decode(): value.decode() for name, value in problem.all_headers if name != b"content-length"}
         if framework == "starlette":
             if self._is_handler_of("endpoint") is False:
@@ -164,18 +167,16 @@ class Call:
             return sys.modules["litestar"].Response(
                 problem.body, status_code=problem.status, headers=headers, media_type=media_type
             )
-        if framework == "django":
+        if framework in {"django", "rest_framework"}:
             return sys.modules["django.http"].HttpResponse(
                 problem.body, status=problem.status, headers=headers, content_type=media_type
             )
-        if framework == "quart":
-            return sys.modules["quart"].Response(
+        if framework in {"quart", "datasette"}:
+            return sys.modules[framework].Response(
                 problem.body, status=problem.status, headers=headers, content_type=media_type
             )
-        if framework == "datasette":
-            return sys.modules["datasette"].Response(
-                problem.body, status=problem.status, headers=headers, content_type=media_type
-            )
+        if framework == "channels" and self.handler.__name__ == "connect":
+            raise sys.modules["channels.exceptions"].DenyConnection(problem.outcome.value)
         if problem.outcome is Outcome.UNAVAILABLE:
             raise UnavailableError(problem.body.decode())
         raise PermissionDeniedError(problem.body.decode())
@@ -186,7 +187,10 @@ class Call:
 
     @property
     def _framework(self) -> str | None:
-        """By the connection's class; where the handler got none, by who serves it."""
+        """By the connection's class; where the handler got none, by who serves it. In what FastMCP calls it is that,
+        whatever the arguments are: it takes neither responses nor exceptions of others for what they are."""
+        if _is_in_fastmcp():
+            return "fastmcp"
         if self.connection is not None and not isinstance(self.connection, _Bare):
             return framework_of(self.connection)
         quart = sys.modules.get("quart")
@@ -211,16 +215,18 @@ class Call:
 
     def _raise_in_starlette(self, problem: Problem, headers: Mapping[str, str]) -> NoReturn:
         if self._is_websocket:
-            raise WebSocketException(problem.close_code, problem.outcome.value)
-        raise HTTPException(problem.status, problem.body.decode(), headers)
+            raise RefusedSocketError(problem)
+        raise RefusedError(problem, headers)
 
     def _raise_in_litestar(self, problem: Problem, headers: Mapping[str, str]) -> NoReturn:
         exceptions = sys.modules["litestar.exceptions"]
         if self._is_websocket:
             raise exceptions.WebSocketException(detail=problem.outcome.value, code=problem.close_code)
-        raise exceptions.HTTPException(
+        refused = litestar_refusal()(
             status_code=problem.status, detail=problem.members["detail"], headers=dict(headers), extra=problem.members
         )
+        refused.problem = problem
+        raise refused
 
     async def _refuse_quart_websocket(self, problem: Problem) -> Any:
         if DENIAL_EXTENSION in ((self.scope or {}).get("extensions") or {}):
@@ -239,6 +245,69 @@ class Call:
         else:
             await problem(websocket.scope, websocket.receive, websocket.send)
         return None
+
+
+@functools.cache
+def litestar_refusal() -> Any:
+    """As `RefusedError`, for Litestar: its class, which is made where Litestar is loaded."""
+    return type("RefusedError", (sys.modules["litestar.exceptions"].HTTPException,), {"problem": None})
+
+
+def fastmcp_refusal(problem: Problem) -> Exception:
+    """As `RefusedError`, for FastMCP, which hands on its own errors as they are. `Guard` makes more of it; without one
+    a client reads the sentence."""
+    refused: Any = _fastmcp_refusal()(problem.members["detail"], log_level=logging.INFO)
+    refused.problem = problem
+    return cast("Exception", refused)
+
+
+@functools.cache
+def _fastmcp_refusal() -> Any:
+    return type("RefusedError", (sys.modules["fastmcp.exceptions"].FastMCPError,), {"problem": None})
+
+
+def _is_in_fastmcp() -> bool:
+    """Whether a server of FastMCP's is calling a tool, a resource or a prompt."""
+    dependencies = sys.modules.get("fastmcp.server.dependencies")
+    if dependencies is None:
+        return False
+    try:
+        dependencies.get_context()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _Told:
+    """An exception with a refusal. `problem`: the refusal; an ASGI app."""
+
+    problem: Problem
+
+    @property
+    def message(self) -> str:
+        """What GraphQL tells as an error's message, where a resolver was refused."""
+        return str(self.problem.members["message"])
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What GraphQL tells beside it."""
+        return self.problem.members
+
+
+class RefusedSocketError(_Told, WebSocketException):
+    """What ends a WebSocket in Starlette and FastAPI."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.close_code, problem.outcome.value)
+        self.problem = problem
+
+
+class RefusedError(_Told, HTTPException):
+    """What Starlette and FastAPI answer in their own form, unless the app has been told of a better one."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str]) -> None:
+        super().__init__(problem.status, problem.body.decode(), headers)
+        self.problem = problem
 
 
 def connection_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Scope | None]:

@@ -19,7 +19,7 @@ from gatepost.asgi.responses import close_message
 from gatepost.base import Outcome
 
 if TYPE_CHECKING:
-    from gatepost.asgi.context import Served
+    from gatepost.asgi.current import Served
 
 logger = logging.getLogger("gatepost.streams")
 

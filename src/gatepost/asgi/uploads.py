@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gatepost.asgi.context import serving
+from gatepost.asgi.current import serving
 from gatepost.asgi.streams import ConnectionEndedError
 from gatepost.base import Outcome
 

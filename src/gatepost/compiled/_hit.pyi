@@ -9,7 +9,13 @@ SOURCES: str
 
 @final
 class MemoryHit:
-    def __init__(self, records: dict[bytes, Any], freshness: Any, clock: Callable[[], float] | None) -> None: ...
+    def __init__(
+        self,
+        records: dict[bytes, Any],
+        temporary: dict[bytes, Any],
+        freshness: Any,
+        clock: Callable[[], float] | None,
+    ) -> None: ...
     def __call__(self, digest: bytes, /) -> Any: ...
 
 @final

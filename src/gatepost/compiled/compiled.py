@@ -93,16 +93,19 @@ def is_built() -> bool:
 
 
 def memory_hit(
-    records: Mapping[bytes, V], freshness: Any, clock: Callable[[], float]
+    records: Mapping[bytes, V], temporary: Mapping[bytes, Any], freshness: Any, clock: Callable[[], float]
 ) -> Callable[[bytes], V | None] | None:
     """From a digest (32 bytes) to its record, if that may be used now, as `Lookup.hit`; `None` = nothing was built.
 
-    `records`: a dict. `freshness`: its `until` and `offset` are read at each call. `clock`: is called each time, unless
-    it only asks the system for CLOCK_BOOTTIME: then it is the system that is asked.
+    `records`, `temporary`: dicts; a middleware also lets in by the second, as `Lookup.temporary_hit`, where nothing is
+    left to be asked of a request. `freshness`: its `until` and `offset` are read at each call. `clock`: is called each
+    time, unless it only asks the system for CLOCK_BOOTTIME: then it is the system that is asked.
     """
     if _hit is None:
         return None
-    answer: Callable[[bytes], V | None] = _hit.MemoryHit(records, freshness, None if _is_boottime(clock) else clock)
+    answer: Callable[[bytes], V | None] = _hit.MemoryHit(
+        records, temporary, freshness, None if _is_boottime(clock) else clock
+    )
     return answer
 
 

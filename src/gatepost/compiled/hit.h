@@ -16,7 +16,7 @@
 #define GATEPOST_WORDS(_) \
     _(type) _(http) _(headers) _(api_key) _(permissions) _(auth) _(more_body) _(keys) _(hit) _(loop) _(until) \
     _(offset) _(usable_until) _(ends_at) _(judged) _(client) _(digest) _(_let_in) _(throw) _(close) _(uses) _(route) \
-    _(path_template) _(has_end) _(value) _(fastapi)
+    _(path_template) _(has_end) _(value) _(fastapi) _(parent) _(is_bound) _(is_limited)
 #define GATEPOST_FIELD(name) *name,
 extern struct words {
     PyObject GATEPOST_WORDS(GATEPOST_FIELD) *start, *name, *qualname, *outcome;
@@ -25,12 +25,13 @@ extern struct words {
 /* memory.c */
 extern PyTypeObject MemoryHit_Type;
 PyObject *memory_hit_usable(PyObject *self, PyObject *digest, PyObject *bounded, PyObject *limited, double *now);
+PyObject *memory_hit_temporary(PyObject *self, PyObject **digest, double *now);
 int memory_hit_is_empty(PyObject *self);
 
 /* served.c */
 typedef struct {
     PyObject_HEAD
-    PyObject *items[7];  /* as of the list that `gatepost.asgi.context.Served` is; all NULL once it was cleared */
+    PyObject *items[7];  /* as of the list that `gatepost.asgi.current.Served` is; all NULL once it was cleared */
     PyObject *watched;   /* Python's send_watched; NULL: the response is not watched, and there are four items */
     PyObject *limits;    /* what is left of the key's limits; NULL: it has none, and there is no next one */
     PyObject *announce;

@@ -226,6 +226,9 @@ find_key(LetIn *self, PyObject *middleware, PyObject *scope, Found *found)
         goto no;
     }
     found->key = memory_hit_usable(hit, found->digest, self->bounded, self->limited, &found->now);
+    if (found->key == NULL && !PyErr_Occurred()) {
+        found->key = memory_hit_temporary(hit, &found->digest, &found->now);
+    }
     if (found->key == NULL || !is_within_bounds(self, found->key, scope)) {
         goto no;
     }

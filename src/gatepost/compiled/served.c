@@ -1,4 +1,4 @@
-/* A request that was let in: what `gatepost.asgi.context.Served` says of its list, and the `send` that the app gets. */
+/* A request that was let in: what `gatepost.asgi.current.Served` says of its list, and the `send` that the app gets. */
 
 #include "hit.h"
 

@@ -13,6 +13,25 @@ from gatepost.base import BadInputError
 Exemption = str | Callable[[Scope], bool]
 
 
+class Pages:
+    """A function of the scope, for an `exempt` of ours: HTTP requests for exact paths, each by one method alone, which
+    a framework answers itself. What the app answers there by another method is not exempt. `find`: tells them as they
+    would be if the app were put together now; `None` = they are told as they come."""
+
+    def __init__(self, find: Callable[[], set[tuple[str, str]]] | None = None) -> None:
+        self.known: set[tuple[str, str]] = set()
+        """The methods with their paths. May still change."""
+        self._find = find
+
+    def look(self) -> None:
+        """Find them: before the app is looked over that has not been put together yet."""
+        if self._find is not None:
+            self.known = self._find()
+
+    def __call__(self, scope: Scope) -> bool:
+        return scope["type"] == "http" and (scope.get("method"), scope["path"]) in self.known
+
+
 _ENCODED_SEPARATOR = re.compile(rb"%2f|%5c", re.IGNORECASE)
 
 
@@ -27,26 +46,31 @@ class Exemptions:
     """
 
     def __init__(self, exempt: Sequence[Exemption], routing: Routing | None = None) -> None:
-        self._paths, self._prefixes, self._functions = _sorted("exempt", exempt)
+        self.paths, self.prefixes, self.functions = _sorted("exempt", exempt)
+        self._pages = [each for each in self.functions if isinstance(each, Pages)]
+        self._asked = [each for each in self.functions if not isinstance(each, Pages)]
         self._routing = routing or Routing()
 
     def __bool__(self) -> bool:
-        return bool(self._paths or self._prefixes or self._functions)
+        return bool(self.paths or self.prefixes or self.functions)
 
     def match(self, scope: Scope) -> bool:
         """Whether this request needs no key."""
         paths = self._routing.paths(scope)
         if paths and all(self._opens(path, scope) for path in paths):
             return True
-        if not self._functions:
+        if not self._asked:
             return False
         views = self._routing.views(scope)  # is True: a forgotten coroutine opens nothing
-        return any(all(function(view) is True for view in views) for function in self._functions)
+        return any(all(function(view) is True for view in views) for function in self._asked)
 
     def _opens(self, path: str, scope: Scope) -> bool:
-        if path in self._paths:
+        if path in self.paths:
             return True
-        below = any(_is_below(path, prefix) for prefix in self._prefixes)
+        for pages in self._pages:
+            if (scope.get("method"), path) in pages.known and scope["type"] == "http":
+                return True
+        below = any(_is_below(path, prefix) for prefix in self.prefixes)
         return below and not _is_odd(path) and not _ENCODED_SEPARATOR.search(scope.get("raw_path") or b"")
 
 

@@ -34,7 +34,7 @@ class Routing:
 
     @functools.cached_property  # at the first request: an app may be finished after it was wrapped
     def _chains(self) -> Sequence[Sequence[object]]:
-        return list(_chains(self._app, (), set()))
+        return list(_chains(self._app, (), set(), frozenset()))
 
     @property
     def frameworks(self) -> Sequence[tuple[str, Any]]:
@@ -84,19 +84,23 @@ def _without(root: str, path: str) -> Iterator[str]:
         yield path
 
 
-def _chains(app: object, above: tuple[object, ...], seen: set[tuple[int, ...]]) -> Iterator[tuple[object, ...]]:
+def _chains(
+    app: object, above: tuple[object, ...], seen: set[tuple[int, ...]], around: frozenset[int]
+) -> Iterator[tuple[object, ...]]:
     """For each part of the app that may route: the frameworks' apps on the way to it, outermost first.
 
-    `above`: those around `app`. `seen`: what was looked at, since wrappers may know each other."""
+    `above`: those around `app`. `seen`: what was looked at, since wrappers may know each other; `around`: the ids of
+    all that is around it, which it may know too."""
     place = (id(app), *map(id, above))
-    if place in seen:
+    if place in seen or id(app) in around:
         return
     seen.add(place)
+    around |= {id(app)}
     if _framework_of(app) is not None:
         above = (*above, app)
     mounted = _mounted_at_root(app)
-    held = _handed_on(app) if mounted is None else mounted
-    found = [chain for each in held for chain in _chains(each, above, seen)]
+    held = handed_on(app) if mounted is None else mounted
+    found = [chain for each in held for chain in _chains(each, above, seen, around)]
     yield from found
     if not found or mounted is not None or inspect.isroutine(app):
         yield above  # it routes itself; a function may look at the path
@@ -131,7 +135,7 @@ def _mounted_at_root(app: object) -> Sequence[Any] | None:
     return [each.app for each in app.routes if isinstance(each, Host) or (isinstance(each, Mount) and not each.path)]
 
 
-def _handed_on(app: object) -> Sequence[Any]:
+def handed_on(app: object) -> Sequence[Any]:
     """The apps that a wrapper holds."""
     if _framework_of(app) is not None:
         return []
@@ -148,6 +152,13 @@ def _handed_on(app: object) -> Sequence[Any]:
         for each in getattr(app.__self__ if inspect.ismethod(app) else app, "__dict__", {}).values():
             held += each.values() if isinstance(each, dict) else each if isinstance(each, list | tuple) else [each]
     return [each for each in held if _is_app(each)]
+
+
+def only_names(function: object, app: object) -> bool:
+    """Whether a function has an app from its module alone, and does not close over it: it may not call it."""
+    return inspect.isfunction(function) and not any(
+        cell != _EMPTY_CELL and cell.cell_contents is app for cell in function.__closure__ or ()
+    )
 
 
 def _is_app(value: object) -> bool:

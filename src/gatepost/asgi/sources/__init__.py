@@ -1,4 +1,4 @@
-"""Where in a request a secret may stand, and taking it out of there: a room, since `asgi` has no room for it. Pure; of
+"""Where in a request a secret may stand, and taking it out of there: a room, since `asgi` has no room for it. Of
 others it knows `base`."""
 
 from gatepost.asgi.sources.sources import Bearer as Bearer

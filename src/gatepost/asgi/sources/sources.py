@@ -1,4 +1,4 @@
-"""Where in a request a secret may stand, and taking it out of there. Pure; one scan of the header list."""
+"""Where in a request a secret may stand, and taking it out of there. One scan of the header list."""
 
 import re
 from collections.abc import Callable, MutableMapping, Sequence
@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from gatepost.asgi.sources.spans import overwrite_query
 from gatepost.base import BLANKS, BadInputError, Outcome
 
 Scope = MutableMapping[str, Any]
+
+REDACTED = b"REDACTED"
+"""What stands for a secret in a query that is told to somebody: as OpenTelemetry's conventions have it."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
 
@@ -35,7 +39,8 @@ class Header:
 class Query:
     """A query parameter, such as `?api_key=…`. Secrets in URLs end up in logs: only for clients that can do no other.
 
-    Taken out of `scope["query_string"]` unless `strip=False`.
+    Taken out of `scope["query_string"]` unless `strip=False`; and always out of the URL that OpenTelemetry's span of
+    the request has recorded.
     """
 
     name: str
@@ -165,19 +170,33 @@ class Extractor:
             return Outcome.AMBIGUOUS
         return next((value for value in found if value.strip(BLANKS)), found[0]) if found else Outcome.MISSING
 
+    def hide(self, scope: Scope) -> None:
+        """Have no trace tell the secret of a request that is not asked for one. The request stays as it is."""
+        if self._queries:
+            self._read_query(scope)
+
     def _take_query(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """The parameters' names and values."""
-        found, kept = [], []
+        found, kept = self._read_query(scope)
+        if found and self.strip:
+            scope["query_string"] = b"&".join(kept)
+        return found
+
+    def _read_query(self, scope: Scope) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
+        """The parameters' names and values, and what else there is."""
+        found, kept, told = [], [], []
         for part in scope.get("query_string", b"").split(b"&"):
             quoted, _, value = part.partition(b"=")
             name = unquote_to_bytes(quoted.replace(b"+", b" "))
             if name in self._queries:
                 found.append((b"?" + name, unquote_to_bytes(value.replace(b"+", b" "))))
+                told.append(quoted + b"=" + REDACTED)
             else:
                 kept.append(part)
-        if found and self.strip:
-            scope["query_string"] = b"&".join(kept)
-        return found
+                told.append(part)
+        if found:
+            overwrite_query(b"&".join(told))
+        return found, kept
 
     def _take_subprotocol(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """The prefixes and what follows them."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Send
 
-from gatepost.asgi.context import serving
+from gatepost.asgi.current.context import serving
 from gatepost.asgi.routes import Routing
 from gatepost.asgi.sources import Scope
 

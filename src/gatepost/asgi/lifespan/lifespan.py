@@ -1,12 +1,12 @@
 """The app's lifespan, with the keys opened before the app starts and closed after it ended."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gatepost.addresses import server_warning
-from gatepost.base import ConfigurationError, GatepostError, UnavailableError
+from gatepost.base import GatepostError, UnavailableError
 from gatepost.keys import APIKeys
 
 logger = logging.getLogger("gatepost.lifespan")
@@ -18,11 +18,13 @@ class Lifespan:
     Opens `keys` when the server starts up, unless somebody has, and closes them again if it was this that opened them.
     Where they cannot be opened the server is told so, and does not start. An app without lifespan support (it raises or
     returns before it asks for the first event) gets served one all the same, so that the keys are closed at the end;
-    what it raised is in the log. Under `uvicorn --lifespan on`, which demands that the app has one, it is raised.
+    what it raised is in the log. `begin`: what is asked first: the scope for the app, or raises what keeps it from
+    starting. Under `uvicorn --lifespan on`, which demands that the app has one, it is raised.
     """
 
-    def __init__(self, keys: APIKeys, app: ASGIApp) -> None:
+    def __init__(self, keys: APIKeys, app: ASGIApp, begin: Callable[[Scope], Scope] | None = None) -> None:
         self._keys = keys
+        self._begin = begin
         self._app = app
         self._to_close = False
 
@@ -30,6 +32,8 @@ class Lifespan:
         """Serve from startup to shutdown. Raises what kept the keys from being opened, once the server knows."""
         startup = await receive()
         try:
+            if self._begin is not None:
+                scope = self._begin(scope)
             opened = await self._keys.open()
         except Exception as failure:  # whatever it is, the server must not take it for an app without lifespan support
             if not isinstance(failure, GatepostError):
@@ -86,16 +90,6 @@ class Lifespan:
                 exc_info=failure,
             )
         return asked
-
-
-async def serve_other(keys: APIKeys, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve what is no request: a lifespan. Raises `ConfigurationError` for anything else that a server may send."""
-    if scope["type"] != "lifespan":
-        raise ConfigurationError(f"{scope['type']!r} connections cannot be checked for a key, so none is let in")
-    warning = server_warning(receive)
-    if warning is not None:
-        logging.getLogger("gatepost.middleware").warning("%s", warning)
-    await Lifespan(keys, app)(scope, receive, send)
 
 
 def _is_demanded(receive: Receive) -> bool:

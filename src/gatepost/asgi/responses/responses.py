@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
+from gatepost.asgi.responses.mcp import is_of_mcp, json_rpc_error
 from gatepost.base import BadInputError, Outcome
 
 WEBSOCKET_UNAUTHENTICATED = 3000
@@ -15,8 +16,14 @@ WEBSOCKET_FORBIDDEN = 3003
 WEBSOCKET_TRY_AGAIN_LATER = 1013
 """Close codes, all three registered in IANA's WebSocket Close Code Number Registry."""
 
+MEDIA_TYPE = b"application/problem+json"
+
 DENIAL_EXTENSION = "websocket.http.response"
 """The ASGI extension of servers that can answer a WebSocket handshake with an HTTP response."""
+
+
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+"""The type of a problem, from the registry's entries of draft-ietf-httpapi-ratelimit-headers-11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +103,15 @@ class Problem:
 
     @property
     def members(self) -> dict[str, Any]:
-        """What the body says: `title`, `status`, `detail`, `code`, and `extra`."""
+        """What the body says: `title`, `status`, `detail`, `code`, and `extra`. `message` is the detail once more:
+        clients that are made from an OpenAPI document show that member, or none."""
         line = _TABLE[self.outcome]
+        detail = self.extra.get("detail", line.detail)
         return {
             "title": line.status.phrase,
             "status": int(line.status),
-            "detail": line.detail,
+            "detail": detail,
+            "message": detail,
             "code": self.outcome.value,
             **self.extra,
         }
@@ -110,7 +120,7 @@ class Problem:
     def all_headers(self) -> list[tuple[bytes, bytes]]:
         """Every header of the response, names in lower case."""
         return [
-            (b"content-type", b"application/problem+json"),
+            (b"content-type", MEDIA_TYPE),
             (b"content-length", str(len(self.body)).encode()),
             (b"cache-control", b"no-store"),
             *self.headers,
@@ -119,17 +129,23 @@ class Problem:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request or the WebSocket handshake."""
         if scope["type"] == "http":
-            await self._respond(send, "http", with_body=scope["method"] != "HEAD")
+            if is_of_mcp(scope):
+                await self._respond(send, "http", json_rpc_error(self.members, self.headers), b"application/json")
+            else:
+                await self._respond(send, "http", self.body if scope["method"] != "HEAD" else b"")
             return
         await receive()  # websocket.connect: nothing may be sent before it came
         if DENIAL_EXTENSION in (scope.get("extensions") or {}):
-            await self._respond(send, "websocket.http", with_body=True)
+            await self._respond(send, "websocket.http", self.body)
         else:
             await send(close_message(self.outcome))
 
-    async def _respond(self, send: Send, kind: str, *, with_body: bool) -> None:
-        await send({"type": f"{kind}.response.start", "status": self.status, "headers": self.all_headers})
-        await send({"type": f"{kind}.response.body", "body": self.body if with_body else b""})
+    async def _respond(self, send: Send, kind: str, body: bytes, media_type: bytes = MEDIA_TYPE) -> None:
+        headers = self.all_headers
+        if media_type != MEDIA_TYPE:
+            headers[:2] = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+        await send({"type": f"{kind}.response.start", "status": self.status, "headers": headers})
+        await send({"type": f"{kind}.response.body", "body": body})
 
 
 def unavailable(retry_after: int) -> Problem:

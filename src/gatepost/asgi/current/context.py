@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from gatepost.asgi.log import RefusalLog
     from gatepost.asgi.responses import Problem
     from gatepost.base import Quota, Rate
+    from gatepost.keys import APIKeys
     from gatepost.rules import Catalogue
 
 
 class Judge(Protocol):
-    """The middleware that let a request in. `refusal_log`: is told of what is refused later on."""
+    """The middleware that let a request in. `keys`: those that it asks. `refusal_log`: is told of what is refused later
+    on."""
 
+    keys: "APIKeys"
     refusal_log: "RefusalLog"
 
     @property
@@ -64,7 +67,15 @@ def note_refusal(outcome: Outcome) -> None:
     """The request that is being served is refused after all."""
     served = serving()
     if served:
-        served[0][OUTCOME] = outcome
+        refuse_late(served[0], outcome, served[1].keys)
+
+
+def refuse_late(scope: Scope, outcome: Outcome, keys: "APIKeys") -> None:
+    """Note that a request which was let in is refused after all: for who counts, and who watches."""
+    scope[OUTCOME] = outcome
+    if keys.watch is not None:
+        key = scope.get("api_key")
+        keys.watch.refused(outcome, None if key is None else key.id, scope)
 
 
 if sys.version_info >= (3, 12):

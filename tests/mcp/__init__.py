@@ -1,0 +1,1 @@
+"""Servers and clients of MCP, as FastMCP has them, over a real server."""
