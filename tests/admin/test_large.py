@@ -79,10 +79,13 @@ async def fill(keys: APIKeys, count: int) -> None:
     expires = f"(CASE WHEN i % 5 = 3 THEN {passed} WHEN i % {each} = 4 THEN {to_come} END)"
     permissions = f"(CASE WHEN {is_rare} THEN ' DIR_MOVE ' WHEN {some} THEN ' FILE_MOVE '"
     permissions += f" WHEN i % 7777 = 5 THEN '  ' ELSE {common} END)"
+    plan = f"(CASE WHEN {is_rare} THEN 'rare' WHEN {some} THEN 'some' WHEN i % 2 = 0 THEN 'common' END)"
+    start, end = """'{"plan":"'""", """'","n": 1}'"""
+    noted = texts["join"].format(start, texts["join"].format(plan, end))
     insert_keys = (
         "INSERT INTO gatepost_keys (id, project, description, permissions, active, created_at, updated_at,"
-        f" expires_at, created_seq, changed_nonce) SELECT {texts['id']}, CASE WHEN i % 5 = 0 THEN 'acme' END,"
-        f" {described}, {permissions}, NOT ({is_rare}), {MOMENT}, {MOMENT}, {expires}, i, {nonce}"
+        f" expires_at, created_seq, changed_nonce, metadata) SELECT {texts['id']}, CASE WHEN i % 5 = 0 THEN 'acme' END,"
+        f" {described}, {permissions}, NOT ({is_rare}), {MOMENT}, {MOMENT}, {expires}, i, {nonce}, {noted}"
         f" FROM {numbers} AS numbers"
     )
     insert_secrets = (
@@ -124,6 +127,8 @@ LISTS: Mapping[str, Mapping[str, str]] = {
     "of a project": {"project": "acme"},
     "of a project, deactivated, by description": {"project": "acme", "active": "false", "sort": "description"},
     "of no project there is": {"project": "nowhere"},
+    "of no owner there is": {"owner": "nobody"},
+    "for an environment that none is for": {"environment": "test"},
     "a common permission": {"permission": "FILE_UPLOAD"},
     "a permission that some have": {"permission": "FILE_MOVE"},
     "a rare permission": {"permission": "DIR_MOVE"},
@@ -135,6 +140,10 @@ LISTS: Mapping[str, Mapping[str, str]] = {
     "two words": {"search": "word7 often"},
     "a rare word among common ones": {"search": "word1 seldom", "permission": "DIR_MOVE"},
     "one key by its id": {"search": "k00000000007"},
+    "metadata that many have": {"metadata": '{"plan": "common"}'},
+    "metadata that some have": {"metadata": '{"plan": "some", "n": 1}', "sort": "-updated"},
+    "metadata that a handful has": {"metadata": '{"plan": "rare", "n": 1}'},
+    "metadata that none has": {"metadata": '{"plan": "none"}', "sort": "expires"},
     "that work": {"state": "active"},
     "active": {"active": "true"},
     "that work, of a project": {"state": "active", "project": "acme", "sort": "-updated"},

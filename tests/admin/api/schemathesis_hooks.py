@@ -5,6 +5,7 @@ Loaded by `st` (SCHEMATHESIS_HOOKS). `OWN_ID`: the id of the key that it calls w
 
 import os
 import re
+from itertools import count
 from typing import Any
 
 import schemathesis
@@ -18,6 +19,7 @@ LOGS = ("/keys/{id}/events", "/keys/{id}/made")
 """What outlives a key: in sequences of calls schemathesis takes that for a fault, whatever its configuration says."""
 
 _deleted: set[str] = set()
+_role_numbers = count()
 
 
 @schemathesis.hook
@@ -49,7 +51,7 @@ def _make_sensible(case: Any) -> None:
     _make_query_sensible(case.query)
     body = case.body if isinstance(case.body, dict) else {}
     if case.operation.path.endswith("/temporary"):  # what a parent has, and for how long, no schema tells
-        for name in {"permissions", "allow", "limits", "lifetime", "subject"} & body.keys():
+        for name in {"permissions", "allow", "limits", "lifetime", "subject", "resources"} & body.keys():
             del body[name]
     if case.operation.path.startswith("/policies") and case.operation.method.upper() != "GET":
         case.query["project"] = "of policies alone"  # or they would refuse the keys of all other calls
@@ -84,6 +86,8 @@ def _make_roles_sensible(path: str, body: dict[str, Any]) -> None:
             members.pop("roles", None)  # which there are no schema tells
     if path.startswith("/roles") and "permissions" in body:
         body["permissions"] = ["FILE_UPLOAD", "DIR_*"][: len(body["permissions"])]
+    if path == "/roles" and "name" in body:  # nor which names are taken
+        body["name"] = f"role-{next(_role_numbers)}"
 
 
 def _make_members_sensible(members: dict[str, Any]) -> None:
@@ -94,12 +98,14 @@ def _make_members_sensible(members: dict[str, Any]) -> None:
             members[name] = LATE
     if isinstance(members.get("allow"), list):  # what is a network no schema tells
         members["allow"] = [f"10.{number}.0.0/16" for number, _ in enumerate(members["allow"])]
+    if isinstance(members.get("resources"), list):  # nor what is a resource
+        members["resources"] = [f"dir:/{number}/*" for number, _ in enumerate(members["resources"])]
     if isinstance(members.get("lifetime"), float):
         members["lifetime"] = int(members["lifetime"])
     if isinstance(members.get("origins"), list):  # nor what is an origin
         members["origins"] = [f"https://page{number}.example" for number, _ in enumerate(members["origins"])]
-    if isinstance(members.get("metadata"), dict):  # nor how long one is, or how deep
-        members["metadata"] = {"plan": "pro"}
+    if isinstance(members.get("metadata"), dict | str):  # nor how long one is, or how deep, or what text is JSON
+        members["metadata"] = {"plan": "pro"} if isinstance(members["metadata"], dict) else '{"plan": "pro"}'
     if isinstance(members.get("limits"), list):
         members["limits"] = [
             _sensible_limit(limit, f"n{number}")

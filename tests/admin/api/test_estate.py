@@ -43,6 +43,48 @@ async def test_lists_log_and_usage_are_filtered_by_owner_and_environment(boss: C
     assert await boss.refused("GET", "/keys", params={"owner": ""}) == (400, "bad_input")
 
 
+async def test_lists_log_usage_and_selections_are_filtered_by_metadata(boss: Caller) -> None:
+    pro, free = [
+        (await boss.post("/keys", {"description": "x", "metadata": {"plan": plan, "seats": 3}}, 201))["key"]["id"]
+        for plan in ("pro", "free")
+    ]
+    template = (await boss.post("/templates", {"description": "w", "metadata": {"plan": "pro"}}, 201))["id"]
+    wanted = {"metadata": '{"plan": "pro", "seats": 3}'}
+    for query in (wanted, {"metadata": ' {"plan":"pro"}'}, {**wanted, "sort": "expires", "search": "x"}):
+        assert [key["id"] for key in (await boss.get("/keys", **query))["items"]] == [pro]
+    assert (await boss.get("/keys/count", metadata='{"seats": 3}'))["number"] == 2
+    assert (await boss.get("/keys/count", metadata='{"seats": 3.0}'))["number"] == 0
+    assert [each["id"] for each in (await boss.get("/templates", metadata='{"plan": "pro"}'))["items"]] == [template]
+    assert {event["key_id"] for event in (await boss.get("/events", **wanted))["items"]} == {pro}
+    assert await boss.get("/usage", **wanted, by="outcome") == {"items": []}
+    for path in ("/keys", "/keys/count", "/templates", "/events", "/usage"):
+        for wrong in (
+            "",
+            "{}",
+            "[]",
+            "{",
+            "plan",
+            "null",
+            '{"plan": 1, "plan": 2}',
+            '{"a": NaN}',
+            '{"a": {"b": 1, "b": 1}}',
+        ):
+            answer = await boss.call("GET", path, params={"metadata": wrong})
+            assert (*refusal(answer), answer.json()["field"]) == (400, "bad_input", "metadata"), (path, wrong)
+    before = await boss.get("/keys/count", active="true")
+    for body in (b"{}", b"[]", b"null", b'"{}"', b'{"plan": 1, "plan": 2}', b'{"a": 9007199254740993}'):
+        content = b'{"selection": {"owner": "nobody", "metadata": ' + body + b"}}"
+        answer = await boss.call("POST", "/selected/deactivate", content=content, headers=JSON_TYPE)
+        assert (*refusal(answer), answer.json()["field"]) == (400, "bad_input", "metadata"), body
+    assert await boss.get("/keys/count", active="true") == before
+    selection = {"selection": {"metadata": {"plan": "pro"}}}
+    shown = await boss.post("/selected/deactivate", {**selection, "preview": True})
+    assert [(each["id"], each["result"]) for each in shown["results"]] == [(pro, "changed")]
+    edited = await boss.post("/selected/update", {**selection, "changes": {"metadata": {"plan": "free"}}})
+    assert [each["id"] for each in edited["results"]] == [pro]
+    assert {key["id"] for key in (await boss.get("/keys", metadata='{"plan": "free"}'))["items"]} == {pro, free}
+
+
 async def test_metadata_that_readers_read_differently_is_refused_with_its_field(site: Site, boss: Caller) -> None:
     bodies = [
         b'{"description": "x", "metadata": {"a": 1, "a": 2}}',
@@ -96,12 +138,44 @@ async def test_a_selection_is_previewed_and_then_changed_with_an_answer_for_each
     assert (await boss.get("/keys/count", owner="eve"))["number"] == 0
 
 
+async def test_an_owners_templates_are_changed_by_what_they_are_and_apart_from_the_owners_keys(
+    site: Site, boss: Caller
+) -> None:
+    key = (await site.keys.create("x", ["FILE_UPLOAD"], owner="ann")).key.id
+    ids = [(await site.keys.templates.create("w", ["FILE_UPLOAD"], owner=name)).id for name in ("ann", "ann", "bob")]
+    secret = (await site.keys.issue_temporary(ids[0])).secret
+    wanted = {"selection": {"owner": "ann", "templates": True}}
+    shown = await boss.post("/selected/deactivate", {**wanted, "preview": True})
+    assert [(each["id"], each["result"]) for each in shown["results"]] == [(ids[1], "changed"), (ids[0], "changed")]
+    assert (await site.keys.verify(secret)).valid
+    done = await boss.post("/selected/deactivate", wanted)
+    assert done["results"] == shown["results"]
+    assert not (await site.keys.verify(secret)).valid
+    assert (await site.keys.get(key)).active
+    assert (await site.keys.get(ids[2])).active
+    for plain in ({}, {"templates": False}):
+        told = await boss.post("/selected/deactivate", {"selection": {"owner": "ann", **plain}, "preview": True})
+        assert [each["id"] for each in told["results"]] == [key]
+    await boss.post("/selected/activate", wanted)
+    assert (await site.keys.verify(secret)).valid
+    changes = {"permissions": ["OBJECTS_LIST"], "owner": "eve"}
+    await boss.post("/selected/update", {**wanted, "changes": changes})
+    assert [each["id"] for each in (await boss.get("/templates", owner="eve"))["items"]] == ids[1::-1]
+    assert (await site.keys.get(key)).owner == "ann"
+    gone = await boss.post("/selected/delete", {"selection": {"owner": "eve", "templates": True}})
+    assert [each["id"] for each in gone["results"]] == ids[1::-1]
+    assert not (await site.keys.verify(secret)).valid
+    assert [each["id"] for each in (await boss.get("/templates"))["items"]] == ids[2:]
+
+
 async def test_what_selects_nothing_in_particular_or_is_unknown_is_refused(site: Site, boss: Caller) -> None:
     before = (await boss.get("/events"))["items"][0]
     for body, field in (
         ({}, "selection"),
         ({"selection": {}}, "selection"),
         ({"selection": {"active": True}}, "selection"),
+        ({"selection": {"templates": True}}, "selection"),
+        ({"selection": {"owner": "ann", "templates": "yes"}}, "selection.templates"),
         ({"selection": {"state": "expired", "expires_within": 5}}, "selection"),
         ({"selection": {"owner": ""}}, "selection.owner"),
         ({"selection": {"owners": "ann"}}, "selection"),

@@ -73,6 +73,7 @@ MEMBERS = [
     "project",
     "expires_at",
     "allow",
+    "resources",
     "limits",
     "owner",
     "environment",

@@ -27,6 +27,8 @@ KEY_MEMBERS = {
     "owner",
     "environment",
     "metadata",
+    "resources",
+    "role_resources",
     "hint",
     "old_secret",
     "last_used_at",

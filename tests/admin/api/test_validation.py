@@ -44,6 +44,12 @@ FAULTS: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/keys", {**A_KEY, "allow": ["fe80::1%1"]}, "bad_input", "allow"),
     ("POST", "/keys", {**A_KEY, "allow": ["10.0.0.0/8"] * 101}, "bad_input", "allow"),
     ("PATCH", "/keys/{own}", {"allow": ["10.0.0"]}, "bad_input", "allow"),
+    ("POST", "/keys", {**A_KEY, "resources": "dir:/a"}, "bad_input", "resources"),
+    ("POST", "/keys", {**A_KEY, "resources": ["dir:/a", 5]}, "bad_input", "resources[1]"),
+    ("POST", "/keys", {**A_KEY, "resources": ["dir:/*/a"]}, "bad_input", "resources"),
+    ("POST", "/keys", {**A_KEY, "resources": ["dir:/a"] * 51}, "bad_input", "resources"),
+    ("POST", "/keys", {**A_KEY, "resources": ["dir:/" + "a" * 200]}, "bad_input", "resources[0]"),
+    ("PATCH", "/keys/{own}", {"resources": ["spring"]}, "bad_input", "resources"),
     ("POST", "/keys", {**A_KEY, "limits": {"type": "slots", "units": 1}}, "bad_input", "limits"),
     ("POST", "/keys", {**A_KEY, "limits": ["60/min"]}, "bad_input", "limits[0]"),
     ("POST", "/keys", {**A_KEY, "limits": [{"units": 1}]}, "bad_input", "limits[0]"),
@@ -142,7 +148,7 @@ async def test_a_body_that_is_no_json_object_is_refused(small_site: Site, small_
 async def test_an_edit_of_nothing_is_refused(small_boss: Caller) -> None:
     response = await small_boss.call("PATCH", f"/keys/{small_boss.key_id}", {})
     assert refusal(response) == (400, "bad_input")
-    assert "description, permissions, roles, expires_at, allow, limits, owner or metadata" in response.json()["detail"]
+    assert "permissions, roles, resources, expires_at, allow, limits, owner or metadata" in response.json()["detail"]
 
 
 async def test_only_json_is_read(small_boss: Caller) -> None:

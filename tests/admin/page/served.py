@@ -92,7 +92,7 @@ async def serving(
                 Mount("/", _files(there)),
             ]
         )
-        async with _listening(app) as origin:
+        async with listening(app) as origin:
             yield Served(origin, mount, keys, there)
 
 
@@ -128,7 +128,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(app: Any) -> AsyncIterator[str]:
+async def listening(app: Any) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", free_port()))
     server = _Server(app)
     running = asyncio.create_task(server.serve([listener]))

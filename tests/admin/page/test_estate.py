@@ -1,6 +1,7 @@
 """Owners, metadata, environments and selections on the page."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -138,3 +139,66 @@ async def test_all_keys_of_an_owner_are_switched_off_from_the_list(served: Serve
         assert log.count("offboarded") >= 3
     assert (await served.keys.count(owner="leaver", active=True)).number == 0
     assert (await served.keys.count(owner="stays", active=True)).number == 1
+
+
+async def test_a_template_is_shown_as_what_it_is_and_has_no_secret_to_rotate(served: Served) -> None:
+    boss = await served.boss()
+    template = await served.keys.templates.create("for visitors", ["OBJECTS_LIST"])
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        text = (await client.get(f"keys/{template.id}")).text
+        assert "it is a template, of which temporary secrets are issued" in text
+        assert 'id="rotate"' not in text
+        assert "it can be copied once" not in text
+        plain = (await client.get(f"keys/{boss.key.id}")).text
+        assert 'id="rotate"' in plain
+        assert "it is a template" not in plain
+
+
+async def test_keys_are_found_by_their_metadata_in_the_list_and_the_log_and_switched_off_together(
+    served: Served,
+) -> None:
+    boss = await served.boss()
+    for number in range(3):
+        await served.keys.create(f"on trial {number}", metadata={"plan": "trial", "n": number})
+    await served.keys.create("paid", metadata={"plan": "pro <b>"})
+    typed = "metadata=%7B%22plan%22%3A+%22trial%22%7D"
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        assert 'name="metadata"' in (await client.get("?search=paid")).text, "of a key that is shown"
+        listed = (await client.get(f"?{typed}")).text
+        assert "3 keys that match" in listed
+        assert 'value="{&#34;plan&#34;: &#34;trial&#34;}"' in listed
+        assert "paid" not in listed
+        links = re.findall(rf'href="[^"]*[?;]({typed.replace("+", "[+]")})[^"]*"', listed)
+        assert len(links) > 10, "orders and states keep it"
+        question = await client.get("change?verb=deactivate&all=1&back=" + quote(f"?{typed}"))
+        hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', question.text)
+        ids = [value for name, value in hidden if name == "id"]
+        assert len(ids) == 3
+        fields = {name: value for name, value in hidden if name != "id"} | {"ids": " ".join(ids)}
+        assert (await client.post("change", fields)).status_code == 200
+        log = (await client.get(f"log?{typed}&kind=deactivated")).text
+        assert log.count('class="event deactivated"') == 3
+        assert 'name="metadata"' in (await client.get("log")).text
+        log = (await client.get("log?metadata=" + quote('{"plan": "pro <b>"}'))).text
+        assert log.count('class="event created"') == 1
+        assert "<b>" not in log
+        for wrong in ("{", "{}", "[1]", '{"a": 1, "a": 2}', '{"a": "' + "x" * 5000 + '"}'):
+            for page in ("", "log"):
+                answer = await client.get(f"{page}?metadata={quote(wrong)}")
+                assert answer.status_code == 400
+                assert "Metadata " in answer.text
+                assert 'name="metadata"' in answer.text
+        back = await client.get("change?verb=deactivate&all=1&back=" + quote("?metadata={"))
+        assert back.status_code == 400
+    assert (await served.keys.count(metadata={"plan": "trial"}, active=True)).number == 0
+    assert (await served.keys.count(metadata={"plan": "pro <b>"}, active=True)).number == 1
+
+
+async def test_who_notes_nothing_is_not_asked_for_metadata(served: Served) -> None:
+    boss = await served.boss()
+    async with at(served) as client:
+        await client.sign_in(boss.secret)
+        assert 'name="metadata"' not in (await client.get("")).text
+        assert 'name="metadata"' not in (await client.get("log")).text

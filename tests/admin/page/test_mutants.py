@@ -1,4 +1,4 @@
-"""The tests of roles on the page can fail: each of these defects makes its test fail."""
+"""The tests of roles and resources on the page can fail: each of these defects makes its test fail."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from tests.mutants import Mutant, assert_caught
 
 ROLES = "tests/admin/page/test_roles.py"
+RESOURCES = "tests/admin/page/test_resources.py"
 ESCALATION = f"{ROLES}::test_nobody_gives_by_a_role_what_they_do_not_hold"
 OF_A_PROJECT = f"{ROLES}::test_a_manager_of_a_project_edits_its_roles_alone"
 
@@ -45,6 +46,34 @@ MUTANTS = [
         'visit.request.path_params["name"], project=project, actor=visit.actor',
         'visit.request.path_params["name"], project=project, actor=replace(visit.actor, operator=True)',
         OF_A_PROJECT,
+    ),
+    Mutant(
+        "a role is deleted that is limited otherwise than was told",
+        "admin/page/roles.py",
+        "role.resources, sorted(preview.keys)",
+        "sorted(preview.keys)",
+        f"{RESOURCES}::test_what_was_told_of_a_role_is_told_anew_where_its_resources_are_others",
+    ),
+    Mutant(
+        "permissions hold on nothing, unasked",
+        "admin/page/typed/bounds.py",
+        "if not typed and not self.is_nothing:",
+        "if False:",
+        f"{RESOURCES}::test_a_list_without_resources_is_asked_about_before_it_is_saved",
+    ),
+    Mutant(
+        "a form that does not ask for resources lets a key reach all",
+        "admin/page/typed/bounds.py",
+        "bool(self.choice) and self.resources",
+        "self.resources",
+        f"{RESOURCES}::test_an_edit_changes_resources_where_they_were_typed_otherwise_and_tells_it",
+    ),
+    Mutant(
+        "what was typed of a role's resources is lost where it is told what would come of it",
+        "admin/page/templates/role_change.html",
+        '<input type="hidden" name="reach" value="{{ form.reach.choice }}">',
+        "",
+        f"{RESOURCES}::test_what_a_role_is_limited_to_is_told_before_it_is_changed_and_with_each_key",
     ),
 ]
 

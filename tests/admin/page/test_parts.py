@@ -7,10 +7,10 @@ import pytest
 
 from gatepost.admin.entry import csrf
 from gatepost.admin.page.back import Back
-from gatepost.admin.page.key_form import KeyForm
 from gatepost.admin.page.list_filter import Listing, project_value
 from gatepost.admin.page.told import default_presets, grouped, history, moments
 from gatepost.admin.page.trial import Trial
+from gatepost.admin.page.typed import KeyForm
 from gatepost.base.errors import BadInputError
 from gatepost.base.models import WHOLE_KINDS, ChangeEvent
 from gatepost.rules.catalogue import DAM, Catalogue
@@ -77,6 +77,9 @@ def test_moments_are_told_in_full_in_utc() -> None:
 def test_a_listing_survives_its_own_url() -> None:
     listing = Listing("a b&c", "active", "FILE_UPLOAD", "editor", "acme", "ann & co", "test", "-updated", "place")
     assert Listing.parse(listing.query()) == listing
+    noted = Listing(metadata='{"a b&c": ["é", "+"]}')
+    assert (Listing.parse(noted.query()), noted.filters) == (noted, 1)
+    assert noted.which["metadata"] == {"a b&c": ["é", "+"]}
     back = Listing("x", sort="expires", before="place")
     assert Listing.parse(back.query()) == back
 

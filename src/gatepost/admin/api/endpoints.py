@@ -6,7 +6,7 @@ from typing import Any
 
 from gatepost.admin.api.shapes import (
     Call,
-    Choosing,
+    Counting,
     EventFilter,
     Forcing,
     Idempotency,
@@ -30,6 +30,7 @@ from gatepost.admin.api.shapes import (
     Waiting,
     answers,
     arguments_of,
+    chosen,
     given,
     settled,
 )
@@ -41,16 +42,16 @@ async def list_keys(call: Call[KeyFilter, Nothing, Nothing]) -> Reply:
 
     Only those of the caller's own project, where it has one.
     """
-    page = await call.keys.list(**given(call.query), actor=call.actor)
+    page = await call.keys.list(**chosen(call.query), actor=call.actor)
     return Reply(answers.Keys([answers.Key.of(key) for key in page.items], page.next, page.previous))
 
 
-async def count_keys(call: Call[Choosing, Nothing, Nothing]) -> Reply:
+async def count_keys(call: Call[Counting, Nothing, Nothing]) -> Reply:
     """Count keys.
 
     At most 10,000 are looked at. Only those of the caller's own project, where it has one.
     """
-    total = await call.keys.count(**given(call.query), actor=call.actor)
+    total = await call.keys.count(**chosen(call.query), actor=call.actor)
     return Reply(answers.Total(total.number, total.exact))
 
 
@@ -73,9 +74,9 @@ async def read_usage(call: Call[UsageFilter, Nothing, Nothing]) -> Reply:
 
 
 async def read_many_usage(call: Call[ManyUsageFilter, Nothing, Nothing]) -> Reply:
-    """Read how often the keys of an owner, or for an environment, were used, all together.
+    """Read how often the keys of an owner, for an environment, or with some metadata, were used, all together.
 
-    Without either: what came without the secret of any key, for callers of no project.
+    Without any of these: what came without the secret of any key, for callers of no project.
     """
     lines = await call.keys.usage(None, **call.query.choice, actor=call.actor)
     return Reply(answers.Usage([answers.UsageLine.of(line) for line in lines]))

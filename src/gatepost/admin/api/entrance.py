@@ -53,7 +53,7 @@ class Entrance(APIKeyMiddleware):
     def _take_again(self, scope: Scope) -> Presented | Outcome | bytes:
         """What the request shows, or has shown to a middleware around the app. Another secret that was left in the
         headers beside that one is an error, never a choice."""
-        taken = self._extract(scope)
+        taken = self._extractor.take(scope)
         served = self._served_digest(scope)
         if served is None:
             return taken

@@ -21,6 +21,7 @@ from gatepost.base import (
     AccessDeniedError,
     ForceNeededError,
     KeyNotFoundError,
+    PolicyError,
     RoleNotFoundError,
     UnknownPermissionError,
 )
@@ -32,7 +33,7 @@ _change_role = partial(
     answer=roles.ChangedRole,
     query=roles.RoleForcing,
     statuses=OK_OR_SPREADING,
-    errors=(*CHANGING, RoleNotFoundError, ForceNeededError, UnknownPermissionError),
+    errors=(*CHANGING, RoleNotFoundError, ForceNeededError, UnknownPermissionError, PolicyError),
 )
 _of_template = partial(Operation, query=Waiting, body=Nothing, statuses=OK_OR_SPREADING)
 _issuing = partial(Operation, method="POST", answer=templates.Issued, query=Nothing, headers=Nothing)
@@ -58,7 +59,7 @@ TEMPLATES: Sequence[Operation[Any, Any, Any]] = (
         body=templates.NewTemplate,
         statuses=(HTTPStatus.CREATED,),
         told=("Location", "ETag"),
-        errors=(*CHANGING, UnknownPermissionError),
+        errors=(*CHANGING, UnknownPermissionError, PolicyError),
     ),
     Operation(
         method="GET",
@@ -82,7 +83,7 @@ TEMPLATES: Sequence[Operation[Any, Any, Any]] = (
         body=templates.TemplateChanges,
         statuses=OK_OR_SPREADING,
         told=("ETag",),
-        errors=(*CHANGING_ONE, UnknownPermissionError),
+        errors=(*CHANGING_ONE, UnknownPermissionError, PolicyError),
     ),
     _of_template(
         method="DELETE",

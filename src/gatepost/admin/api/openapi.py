@@ -70,12 +70,14 @@ _SUCCESS: Mapping[HTTPStatus, str] = {
 
 
 class Problem(Struct):
-    """An error (RFC 9457). `code`: for programs, stable. `detail`: for people. `field`: the member, query parameter or
-    header that is wrong. `required`, `missing`: permissions. `policy`, `term`: what refuses it."""
+    """An error (RFC 9457). `code`: for programs, stable. `detail`: for people, and `message`, the same text once more.
+    `field`: the member, query parameter or header that is wrong. `required`, `missing`: permissions. `policy`, `term`:
+    what refuses it."""
 
     title: str
     status: int
     detail: str
+    message: str
     code: Annotated[str, Meta(extra_json_schema={"enum": _CODES})]
     field: str | UnsetType = UNSET
     required: Sequence[str] | UnsetType = UNSET

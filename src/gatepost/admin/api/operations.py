@@ -9,7 +9,7 @@ from gatepost.admin.api import endpoints
 from gatepost.admin.api.estate_operations import ESTATE
 from gatepost.admin.api.operation import CHANGING, CHANGING_ONE, LOOKING, OK_OR_KNOWN, OK_OR_SPREADING, Operation
 from gatepost.admin.api.shapes import (
-    Choosing,
+    Counting,
     EventFilter,
     Forcing,
     Idempotency,
@@ -82,7 +82,7 @@ OPERATIONS: Sequence[Operation[Any, Any, Any]] = (
         path="/keys/count",
         call=endpoints.count_keys,
         answer=answers.Total,
-        query=Choosing,
+        query=Counting,
         headers=Nothing,
         body=Nothing,
         errors=(*LOOKING, UnknownPermissionError),

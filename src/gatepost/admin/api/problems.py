@@ -65,12 +65,7 @@ _PLACES = {"idempotency_key": "Idempotency-Key", "if_version": "If-Match"}
 def problem(error: Exception) -> Reply:
     """The answer to an error of the table, or of HTTP."""
     line = _line(error)
-    members: dict[str, Any] = {
-        "title": line.status.phrase,
-        "status": line.status,
-        "detail": _detail(error),
-        "code": line.code,
-    }
+    members = _members(line, _detail(error))
     headers = {}
     match error:
         case HTTPException(headers=told) if told:
@@ -89,8 +84,18 @@ def problem(error: Exception) -> Reply:
 def failure() -> Reply:
     """The answer to an error that nobody expected; the server's log has it."""
     detail = "This failed, and it is not your fault. The server's log tells why."
-    members = {"title": FAILED.status.phrase, "status": FAILED.status, "detail": detail, "code": FAILED.code}
-    return Reply(members, FAILED.status, media_type=PROBLEM_JSON)
+    return Reply(_members(FAILED, detail), FAILED.status, media_type=PROBLEM_JSON)
+
+
+def _members(line: Line, detail: str) -> dict[str, Any]:
+    """`message`: as in the middleware's refusals, for clients that show that member or none."""
+    return {
+        "title": line.status.phrase,
+        "status": line.status,
+        "detail": detail,
+        "message": detail,
+        "code": line.code,
+    }
 
 
 def _line(error: Exception) -> Line:

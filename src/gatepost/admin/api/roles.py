@@ -7,7 +7,18 @@ from urllib.parse import quote
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gatepost.admin.api.shapes import Call, Forcing, Moment, Nothing, Propagation, Reply, RoleName, given, settled
+from gatepost.admin.api.shapes import (
+    Call,
+    Forcing,
+    Moment,
+    Nothing,
+    Propagation,
+    Reply,
+    Resources,
+    RoleName,
+    given,
+    settled,
+)
 from gatepost.base import DESCRIPTION_MAX, PROJECT_MAX
 from gatepost.rules import ROLE_NAME_MAX
 from gatepost.rules import Role as BaseRole
@@ -36,6 +47,9 @@ class Role(Struct):
     description: str
     permissions: Sequence[str]
     patterns: Sequence[str]
+    resources: Annotated[
+        Sequence[str] | None, Meta(description="What these hold on; null: everything, empty: nothing.")
+    ]
     created_at: Moment
     updated_at: Moment
 
@@ -43,7 +57,8 @@ class Role(Struct):
     def of(cls, role: BaseRole) -> Self:
         """The role, told."""
         members = {name: getattr(role, name) for name in cls.__struct_fields__}
-        return cls(**members | {"permissions": sorted(role.permissions), "patterns": [*role.patterns]})
+        told = {"permissions": sorted(role.permissions), "patterns": [*role.patterns]}
+        return cls(**members | told | {"resources": None if role.resources is None else [*role.resources]})
 
 
 class Roles(Struct):
@@ -99,6 +114,7 @@ class NewRole(Struct, forbid_unknown_fields=True):
     permissions: _Given | UnsetType = UNSET
     description: _Description | UnsetType = UNSET
     project: _Project | UnsetType | None = UNSET
+    resources: Resources | UnsetType | None = UNSET
 
 
 class RoleChanges(Struct, forbid_unknown_fields=True):
@@ -106,6 +122,7 @@ class RoleChanges(Struct, forbid_unknown_fields=True):
 
     permissions: _Given | UnsetType = UNSET
     description: _Description | UnsetType = UNSET
+    resources: Resources | UnsetType | None = UNSET
 
 
 async def list_roles(call: Call[RoleChoice, Nothing, Nothing]) -> Reply:

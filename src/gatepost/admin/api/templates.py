@@ -23,8 +23,10 @@ from gatepost.admin.api.shapes import (
     Nothing,
     PermissionName,
     Reply,
+    Resources,
     Waiting,
     arguments_of,
+    chosen,
     given,
     key_members,
     settled,
@@ -85,6 +87,7 @@ class Narrowed(Struct, forbid_unknown_fields=True):
         | UnsetType
         | None
     ) = UNSET
+    resources: Resources | UnsetType | None = UNSET
 
 
 class Template(Key):
@@ -121,11 +124,20 @@ class Issued(Struct):
     expires_at: Moment
     permissions: Sequence[str]
     subject: str | None
+    resources: Sequence[str] | None
 
     @classmethod
     def of(cls, made: TemporarySecret) -> Self:
         """The secret, told."""
-        told = (made.id, made.secret, made.key_id, made.expires_at, sorted(made.permissions), made.subject)
+        told = (
+            made.id,
+            made.secret,
+            made.key_id,
+            made.expires_at,
+            sorted(made.permissions),
+            made.subject,
+            made.resources,
+        )
         return cls(*told)
 
 
@@ -134,7 +146,7 @@ async def list_templates(call: Call[KeyFilter, Nothing, Nothing]) -> Reply:
 
     Only those of the caller's own project, where it has one.
     """
-    page = await call.keys.templates.list(**given(call.query), actor=call.actor)
+    page = await call.keys.templates.list(**chosen(call.query), actor=call.actor)
     return Reply(Templates([Template.told(each) for each in page.items], page.next, page.previous))
 
 

@@ -12,12 +12,12 @@ from gatepost.admin.entry import Authorize, AuthorizedEntrance, OnSignIn, Sessio
 from gatepost.admin.page import assets, key_change, key_edit, key_list, key_secret, key_view, log, roles, sign_in
 from gatepost.admin.page.assets import Assets
 from gatepost.admin.page.headers import SecurityHeaders
-from gatepost.admin.page.key_form import metadata_lines
 from gatepost.admin.page.list_filter import project_name, project_value
 from gatepost.admin.page.sign_in import SignInDesk
 from gatepost.admin.page.site import Site
 from gatepost.admin.page.told import LIMIT_PRESETS, default_presets, limit_most, moments, sentences
 from gatepost.admin.page.trial import Trial
+from gatepost.admin.page.typed import metadata_lines, resources_word
 from gatepost.base import limit_text
 from gatepost.intake import Throttle
 from gatepost.keys import APIKeys
@@ -117,6 +117,7 @@ def _templates(keys: APIKeys) -> Environment:
         "limit_word": limit_text,
         "metadata_lines": metadata_lines,
         "relative": moments.relative,
+        "resources_word": resources_word,
         "project_name": project_name,
         "project_value": project_value,
     }

@@ -8,7 +8,13 @@ from typing import Any
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner, spread_banner
-from gatepost.admin.page.key_form import (
+from gatepost.admin.page.key_secret import secret_response
+from gatepost.admin.page.key_view import show_back
+from gatepost.admin.page.picker import picker, pressed
+from gatepost.admin.page.projects import Projects, projects_of
+from gatepost.admin.page.roles_known import roles_of
+from gatepost.admin.page.told import REFUSALS, date, full, refusal_status
+from gatepost.admin.page.typed import (
     ANYWHERE,
     KEEP,
     LISTED,
@@ -19,13 +25,8 @@ from gatepost.admin.page.key_form import (
     KeyForm,
     new_idempotency_key,
     own_permissions,
+    resources_word,
 )
-from gatepost.admin.page.key_secret import secret_response
-from gatepost.admin.page.key_view import show_back
-from gatepost.admin.page.picker import picker, pressed
-from gatepost.admin.page.projects import Projects, projects_of
-from gatepost.admin.page.roles_known import roles_of
-from gatepost.admin.page.told import REFUSALS, date, full, refusal_status
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
 from gatepost.base import (
     APIKey,
@@ -59,6 +60,7 @@ async def create(visit: Visit) -> Response:
             project=(form.project or None) if visit.actor.project is None else UNSET,
             expires_at=form.expires_at(visit.now),
             allow=form.allow,
+            resources=form.reach.resources,
             limits=form.limits or (),
             owner=form.owner or None,
             environment=form.environment or UNSET,
@@ -116,8 +118,7 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
     expires_at = form.expires_at(visit.now, key.expires_at)
     if expires_at != key.expires_at:
         changes["expires_at"] = expires_at
-    if form.places and form.allow != key.allow:  # an older form may not have asked
-        changes["allow"] = form.allow
+    changes |= _bounds(form, key)
     limits = form.limits
     if limits is not None and limits != key.limits:
         changes["limits"] = limits
@@ -133,6 +134,16 @@ async def _update(visit: Visit, form: KeyForm, key: APIKey) -> EditedKey | None:
     return edited
 
 
+def _bounds(form: KeyForm, key: APIKey) -> Mapping[str, Any]:
+    """What differs of where it may be used, and of what its permissions hold on; an older form may not have asked."""
+    changes: dict[str, Any] = {}
+    if form.places and form.allow != key.allow:
+        changes["allow"] = form.allow
+    if form.reach.differs(key.resources):
+        changes["resources"] = form.reach.resources
+    return changes
+
+
 def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
     """What somebody else has made of the key, beside what was typed: label, now, typed."""
     expiry = "never" if key.expires_at is None else full(key.expires_at)
@@ -144,6 +155,7 @@ def _both(form: KeyForm, key: APIKey) -> Sequence[tuple[str, str, str]]:
         ("Roles", ", ".join(key.roles), ", ".join(key.roles if form.roles is None else form.roles)),
         ("Expires", expiry, typed_expiry),
         ("May be used from", _allow_text(key.allow), typed_networks),
+        ("Permissions hold on", resources_word(key.resources), _reach_typed(form, key)),
         ("Limits", " ".join(map(limit_text, key.limits)), " ".join((form.limits_typed or "").split())),
         ("Owner", key.owner or "", key.owner or "" if form.owner is None else form.owner),
         ("Metadata", metadata_text(key.metadata) or "", _metadata_typed(form, key)),
@@ -157,6 +169,10 @@ def _metadata_typed(form: KeyForm, key: APIKey) -> str:
     except BadInputError:
         return form.metadata_typed or ""
     return metadata_text(typed) or ""
+
+
+def _reach_typed(form: KeyForm, key: APIKey) -> str:
+    return form.reach.word if form.reach.choice else resources_word(key.resources)
 
 
 def _allow_text(allow: Sequence[str] | None) -> str:

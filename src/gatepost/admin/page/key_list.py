@@ -80,5 +80,6 @@ async def list_response(visit: Visit, listing: Listing, banner: Banner | None = 
         states={state: STATE_LABELS.get(state, state.capitalize()) for state in STATES},
         change_max=CHANGE_MAX,
         sorts=SORTS,
+        noted=any(key.metadata for key in page.items),
         sparks={key_id: (spark(counts), sum(counts)) for key_id, counts in used.items()},
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-from gatepost.base import ENVIRONMENTS, State
+from gatepost.base import ENVIRONMENTS, State, metadata_of_json
 from gatepost.keys import Filters
 
 UNUSED_SECONDS = 90 * 86400.0
@@ -57,14 +57,14 @@ _FIRST_DIRECTION = {
     "expires": "expires",
     "last_used": "-last_used",
 }
-_NAMES = ("permission", "role", "project", "owner")
+_NAMES = ("permission", "role", "project", "owner", "metadata")
 _PLACES = {"after": "", "before": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The filters, the order and the place. Empty texts do not filter. `after`, `before`: the verb's, empty = from the
-    start."""
+    """The filters, the order and the place. Empty texts do not filter. `metadata`: JSON, as it was typed. `after`,
+    `before`: the verb's, empty = from the start."""
 
     search: str = ""
     state: str = "all"
@@ -76,6 +76,7 @@ class Listing:
     sort: str = DEFAULT_SORT
     after: str = ""
     before: str = ""
+    metadata: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
@@ -141,10 +142,11 @@ class Listing:
 
     @property
     def which(self) -> Filters:
-        """The keys that fit the filters, as the verbs take it."""
+        """The keys that fit the filters, as the verbs take it. Raises `BadInputError` for metadata that is none."""
         which: Filters = {"search": self.search or None, **STATES[self.state]}  # type: ignore[typeddict-item]
         which["role"] = self.role or None
         which["owner"], which["environment"] = self.owner or None, self.environment or None
+        which["metadata"] = metadata_of_json(self.metadata) if self.metadata else None
         if self.permission == NO_PERMISSIONS:
             which["no_permissions"] = True
         else:

@@ -66,6 +66,7 @@ async def show_log(visit: Visit) -> Response:
         lines=await lines_of(visit, page.items),
         next=page.next,
         wrong=wrong,
+        noted=any("metadata" in (event.detail or {}) for event in page.items),
         kinds=history.TITLES,
         actor_kinds=history.ACTORS,
     )

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from gatepost.base import BadInputError
+from gatepost.base import BadInputError, metadata_of_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class LogFilter:
     project: str = ""
     owner: str = ""
     environment: str = ""
+    metadata: str = ""
     since: str = ""
     until: str = ""
     after: str = ""
@@ -55,6 +56,7 @@ class LogFilter:
             "project": self.project or None,
             "owner": self.owner or None,
             "environment": self.environment or None,
+            "metadata": metadata_of_json(self.metadata) if self.metadata else None,
             "since": _start_of("since", self.since),
             "until": _start_of("until", self.until, later=timedelta(days=1)),
             "after": self.after or None,

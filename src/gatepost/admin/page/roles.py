@@ -1,13 +1,12 @@
 """Roles: the list of them, making one; and editing or deleting one, which tells first who gains and loses what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import orjson
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from gatepost.admin.page.banner import Banner, spread_text
@@ -16,42 +15,10 @@ from gatepost.admin.page.picker import picker, pressed
 from gatepost.admin.page.projects import Projects, projects_of
 from gatepost.admin.page.roles_known import roles_of
 from gatepost.admin.page.told import REFUSALS, refusal_status, sentence
+from gatepost.admin.page.typed import RoleForm, resources_word
 from gatepost.admin.page.visit import WAIT_SECONDS, Visit
-from gatepost.base import BadInputError, ForceNeededError, GatepostError, StillSpreadingError
+from gatepost.base import ForceNeededError, StillSpreadingError
 from gatepost.rules import UNSET, Authority, Role, RoleChange
-
-
-@dataclass(frozen=True, slots=True)
-class RoleForm:
-    """What the fields hold. `project`: empty = keys of every project. `seen`: what the visitor was told that the change
-    does; empty = nothing yet."""
-
-    name: str = ""
-    project: str = ""
-    description: str = ""
-    permissions: frozenset[str] = frozenset()
-    seen: str = ""
-    force: bool = False
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, role: Role) -> Self:
-        """For an edit of `role`."""
-        return cls(role.name, role.project or "", role.description, role.permissions)
-
-    @classmethod
-    def typed(cls, fields: FormData) -> Self:
-        """As it was sent."""
-        name, project, description, seen = (
-            str(fields.get(each, "")).strip() for each in ("name", "project", "description", "seen")
-        )
-        permissions = frozenset(str(each) for each in fields.getlist("permission"))
-        return cls(name, project, description, permissions, seen, "force" in fields)
-
-    def with_error(self, refusal: GatepostError) -> Self:
-        """With what a verb said against it, beside the field that is at fault, or above all of them."""
-        name = refusal.field if isinstance(refusal, BadInputError) else None
-        return replace(self, errors={name or "": sentence(refusal)})
 
 
 async def show_roles(visit: Visit) -> Response:
@@ -77,6 +44,7 @@ async def create(visit: Visit) -> Response:
             sorted(form.permissions),
             project=(form.project or None) if visit.actor.project is None else UNSET,
             description=form.description,
+            resources=form.reach.resources,
             actor=visit.actor,
         )
     except REFUSALS as refusal:
@@ -102,9 +70,11 @@ async def edit(visit: Visit) -> Response:
         changes["description"] = form.description
     if form.permissions != role.permissions:
         changes["permissions"] = sorted(form.permissions)
-    if not changes:
-        return await _list(visit, Banner("success", "Nothing was changed", subject=role.name))
     try:
+        if form.reach.differs(role.resources):  # an older form may not have asked
+            changes["resources"] = form.reach.resources
+        if not changes:
+            return await _list(visit, Banner("success", "Nothing was changed", subject=role.name))
         return await _told_first(visit, role, form, changes)
     except REFUSALS as refusal:
         return await _form(visit, form.with_error(refusal), refusal_status(refusal), role=role)
@@ -160,10 +130,10 @@ async def _role(visit: Visit) -> Role:
 
 def _digest(role: Role, preview: RoleChange) -> str:
     """What tells one preview from another: who would gain and lose what, and what the role is until then."""
-    told: list[Any] = [role.description, sorted(role.permissions), sorted(preview.keys)]
+    told: list[Any] = [role.description, sorted(role.permissions), role.resources, sorted(preview.keys)]
     told += [{name: sorted(ids) for name, ids in of.items()} for of in (preview.gains, preview.loses)]
     after = preview.role
-    told += [None if after is None else [after.description, sorted(after.permissions)]]
+    told += [None if after is None else [after.description, sorted(after.permissions), after.resources]]
     return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
 
 
@@ -189,6 +159,7 @@ async def _question(  # noqa: PLR0917 - what was asked, what would come of it, w
         form=form,
         is_edit=changes is not None,
         preview=preview,
+        reaches=_reaches(role, preview),
         told=told,
         has_changed=bool(form.seen) and form.seen != told,
         names=await names_of(visit, list(ids)),
@@ -197,6 +168,14 @@ async def _question(  # noqa: PLR0917 - what was asked, what would come of it, w
         path=f"roles/{role.name}/{'delete' if changes is None else 'edit'}",
         error=None if refusal is None else sentence(refusal),
     )
+
+
+def _reaches(role: Role, preview: RoleChange) -> tuple[str, str] | None:
+    """What the permissions of a role hold on now, and would then; `None` where that is the same, or it goes."""
+    after = preview.role
+    if after is None or after.resources == role.resources:
+        return None
+    return resources_word(role.resources), resources_word(after.resources)
 
 
 async def _form(visit: Visit, form: RoleForm, status_code: int = 200, *, role: Role | None = None) -> Response:

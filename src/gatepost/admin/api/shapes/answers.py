@@ -48,6 +48,13 @@ class Key(Struct):
     owner: Annotated[str | None, Meta(description="Who answers for it; null: nobody is named.")]
     environment: Annotated[Environment | None, Meta(description="What it is for; null: either.")]
     metadata: Annotated[Mapping[str, Any], Meta(description="What the app notes of it; empty: nothing.")]
+    resources: Annotated[
+        Sequence[str] | None, Meta(description="What its permissions hold on; null: everything, empty: nothing.")
+    ]
+    role_resources: Annotated[
+        Mapping[str, Sequence[str]],
+        Meta(description="By permission that it has by limited roles alone: what that holds on, within `resources`."),
+    ]
     hint: Annotated[str | None, Meta(description="Start and last four characters of the secret.")]
     old_secret: Annotated[
         OldSecret | None,

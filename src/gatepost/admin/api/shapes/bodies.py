@@ -5,9 +5,18 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from gatepost.admin.api.shapes.filters import Choosing, WantedMetadata, chosen
 from gatepost.admin.api.shapes.limits import KeyLimits, limits_given
-from gatepost.admin.api.shapes.parameters import Choosing, KeyId, PermissionName, RoleName, given
-from gatepost.base import DESCRIPTION_MAX, NETWORKS_MAX, OWNER_MAX, PROJECT_MAX, Environment, metadata_of_json
+from gatepost.admin.api.shapes.parameters import KeyId, PermissionName, RoleName
+from gatepost.base import (
+    DESCRIPTION_MAX,
+    NETWORKS_MAX,
+    OWNER_MAX,
+    PROJECT_MAX,
+    RESOURCE_MAX,
+    RESOURCES_MAX,
+    Environment,
+)
 from gatepost.keys import GRACE_MAX, Selection
 from gatepost.rules import KEY_ROLES_MAX
 
@@ -44,6 +53,19 @@ _Networks = Annotated[
         max_length=NETWORKS_MAX,
         description="The networks that the key may be used from; null: anywhere, empty: nowhere.",
     ),
+]
+Resources = Annotated[
+    list[
+        Annotated[
+            str,
+            Meta(
+                max_length=RESOURCE_MAX,
+                description="A kind, a colon and a name, as it is compared; `/*` at its end is all that is below.",
+                examples=["collection:spring", "dir:/campaigns/*"],
+            ),
+        ]
+    ],
+    Meta(max_length=RESOURCES_MAX, description="What the permissions hold on; null: everything, empty: nothing."),
 ]
 _Owner = Annotated[
     str,
@@ -93,6 +115,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
     owner: _Owner | UnsetType | None = UNSET
     environment: _Environment | UnsetType | None = UNSET
     metadata: _Metadata | UnsetType = UNSET
+    resources: Resources | UnsetType | None = UNSET
 
 
 class KeyChanges(Struct, forbid_unknown_fields=True):
@@ -106,6 +129,7 @@ class KeyChanges(Struct, forbid_unknown_fields=True):
     limits: KeyLimits | UnsetType = UNSET
     owner: _Owner | UnsetType | None = UNSET
     metadata: _Metadata | UnsetType = UNSET
+    resources: Resources | UnsetType | None = UNSET
 
 
 class Rotation(Struct, forbid_unknown_fields=True):
@@ -126,16 +150,22 @@ class KeyIds(Struct, forbid_unknown_fields=True):
 
 
 class KeySelection(Choosing, forbid_unknown_fields=True):
-    """Keys that fit all that is said: at least one member beside `active`, `state` and `expires_within`."""
+    """Keys that fit all that is said: at least one member beside `active`, `state`, `expires_within` and
+    `templates`."""
 
+    templates: Annotated[
+        bool,
+        Meta(description="True: templates of temporary secrets alone. False: plain keys alone; with `made_by` both."),
+    ] = False
     made_by: Annotated[KeyId, Meta(description="Keys that this one made, that these made, and so on.")] | UnsetType = (
         UNSET
     )
+    metadata: WantedMetadata | UnsetType = UNSET
 
     @property
     def selection(self) -> Selection:
-        """What the verbs take."""
-        return Selection(**given(self), most=IDS_MAX)
+        """What the verbs take. Raises `BadInputError`."""
+        return Selection(**chosen(self), most=IDS_MAX)
 
 
 class SelectedKeys(Struct, forbid_unknown_fields=True):
@@ -157,7 +187,4 @@ class SelectedChanges(Struct, forbid_unknown_fields=True):
 
 def arguments_of(body: Struct) -> dict[str, Any]:
     """The members of a body that were given, as the verbs take them. Raises `BadInputError`."""
-    members = limits_given(given(body))
-    if "metadata" in members:
-        members["metadata"] = metadata_of_json(bytes(members["metadata"]))
-    return members
+    return limits_given(chosen(body))

@@ -44,6 +44,7 @@ _LABELS = {
     "expires_at": "Expires",
     "active": "Active",
     "allow": "Used from",
+    "role_resources": "Limited by its roles",
     "limits": "Limits",
     "limit_resets": "Limits counted anew",
     "hint": "Secret",
@@ -64,7 +65,15 @@ class Difference:
     removed: Sequence[str] = ()
 
 
-_NOTHING = {"owner": "nobody", "expires_at": "never", "project": "every project", "allow": "anywhere"}
+_NOTHING = {
+    "owner": "nobody",
+    "expires_at": "never",
+    "project": "every project",
+    "allow": "anywhere",
+    "resources": "everything",
+}
+_EMPTY = {"allow": "nowhere", "resources": "nothing"}
+"""What a list without entries means, where it is no set to add to."""
 
 
 def title(event: ChangeEvent) -> str:
@@ -87,7 +96,7 @@ def _difference(name: str, value: Any, changes: bool) -> Difference:
     if name == "limits":
         value = {which: [limit_word(each) for each in value[which]] for which in value}
     old, new = value.get("old"), value.get("new")
-    is_emptied = name == "allow" and not (old and new)  # no network is no set to add to: it is nowhere
+    is_emptied = name in _EMPTY and not (old and new)
     if isinstance(old, list) and isinstance(new, list) and not is_emptied:
         return Difference(
             label, added=[each for each in new if each not in old], removed=[each for each in old if each not in new]
@@ -105,7 +114,13 @@ def _text(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         words = map(limit_word if name == "limits" else str, value)
-        return ", ".join(words) or ("nowhere" if name == "allow" else "none")
+        return ", ".join(words) or _EMPTY.get(name, "none")
     if name.endswith("_at") and isinstance(value, str):
         return full(datetime.fromisoformat(value))
-    return metadata_text(value) or "none" if isinstance(value, Mapping) else str(value)
+    return _object_text(name, value) or "none" if isinstance(value, Mapping) else str(value)
+
+
+def _object_text(name: str, value: Mapping[str, Any]) -> str | None:
+    if name == "role_resources":
+        return "; ".join(f"{each} to {_text('resources', value[each])}" for each in sorted(value))
+    return metadata_text(value)

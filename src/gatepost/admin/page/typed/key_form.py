@@ -11,6 +11,7 @@ from typing import Any, Self
 from starlette.datastructures import FormData
 
 from gatepost.admin.page.told import sentence
+from gatepost.admin.page.typed.bounds import LISTED, ReachField, plain
 from gatepost.base import (
     APIKey,
     BadInputError,
@@ -30,8 +31,8 @@ SPANS: Mapping[str, str] = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 d
 DEFAULT_SPAN = "90"
 """What is chosen for a new key unless somebody chooses otherwise (docs/decisions/0028)."""
 
-ANYWHERE, LISTED = "anywhere", "listed"
-"""Choices of where a key may be used from."""
+ANYWHERE = "anywhere"
+"""One of the choices of where a key may be used from; the other is `LISTED`."""
 
 NOWHERE = "nowhere"
 """What a list without networks means."""
@@ -40,10 +41,10 @@ NOWHERE = "nowhere"
 @dataclass(frozen=True, slots=True)
 class KeyForm:
     """What the fields hold. `permissions`: of its own. `project`: empty = every project. `expires`: one of the words
-    above; `date`: as typed. `places`: one of the two words above; `networks`: as typed, with blanks or commas between;
-    `nowhere`: that there are none is meant. `roles`, `owner`, `metadata_typed`: `None` = the form did not ask.
-    `environment`: empty = either. `version`: of the key as the form was filled in. `idempotency_key`: of a form for a
-    new key."""
+    above; `date`: as typed. `places`: `anywhere`, `listed`; `networks`: as typed, with blanks or commas between;
+    `nowhere`: that there are none is meant. `reach`: what its permissions hold on. `roles`, `owner`, `metadata_typed`:
+    `None` = the form did not ask. `environment`: empty = either. `version`: of the key as the form was filled in.
+    `idempotency_key`: of a form for a new key."""
 
     description: str = ""
     permissions: frozenset[str] = frozenset()
@@ -54,6 +55,7 @@ class KeyForm:
     places: str = ANYWHERE
     networks: str = ""
     nowhere: bool = False
+    reach: ReachField = field(default_factory=ReachField)
     limits_typed: str | None = None
     owner: str | None = None
     environment: str = ""
@@ -79,6 +81,7 @@ class KeyForm:
             places=ANYWHERE if key.allow is None else LISTED,
             networks="\n".join(key.allow or ()),
             nowhere=key.allow == (),
+            reach=ReachField.of(key.resources),
             limits_typed="\n".join(map(limit_text, key.limits)),
             owner=key.owner or "",
             environment=key.environment or "",
@@ -103,6 +106,7 @@ class KeyForm:
             places=text("places"),
             networks=text("networks"),
             nowhere="nowhere" in fields,
+            reach=ReachField.typed(fields),
             limits_typed=text("limits") if "limits" in fields else None,
             owner=text("owner") if "owner" in fields else None,
             environment=text("environment"),
@@ -118,9 +122,8 @@ class KeyForm:
 
     def with_error(self, refusal: GatepostError) -> Self:
         """With what a verb said against it."""
-        text = sentence(refusal)
         field_name = refusal.field if isinstance(refusal, BadInputError) else None
-        return self.with_message(_ENTRY.sub("", text) if field_name == "allow" else text, field_name)
+        return self.with_message(plain(sentence(refusal), field_name), field_name)
 
     @property
     def allow(self) -> tuple[str, ...] | None:
@@ -174,9 +177,6 @@ def new_idempotency_key() -> str:
     """A random one: 24 bytes."""
     return secrets.token_urlsafe(24)
 
-
-_ENTRY = re.compile(r"Allow\[\d+\] ")
-"""How a verb names an entry of a list. Here it is a line of a text, and told itself."""
 
 _BETWEEN = re.compile(r"[\s,;]+")
 
