@@ -1,0 +1,1 @@
+"""The examples, as who reads them would run them."""
