@@ -1,0 +1,3 @@
+"""`suite` is a user's, and runs by itself."""
+
+collect_ignore = ["suite"]
