@@ -10,7 +10,7 @@ from gatepost.base.errors import BadInputError
 from gatepost.cli.input.application import load_keys
 from gatepost.cli.input.options import KeysOptions
 from gatepost.cli.serve import _needed
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Run, Shell
 
 APP = """
 from contextlib import asynccontextmanager
@@ -132,6 +132,35 @@ def test_a_variable_with_a_letter_wrong_is_named(shell: Shell, monkeypatch: pyte
     assert done.returncode == 2
     assert "GATEPOST_DATABSE means nothing to gatepost. Did you mean GATEPOST_DATABASE?" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "typed"),
+    [
+        ("GATEPOST_DATABASE", "mongodb://hunter2@localhost/keys", ()),
+        ("GATEPOST_REDIS", "http://hunter2@localhost", ("--redis", "http://localhost")),
+        ("GATEPOST_CATALOGUE", "json:dumps", ("--catalogue", "json:loads")),
+        ("GATEPOST_PREFIX", "Gp", ("--prefix", "Gq")),
+        ("GATEPOST_SERVER_KEYS", "abcd", None),
+        ("GATEPOST_VAULT_KEYS", "hunter2", None),
+        ("GATEPOST_MAX_GRACE", "-1", ("--max-grace", "9000w")),
+        ("GATEPOST_ENVIRONMENT", "prod", None),
+        ("GATEPOST_APP", "nowhere:app", ("--app", "nowhere:keys")),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_and_what_is_typed_is_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, text: str, typed: tuple[str, str] | None
+) -> None:
+    assert run("db", "upgrade").exit_code == 0
+    monkeypatch.setenv(variable, text)
+    done = run("keys", "list")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"Error: {variable}")
+    assert "hunter2" not in done.stderr
+    if typed:
+        done = run("keys", "list", *typed)
+        assert done.exit_code == 2
+        assert variable not in done.stderr
 
 
 def test_what_a_command_prints_to_be_pasted_leads_to_the_same_keys_and_holds_no_password(tmp_path: Path) -> None:

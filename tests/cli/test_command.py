@@ -13,8 +13,9 @@ from typer.main import get_command
 
 import gatepost
 from gatepost import DAM
-from gatepost.cli.app import app
+from gatepost.cli.app import app, command
 from gatepost.cli.codes import ExitCode
+from tests.benchmarks.executed import calls
 from tests.cli.conftest import COMMAND, Run, Shell, environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
@@ -98,6 +99,7 @@ def test_the_verbs_are_all_there() -> None:
         "doctor",
         "audit",
         "audit log",
+        "coverage",
         "permissions",
         "scanners",
         "serve",
@@ -188,6 +190,19 @@ def test_help_loads_no_database_and_no_redis_library() -> None:
     loaded = set(done.stdout.rpartition("loaded")[2].split())
     assert "typer" in loaded
     assert not loaded & {"sqlalchemy", "alembic", "redis", "aiosqlite", "uvicorn", "PIL"}
+
+
+def test_only_the_command_that_is_named_is_built() -> None:
+    """Typer builds each from its function's signature: all sixty take longer than most commands do."""
+    whole = sum(calls(lambda: get_command(app)).values())
+    for name in get_command(app).commands:  # type: ignore[attr-defined]  # a group's
+        assert list(get_command(command([name, "--help"])).commands) == [name]  # type: ignore[attr-defined]
+    assert sum(calls(lambda: get_command(command(["coverage", "main:app"]))).values()) < whole / 20
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["covrage"], ["Keys"]])
+def test_what_begins_with_no_command_is_told_of_all(arguments: list[str]) -> None:
+    assert command(arguments) is app
 
 
 def test_importing_the_command_loads_neither_typer_nor_rich() -> None:

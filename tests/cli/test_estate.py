@@ -64,6 +64,33 @@ def test_lists_events_and_usage_take_owner_and_environment(run: Run, answer: Ans
     assert run("keys", "usage", of_ann, "--owner", "ann").exit_code == 2
 
 
+def test_lists_events_usage_export_and_selections_take_metadata(run: Run, answer: Answer) -> None:
+    pro = answer("keys", "create", "x", "--metadata", NOTED)["id"]
+    free = answer("keys", "create", "y", "--metadata", '{"plan": "free", "seats": 3}')["id"]
+    template = answer("templates", "create", "w", "--metadata", NOTED)["id"]
+    of_pro = ["--metadata", '{ "plan": "pro" }']
+    assert run("keys", "list", "-q", *of_pro).stdout.split() == [pro]
+    assert run("keys", "list", "-q", "--metadata", '{"seats": 3}').stdout.split() == [free, pro]
+    assert run("keys", "count", *of_pro).stdout.strip() == "1"
+    assert {*run("keys", "events", "-q", *of_pro).stdout.split()} == {pro, template}
+    assert answer("keys", "usage", *of_pro) == {"items": []}
+    assert run("templates", "list", "-q", *of_pro).stdout.split() == [template]
+    assert [orjson.loads(line)["id"] for line in run("keys", "export", *of_pro).stdout.splitlines()] == [pro]
+    assert run("keys", "expiring", "-q", *of_pro).stdout == run("keys", "stale", "-q", *of_pro).stdout == ""
+    shown = run("keys", "edit", "--where-metadata", NOTED, "--metadata", '{"plan": "free"}', "--preview")
+    assert shown.stdout.splitlines() == [f"{pro}\twould be edited"]
+    assert answer("keys", "deactivate", *of_pro)["changed"] == [pro]
+    run("keys", "edit", "--where-metadata", NOTED, "--metadata", '{"plan": "free"}')
+    assert run("keys", "list", "-q", "--metadata", '{"plan": "free"}').stdout.split() == [free, pro]
+    for wrong in ("", "{}", "[]", "plan", '{"a": 1, "a": 2}', '{"a": NaN}'):
+        for command in (("keys", "list"), ("keys", "events"), ("keys", "usage"), ("keys", "delete", "--yes")):
+            refused = run(*command, "--metadata", wrong)
+            assert (refused.exit_code, "metadata" in refused.stderr) == (2, True), (command, wrong)
+    assert "--where-metadata" in run("keys", "edit", pro, "--where-metadata", NOTED, "--owner", "ann").stderr
+    assert run("keys", "usage", pro, *of_pro).exit_code == 2
+    assert run("keys", "count").stdout.strip() == "2"
+
+
 def test_they_go_out_and_come_in_with_the_keys(run: Run, answer: Answer, tmp_path: Any) -> None:
     answer("keys", "create", "x", "--owner", "=ann", "--environment", "test", "--metadata", NOTED)
     answer("keys", "create", "bare")
@@ -128,6 +155,70 @@ def test_several_keys_are_edited_from_a_pipe(run: Run, answer: Answer) -> None:
     assert run("keys", "count", "--owner", "bob").stdout.strip() == "2"
 
 
+def test_an_owners_templates_are_switched_off_apart_from_the_owners_keys(run: Run, answer: Answer) -> None:
+    key = answer("keys", "create", "x", "--owner", "ann")["id"]
+    ids = [answer("templates", "create", "w", "--owner", name)["id"] for name in ("ann", "ann", "bob")]
+    shown = run("keys", "deactivate", "--owner", "ann", "--templates", "--preview")
+    assert shown.stdout.splitlines() == [f"{each}\twould be deactivated" for each in ids[1::-1]]
+    secret = run("keys", "issue", ids[0], "--quiet").stdout
+    assert answer("keys", "deactivate", "--owner", "ann", "--templates")["changed"] == ids[1::-1]
+    assert "key_deactivated" in run("keys", "whoami", "--json", given=secret).stdout
+    assert answer("keys", "show", key)["active"]
+    assert answer("templates", "show", ids[2])["active"]
+    assert answer("keys", "deactivate", "--owner", "ann")["changed"] == [key]
+    assert answer("keys", "activate", "--owner", "ann", "--templates")["changed"] == ids[1::-1]
+    assert answer("keys", "delete", "--owner", "ann", "--templates", "--yes")["changed"] == ids[1::-1]
+    assert answer("keys", "show", key)["owner"] == "ann"
+
+
+def test_keys_are_edited_by_what_they_are_after_a_preview(run: Run, answer: Answer) -> None:
+    ids = [answer("keys", "create", f"key {number}", "-p", "FILE_UPLOAD", "--owner", "ann")["id"] for number in (1, 2)]
+    other = answer("keys", "create", "another", "--owner", "bob")
+    words = ("keys", "edit", "--where-owner", "ann", "--where-active", "--owner", "bob", "-p", "OBJECTS_LIST")
+    shown = run(*words, "--preview")
+    assert shown.stdout.splitlines() == [f"{key_id}\twould be edited" for key_id in ids[::-1]]
+    assert "Nothing was changed: 2 of 2 keys would be edited" in shown.stderr
+    assert run("keys", "count", "--owner", "ann").stdout.strip() == "2"
+    too_many = run(*words, "--most", "1")
+    assert too_many.exit_code == 2
+    assert run("keys", "count", "--owner", "ann").stdout.strip() == "2"
+    done = answer(*words)
+    assert (done["changed"], done["unknown"], done["denied"]) == (ids[::-1], [], {})
+    assert answer(*words)["changed"] == []
+    edited = answer("keys", "show", ids[0])
+    assert (edited["owner"], edited["permissions"]) == ("bob", ["OBJECTS_LIST"])
+    assert answer("keys", "show", other["id"])["permissions"] == []
+    one = answer("keys", "edit", "--where-search", "another", "--never-expires", "--description", "sole")
+    assert one["changed"] == [other["id"]], "a selection of one is told as a selection"
+    template = answer("templates", "create", "w", "--owner", "bob")["id"]
+    assert answer("keys", "edit", "--where-owner", "bob", "--where-templates", "--owner", "eve")["changed"] == [
+        template
+    ]
+    assert run("keys", "count", "--owner", "bob").stdout.strip() == "3"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--owner", "bob"], "by what they are: --where-owner, --where-project"),
+        (["--where-active", "--owner", "bob"], "by what they are: --where-owner"),
+        (["--where-templates", "--owner", "bob"], "by what they are: --where-owner"),
+        (["--where-owner", "ann"], "Nothing to change: name --description"),
+        (["4fT0aK9sQ2Lm", "--where-inactive", "--owner", "bob"], "(--where-inactive), not by both"),
+        (["4fT0aK9sQ2Lm", "--most", "5", "--owner", "bob"], "(--most), not by both"),
+        (["--project", "acme", "--owner", "bob"], "No such option: --project"),
+    ],
+)
+def test_an_edit_of_nothing_clear_or_by_a_word_of_two_meanings_is_refused(
+    run: Run, answer: Answer, words: list[str], told: str
+) -> None:
+    answer("keys", "create", "x", "--owner", "ann", "--project", "acme")
+    refused = run("keys", "edit", *words)
+    assert refused.exit_code == 2
+    assert told in " ".join(refused.stderr.split())
+    assert run("keys", "count", "--owner", "ann").stdout.strip() == "1"
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -136,6 +227,7 @@ def test_several_keys_are_edited_from_a_pipe(run: Run, answer: Answer) -> None:
         (["--state", "deactivated"], "(--state)"),
         (["--expires-within", "1d"], "(--expires-within)"),
         (["--most", "1"], "(--most)"),
+        (["--templates"], "(--templates)"),
         (["--owner", "ann", "--inactive"], "(--owner, --inactive)"),
     ],
 )
@@ -155,6 +247,7 @@ def test_ids_and_any_filter_beside_them_are_refused_and_nothing_is_changed(
     [
         [],
         ["--active"],
+        ["--templates"],
         ["--owner", "ann", "4fT0aK9sQ2Lm"],
         ["--owner", ""],
         ["--owner", "ann", "--most", "1"],

@@ -93,6 +93,7 @@ def test_the_columns_of_csv_are_the_members_of_json_that_a_cell_can_hold() -> No
         "",
         "",
         "",
+        "",
         "gp_4fT0...abcd",
     ]
     for allow, cell in ((("10.0.0.0/8", "2001:db8::/32"), "10.0.0.0/8 2001:db8::/32"), ((), "nowhere")):
@@ -102,6 +103,23 @@ def test_the_columns_of_csv_are_the_members_of_json_that_a_cell_can_hold() -> No
         (again,) = read("csv", f"digest,description,allow\n{DIGEST},x,{cell}\n")
         assert again.allow == [*allow]
     assert written("csv") == ",".join(EXPORTED) + "\n"
+
+
+NAMES = st.text(st.characters(exclude_categories=["C"], exclude_characters="/\\\\*%"), min_size=1, max_size=20)
+RESOURCES = st.lists(NAMES.filter(lambda name: name not in (".", "..")).map("dir:/{}/*".format), max_size=4)
+
+
+@given(st.one_of(st.none(), RESOURCES))
+def test_resources_read_back_as_they_were_and_what_roles_limit_is_not_written(resources: list[str] | None) -> None:
+    one = key(resources=None if resources is None else tuple(resources), role_resources={"A": ("dir:/a",)})
+    told = orjson.loads(written("jsonl", one))
+    assert (told["resources"], "role_resources" in told) == (resources, False)
+    (row,) = csv.DictReader(io.StringIO(written("csv", one)))
+    for again in (
+        *read("csv", as_import(row)),
+        *read("jsonl", orjson.dumps({name: {**told, "digest": DIGEST}[name] for name in IMPORTED})),
+    ):
+        assert again.resources == resources
 
 
 def test_what_roles_give_is_not_written_as_a_keys_own() -> None:
@@ -148,7 +166,7 @@ def test_what_is_left_out_or_empty_is_the_default() -> None:
     ):
         assert read("jsonl", text) == [plain]
     assert read("csv", f"digest,description\n{DIGEST},x\n") == [plain]
-    assert read("csv", f"{','.join(IMPORTED)}\r\n{DIGEST},x,,,,,,,,,,,\r\n") == [plain]
+    assert read("csv", f"{','.join(IMPORTED)}\r\n{DIGEST},x{',' * (len(IMPORTED) - 2)}\r\n") == [plain]
 
 
 def test_a_mark_of_the_byte_order_and_empty_lines_are_no_matter() -> None:
@@ -178,6 +196,9 @@ GOOD = f'{{"digest": "{DIGEST}", "description": "x"}}\n'
         (GOOD[:-2] + ', "hint": 5}', "line 1: hint must be a text"),
         (GOOD[:-2] + ', "expires_at": "soon"}', "line 1: expires_at must be a date"),
         (GOOD[:-2] + ', "expires_at": 5}', "line 1: expires_at must be a date"),
+        (GOOD[:-2] + ', "resources": "dir:/a"}', "line 1: resources must be a list of texts"),
+        (GOOD[:-2] + ', "resources": {"dir:/a": 1}}', "line 1: resources must be a list of texts"),
+        (GOOD[:-2] + ', "role_resources": {}}', "line 1: 'role_resources' cannot be imported"),
         (GOOD + "\n" + GOOD.upper().replace("DIGEST", "digest").replace("DESCRIPTION", "description"), "line 3: its"),
     ],
 )
@@ -198,6 +219,10 @@ def test_what_is_wrong_in_json_lines_is_told_with_its_line(text: str | bytes, na
         (f"digest,description\n\n{DIGEST},x,y\n", "line 3: it has 3 cells, and the head has 2"),
         ("digest,description\n,x\n", "line 2: digest is missing"),
         (f"digest,description,active\n{DIGEST},x,yes\n", "line 2: active must be true or false"),
+        (f"digest,description,resources\n{DIGEST},x,dir:/a\n", "line 2: resources must be a JSON array of texts"),
+        (f"digest,description,resources\n{DIGEST},x,null\n", "line 2: resources must be a JSON array of texts"),
+        (f"digest,description,limits\n{DIGEST},x,often\n", "line 2: "),
+        (f"digest,description,metadata\n{DIGEST},x,plan\n", "line 2: metadata"),
         (f'digest,description\n{DIGEST},"x"y\n', "line 2: it is no CSV"),
         (f'digest,description\n{DIGEST},"x\n', "line 2: it is no CSV"),
     ],

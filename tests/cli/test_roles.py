@@ -119,6 +119,27 @@ def test_keys_hold_roles_and_are_found_by_them(run: Run, answer: Answer) -> None
     assert "editor" in events[1]
 
 
+def test_a_role_is_shown_with_the_keys_that_hold_it(run: Run, answer: Answer) -> None:
+    def held(*role: str) -> list[str]:
+        lines = run("roles", "show", *role).stdout.splitlines()
+        return lines[next(n for n, line in enumerate(lines) if line.startswith("held by\t")) :]
+
+    run("db", "upgrade")
+    for project in ("acme", "other"):
+        answer("roles", "create", "editor", "-p", "FILE_UPLOAD", "--project", project)
+    answer("roles", "create", "reader", "-p", "OBJECTS_LIST")
+    assert held("reader") == ["held by\t0 keys"]
+    one = answer("keys", "create", "of acme", "--role", "editor", "--role", "reader", "--project", "acme")["id"]
+    two = answer("keys", "create", "of other", "--role", "editor", "--role", "reader", "--project", "other")["id"]
+    assert held("editor", "--project", "acme") == ["held by\t1 key", f"{one}\tof acme"]
+    assert held("reader") == ["held by\t2 keys", f"{two}\tof other", f"{one}\tof acme"]
+    for n in range(10):
+        answer("keys", "create", f"key {n}", "--role", "editor", "--project", "acme")
+    shown = held("editor", "--project", "acme")
+    assert (len(shown), shown[0]) == (12, "held by\t11 keys")
+    assert shown[-1] == "all of them\tgatepost keys list --role editor --project acme"
+
+
 def test_a_terminal_names_some_keys_and_counts_the_rest(run: Run, answer: Answer, terminal: Terminal) -> None:
     run("db", "upgrade")
     answer("roles", "create", "editor", "-p", "FILE_UPLOAD")

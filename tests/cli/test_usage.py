@@ -49,8 +49,11 @@ def test_usage_is_told_by_what_was_asked_for(run: Run, answer: Answer, used: str
 
 def test_what_is_asked_wrongly_is_one_clear_line(run: Run, used: str) -> None:
     for arguments, said in (
-        ((), "Name the key by its id, or keys by --owner or --environment, or say --no-key"),
-        ((used, "--no-key"), "Name the key by its id, or keys by --owner or --environment, or say --no-key"),
+        ((), "Name the key by its id, or keys by --owner, --environment or --metadata, or say --no-key"),
+        (
+            (used, "--no-key"),
+            "Name the key by its id, or keys by --owner, --environment or --metadata, or say --no-key",
+        ),
         ((used, "--by", "week"), "by must be of day, route, outcome, secret, not 'week'"),
         ((used, "--since", "soon"), "--since 'soon' must be a span"),
     ):

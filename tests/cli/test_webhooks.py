@@ -128,9 +128,10 @@ webhooks = Webhooks(keys, targets=[LogTarget()], poll_interval=0.05)
 """
 
 
-def test_a_process_delivers_until_it_is_told_to_end(run: Run, tmp_path: Path, database: str) -> None:
+@pytest.mark.parametrize("named", [["told_app:webhooks"], ["--app", "told_app:keys"], ["--app", "told_app:webhooks"]])
+def test_a_process_delivers_until_it_is_told_to_end(run: Run, tmp_path: Path, database: str, named: list[str]) -> None:
     (tmp_path / "told_app.py").write_text(APP.format(database=database))
-    command = [sys.executable, "-m", "gatepost", "webhooks", "run", "told_app:webhooks"]
+    command = [sys.executable, "-m", "gatepost", "webhooks", "run", *named]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -152,3 +153,7 @@ def test_a_process_delivers_until_it_is_told_to_end(run: Run, tmp_path: Path, da
 def test_what_is_no_webhooks_is_refused(run: Run) -> None:
     done = run("webhooks", "run", "json:dumps")
     assert (done.exit_code, "is no Webhooks" in done.stderr) == (2, True)
+    done = run("webhooks", "run")
+    assert (done.exit_code, "Name your Webhooks" in done.stderr) == (2, True)
+    done = run("webhooks", "run", "json:loads", "--app", "json:dumps")
+    assert (done.exit_code, "Name one app" in done.stderr) == (2, True)

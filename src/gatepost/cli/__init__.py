@@ -1,5 +1,6 @@
 """The `gatepost` command: keys, tables and the demo from a shell (docs/command.md)."""
 
+import gc
 import sys
 
 
@@ -13,11 +14,14 @@ def main() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a made key must always be told
+    gc.disable()  # all that is imported stays
     try:
-        from gatepost.cli.app import app  # noqa: PLC0415 - needs the extra
+        from gatepost.cli.app import command  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as missing:
         library = str(missing.name).partition(".")[0]
         if library == "gatepost":
             raise
         sys.exit(report(MissingExtraError(library, "cli"), sys.argv[1:]))
-    app(prog_name="gatepost")
+    finally:
+        gc.enable()
+    command(sys.argv[1:])(prog_name="gatepost")

@@ -2,16 +2,19 @@
 
 import sys
 from collections.abc import Sequence
+from copy import copy
 from typing import Annotated, Any, NoReturn
 
 from typer import Context, Exit, Option, Typer
 from typer.core import TyperGroup
+from typer.models import CommandInfo
 
 from gatepost.base import MissingExtraError
-from gatepost.cli import bulk, database, events, exchange, keys, limits, roles, secrets, templates, usage, webhooks
+from gatepost.cli import bulk, database, events, exchange, keys, limits, roles, secrets, templates, usage
 from gatepost.cli.audit import audit
 from gatepost.cli.audit_log import audit_log
 from gatepost.cli.codes import ExitCode
+from gatepost.cli.coverage import coverage
 from gatepost.cli.doctor import doctor
 from gatepost.cli.failures import report
 from gatepost.cli.help import EXIT_CODES, examples, show_help
@@ -20,6 +23,7 @@ from gatepost.cli.output import print_json, print_line, print_rows
 from gatepost.cli.policies import app as policies
 from gatepost.cli.scanners import scanners
 from gatepost.cli.serve import serve
+from gatepost.cli.webhooks import app as webhooks
 
 _ORDER = (
     "keys",
@@ -30,6 +34,7 @@ _ORDER = (
     "webhooks",
     "doctor",
     "audit",
+    "coverage",
     "permissions",
     "scanners",
     "serve",
@@ -77,8 +82,15 @@ app.add_typer(templates.app, name="templates", callback=show_help, invoke_withou
 app.add_typer(policies, name="policies", callback=show_help, invoke_without_command=True)
 app.add_typer(roles.app, name="roles", callback=show_help, invoke_without_command=True)
 app.add_typer(database.app, name="db", callback=show_help, invoke_without_command=True)
-app.add_typer(webhooks.app, name="webhooks", callback=show_help, invoke_without_command=True)
+app.add_typer(webhooks, name="webhooks", callback=show_help, invoke_without_command=True)
 app.command(epilog=examples("gatepost doctor --redis redis://localhost", "gatepost doctor --json"))(doctor)
+app.command(
+    epilog=examples(
+        "gatepost coverage main:app",
+        "gatepost coverage main:app --write-baseline coverage.toml",
+        "gatepost coverage main:app --check coverage.toml --probe",
+    )
+)(coverage)
 of_audit = Typer()
 of_audit.command(
     "log", epilog=examples("gatepost audit log --verify", "gatepost audit log --output log.jsonl --until 400d")
@@ -158,3 +170,17 @@ def demo(
 
 _DISTRIBUTIONS = {"PIL": "pillow"}
 """Modules whose package has another name."""
+
+
+def command(arguments: Sequence[str]) -> Typer:
+    """What these arguments need of `app`: the command or the group that they begin with, or all of them. Typer builds
+    sixty from the signatures of their functions, which takes longer than most commands do."""
+    named = arguments[0] if arguments else ""
+    one = copy(app)
+    one.registered_groups = [each for each in app.registered_groups if each.name == named]
+    one.registered_commands = [each for each in app.registered_commands if _name_of(each) == named]
+    return one if one.registered_groups or one.registered_commands else app
+
+
+def _name_of(told: CommandInfo) -> str:
+    return told.name or ("" if told.callback is None else told.callback.__name__)

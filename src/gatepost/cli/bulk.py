@@ -1,4 +1,5 @@
-"""What is done to one key or to many in one transaction: `keys activate`, `deactivate`, `end-grace` and `delete`."""
+"""What is done to one key or to many in one transaction: `keys edit`, `activate`, `deactivate`, `end-grace` and
+`delete`."""
 
 import sys
 from collections.abc import Sequence
@@ -6,16 +7,63 @@ from typing import Annotated
 
 from typer import Abort, Option, Typer
 
-from gatepost.base import BadInputError, KeyNotFoundError
+from gatepost.base import BadInputError, KeyNotFoundError, Receipt
 from gatepost.cli.help import examples
-from gatepost.cli.input import KeyIds, NoWait, SelectingOptions, Timeout, confirmed, ids_of, verb, waiting
-from gatepost.cli.output import Phases, print_note, tell_receipt
+from gatepost.cli.input import (
+    Editing,
+    KeyIds,
+    NoWait,
+    SelectingOptions,
+    Timeout,
+    WhereOptions,
+    confirmed,
+    ids_of,
+    verb,
+    waiting,
+)
+from gatepost.cli.output import Phases, print_key, print_note, tell_receipt
 from gatepost.keys import APIKeys, Selection
 
 CONFIRM_SHOWN = 10
 """Most keys that are named before they are deleted: what fits above the question."""
 
 app = Typer()
+
+
+@app.command(
+    epilog=examples(
+        'gatepost keys edit 4fT0aK9sQ2Lm --description "hourly import"',
+        "gatepost keys edit 4fT0aK9sQ2Lm -p OBJECTS_LIST --never-expires",
+        "gatepost keys edit --where-owner ann --owner bob --preview",
+        "gatepost keys list --owner ann -q | gatepost keys edit - --owner bob",
+    )
+)
+@verb
+async def edit(
+    options: WhereOptions, ids: KeyIds = None, *, changes: Editing, no_wait: NoWait = False, timeout: Timeout = None
+) -> None:
+    """Change a key, or give several the same, in one transaction. What is not named stays as it is."""
+    given = changes.arguments()
+    if not given:
+        raise BadInputError(f"Nothing to change: name {changes.options()}")
+    options.check_file()
+    with Phases(shown=not options.as_json) as phases:
+        wanted = _wanted(options, ids, phases)
+        is_single = ids is not None and "-" not in ids and len(ids) == 1 and not options.preview
+        async with options.keys() as keys:
+            phases.tell(f"Editing {_many(wanted)}{_until(no_wait)}")
+            edited = await keys.update(
+                ids[0] if ids and is_single else wanted,
+                **given,
+                preview=options.preview,
+                actor=options.who(),
+                wait=waiting(no_wait),
+                timeout=timeout,
+            )
+    if isinstance(edited, Receipt):
+        tell_receipt(edited, "edited", as_json=options.as_json)
+    else:
+        print_key(edited, keys.catalogue, as_json=options.as_json)
 
 
 @app.command(epilog=examples("gatepost keys activate 4fT0aK9sQ2Lm"))

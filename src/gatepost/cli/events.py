@@ -1,11 +1,11 @@
 """`gatepost keys events`, `keys made-by`: the audit log, and what it tells of who made which key."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option, Typer
 
-from gatepost.base import EVENT_KINDS, ActorKind, BadInputError, Environment
+from gatepost.base import EVENT_KINDS, ActorKind, BadInputError, Environment, metadata_of_json
 from gatepost.cli.help import examples
 from gatepost.cli.input import After, EveryPage, KeyId, KeysOptions, Limit, QuietIds, check_one_form, parse_past, verb
 from gatepost.cli.output import (
@@ -50,6 +50,10 @@ async def events(
     environment: Annotated[
         Environment | None, Option("--environment", metavar="NAME", help="Only to keys for this one: live, or test.")
     ] = None,
+    metadata: Annotated[
+        str | None,
+        Option("--metadata", metavar="JSON", help='Only to keys that have each of these members now: {"plan": "pro"}.'),
+    ] = None,
     by_key: Annotated[str | None, Option("--by-key", metavar="ID", help="Only by this key.")] = None,
     by_kind: Annotated[
         str | None, Option("--by-kind", metavar="KIND", help=f"Only by such a one: {', '.join(ActorKind)}.")
@@ -73,11 +77,12 @@ async def events(
     if by_key is not None and (by_kind, by_id) != (None, None):
         raise BadInputError("--by-key says all of --by-kind and --by-id: leave those out")
     now = datetime.now(UTC)
-    choice = {
+    choice: dict[str, Any] = {
         "kind": kind,
         "project": project,
         "owner": owner,
         "environment": environment,
+        "metadata": None if metadata is None else metadata_of_json(metadata),
         "by_kind": by_kind if by_key is None else ActorKind.KEY,
         "by_id": by_id if by_key is None else by_key,
         "since": None if since is None else parse_past("--since", since, now),

@@ -1,65 +1,42 @@
-"""`gatepost keys …`: making keys, looking at them, changing one."""
+"""`gatepost keys …`: making keys, looking at them, giving one a new secret."""
 
-import sys
-from datetime import UTC, datetime
 from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from gatepost.base import (
-    BadInputError,
-    Environment,
-    Receipt,
-    StillSpreadingError,
-    limit_of_text,
-    metadata_of_json,
-)
+from gatepost.base import StillSpreadingError
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
-    Allow,
     Before,
     ChangeOptions,
     ChoiceOptions,
     EveryPage,
-    Expires,
     KeyId,
     KeysOptions,
     Limit,
-    Limits,
-    Metadata,
+    Making,
     NoWait,
-    Owner,
-    Permissions,
-    Roles,
     Timeout,
     WhichOptions,
     check_one_form,
-    complete_permission,
     format_span,
-    ids_of,
     parse_seconds,
-    parse_when,
-    split_names,
     verb,
     waiting,
 )
 from gatepost.cli.output import (
-    LIST_HEADS,
     collect,
     is_terminal,
-    key_row,
     note_more,
     print_issued,
     print_json,
     print_key,
+    print_keys,
     print_line,
     print_note,
-    print_rows,
-    tell_receipt,
 )
 from gatepost.keys import key_json
-from gatepost.rules import UNSET
 
 app = Typer()
 
@@ -71,6 +48,7 @@ Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the secret alone.")]
         'gatepost keys create "nightly import" -p FILE_UPLOAD,OBJECTS_LIST',
         'gatepost keys create "CI" -p FILE_UPLOAD --expires 90d --quiet > secret',
         'gatepost keys create "office" --allow 203.0.113.0/24,2001:db8::/32',
+        'gatepost keys create "agency" -p FILE_UPLOAD --resource "dir:/spring/*"',
     )
 )
 @verb
@@ -78,27 +56,15 @@ async def create(
     options: ChangeOptions,
     description: Annotated[str, Argument(metavar="DESCRIPTION", help="What tells it from others.")],
     *,
-    permission: Permissions = None,
-    role: Roles = None,
-    project: Annotated[str | None, Option("--project", metavar="NAME", help="Default: every project.")] = None,
-    expires: Expires = None,
-    allow: Allow = None,
-    limit: Limits = None,
-    owner: Owner = None,
-    environment: Annotated[
-        Environment | None,
-        Option("--environment", metavar="NAME", help="What it is for, as its secret says: live, or test."),
-    ] = None,
-    metadata: Metadata = None,
-    inactive: Annotated[bool, Option("--inactive", help="Switched off, until it is activated.")] = False,
+    making: Making,
     quiet: Quiet = False,
 ) -> None:
     """Make a key, and show its secret, once."""
     check_one_form(quiet, options.as_json)
-    expires_at = None if expires is None else parse_when("--expires", expires, datetime.now(UTC))
+    given = making.arguments()
     options.check_named()
     keys = options.keys()
-    permissions = keys.catalogue.check(split_names(permission or ()))  # before a file is made
+    keys.catalogue.check(given["permissions"])  # before a file is made
     file = options.sqlite_file()
     made = file if file is not None and not file.exists() else None
     if made is not None:
@@ -106,20 +72,7 @@ async def create(
         if not options.as_json:
             print_note(f"Made the SQLite file {made}, since there was none")
     async with keys:
-        issued = await keys.create(
-            description,
-            permissions,
-            roles=split_names(role or ()),
-            project=project,
-            expires_at=expires_at,
-            active=not inactive,
-            allow=split_names(allow) if allow else None,
-            limits=[limit_of_text(each) for each in split_names(limit or ())],
-            owner=owner or None,
-            environment=environment or UNSET,
-            metadata=metadata_of_json(metadata or "{}"),
-            actor=options.who(),
-        )
+        issued = await keys.create(description, **given, actor=options.who())
         print_issued(issued, keys, "", as_json=options.as_json, quiet=quiet, made=made)
 
 
@@ -144,24 +97,14 @@ async def list_keys(
 ) -> None:
     """List keys, newest first unless told otherwise."""
     check_one_form(quiet, options.as_json)
-    if before is not None and every:
-        raise BadInputError("--before and --all exclude each other")
     options.check_file()
     async with options.keys() as keys:
-        if before is not None:
-            page = await keys.list(**options.choice(), after=after, before=before, limit=limit)
-        else:
-            page = await collect(keys.list, after=after, limit=limit, every=every, **options.choice())
+        page = await collect(keys.list, after=after, before=before, limit=limit, every=every, **options.choice())
     if options.as_json:
         told = [key_json(key) for key in page.items]
         print_json({"items": told, "next": page.next, "previous": page.previous})
-    elif quiet:
-        for key in page.items:
-            print_line(key.id)
-    elif page.items or not is_terminal():
-        print_rows(LIST_HEADS, [key_row(key) for key in page.items], cut=("description", "project"))
     else:
-        print_note("No keys")
+        print_keys(page, as_json=False, quiet=quiet)
     note_more(page, as_json=options.as_json)
 
 
@@ -200,80 +143,6 @@ async def show(options: KeysOptions, key_id: KeyId) -> None:
     options.check_file()
     async with options.keys() as keys:
         print_key(await keys.get(key_id), keys.catalogue, as_json=options.as_json)
-
-
-@app.command(
-    epilog=examples(
-        'gatepost keys edit 4fT0aK9sQ2Lm --description "hourly import"',
-        "gatepost keys edit 4fT0aK9sQ2Lm -p OBJECTS_LIST --never-expires",
-        "gatepost keys list --owner ann -q | gatepost keys edit - --owner bob",
-    )
-)
-@verb
-async def edit(
-    options: ChangeOptions,
-    ids: Annotated[list[str], Argument(metavar="ID...", help="The keys' ids; - reads them from standard input.")],
-    *,
-    description: Annotated[str | None, Option("--description", metavar="TEXT", help="A new description.")] = None,
-    permission: Annotated[
-        list[str] | None,
-        Option(
-            "--permission",
-            "-p",
-            metavar="NAME",
-            help="The permissions from now on, all of them; -p '' takes all away.",
-            autocompletion=complete_permission,
-        ),
-    ] = None,
-    role: Roles = None,
-    expires: Expires = None,
-    never_expires: Annotated[bool, Option("--never-expires", help="Let it live for ever.")] = False,
-    allow: Allow = None,
-    anywhere: Annotated[bool, Option("--anywhere", help="Let it be used from anywhere.")] = False,
-    limit: Limits = None,
-    owner: Owner = None,
-    metadata: Metadata = None,
-    preview: Annotated[bool, Option("--preview", help="Change nothing; show what would become of each key.")] = False,
-    no_wait: NoWait = False,
-    timeout: Timeout = None,
-) -> None:
-    """Change a key, or give several the same, in one transaction. What is not named stays as it is."""
-    if expires is not None and never_expires:
-        raise BadInputError("--expires and --never-expires exclude each other")
-    if allow and anywhere:
-        raise BadInputError("--allow and --anywhere exclude each other")
-    told = any(each is not None for each in (description, owner, metadata))
-    if not (told or permission or role or allow or anywhere or limit or never_expires or expires):
-        raise BadInputError(
-            "Nothing to change: name --description, --permission, --role, --expires, --never-expires, --allow, "
-            "--anywhere, --limit, --owner or --metadata"
-        )
-    options.check_file()
-    moment = (
-        None if never_expires else UNSET if expires is None else parse_when("--expires", expires, datetime.now(UTC))
-    )
-    wanted = ids_of(ids, sys.stdin)
-    is_single = len(wanted) == 1 and "-" not in ids and not preview
-    async with options.keys() as keys:
-        edited = await keys.update(
-            wanted[0] if is_single else wanted,
-            preview=preview,
-            description=description,
-            permissions=split_names(permission) if permission else None,
-            roles=split_names(role) if role else UNSET,
-            expires_at=moment,
-            allow=split_names(allow) if allow else None if anywhere else UNSET,
-            limits=[limit_of_text(each) for each in split_names(limit)] if limit else UNSET,
-            owner=UNSET if owner is None else owner or None,
-            metadata=UNSET if metadata is None else metadata_of_json(metadata),
-            actor=options.who(),
-            wait=waiting(no_wait),
-            timeout=timeout,
-        )
-        if isinstance(edited, Receipt):
-            tell_receipt(edited, "edited", as_json=options.as_json)
-        else:
-            print_key(edited, keys.catalogue, as_json=options.as_json)
 
 
 @app.command(

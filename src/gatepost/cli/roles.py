@@ -1,7 +1,7 @@
 """`gatepost roles …`: named sets of permissions that keys hold by reference."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Abort, Argument, Option, Typer
 
@@ -9,16 +9,20 @@ from gatepost.base import BadInputError
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     ChangeOptions,
+    EveryResource,
     KeysOptions,
     NoWait,
+    Resources,
     Timeout,
     complete_permission,
     confirmed,
+    resources_given,
     split_names,
     verb,
     waiting,
 )
 from gatepost.cli.output import (
+    NAMED_MAX,
     ROLE_HEADS,
     is_terminal,
     print_json,
@@ -76,10 +80,13 @@ async def list_roles(
 @app.command(epilog=examples("gatepost roles show editor", "gatepost roles show editor --project acme --json"))
 @verb
 async def show(options: KeysOptions, name: Name, *, project: Project = None) -> None:
-    """Show a role, with what each of its permissions allows."""
+    """Show a role, with what each of its permissions allows, and the keys that hold it."""
     options.check_file()
     async with options.keys() as keys:
-        print_role(await keys.roles.get(name, project=project), keys.catalogue, as_json=options.as_json)
+        role = await keys.roles.get(name, project=project)
+        which: dict[str, Any] = {"role": name} if project is None else {"role": name, "project": project}
+        held = await keys.count(**which), (await keys.list(limit=NAMED_MAX, **which)).items
+        print_role(role, keys.catalogue, held, as_json=options.as_json)
 
 
 @app.command(
@@ -95,6 +102,7 @@ async def create(
     *,
     permission: Permissions = None,
     description: Description = None,
+    resource: Resources = None,
     project: Annotated[
         str | None, Option("--project", metavar="NAME", help="Whose keys may hold it. Default: all keys.")
     ] = None,
@@ -107,6 +115,7 @@ async def create(
             split_names(permission or ()),
             project=project,
             description=description or "",
+            resources=[each for each in resource if each] if resource else None,
             actor=options.who(),
         )
         print_role(role, keys.catalogue, as_json=options.as_json)
@@ -125,14 +134,17 @@ async def edit(
     *,
     permission: Permissions = None,
     description: Description = None,
+    resource: Resources = None,
+    every_resource: EveryResource = False,
     project: Project = None,
     preview: Preview = False,
     no_wait: NoWait = False,
     timeout: Timeout = None,
 ) -> None:
     """Change a role, and with it every key that holds it, in one transaction. What is not named stays as it is."""
-    if not permission and description is None:
-        raise BadInputError("Nothing to change: name --permission or --description")
+    resources = resources_given(resource, every_resource)
+    if not permission and description is None and resources is UNSET:
+        raise BadInputError("Nothing to change: name --permission, --description, --resource or --every-resource")
     options.check_file()
     async with options.keys() as keys:
         change = await keys.roles.update(
@@ -140,6 +152,7 @@ async def edit(
             project=project,
             permissions=split_names(permission) if permission else UNSET,
             description=UNSET if description is None else description,
+            resources=resources,
             preview=preview,
             actor=options.who(),
             wait=waiting(no_wait),

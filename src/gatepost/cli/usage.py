@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from rich.bar import Bar
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option, Typer
 
-from gatepost.base import BadInputError, Environment, State, Usage
+from gatepost.base import BadInputError, Environment, State, Usage, metadata_of_json
 from gatepost.cli.help import examples
 from gatepost.cli.input import (
     After,
@@ -54,6 +54,10 @@ async def usage(
     environment: Annotated[
         Environment | None, Option("--environment", metavar="NAME", help="All keys for this one, together.")
     ] = None,
+    metadata: Annotated[
+        str | None,
+        Option("--metadata", metavar="JSON", help='All keys that have each of these members: {"plan": "pro"}.'),
+    ] = None,
     by: Annotated[
         list[str] | None, Option("--by", metavar="WHAT", help="day, route, outcome, secret; may be repeated.")
     ] = None,
@@ -63,8 +67,10 @@ async def usage(
     until: Annotated[str | None, Option("--until", metavar="WHEN", help="Only before that day.")] = None,
 ) -> None:
     """Show how often a key was used, refusals included, with a bar chart. Up to a minute behind."""
-    if [key_id is not None, no_key, owner is not None or environment is not None].count(True) != 1:
-        raise BadInputError("Name the key by its id, or keys by --owner or --environment, or say --no-key")
+    noted = None if metadata is None else metadata_of_json(metadata)
+    of_many: dict[str, Any] = {"owner": owner, "environment": environment, "metadata": noted}
+    if [key_id is not None, no_key, any(each is not None for each in of_many.values())].count(True) != 1:
+        raise BadInputError("Name the key by its id, or keys by --owner, --environment or --metadata, or say --no-key")
     now = datetime.now(UTC)
     first, last = (
         None if text is None else parse_past(option, text, now).date()
@@ -73,7 +79,7 @@ async def usage(
     groups = tuple(by or ("day",))
     options.check_file()
     async with options.keys() as keys:
-        lines = await keys.usage(key_id, since=first, until=last, by=groups, owner=owner, environment=environment)
+        lines = await keys.usage(key_id, since=first, until=last, by=groups, **of_many)
     if options.as_json:
         print_json({"items": [usage_json(line, groups) for line in lines]})
     elif not is_terminal():

@@ -17,6 +17,10 @@ class NotFoundError(StoreError, LookupError):
     """Nothing is there: no such file, directory, label, collection, link or approval."""
 
 
+class DeniedError(StoreError):
+    """The caller may not do that there."""
+
+
 class ConflictError(StoreError):
     """Something stands in the way: the name is taken, the directory is not empty, the vote is over."""
 

@@ -45,6 +45,7 @@ EXPORTED = (
     "owner",
     "environment",
     "metadata",
+    "resources",
     "hint",
 )
 """The columns of an export: the members of a key in JSON, but `permissions` are those of its own, beside its roles'."""
@@ -62,6 +63,7 @@ IMPORTED = (
     "owner",
     "environment",
     "metadata",
+    "resources",
     "hint",
 )
 """What an import may have. The first two it must."""
@@ -95,6 +97,7 @@ def _exported(key: APIKey) -> Mapping[str, Any]:
     """The key as an import would make it: what its roles give it, they give it there."""
     told = {**key_json(key)}
     own = told.pop("own_permissions")
+    del told["role_resources"]
     return told if own is None else {**told, "permissions": own}
 
 
@@ -160,9 +163,16 @@ def _read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 raise BadInputError(f"line {rows.line_num}: it has {len(cells)} cells, and the head has {len(heads)}")
             elif cells:
                 texts = {head: cell for head, cell in zip(heads, cells, strict=True) if cell}
-                yield rows.line_num, {head: _of_cell(head, cell) for head, cell in texts.items()}
+                yield rows.line_num, _of_cells(rows.line_num, texts)
     except csv.Error as wrong:
         raise BadInputError(f"line {rows.line_num}: it is no CSV ({wrong})") from None
+
+
+def _of_cells(number: int, texts: Mapping[str, str]) -> Mapping[str, Any]:
+    try:
+        return {head: _of_cell(head, cell) for head, cell in texts.items()}
+    except BadInputError as wrong:
+        raise BadInputError(f"line {number}: {wrong}", wrong.field) from None
 
 
 def _check_heads(heads: list[str]) -> None:
@@ -181,7 +191,9 @@ def _in_csv(told: Mapping[str, Any]) -> Mapping[str, Any]:
     limit."""
     limits = [limit_text(limit_of_json(each)) for each in told["limits"]] or None
     metadata = metadata_text(told["metadata"])
-    return {**told, "limits": limits, "metadata": metadata, "allow": NOWHERE if told["allow"] == [] else told["allow"]}
+    resources = None if told["resources"] is None else orjson.dumps(told["resources"]).decode()  # names have blanks
+    allow = NOWHERE if told["allow"] == [] else told["allow"]
+    return {**told, "limits": limits, "metadata": metadata, "allow": allow, "resources": resources}
 
 
 def _cell(value: Any) -> str:
@@ -207,7 +219,19 @@ def _of_cell(head: str, cell: str) -> Any:
         return text.split()
     if head == "metadata":
         return metadata_of_json(text)
+    if head == "resources":
+        return _resources_of_json(text)
     return _BOOLEANS.get(text.lower(), text) if head == "active" else text
+
+
+def _resources_of_json(text: str) -> Any:
+    try:
+        told = orjson.loads(text)
+    except ValueError:
+        told = None
+    if not isinstance(told, list):  # null as well: it would be everything
+        raise BadInputError(f"resources must be a JSON array of texts, not {text!r:.50}", "resources")
+    return told
 
 
 def _imported(values: Mapping[str, Any]) -> ImportedKey:
@@ -222,6 +246,9 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
     for name, given in (("permissions", permissions), ("roles", roles)):
         if not isinstance(given, list):
             raise BadInputError(f"{name} must be a list of names", name)
+    resources = values.get("resources")
+    if resources is not None and not isinstance(resources, list):
+        raise BadInputError("resources must be a list of texts, such as dir:/campaigns/*", "resources")
     active = values.get("active", True)
     if not isinstance(active, bool):
         raise BadInputError("active must be true or false", "active")
@@ -242,6 +269,7 @@ def _imported(values: Mapping[str, Any]) -> ImportedKey:
         owner=values.get("owner"),
         environment=values.get("environment"),
         metadata={} if metadata is None else metadata,
+        resources=resources,
         hint=hint,
     )
 

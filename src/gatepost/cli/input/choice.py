@@ -1,13 +1,14 @@
 """Which keys a command is about, and in what order."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from typer import Option
 
-from gatepost.base import EXPIRING_SECONDS, BadInputError, Environment
+from gatepost.base import EXPIRING_SECONDS, BadInputError, Environment, metadata_of_json
 from gatepost.cli.input.arguments import format_span, parse_seconds, parse_when
 from gatepost.cli.input.options import ChangeOptions, KeysOptions, complete_permission
 from gatepost.keys import SELECTED_MAX, Filters, Order, Selection
@@ -15,6 +16,20 @@ from gatepost.keys import SELECTED_MAX, Filters, Order, Selection
 _SORT_HELP = "created, updated, description, expires or last_used; with - in front the last ones first."
 
 StateName = Literal["active", "expiring", "expired", "deactivated"]
+
+_EXAMPLES = (
+    "owner",
+    "project",
+    "environment",
+    "metadata",
+    "permission",
+    "role",
+    "search",
+    "unused_for",
+    "expires_before",
+    "made_by",
+)
+"""What is named to who names nothing."""
 
 _ANY = Selection()
 """What is meant where nothing is said."""
@@ -29,6 +44,10 @@ class WhichOptions(KeysOptions):
     owner: Annotated[str | None, Option("--owner", metavar="NAME", help="Only keys of this owner.")] = None
     environment: Annotated[
         Environment | None, Option("--environment", metavar="NAME", help="Only keys for this one: live, or test.")
+    ] = None
+    metadata: Annotated[
+        str | None,
+        Option("--metadata", metavar="JSON", help='Only keys that have each of these members: {"plan": "pro"}.'),
     ] = None
     state: Annotated[
         StateName | None,
@@ -86,6 +105,7 @@ class WhichOptions(KeysOptions):
             "company_wide": self.company_wide,
             "owner": self.owner,
             "environment": self.environment,
+            "metadata": None if self.metadata is None else metadata_of_json(self.metadata),
             "active": self.active,
             "state": self.state,
             "permission": self.permission,
@@ -104,6 +124,9 @@ class WhichOptions(KeysOptions):
 class SelectingOptions(WhichOptions, ChangeOptions):
     """What every command takes that changes keys by their ids, or by what they are."""
 
+    templates: Annotated[
+        bool, Option("--templates", help="Only templates of temporary secrets. Default: keys; with --made-by both.")
+    ] = False
     made_by: Annotated[
         str | None, Option("--made-by", metavar="ID", help="Only keys that this key made, that these made, and so on.")
     ] = None
@@ -111,6 +134,12 @@ class SelectingOptions(WhichOptions, ChangeOptions):
         SELECTED_MAX
     )
     preview: Annotated[bool, Option("--preview", help="Change nothing; show what would become of each key.")] = False
+    condition_prefix: ClassVar[str] = ""
+    """What the options begin with that say which keys."""
+
+    def which(self) -> Filters:
+        """The arguments of `Selection` that these options stand for, but for two. Raises `BadInputError`."""
+        return {**super().which(), "templates": self.templates}
 
     def chosen(self, ids: Sequence[str] | None) -> Sequence[str] | Selection:
         """The keys that are meant: these ids, or those that fit the options. Raises `BadInputError`."""
@@ -122,15 +151,40 @@ class SelectingOptions(WhichOptions, ChangeOptions):
             options = ", ".join(map(self._option, names))
             raise BadInputError(f"Name keys by their ids, or by what they are ({options}), not by both")
         if ids is None and not selection.conditions:
-            raise BadInputError(
-                "Name keys by their ids, or by what they are: --owner, --project, --environment, --permission, "
-                "--role, --search, --unused-for, --expires-before, --made-by or the like"
-            )
+            options = ", ".join(map(self._option, _EXAMPLES))
+            raise BadInputError(f"Name keys by their ids, or by what they are: {options} or the like")
         return selection if ids is None else ids
 
     def _option(self, name: str) -> str:
         """What is typed for this argument of a selection."""
-        return "--inactive" if name == "active" and not self.active else f"--{name.replace('_', '-')}"
+        prefix = "" if name == "most" else self.condition_prefix
+        return f"--{prefix}{'inactive' if name == 'active' and not self.active else name.replace('_', '-')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhereOptions(SelectingOptions):
+    """The same for a command that has `--owner` and the like for what becomes of the keys: here all that says which
+    ones begins with `--where-`, so that nobody takes one for the other."""
+
+    condition_prefix: ClassVar[str] = "where-"
+
+    @classmethod
+    def hints(cls) -> dict[str, Any]:
+        """The types of the fields, with how each is typed at the shell."""
+        others = {each.name for each in fields(ChangeOptions)} | {"most", "preview"}
+        conditions = {each.name for each in fields(cls)} - others
+        return {name: _where(hint) if name in conditions else hint for name, hint in super().hints().items()}
+
+
+def _where(hint: Any) -> Any:
+    """The same option of another name: `--owner` as `--where-owner`, `-p` as nothing."""
+    (option,) = map(copy, hint.__metadata__)
+    begun = f"--{WhereOptions.condition_prefix}"
+    option.default = option.default.replace("--", begun)  # Typer keeps there what an annotation names first
+    option.param_decls = ()
+    option.help = option.help.replace("--", begun)
+    option.rich_help_panel = "Which keys"
+    return Annotated[hint.__origin__, option]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 
 from typer import Argument, Context, Option
 
@@ -100,6 +100,11 @@ class Options:
         """The fields that are options."""
         return [each.name for each in fields(cls) if each.metadata.get("option", True)]
 
+    @classmethod
+    def hints(cls) -> dict[str, Any]:
+        """The types of the fields, with how each is typed at the shell."""
+        return get_type_hints(cls, include_extras=True)
+
     def prepared(self, typed: frozenset[str]) -> Self:
         """The options, with what they name loaded. Before an event loop runs, for apps may begin one when they are
         imported. Raises `BadInputError`."""
@@ -127,7 +132,7 @@ class DatabaseOptions(Options):
     def prepared(self, typed: frozenset[str]) -> Self:
         """The options, with the app loaded that they name. Raises `BadInputError`."""
         if self.app is not None:
-            return replace(self, typed=typed, of_app=load_keys(self.app, "--app"))
+            return replace(self, typed=typed, of_app=load_keys(self.app, option_of("app", typed)))
         variables.check_names(os.environ)
         return replace(self, typed=typed)
 
@@ -144,7 +149,9 @@ class DatabaseOptions(Options):
 
     def _keys(self, **settings: Any) -> APIKeys:
         if self.of_app is None:
-            return APIKeys(**self._settings() | settings)
+            said = variables.said(os.environ, self.typed | settings.keys())
+            with variables.named(said):
+                return APIKeys(**self._settings() | settings).said_by_variables(said)
         mine = {name: value for name, value in self._settings().items() if name in self.typed}
         return self.of_app.alike(**mine | settings)
 
@@ -156,9 +163,7 @@ class DatabaseOptions(Options):
 
         Raises `BadInputError`, also where no such file can be.
         """
-        from gatepost.database.connecting import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
-
-        url = parse_url(self.database_url)
+        url = self._parsed_url()
         if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
             return None
         file = Path(url.database).absolute()
@@ -168,9 +173,15 @@ class DatabaseOptions(Options):
 
     def database_name(self) -> str:
         """The URL without anything secret: no password, and of the query only where the server is."""
-        from gatepost.database.connecting import parse_url, shown  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from gatepost.database.connecting import shown  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-        return shown(parse_url(self.database_url))
+        return shown(self._parsed_url())
+
+    def _parsed_url(self) -> Any:
+        from gatepost.database.connecting import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        with variables.named(variables.said(os.environ, self.typed) if self.of_app is None else ()):
+            return parse_url(self.database_url)
 
     def check_file(self) -> None:
         """Raise `SchemaError` where the URL names an SQLite file that does not exist: in a wrong folder, an empty
@@ -199,9 +210,7 @@ class DatabaseOptions(Options):
     @property
     def holds_password(self) -> bool:
         """Whether the URL cannot be shown as it is."""
-        from gatepost.database.connecting import parse_url  # noqa: PLC0415 - SQLAlchemy is slow to import
-
-        url = parse_url(self.database_url)
+        url = self._parsed_url()
         return url.password is not None or "password" in str(url.query)
 
 
@@ -265,11 +274,11 @@ class KeysOptions(RedisOptions):
 
     def _settings(self) -> dict[str, Any]:
         return super()._settings() | {
-            "catalogue": catalogue_of(None, self.catalogue),
+            "catalogue": catalogue_of(None, self.catalogue, option_of("catalogue", self.typed)),
             "prefix": self.prefix,
             "server_keys": variables.server_keys(os.environ),
             "vault_keys": variables.vault_keys(os.environ),
-            "max_grace": parse_seconds("--max-grace", self.max_grace),
+            "max_grace": parse_seconds(option_of("max_grace", self.typed), self.max_grace),
             "environment": os.environ.get(variables.ENVIRONMENT) or None,
         }
 
@@ -315,8 +324,23 @@ def check_one_form(quiet: bool, as_json: bool) -> None:
         raise BadInputError("--quiet and --json exclude each other")
 
 
-def catalogue_of(app: str | None, catalogue: str | None) -> type[Catalogue]:
-    """The catalogue that is named, or else the app's; `DAM` without either. Raises `BadInputError`."""
+def named_once(argument: str | None, option: str | None) -> str | None:
+    """The app, which stands alone or behind `--app`, else in the environment. Raises `BadInputError` for two."""
+    said = os.environ.get(variables.APP) or None
+    if option is not None and argument not in {None, option, said}:
+        raise BadInputError(f"Name one app: {argument!r:.60}, or --app {option!r:.60}")
+    return option or argument or said
+
+
+def option_of(name: str, typed: frozenset[str]) -> str:
+    """What gave an option its text, as a message names it: `--max-grace` where that was typed, else its variable."""
+    variable = variables.variable_of(name)
+    return variable if name not in typed and os.environ.get(variable) else f"--{name.replace('_', '-')}"
+
+
+def catalogue_of(app: str | None, catalogue: str | None, name: str = "--catalogue") -> type[Catalogue]:
+    """The catalogue that is named, or else the app's; `DAM` without either. `name`: where the text comes from. Raises
+    `BadInputError`."""
     if catalogue is not None:
-        return variables.load_catalogue(catalogue, "--catalogue")
+        return variables.load_catalogue(catalogue, name)
     return DAM if app is None else load_keys(app, "--app").catalogue

@@ -16,6 +16,7 @@ from gatepost.cli.output.past import print_check as print_check
 from gatepost.cli.output.past import print_pruned as print_pruned
 from gatepost.cli.output.past import pruned_json as pruned_json
 from gatepost.cli.output.progress import Phases as Phases
+from gatepost.cli.output.roles import NAMED_MAX as NAMED_MAX
 from gatepost.cli.output.roles import ROLE_HEADS as ROLE_HEADS
 from gatepost.cli.output.roles import print_role as print_role
 from gatepost.cli.output.roles import print_role_change as print_role_change
@@ -24,6 +25,7 @@ from gatepost.cli.output.roles import role_row as role_row
 from gatepost.cli.output.views import EVENT_HEADS as EVENT_HEADS
 from gatepost.cli.output.views import LIST_HEADS as LIST_HEADS
 from gatepost.cli.output.views import event_row as event_row
+from gatepost.cli.output.views import key_pairs as key_pairs
 from gatepost.cli.output.views import key_row as key_row
 from gatepost.cli.output.views import print_issued as print_issued
 from gatepost.cli.output.views import print_key as print_key
@@ -31,4 +33,5 @@ from gatepost.cli.output.views import print_keys as print_keys
 from gatepost.cli.output.views import print_receipt as print_receipt
 from gatepost.cli.output.views import print_revealed as print_revealed
 from gatepost.cli.output.views import print_verdict as print_verdict
+from gatepost.cli.output.views import resource_pairs as resource_pairs
 from gatepost.cli.output.views import tell_receipt as tell_receipt

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
-from gatepost.base import Page
+from gatepost.base import BadInputError, Page
 from gatepost.cli.output.console import print_note
 from gatepost.rules import PAGE_MAX
 
@@ -23,9 +23,19 @@ async def pages(
 
 
 async def collect(
-    read: Callable[..., Awaitable[Page[T]]], *, after: str | None, limit: int, every: bool, **choice: Any
+    read: Callable[..., Awaitable[Page[T]]],
+    *,
+    after: str | None,
+    limit: int,
+    every: bool,
+    before: str | None = None,
+    **choice: Any,
 ) -> Page[T]:
-    """The page that was asked for, or with `every` all that there is as one."""
+    """The page that was asked for, or with `every` all that there is as one. Raises `BadInputError`."""
+    if before is not None:
+        if every:
+            raise BadInputError("--before and --all exclude each other")
+        return await read(**choice, after=after, before=before, limit=limit)
     if not every:
         return await read(**choice, after=after, limit=limit)
     return Page([item async for page in pages(read, after=after, **choice) for item in page.items], None)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from shlex import quote
 from typing import Any
 
+from gatepost.base import APIKey, Total
 from gatepost.cli.output.console import is_terminal, print_json, print_note, print_pairs, print_rows
-from gatepost.cli.output.views import EVERY_PROJECT, moment_text, permission_pairs
+from gatepost.cli.output.views import EVERY_PROJECT, moment_text, permission_pairs, resource_pairs
 from gatepost.keys import propagation_json, propagation_text
 from gatepost.rules import Catalogue, Role, RoleChange
 
@@ -13,7 +15,7 @@ ROLE_HEADS = ("role", "project", "description", "perms")
 _CHANGE_HEADS = ("change", "permission", "keys", "which")
 
 NAMED_MAX = 10
-"""Most keys that are named for a permission at a terminal; a pipe and JSON have all."""
+"""Most keys that are named for a permission at a terminal, where a pipe and JSON have all; and with a role."""
 
 
 def role_json(role: Role) -> Mapping[str, Any]:
@@ -28,8 +30,10 @@ def role_row(role: Role) -> Sequence[str]:
     return (role.name, role.project or EVERY_PROJECT, role.description, str(len(role.permissions)))
 
 
-def print_role(role: Role, catalogue: type[Catalogue], *, as_json: bool) -> None:
-    """Everything about a role."""
+def print_role(
+    role: Role, catalogue: type[Catalogue], held: tuple[Total, Sequence[APIKey]] | None = None, *, as_json: bool
+) -> None:
+    """Everything about a role. `held`: by how many keys, and some of them; JSON has the role alone."""
     if as_json:
         print_json(role_json(role))
         return
@@ -39,11 +43,22 @@ def print_role(role: Role, catalogue: type[Catalogue], *, as_json: bool) -> None
             ("project", role.project or EVERY_PROJECT),
             ("description", role.description),
             *permission_pairs(role.permissions, catalogue),
+            *resource_pairs(role.resources),
             *([("written as", ",".join(role.patterns))] if role.patterns else []),
             ("created", moment_text(role.created_at)),
             ("updated", moment_text(role.updated_at)),
+            *([] if held is None else _holders(role, *held)),
         ]
     )
+
+
+def _holders(role: Role, total: Total, keys: Sequence[APIKey]) -> Iterator[tuple[str, str]]:
+    yield "held by", f"{total} key{'' if total == Total(1, exact=True) else 's'}"
+    for key in keys:
+        yield key.id, key.description
+    if not total.exact or total.number > len(keys):
+        of = "" if role.project is None else f" --project {quote(role.project)}"
+        yield "all of them", f"gatepost keys list --role {role.name}{of}"
 
 
 def print_role_change(change: RoleChange, done: str, *, as_json: bool) -> None:

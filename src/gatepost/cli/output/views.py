@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gatepost.base import (
@@ -68,8 +69,8 @@ def key_row(key: APIKey) -> Sequence[str]:
     ]
 
 
-def print_keys(page: Page[APIKey], *, as_json: bool, quiet: bool) -> None:
-    """A page of keys, or if `quiet` their ids alone."""
+def print_keys(page: Page[APIKey], *, as_json: bool, quiet: bool, none: str = "No keys") -> None:
+    """A page of keys, or if `quiet` their ids alone. `none`: what people are told where there are none."""
     if as_json:
         print_json({"items": [key_json(key) for key in page.items], "next": page.next})
     elif quiet:
@@ -78,20 +79,22 @@ def print_keys(page: Page[APIKey], *, as_json: bool, quiet: bool) -> None:
     elif page.items or not is_terminal():
         print_rows(LIST_HEADS, [key_row(key) for key in page.items], cut=("description", "project"))
     else:
-        print_note("No keys")
+        print_note(none)
 
 
 def key_pairs(key: APIKey, catalogue: type[Catalogue]) -> Sequence[tuple[str, str]]:
     """Everything about a key. A permission has a line of its own, with its sentence."""
+    told = key_json(key)
     return [
         ("id", key.id),
         ("description", key.description),
         (STATUS, status_of(key)),
         ("project", key.project or EVERY_PROJECT),
-        *permission_pairs(key.permissions, catalogue),
+        *permission_pairs(frozenset(told["permissions"]), catalogue),
         *_role_pairs(key),
         ("expires", moment_text(key.expires_at) if key.expires_at else _NEVER),
         ("allowed from", _allow_text(key)),
+        *resource_pairs(key.resources, told["role_resources"]),
         ("limits", (", " if is_terminal() else ",").join(map(limit_text, key.limits)) or "none"),
         *([("owner", key.owner)] if key.owner else []),
         *([("environment", key.environment)] if key.environment else []),
@@ -220,9 +223,15 @@ def _change_text(name: str, value: Any) -> str:
     return _value_text(name, value)
 
 
+_NAMED = {"allow": ("anywhere", "nowhere"), "resources": ("everything", "nothing")}
+"""What is said of a list that there is none of, and of an empty one."""
+
+
 def _value_text(name: str, value: Any) -> str:
-    if name == "allow" and not value:
-        return "anywhere" if value is None else "nowhere"
+    if name in _NAMED and not value:
+        return _NAMED[name][value is not None]
+    if name == "role_resources":
+        value = [f"{each} on {' '.join(of) or 'nothing'}" for each, of in (value or {}).items()]
     if value is None or value == []:
         return "none"
     if isinstance(value, bool):
@@ -252,6 +261,15 @@ def _role_pairs(key: APIKey) -> Sequence[tuple[str, str]]:
     comma = ", " if is_terminal() else ","
     own = comma.join(sorted(key.own_permissions or ())) or ("none" if is_terminal() else "")
     return [("roles", comma.join(key.roles)), ("its own", own)]
+
+
+def resource_pairs(
+    resources: Sequence[str] | None, by_roles: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Sequence[tuple[str, str]]:
+    """What permissions hold on, where that is not everything; a line for each that limited roles give."""
+    comma = ", " if is_terminal() else ","
+    own = [] if resources is None else [("holds on", comma.join(resources) or "nothing")]
+    return [*own, *((f"{name} on", comma.join(each) or "nothing") for name, each in by_roles.items())]
 
 
 def _allow_text(key: APIKey) -> str:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Abort, Argument, Option, Typer
 
 from gatepost.base import BadInputError, TargetStatus
-from gatepost.cli.help import examples
-from gatepost.cli.input import After, DatabaseOptions, EveryPage, Limit, Options, confirmed, verb
+from gatepost.cli.input import After, DatabaseOptions, EveryPage, Limit, Options, confirmed, examples, named_once, verb
 from gatepost.cli.output import collect, is_terminal, note_more, print_json, print_line, print_note, print_rows
 from gatepost.keys import APIKeys, load
 
@@ -121,18 +120,33 @@ async def forget(
     _tell(options, f"Target {target} is forgotten", {"target": target})
 
 
-@app.command(epilog=examples("gatepost webhooks run main:webhooks"))
+@app.command(epilog=examples("gatepost webhooks run main:webhooks", "gatepost webhooks run --app main:app"))
 @verb
 async def run(
     options: Options,
-    name: Annotated[str, Argument(metavar="MODULE:NAME", help="Where your Webhooks are.", show_default=False)],
+    name: Annotated[
+        str | None,
+        Argument(metavar="MODULE:NAME", help="Where your Webhooks are.", show_default=False),
+    ] = None,
+    *,
+    named: Annotated[
+        str | None, Option("--app", metavar="MODULE:NAME", help="The same; or the app, in whose module they are.")
+    ] = None,
 ) -> None:
     """Deliver, in a process that does nothing else. Ctrl-C ends it, and another takes over."""
     from gatepost.webhooks import Webhooks  # noqa: PLC0415 - SQLAlchemy is slow to import
 
+    name = named_once(name, named)
+    if name is None:
+        raise BadInputError("Name your Webhooks: gatepost webhooks run main:webhooks, or --app main:app")
     found = load(name, "webhooks", "main:webhooks")
     if not isinstance(found, Webhooks):
-        raise BadInputError(f"{name!r} is no Webhooks(...): name the variable that holds them, such as main:webhooks")
+        module = vars(sys.modules[name.partition(":")[0]])
+        there = {id(each): each for each in module.values() if isinstance(each, Webhooks)}
+        if len(there) != 1:
+            told = f"no Webhooks(...), and {len(there) or 'none'} in its module"
+            raise BadInputError(f"{name!r} is {told}: name the variable that holds them, such as main:webhooks")
+        (found,) = there.values()
     task = asyncio.ensure_future(found.run())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)

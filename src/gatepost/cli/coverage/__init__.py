@@ -1,0 +1,3 @@
+"""`gatepost coverage`."""
+
+from gatepost.cli.coverage.coverage import coverage as coverage

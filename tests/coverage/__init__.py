@@ -1,0 +1,1 @@
+"""What of an app is behind which permission."""
