@@ -17,7 +17,7 @@ from benchmarks.in_process import Hits
 from benchmarks.measured import Table
 from benchmarks.rounds import Runs, series
 from gatepost import APIKeyMiddleware
-from gatepost.asgi.context import serving, set_serving, task_of
+from gatepost.asgi.current import serving, set_serving, task_of
 from gatepost.asgi.streams import send_watched
 from gatepost.base.clock import boot_clock
 from gatepost.base.secret import digest

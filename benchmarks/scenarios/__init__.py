@@ -22,6 +22,7 @@ NAMES = (
     "budget_served",
     "permission_check",
     "usage",
+    "metrics",
     "requests",
     "connections",
     "servers",

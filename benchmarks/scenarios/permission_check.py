@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Scope
 from benchmarks.in_process import drive, receive, scope_of, time_requests
 from benchmarks.measured import Table
 from benchmarks.rounds import Contestant, Plan, Runs, ratio, series, take_turns
-from gatepost import requires
+from gatepost import PermissionsFirst, requires
+from gatepost.asgi import RefusedError
 
 CALLS = 10_000
 """Of a handler, a round: some ten milliseconds, short against what disturbs a shared machine."""
@@ -32,6 +33,9 @@ FIVE = ("FILE_UPLOAD", "FILE_RENAME", "FILE_MOVE", "DIR_CREATE", "OBJECTS_LIST")
 BY_HAND_LIMIT = 4
 """Of what one line in the handler costs, at most."""
 
+DEPENDENCY_LIMIT = 1.3
+"""Of what a whole request costs whose route has the decorator, at most: `requires` as FastAPI's dependency."""
+
 HELD = frozenset({*FIVE, "FILE_DELETE"})
 LACKING = HELD - {*FIVE}
 
@@ -41,6 +45,8 @@ GATEPOST, GATEPOST_FIVE = "gatepost, one permission", "gatepost, five permission
 GATEPOST_ANY = "gatepost, any of five"
 STARLETTE, STARLETTE_FIVE = "Starlette's requires, one scope", "Starlette's requires, five scopes"
 FASTAPI, FASTAPI_FIVE = "FastAPI's Security, one scope", "FastAPI's Security, five scopes"
+DECORATED, DEPENDENCY = "gatepost, the decorator", "gatepost, a dependency"
+SCOPES = "gatepost, scopes of Security"
 FASTAPI_EMPTY = "FastAPI, a dependency that does nothing"
 
 NOTES = {
@@ -96,6 +102,14 @@ DEPENDENCIES: Mapping[str, Any] = {
 }
 
 
+GUARDED: Mapping[str, tuple[Handler, Sequence[Any]]] = {
+    DECORATED: (HANDLERS[GATEPOST], ()),
+    DEPENDENCY: (handler, [Depends(requires(*ONE))]),
+    SCOPES: (handler, [Security(requires, scopes=list(ONE))]),
+}
+"""The ways to ask for a permission in FastAPI, by handler and dependencies."""
+
+
 async def measure(plan: Plan) -> Sequence[Table]:
     """Times are µs a request."""
     handlers: dict[str, Contestant] = {}
@@ -108,13 +122,29 @@ async def measure(plan: Plan) -> Sequence[Table]:
     for name, app in apps.items():
         _check(name, partial(_status_of_app, app))
         routes[name] = partial(_time_app, app, plan.pick(ROUTE_CALLS, ROUTE_CALLS // 5))
+    ways: dict[str, Contestant] = {}
+    for name, (guarded, dependencies) in GUARDED.items():
+        app = _app(guarded, *dependencies)
+        app.add_middleware(PermissionsFirst)
+        app.add_exception_handler(RefusedError, _refused)
+        _check(name, partial(_status_of_app, app))
+        ways[name] = partial(_time_app, app, plan.pick(ROUTE_CALLS, ROUTE_CALLS // 5))
     found = "Of requests that are let in. What finding the key costs is not in it: see memory_hit."
     whole = "Whole requests to an app with one route, called as a server calls it, less those to the same route with "
     whole += "no check. Of requests that are let in."
     starlette, fastapi = (STARLETTE, STARLETTE_FIVE), (FASTAPI, FASTAPI_FIVE)
+    asked = await take_turns(ways, plan.pick(150, 15), plan.tell)
     return [
         _added("a Starlette handler", await take_turns(handlers, plan.pick(60, 20), plan.tell), starlette, found),
         _added("a FastAPI route", await take_turns(routes, plan.pick(40, 15), plan.tell), fastapi, whole),
+        Table(
+            title="Permission of a FastAPI route, asked by a dependency: whole requests",
+            unit="µs",
+            series=series(asked),
+            ratios=tuple(ratio(asked, each, DECORATED, limit=DEPENDENCY_LIMIT) for each in (DEPENDENCY, SCOPES)),
+            note="With `PermissionsFirst` in the app, as `Guard` has it. Called as a server calls it; what finding the "
+            "key costs is not in it.",
+        ),
     ]
 
 
@@ -131,11 +161,15 @@ def _added(what: str, runs: Runs, rivals: tuple[str, str], note: str) -> Table:
     )
 
 
-def _app(endpoint: Handler, *dependencies: Any) -> ASGIApp:
+def _app(endpoint: Handler, *dependencies: Any) -> FastAPI:
     """With one route, so that all find it as fast."""
     app = FastAPI(openapi_url=None)
     app.add_api_route("/", endpoint, response_model=None, dependencies=dependencies)
     return app
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:  # noqa: ARG001 - as FastAPI calls it
+    return Response(status_code=403)
 
 
 def _check(name: str, status: Callable[[frozenset[str]], int]) -> None:

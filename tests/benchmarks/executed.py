@@ -1,8 +1,10 @@
 """What Python executes for a call, counted and not timed: the same at every run, on every machine of one Python."""
 
+import gc
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from cProfile import Profile
 from types import FrameType
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 def calls(call: Callable[[], object]) -> Counter[str]:
     """Functions called by `call()`, by name: Python's own and those written in C. `call` itself is not among them."""
     profile = Profile()
-    profile.runcall(call)
+    with nothing_collected():
+        profile.runcall(call)
     counts: Counter[str] = Counter()
     for entry in profile.getstats():
         name = entry.code if isinstance(entry.code, str) else entry.code.co_qualname
@@ -34,9 +37,22 @@ def bytecodes(call: Callable[[], object]) -> int:
         return trace
 
     before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
+    with nothing_collected():
+        sys.settrace(trace)
+        try:
+            call()
+        finally:
+            sys.settrace(before)
     return count
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """No garbage of other tests is collected meanwhile: what is called for it would be counted too."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from benchmarks.rounds import Plan
-from benchmarks.scenarios import budget_served, deactivate, deactivate_alone, permission_check, startup
+from benchmarks.scenarios import budget_served, deactivate, deactivate_alone, metrics, permission_check, startup
 
 from benchmarks import ladder
 
@@ -22,11 +22,31 @@ PLAN = Tiny(quick=True, tell=lambda _: None)
 
 
 async def test_permission_check_tells_what_each_check_adds() -> None:
-    handlers, routes = await permission_check.measure(PLAN)
+    handlers, routes, ways = await permission_check.measure(PLAN)
     names = set(permission_check.HANDLERS) - {permission_check.NO_CHECK}
     assert {series.name for series in handlers.series} == names
     assert [each.limit for each in handlers.ratios] == [permission_check.BY_HAND_LIMIT, None, None]
     assert {permission_check.GATEPOST, *permission_check.DEPENDENCIES} <= {series.name for series in routes.series}
+    assert [series.name for series in ways.series] == [*permission_check.GUARDED]
+    assert [(each.of, each.to, each.limit) for each in ways.ratios] == [
+        (each, permission_check.DECORATED, permission_check.DEPENDENCY_LIMIT)
+        for each in (permission_check.DEPENDENCY, permission_check.SCOPES)
+    ]
+
+
+async def test_metrics_tell_what_each_exporter_adds_to_a_hit() -> None:
+    compiled, python, collected = await metrics.measure(PLAN)
+    for table in (compiled, python):
+        assert [(each.of, each.to, each.limit) for each in table.ratios] == [
+            (metrics.PROMETHEUS, metrics.OFF, metrics.LIMIT),
+            (metrics.OPENTELEMETRY, metrics.OFF, metrics.LIMIT),
+        ]
+    assert [series.name for series in collected.series] == [metrics.PROMETHEUS, metrics.OPENTELEMETRY]
+
+
+async def test_an_exporter_that_tells_nothing_is_not_timed() -> None:
+    with pytest.raises(RuntimeError, match="nothing to collect"):
+        await metrics._time_collections(lambda: b"")
 
 
 async def test_the_steps_under_a_servers_protocol_add_up_to_gatepost() -> None:

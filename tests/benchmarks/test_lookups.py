@@ -116,8 +116,9 @@ async def test_redis_hit_measures_each_level_and_counts_commands() -> None:
 
 
 async def test_cold_asks_the_database_for_every_key(only_sqlite: None) -> None:
-    lookups, table = await cold.measure(PLAN)
+    lookups, with_roles, table = await cold.measure(PLAN)
     assert by_name(lookups) == {"gatepost, a lookup": 1, "SELECT by hand, a lookup": 1}
+    assert by_name(with_roles) == {"gatepost, a lookup": 1, cold.WITH_ROLES: 1}
     assert by_name(table) == {"gatepost": 1, "SELECT by hand": 1}
     assert table.figures["SQL statements for 1,000 requests"] == "gatepost 20, SELECT by hand 1,000"
 
