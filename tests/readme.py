@@ -21,7 +21,7 @@ def blocks(page: str, language: str = "python") -> Sequence[str]:
 MAIN, *REST = blocks("README.md")
 """The first app, and what follows."""
 
-_, INSTALL, COMMANDS, _ = blocks("README.md", "sh")
+_, INSTALL, COMMANDS = blocks("README.md", "sh")
 """What the first app needs, and what is typed then."""
 
 

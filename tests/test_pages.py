@@ -1,11 +1,14 @@
-"""What the README and the pages in docs/ show, run as it stands there."""
+"""What the README and the pages in docs/ show, run as it stands there; each block of code: tests/pages."""
 
+import asyncio
 import hashlib
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,58 +23,17 @@ from gatepost.redis.url import check_url
 from tests.readme import INSTALL, MAIN, ROOT, blocks, first_commands
 
 BIN = Path(sys.executable).parent
+ORIGIN = "http://app"
 PATIENCE_SECONDS = 600
 """Type checkers and servers start slowly on a busy machine."""
 
-PRELUDE = """
-import ast, asyncio, hashlib, inspect, sys
-from typing import Annotated
-from fastapi import Depends, FastAPI
-from pydantic import BaseModel
-from starlette.middleware.cors import CORSMiddleware
-from gatepost import *
-from gatepost import APIKeyMiddleware, APIKeys, Bearer, Header, ImportedKey, Readiness, requires
 
-class User(BaseModel):
-    name: str
-
-async def current_user() -> User:
-    return User(name="ann")
-
-async def old_store_check(secret):
-    return None
-
-old_rows = [{"sha256": hashlib.sha256(b"old").hexdigest(), "name": "old", "tenant": None, "prefix": "old_"}]
-names = dict(globals())
-
-async def run(blocks):
-    async with APIKeys("sqlite:///page.db") as keys:
-        names.update(app=FastAPI(), keys=keys)
-        for number, block in enumerate(blocks):
-            code = compile(block, f"block {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            waits = eval(code, names)
-            if inspect.iscoroutine(waits):
-                await waits
-        await names["keys"].close()
-        app = names["app"]
-        print("routes", *sorted({route.path for route in getattr(app, "routes", ()) if hasattr(route, "path")}))
-"""
-
-
-def run_blocks(given: Sequence[str], folder: Path) -> str:
-    """Run them one after the other, in one module that awaits, in a process of its own; what it printed."""
-    code = f"{PRELUDE}\nasyncio.run(run({list(given)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_the_readme_shows_the_two_commands_and_the_scanners_expression() -> None:
+def test_the_readme_shows_the_two_commands_and_pages_the_scanners_expression() -> None:
     readme = (ROOT / "README.md").read_text()
     for command in ("pip install gatepost", "make demo", "make test"):
         assert command in readme[:1500]
-    assert gatepost.secret_pattern() in readme
-    assert gatepost.secret_pattern() in (ROOT / "docs" / "scanners.md").read_text()
+    for page in ("scanners.md", "tutorial.md"):
+        assert gatepost.secret_pattern() in (ROOT / "docs" / page).read_text()
 
 
 def test_the_index_of_decisions_has_each_of_them_by_its_title() -> None:
@@ -111,26 +73,6 @@ def test_every_page_that_the_readme_names_is_there() -> None:
     assert [page for page in pages if not (ROOT / page).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/app.md",
-        "docs/estate.md",
-        "docs/moving.md",
-        "docs/policies.md",
-        "docs/scale.md",
-        "docs/scanners.md",
-    ],
-)
-def test_the_python_of_a_page_runs(page: str, tmp_path: Path) -> None:
-    given = [block for block in blocks(page) if block != MAIN]
-    assert given
-    printed = run_blocks(given, tmp_path)
-    if page == "README.md":
-        assert {"/files", "/imports", "/me", "/ready", "/settings/api-keys"} <= set(printed.split())
-
-
 @pytest.mark.timeout(PATIENCE_SECONDS)
 def test_the_first_app_is_fastapis_own_and_typed(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(MAIN)
@@ -152,55 +94,153 @@ def test_the_first_commands_work_as_they_stand(tmp_path: Path) -> None:
     assert "Made the SQLite file" in err
 
 
+@pytest.mark.timeout(PATIENCE_SECONDS)
+def test_the_whole_app_of_the_tutorial_passes_its_own_tests(tmp_path: Path) -> None:
+    for name in ("main.py", "conftest.py", "test_main.py"):
+        (shown,) = (block for block in blocks("docs/tutorial.md")[1:] if block.startswith(f"# {name}\n"))
+        (tmp_path / name).write_text(shown)
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    done = subprocess.run(pytest_, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout, done.stdout
+    asked = [str(BIN / "gatepost"), "coverage", "main:app", "--json"]
+    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert re.search(r'"FILE_UPLOAD"', told.stdout), told.stderr
+
+
 class OldStore:
-    """PBKDF2 over salted secrets, as other libraries have it."""
+    """PBKDF2 over salted secrets, as other libraries have it. `told`: of each of its keys, beside the name."""
 
     def __init__(self, *secrets: str) -> None:
         self.asked = 0
-        row: dict[str, Any] = {"permissions": [], "tenant": None}
-        self._rows = {self._hash(secret): row | {"name": secret} for secret in secrets}
+        self.told: dict[str, Any] = {"permissions": ["OBJECTS_LIST"]}
+        self._names = {self._hash(secret): secret for secret in secrets}
 
     @staticmethod
     def _hash(secret: str) -> bytes:
         return hashlib.pbkdf2_hmac("sha256", secret.encode(), b"salt", 1)
 
     async def check(self, secret: str) -> dict[str, Any] | None:
-        """The row, once: what was moved is refused from then on."""
+        """What is known of it, until it is marked."""
         self.asked += 1
-        return self._rows.pop(self._hash(secret), None)
+        name = self._names.get(self._hash(secret))
+        await asyncio.sleep(0)  # others come meanwhile
+        return None if name is None else {"description": name, **self.told}
+
+    async def mark(self, secret: str) -> None:
+        """Refuse it from now on."""
+        self._names.pop(self._hash(secret), None)
 
 
-async def test_a_secret_of_a_store_that_cannot_be_imported_is_moved_on_its_first_use(sqlite_url: str) -> None:
+Told = Callable[[str], Awaitable[tuple[int, str]]]
+
+
+@asynccontextmanager
+async def moving_to(url: str, store: OldStore, **options: Any) -> AsyncIterator[tuple[APIKeys, Told]]:
+    """A worker that has the page's way to move on first use, over HTTP, and what a client is told with a secret."""
     names: dict[str, Any] = {}
     exec(blocks("docs/moving.md")[1].partition("\n\napp =")[0], names)
-    store = OldStore("old_ann", "old_bob")
 
     async def answer(scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": scope["api_key"].description.encode()})
 
-    async with APIKeys(sqlite_url, foreign_secrets=True) as keys:
-        app = names["MoveOnFirstUse"](gatepost.APIKeyMiddleware(answer, keys), keys, store.check)
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://app") as http:
+    async with APIKeys(url, foreign_secrets=True, **options) as keys:
+        app = names["MoveOnFirstUse"](
+            gatepost.APIKeyMiddleware(answer, keys), keys, store.check, store.mark, rb"old_\w+"
+        )
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as http:
 
             async def told(secret: str) -> tuple[int, str]:
                 response = await http.get("/", headers={"X-API-Key": secret})
                 return response.status_code, response.text if response.status_code == 200 else ""
 
-            assert await told("old_ann") == (200, "old_ann")
-            assert store.asked == 1
-            assert await told("old_ann") == (200, "old_ann")
-            assert store.asked == 1, "moved for good"
-            assert await told("old_eve") == (401, "")
-            assert await told("new_bob") == (401, "")
-            assert store.asked == 2, "texts of another form are not asked for"
-            (moved,) = (await keys.list()).items
-            await keys.deactivate(moved.id)
-            assert await told("old_ann") == (401, "")
-            assert store.asked == 2, "switched off stays switched off"
-            await keys.delete(moved.id)
-            assert await told("old_ann") == (401, ""), "deleted does not come back"
-            assert await told("old_bob") == (200, "old_bob")
+            yield keys, told
+
+
+@pytest.fixture
+async def moving(sqlite_url: str) -> AsyncIterator[tuple[APIKeys, OldStore, Told]]:
+    store = OldStore("old_ann", "old_bob")
+    async with moving_to(sqlite_url, store) as (keys, told):
+        yield keys, store, told
+
+
+class SharedStore(OldStore):
+    """One that two workers ask: both have been told before either goes on. `is_late`: but the second is told only once
+    the first has moved and marked the secret."""
+
+    def __init__(self, *secrets: str, is_late: bool) -> None:
+        super().__init__(*secrets)
+        self._is_late = is_late
+        self._both = asyncio.Barrier(2)
+        self._marked = asyncio.Event()
+
+    async def check(self, secret: str) -> dict[str, Any] | None:
+        is_second = await self._both.wait() == 1
+        if self._is_late and is_second:
+            await self._marked.wait()
+        return await super().check(secret)
+
+    async def mark(self, secret: str) -> None:
+        await super().mark(secret)
+        self._marked.set()
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_two_workers_that_move_a_secret_at_once_both_let_it_in(database_url: str, is_late: bool) -> None:
+    store = SharedStore("old_ann", is_late=is_late)
+    await APIKeys(database_url).create_schema()
+    async with (
+        moving_to(database_url, store, poll_interval=60.0, max_staleness=600.0) as (keys, one),
+        moving_to(database_url, store, poll_interval=60.0, max_staleness=600.0) as (_, other),
+    ):
+        assert [*await asyncio.gather(one("old_ann"), other("old_ann"))] == 2 * [(200, "old_ann")]
+        assert [await one("old_ann"), await other("old_ann")] == 2 * [(200, "old_ann")]
+        assert len((await keys.list()).items) == 1
+        assert store.asked == 2
+
+
+async def test_a_secret_of_a_store_that_cannot_be_imported_is_moved_on_its_first_use(
+    moving: tuple[APIKeys, OldStore, Told],
+) -> None:
+    keys, store, told = moving
+    assert await told("old_ann") == (200, "old_ann")
+    assert store.asked == 1
+    assert await told("old_ann") == (200, "old_ann")
+    assert store.asked == 1, "moved for good"
+    assert await told("old_eve") == (401, "")
+    assert await told("new_bob") == (401, "")
+    assert store.asked == 2, "texts of another form are not asked for"
+    (moved,) = (await keys.list()).items
+    assert moved.permissions == {"OBJECTS_LIST"}
+    await keys.deactivate(moved.id)
+    assert await told("old_ann") == (401, "")
+    assert store.asked == 2, "switched off stays switched off"
+    await keys.delete(moved.id)
+    assert await told("old_ann") == (401, ""), "deleted does not come back"
+    assert await told("old_bob") == (200, "old_bob")
+
+
+async def test_requests_that_come_at_once_with_a_secret_to_be_moved_are_all_let_in(
+    moving: tuple[APIKeys, OldStore, Told],
+) -> None:
+    keys, store, told = moving
+    assert await asyncio.gather(*(told("old_ann") for _ in range(4))) == 4 * [(200, "old_ann")]
+    assert store.asked == 1
+    assert len((await keys.list()).items) == 1
+
+
+async def test_a_secret_that_could_not_be_moved_is_moved_when_it_comes_again(
+    moving: tuple[APIKeys, OldStore, Told],
+) -> None:
+    keys, store, told = moving
+    store.told = {"permissions": ["OBJECT_LIST"]}
+    with pytest.raises(gatepost.BadInputError, match="OBJECT_LIST"):
+        await told("old_ann")
+    store.told = {"expires_at": datetime.now(UTC) + timedelta(days=1), "limits": [gatepost.Rate(1, per=60)]}
+    assert await told("old_ann") == (200, "old_ann")
+    assert await told("old_ann") == (429, ""), "what bounds it there bounds it here"
+    (moved,) = (await keys.list()).items
+    assert moved.expires_at is not None
 
 
 async def test_a_key_of_one_shard_is_none_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
