@@ -10,7 +10,7 @@ PARALLEL := -n auto --dist=worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick pythons check fix release bench campaign soak scale model clean
+.PHONY: help demo docs screenshots test quick pythons check fix release bench campaign soak scale model clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -28,6 +28,7 @@ HIT := build_hit.py $(wildcard src/gatepost/compiled/*.[ch])
 	@echo "Installing gatepost, its extras and its test tools into .venv (a minute or so) …" >&2
 	@$(PIP) install 'pip>=25.1'
 	@$(PIP) install -c constraints.txt -e '.[all]' --group dev
+	@$(PIP) install -c constraints.txt --no-deps openapi-python-client  # it says that it needs an older typer; it does not
 	@touch $@ .venv/demo .venv/hit
 
 .venv/hit: .venv/dev $(HIT)
@@ -36,6 +37,12 @@ HIT := build_hit.py $(wildcard src/gatepost/compiled/*.[ch])
 
 demo: .venv/demo ## run the demo: an asset store behind gatepost, on SQLite
 	@$(BIN)/gatepost demo $(ARGS)
+
+docs: .venv/dev ## the documentation as a site, in build/site
+	@$(BIN)/python -m zensical build --strict $(ARGS)
+
+screenshots: .venv/dev ## the pictures of the page that README and docs show, taken anew with Chromium
+	@$(BIN)/python -m tests.pages.screenshots $(ARGS)
 
 test: check ## every check, then every test, on real servers; without ARGS also the core on this machine's other Pythons
 	@$(BIN)/pytest $(or $(ARGS),$(PARALLEL) --durations=20)

@@ -80,6 +80,7 @@ def _run(source: Path, test: str, told: Path, pure: str) -> None:
     os.chdir(ROOT)
     # other plugins take longer to load than the test does to run
     os.environ |= {"PYTHONPATH": str(source), "CI": "", "GATEPOST_PURE": pure, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    os.environ["TEST_ESTATES"] = "250"  # until one is found that shows it
     sys.path.insert(0, str(source))
     plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
     # many defects make a test wait for what never comes: it has failed then, and need not wait as long as others

@@ -29,7 +29,7 @@ def known() -> Mapping[str, set[str]]:
 
 
 def test_the_picture_has_the_floors_that_imports_are_held_to() -> None:
-    picture = re.search(r"```\n(.*?)```", PAGE, re.DOTALL)
+    picture = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
     assert picture is not None
     drawn = [
         set(re.findall(r"[a-z]+", line[:32])) for line in picture[1].splitlines() if re.match(r" {4}[a-z]", line[:32])

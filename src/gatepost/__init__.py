@@ -57,6 +57,7 @@ from gatepost.base import UnknownPermissionError as UnknownPermissionError
 from gatepost.base import Usage as Usage
 from gatepost.base import Verdict as Verdict
 from gatepost.base import Worker as Worker
+from gatepost.base import normal_path as normal_path
 from gatepost.base import secret_pattern as secret_pattern
 from gatepost.idle import IdleKeys as IdleKeys
 from gatepost.issuing import TemporarySecrets as TemporarySecrets
