@@ -69,13 +69,16 @@ class Terminal(Protocol):
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """An empty folder, no setting of the person who runs the tests."""
+    """An empty folder, no setting of the person who runs the tests, and no module of another test's folder."""
     for name in [name for name in os.environ if name.startswith("GATEPOST_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    path = list(sys.path)
+    path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(tmp_path):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def shop(tmp_path: Path) -> Path:
 
 def test_the_app_is_named_alone_or_by_the_option_of_all_commands(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = run("coverage", "shop:app", "--no-keys")
-    assert alone.exit_code == 0
+    assert (alone.exit_code, alone.stderr) == (0, "")
     assert run("coverage", "--app", "shop:app", "--no-keys").stdout == alone.stdout
     monkeypatch.setenv("GATEPOST_APP", "shop:number")
     assert run("coverage", "--app", "shop:app", "--no-keys").stdout == alone.stdout
