@@ -19,6 +19,7 @@ from strawberry.fastapi import GraphQLRouter
 from typer.testing import CliRunner
 
 from gatepost import APIKeyMiddleware, APIKeys, requires
+from gatepost.asgi.routes import socketio_events
 from gatepost.cli.app import app as command
 from gatepost.coverage import coverage_of, needs_text, prove
 from gatepost.integrations.socketio import Guard
@@ -102,6 +103,56 @@ async def test_events_are_told_each_with_what_it_asks(make: Any) -> None:
     assert {gap.code for gap in proved.gaps} == {"key_only"}
     if make is mounted:
         assert set(proved.proofs.values()) == {"refused"}
+
+
+async def open_to_all(sid: str, environ: Any) -> None: ...
+
+
+def shadowed() -> Any:
+    """Functions for all namespaces, which socket.io calls before the methods of a class."""
+    sio = events()
+    sio.on("connect", namespace="*")(open_to_all)
+    sio.on("say", namespace="*")(listed)
+    sio.on("upload", namespace="*")(listed)
+    return sio
+
+
+def test_a_function_for_all_namespaces_stands_before_the_methods_of_a_class() -> None:
+    shown = told(APIKeyMiddleware(socketio.ASGIApp(shadowed()), keys))
+    assert shown["POST /socket.io/* event /chat connect"] == "a key"
+    assert shown["POST /socket.io/* event /chat say"] == "a key"
+    assert shown["POST /socket.io/* event /chat move"] == "FILE_MOVE"
+    assert shown["POST /socket.io/* event upload"] == "FILE_UPLOAD"
+    assert shown["POST /socket.io/* event /any *"] == "FILE_DELETE"
+    assert "POST /socket.io/* event /any say" not in shown
+
+
+def test_what_is_there_for_all_namespaces_is_at_the_first_one_too() -> None:
+    sio = socketio.AsyncServer(async_mode="asgi")
+    Guard(sio)
+    sio.on("list", namespace="*")(listed)
+    assert told(APIKeyMiddleware(socketio.ASGIApp(sio), keys)) == {
+        "POST /socket.io/* event connect": "a key",
+        "POST /socket.io/* event list": "a key",
+        "POST /socket.io/* event * list": "a key",
+    }
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("namespace", ["/", "/any", "/chat", "/elsewhere"])
+def test_whoever_socket_io_would_call_is_looked_at(namespace: str, everywhere: bool) -> None:
+    sio = shadowed()
+    if everywhere:
+        sio.on("*", namespace="*")(uploaded)
+        sio.register_namespace(Chat("*"))
+    found = socketio_events(sio, namespace)
+    for event in ("connect", "disconnect", "upload", "list", "say", "move", "nothing"):
+        called, _ = sio._get_event_handler(event, namespace, ())
+        if called is None:
+            held, _ = sio._get_namespace_handler(namespace, ())
+            called = getattr(held, f"on_{event}", None)
+        is_caught = event not in sio.reserved_events and "*" in found
+        assert found.get(event, found["*"] if is_caught else None) == called, event
 
 
 def test_what_stands_beside_socket_io_is_told_too() -> None:

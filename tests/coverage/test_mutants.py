@@ -350,6 +350,13 @@ MUTANTS = [
         f"{CALLS}::test_events_are_told_each_with_what_it_asks[bare]",
     ),
     Mutant(
+        "functions for all namespaces are not seen at one that has a class",
+        "asgi/routes/handlers.py",
+        '        sio.handlers.get("*", {}),\n',
+        "",
+        f"{CALLS}::test_a_function_for_all_namespaces_stands_before_the_methods_of_a_class",
+    ),
+    Mutant(
         "who may connect is not told",
         "coverage/socketio_events.py",
         '    if namespace != "*":\n',

@@ -389,6 +389,13 @@ MUTANTS = [
         f"{SOCKETIO}::test_a_session_is_its_keys",
     ),
     Mutant(
+        "another key's session is named with an escape",
+        "integrations/socketio/guard.py",
+        "_of_nobody(query)}",
+        'scope["query_string"].replace(b"sid=", b"sid=of-another-key-")}',
+        f"{SOCKETIO}::test_a_session_is_its_keys",
+    ),
+    Mutant(
         "an event is judged by what its session began with",
         "integrations/socketio/guard.py",
         "            else:\n                _keep(environ)\n",

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import socketio
 from fastapi import FastAPI
+from yarl import URL
 
 from gatepost import APIKeyMiddleware, APIKeys, BadInputError, Rate, requires
 from gatepost.integrations.socketio import Guard
@@ -182,10 +183,13 @@ async def test_a_session_is_its_keys(keys: APIKeys, issuance: Issuance) -> None:
         connected(place, issuance.uploader.secret, ["polling"]) as (client, _),
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {issuance.reader.secret}"}) as other,
     ):
-        url = f"http://{place.name}/socket.io/?transport=polling&EIO=4&sid={client.eio.sid}"
-        async with other.post(url, data='42["upload","stolen.png"]') as answer:
-            assert answer.status == 400
-            assert "Invalid session" in await answer.text()
+        sid = client.eio.sid
+        url = f"http://{place.name}/socket.io/?transport=polling&EIO=4&sid={sid}"
+        for named in (f"sid={sid}", f"%73id={sid}", f"s%69d=%{ord(sid[0]):x}{sid[1:]}", f"sid=&sid={sid}&sid=none"):
+            again = URL(url.replace(f"sid={sid}", named), encoded=True)
+            async with other.post(again, data='42["upload","stolen.png"]') as answer:
+                assert answer.status == 400
+                assert "Invalid session" in await answer.text()
         async with other.get(url) as answer:
             assert answer.status == 400
         with pytest.raises(aiohttp.WSServerHandshakeError):

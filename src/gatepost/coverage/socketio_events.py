@@ -42,14 +42,17 @@ def _is_guarded(sio: Any) -> bool:
 
 
 def _namespaces(sio: Any) -> list[str]:
-    return sorted({*sio.handlers, *sio.namespace_handlers})
+    """Those that somebody may connect to, and "*" for all others. What is there for all is also at those that need no
+    handler of their own."""
+    named = {*sio.handlers, *sio.namespace_handlers}
+    return sorted(named | ({*sio.namespaces} if "*" in named else set()))
 
 
 def _told(sio: Any, namespace: str, place: Place) -> Iterator[Route]:
     """The events of a namespace. Who has connected is sent what it sends, and may ask for events then: so whether
     anybody may connect is told first, and what is asked there is asked before each event."""
     handlers = socketio_events(sio, namespace)
-    connect = handlers.pop(CONNECT, None) or socketio_events(sio, "*").get(CONNECT)
+    connect = handlers.pop(CONNECT, None)
     handlers.pop(DISCONNECT, None)
     where = "" if namespace == "/" else f"{namespace} "
     if namespace != "*":

@@ -210,14 +210,24 @@ def ninja_operations(view: Any) -> Iterator[Any]:
 
 
 def socketio_events(sio: Any, namespace: str) -> dict[str, Any]:
-    """What takes the events of a namespace of socket.io's, by event: functions, and methods of a class where there is
-    none."""
-    held = sio.namespace_handlers.get(namespace)
-    methods = {} if held is None else {name: getattr(held, name) for name in dir(held) if name.startswith(_EVENT)}
-    return {
-        **{name.removeprefix(_EVENT): method for name, method in methods.items()},
-        **sio.handlers.get(namespace, {}),
-    }
+    """What takes the events of a namespace of socket.io's, by event, in the order in which it looks: functions of that
+    namespace, those of all ("*"), then methods of a class. One for "*" takes each event that stands in none before it,
+    but for those that the server makes."""
+    held = sio.namespace_handlers.get(namespace) or sio.namespace_handlers.get("*")
+    methods = [name for name in dir(held) if name.startswith(_EVENT)]
+    taken: dict[str, Any] = {}
+    for layer in (
+        sio.handlers.get(namespace, {}),
+        sio.handlers.get("*", {}),
+        {name.removeprefix(_EVENT): getattr(held, name) for name in methods},
+    ):
+        is_open = "*" not in taken
+        taken |= {
+            event: handler
+            for event, handler in layer.items()
+            if event not in taken and (is_open or event in sio.reserved_events)
+        }
+    return taken
 
 
 _READERS: Sequence[tuple[str, str, Callable[[Any, str], Iterator[Handler | Within]]]] = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import orjson
 import socketio  # type: ignore[import-untyped]
@@ -53,11 +53,11 @@ class Guard:
         self._sio.handle_request = self._request
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        environ = self._sio.environ.get(query.get("sid", [""])[0])
+        query = scope["query_string"].decode("latin-1")
+        environ = self._sio.environ.get(parse_qs(query).get("sid", [""])[0])
         if environ is not None:
             if _key_id(scope) != _key_id(environ["asgi.scope"]):
-                scope = {**scope, "query_string": scope["query_string"].replace(b"sid=", b"sid=of-another-key-")}
+                scope = {**scope, "query_string": _of_nobody(query)}
             else:
                 _keep(environ)
         return await self._handle_request(scope, receive, send)
@@ -81,6 +81,12 @@ class Guard:
         if event != "disconnect":
             await self._sio.emit("error", problem, to=sid, namespace=namespace)
         return {"error": problem}
+
+
+def _of_nobody(query: str) -> bytes:
+    """The same query with the `sid` of nobody, however it was written."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(name, f"of-another-key-{value}" if name == "sid" else value) for name, value in pairs]).encode()
 
 
 def _keep(environ: dict[str, Any]) -> None:
