@@ -31,7 +31,6 @@ async def change(keys: APIKeys) -> None:
 async def test_a_process_opens_as_many_connections_to_a_database_as_the_page_says(ready_postgres_url: str) -> None:
     assert LINE is not None
     async with APIKeys(ready_postgres_url, poll_interval=0.05, read_timeout=60.0) as keys:
-        await keys.serve()
         opened: set[object] = set()
         most = 0
 
@@ -43,6 +42,7 @@ async def test_a_process_opens_as_many_connections_to_a_database_as_the_page_say
         engine = keys._database.engine.sync_engine
         event.listen(engine, "checkout", made)
         event.listen(engine, "close", lambda connection, *_: opened.discard(connection))
+        await keys.serve()  # only now: what listens may take its connection before this has ended
         issued = [await keys.create(f"key {number}") for number in range(40)]
         await flood(keys, [each.secret for each in issued])
         assert most == int(LINE[1])

@@ -55,6 +55,12 @@ def fill(router: APIRouter | FastAPI) -> None:
     async def perhaps(key: Annotated[APIKey | None, Depends(optional_key)]) -> str | None:
         return None if key is None else key.id
 
+    @router.post("/optional")
+    async def optional(
+        asset: Asset, _: Noted, key: Annotated[APIKey | None, Security(optional_key, scopes=["FILE_UPLOAD"])]
+    ) -> str:
+        return "done"
+
     @router.websocket("/socket")
     async def socket(
         websocket: WebSocket, key: Annotated[APIKey, Security(current_key, scopes=["FILE_UPLOAD"])]

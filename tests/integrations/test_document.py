@@ -31,7 +31,7 @@ async def test_the_document_is_valid_and_names_what_each_operation_needs(keys: A
         document = (await client.get(f"{place}/openapi.json")).json()
     validate(document)
     assert document["openapi"].startswith("3.1")
-    for name in ("decorated", "depends", "scopes", "key"):
+    for name in ("decorated", "depends", "scopes", "key", "optional"):
         operation = document["paths"][f"/{name}"]["post"]
         assert operation["security"] == BEARER_AND_HEADER
         assert operation["x-permissions"] == {"all": ["FILE_UPLOAD"]}

@@ -33,7 +33,7 @@ from tests.frameworks.contract import assert_denied, ran
 from tests.integrations.fastapi_app import make
 
 PLACES = ["", "/router/deeper", "/within"]
-GUARDED = ["decorated", "depends", "scopes", "key"]
+GUARDED = ["decorated", "depends", "scopes", "key", "optional"]
 
 
 def post(path: str, secret: str) -> dict[str, Any]:
@@ -67,6 +67,8 @@ async def test_current_key_is_the_callers(keys: APIKeys, issuance: Issuance, pla
         assert response.headers["content-type"] == "application/problem+json"
         assert response.headers["www-authenticate"] == 'Bearer realm="api"'
         assert (await client.get("/perhaps")).json() is None
+        response = await client.post("/optional", json={"name": "a"})
+        assert (response.status_code, response.json()["code"]) == (403, "permission_denied"), "nobody granted it any"
 
 
 async def test_a_websocket_has_its_key_or_is_refused(keys: APIKeys, issuance: Issuance) -> None:

@@ -121,6 +121,13 @@ MUTANTS = [
         f"{FASTAPI}::test_a_websocket_has_its_key_or_is_refused",
     ),
     Mutant(
+        "the scopes of optional_key are not asked before the body is read",
+        "integrations/fastapi/caller.py",
+        "for each in (current_key, optional_key):\n",
+        "for each in (current_key,):\n",
+        f"{FASTAPI}::test_who_lacks_the_permission_is_refused_before_a_byte_of_the_body_or_a_dependency",
+    ),
+    Mutant(
         "no middleware, no matter",
         "integrations/fastapi/caller.py",
         '    if "api_key" not in scope or not isinstance(scope.get("permissions"), frozenset):\n',

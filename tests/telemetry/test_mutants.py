@@ -106,6 +106,13 @@ MUTANTS = [
         f"{TRACING}a_span_of_its_own_has_what_the_conventions_say_and_no_address_or_query",
     ),
     Mutant(
+        "callers give spans their names",
+        "telemetry/tracing.py",
+        "start_span(method if is_known else UNNAMED,",
+        "start_span(method,",
+        f"{TRACING}a_span_of_its_own_has_what_the_conventions_say_and_no_address_or_query",
+    ),
+    Mutant(
         "a request that is not sampled is traced",
         "telemetry/tracing.py",
         "elif not current.get_span_context().is_valid:",

@@ -177,6 +177,13 @@ async def test_a_span_of_its_own_has_what_the_conventions_say_and_no_address_or_
             url_attributes.URL_PATH: "/open",
             url_attributes.URL_SCHEME: "http",
         }
+        assert await ask(gate.fastapi("none"), None, "/open", method="A9f3") == 401
+        (span,) = gate.spans()
+        assert span.name == "HTTP", "callers would make as many names as they like"
+        assert {name: value for name, value in (span.attributes or {}).items() if "method" in name} == {
+            http_attributes.HTTP_REQUEST_METHOD: "_OTHER",
+            http_attributes.HTTP_REQUEST_METHOD_ORIGINAL: "A9f3",
+        }
     async with traced(ready_sqlite_url, addresses=True) as gate:
         assert await ask(gate.fastapi("none"), None, "/open", **more) == 401
         assert (gate.spans()[0].attributes or {})[client_attributes.CLIENT_ADDRESS] == "203.0.113.9"

@@ -6,6 +6,7 @@ request ──> refused? ──> the span that is current tells of it; where nob
 
 from collections.abc import Mapping
 from functools import partial
+from http import HTTPMethod
 from typing import Any
 
 from opentelemetry import propagate, trace
@@ -22,6 +23,10 @@ SYSTEMS = {"postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql
 
 SERVER_ERROR = 500
 """From here on a status is an error of the server's, as the conventions for HTTP have it."""
+
+OTHER_METHOD, UNNAMED = "_OTHER", "HTTP"
+"""What the conventions for HTTP have in place of a method that no RFC knows, and as the name of its span: callers may
+write anything, and a backend keeps a series for each name."""
 
 
 class Tracing:
@@ -94,18 +99,21 @@ class Tracing:
     def _tell_alone(self, outcome: Outcome, told: Mapping[str, str], scope: Mapping[str, Any]) -> None:
         """A span of a server's, since no instrumentation stands around this: it would have begun one."""
         method, status = scope.get("method", "GET"), Problem(outcome).status
+        is_known = method in HTTPMethod.__members__
         attributes: dict[str, Any] = {
             **told,
-            "http.request.method": method,
+            "http.request.method": method if is_known else OTHER_METHOD,
             "http.response.status_code": int(status),
             "url.path": scope.get("path", ""),
             "url.scheme": scope.get("scheme", "http"),
         }
+        if not is_known:
+            attributes["http.request.method_original"] = method
         client = scope.get("client")
         if self._addresses and client:
             attributes["client.address"] = client[0]
         parent = propagate.extract(scope, getter=_HEADERS)
-        span = self._tracer.start_span(method, parent, SpanKind.SERVER, attributes)
+        span = self._tracer.start_span(method if is_known else UNNAMED, parent, SpanKind.SERVER, attributes)
         if status >= SERVER_ERROR:
             span.set_attribute("error.type", str(int(status)))
             span.set_status(Status(StatusCode.ERROR))
