@@ -9,12 +9,14 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.security import SecurityScopes
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from gatepost import (
+    Admin,
     APIKey,
     APIKeyMiddleware,
     APIKeys,
@@ -34,6 +36,17 @@ from tests.integrations.fastapi_app import make
 
 PLACES = ["", "/router/deeper", "/within"]
 GUARDED = ["decorated", "depends", "scopes", "key", "optional"]
+
+
+class Chooses:
+    """What is below /in goes to one app, the rest is answered here."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" or scope["path"].startswith("/in/"):
+            await self.app(scope, receive, send)
 
 
 def post(path: str, secret: str) -> dict[str, Any]:
@@ -366,7 +379,29 @@ def test_two_middlewares_that_do_not_get_in_each_others_way_are_fine(database: s
     assert not around({}, {"sources": [Header("X-Partner-Key")]})
     assert not around({"sources": [Bearer(), Header("X-Inner")]}, {"sources": [Bearer()]})
     assert not around({"exempt": ["/a/*"]}, {"exempt": ["/b/*"]})
+    assert not around({"exempt": ["/*"]}, {})
+    assert not around({}, {"exempt": [bool]})
     assert not around({}, {"optional": True})
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_two_middlewares_of_which_one_has_a_prefix_that_is_exempt_are_said_too(database: str, between: bool) -> None:
+    """As where the line that the page tells to replace was left: all but the page of keys would be refused."""
+    keys, page = APIKeys(database), Admin.paths("/settings/api-keys")
+    for inner, outer in (([], page), (page, []), (page, page)):
+        app = FastAPI()
+        app.add_middleware(APIKeyMiddleware, keys=keys, exempt=inner)
+        if between:
+            app.add_middleware(GZipMiddleware)
+        app.add_middleware(APIKeyMiddleware, keys=keys, exempt=outer)
+        said = start(app)
+        assert "with the same keys stand around one app" in said
+        assert "nobody would be let in, but at paths that are exempt: the outer one is made at" in said
+
+
+def test_what_chooses_between_two_apps_may_know_the_paths_that_are_exempt(database: str) -> None:
+    guarded = APIKeyMiddleware(FastAPI(), APIKeys(database))
+    assert start(APIKeyMiddleware(Chooses(guarded), APIKeys(database), exempt=["/in/*"])) == ""
 
 
 async def test_apps_side_by_side_that_get_one_lifespan_scope_are_fine(database: str) -> None:

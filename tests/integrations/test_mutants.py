@@ -186,9 +186,23 @@ MUTANTS = [
     Mutant(
         "two middlewares are always in each other's way",
         "asgi/lifespan/standing.py",
-        "        if outer.opens or self.opens or not self.sources <= outer.sources:\n",
+        "        if self._divides_with(outer, is_next=is_next) or not self.sources <= outer.sources:\n",
         "        if False:\n",
         f"{FASTAPI}::test_two_middlewares_that_do_not_get_in_each_others_way_are_fine",
+    ),
+    Mutant(
+        "a prefix that is exempt makes two middlewares a pair",
+        "asgi/lifespan/standing.py",
+        '        if not is_next or "/*" in both',
+        '        if True or "/*" in both',
+        f"{FASTAPI}::test_two_middlewares_of_which_one_has_a_prefix_that_is_exempt_are_said_too",
+    ),
+    Mutant(
+        "what stands between two middlewares is taken to hand all on",
+        "asgi/starting.py",
+        "is_next and _hands_all_on(within.app)",
+        "is_next",
+        f"{FASTAPI}::test_what_chooses_between_two_apps_may_know_the_paths_that_are_exempt",
     ),
     Mutant(
         "a dependency runs in a thread",
@@ -325,7 +339,7 @@ MUTANTS = [
     ),
     Mutant(
         "a middleware around Litestar's plugin is not in its way",
-        "asgi/starting.py",
+        "asgi/lifespan/standing.py",
         '(within.app, *getattr(within.app, "plugins", ()))',
         "(within.app,)",
         f"{STARTING}::test_two_middlewares_with_different_keys_are_said_at_start_with_their_lines[other_around_litestar]",
@@ -356,7 +370,7 @@ MUTANTS = [
     Mutant(
         "what is mounted is judged by the keys around it",
         "asgi/starting.py",
-        "            standing = inner\n",
+        "            standing, is_next = inner, True\n",
         "",
         f"{STARTING}::test_an_app_that_is_mounted_is_judged_by_its_own_keys",
     ),
@@ -447,8 +461,8 @@ MUTANTS = [
     Mutant(
         "a middleware that is known within is in its own way",
         "asgi/starting.py",
-        "None if inner is outermost else inner.conflict_with(standing, within.path)",
-        "inner.conflict_with(standing, within.path)",
+        "None if inner is outermost else inner.conflict_with(",
+        "inner.conflict_with(",
         f"{STARTING}::test_an_app_that_knows_what_stands_around_it_is_fine",
     ),
 ]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from inspect import unwrap
 from typing import Protocol, TypeVar
@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.addresses import server_warning
-from gatepost.asgi.lifespan import Lifespan, Standing, kept, placed_at
+from gatepost.asgi.lifespan import Lifespan, Standing, standing_before
 from gatepost.asgi.permission_check import PermissionCheck
 from gatepost.asgi.precheck import requirements_of
 from gatepost.asgi.requires import Requirement, checks_above, checks_of
-from gatepost.asgi.routes import Handler, Within, listed_before, look_into, only_names, wrapped_by
+from gatepost.asgi.routes import Handler, Within, look_into, only_names, wrapped_by
 from gatepost.base import BadInputError, ConfigurationError, UnknownPermissionError
 from gatepost.rules import Catalogue
 
@@ -72,12 +72,14 @@ def look_over(app: Within, standing: Standing) -> None:
 @dataclass(frozen=True, slots=True)
 class _Look:
     """An app to be looked into. `standing`: before it. `around`: the ids of the apps around it, which it may know.
-    `is_sure`: whether it is handed requests; what a function only names may be there for something else."""
+    `is_sure`: whether it is handed requests; what a function only names may be there for something else. `is_next`:
+    whether it is handed all of them that get through what stands before it."""
 
     within: Within
     standing: Standing
     around: frozenset[int] = frozenset()
     is_sure: bool = True
+    is_next: bool = True
 
 
 def _faults_within(app: Within, outermost: Standing) -> Iterator[tuple[str, bool]]:
@@ -86,16 +88,16 @@ def _faults_within(app: Within, outermost: Standing) -> Iterator[tuple[str, bool
     seen: set[tuple[int, str]] = set()
     while waiting:
         look = waiting.pop()
-        within, standing = look.within, look.standing
+        within, standing, is_next = look.within, look.standing, look.is_next
         if id(within.app) in look.around or (id(within.app), within.path) in seen:
             continue
         seen.add((id(within.app), within.path))
         around = look.around | {id(within.app)}
-        for inner in _standing_before(within):
-            conflict = None if inner is outermost else inner.conflict_with(standing, within.path)
+        for inner in standing_before(within):
+            conflict = None if inner is outermost else inner.conflict_with(standing, within.path, is_next=is_next)
             if conflict is not None:
                 yield conflict, look.is_sure
-            standing = inner
+            standing, is_next = inner, True
         if isinstance(getattr(within.app, "standing", None), Standing):
             waiting.append(_Look(Within(within.path, within.app.app), standing, around, look.is_sure))
             continue
@@ -103,20 +105,14 @@ def _faults_within(app: Within, outermost: Standing) -> Iterator[tuple[str, bool
             if isinstance(each, Handler):
                 handlers.append((each, standing.keys.catalogue, look.is_sure))
             else:
-                waiting.append(_Look(each, standing, around, look.is_sure and not only_names(within.app, each.app)))
+                is_sure = look.is_sure and not only_names(within.app, each.app)
+                waiting.append(_Look(each, standing, around, is_sure, is_next and _hands_all_on(within.app)))
     yield from faults_among(handlers)
 
 
-def _standing_before(within: Within) -> Iterator[Standing]:
-    """The middlewares of ours that stand before an app, the outermost first: itself, a plugin of it (Litestar's), or in
-    a list."""
-    for own in (within.app, *getattr(within.app, "plugins", ())):
-        if isinstance(getattr(own, "standing", None), Standing):
-            yield own.standing
-    for kind, args, kwargs, written in listed_before(within):
-        kwargs.update(kept(kwargs))  # they are read again when the app is put together
-        made = kind(within.app, *args, **kwargs)  # opens nothing
-        yield replace(made.standing, place=placed_at(kwargs, within.path, written))
+def _hands_all_on(app: ASGIApp) -> bool:
+    """Whether an app is a middleware that hands on whatever it does not answer: of others it is not known."""
+    return type(app).__module__.startswith(("starlette.middleware.", "fastapi.middleware."))
 
 
 def faults_among(handlers: Sequence[tuple[Handler, type[Catalogue], T]]) -> Iterator[tuple[str, T]]:

@@ -5,4 +5,4 @@ from gatepost.asgi.lifespan.standing import Placed as Placed
 from gatepost.asgi.lifespan.standing import Standing as Standing
 from gatepost.asgi.lifespan.standing import kept as kept
 from gatepost.asgi.lifespan.standing import place_of_caller as place_of_caller
-from gatepost.asgi.lifespan.standing import placed_at as placed_at
+from gatepost.asgi.lifespan.standing import standing_before as standing_before

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gatepost.asgi.lifespan.lines import lines_of_lists
-from gatepost.asgi.routes import Exemption, Pages
+from gatepost.asgi.routes import Exemption, Pages, Within, listed_before
 from gatepost.asgi.sources import Scope, Source, shown
 from gatepost.base import ConfigurationError
 from gatepost.keys import APIKeys
@@ -34,13 +34,14 @@ class Placed(list[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One middleware. `opens`: whether it lets requests in without a secret. `paths`: single ones that are exempt.
-    `place`: the line that made it."""
+    """One middleware. `optional`: whether it lets requests in without a secret. `exempt`: prefixes and functions that
+    are exempt. `paths`: single ones. `place`: the line that made it."""
 
     keys: APIKeys
     sources: frozenset[Source]
     strip: bool
-    opens: bool
+    optional: bool
+    exempt: tuple[Exemption, ...]
     place: str
     paths: frozenset[str] = frozenset()
 
@@ -51,10 +52,10 @@ class Standing:
         """That of a middleware with these options, made now. Single paths that are exempt, for a probe say, or for a
         framework's own pages, do not count as letting requests in."""
         given = [each for each in exempt if not isinstance(each, Pages)]
-        opens = optional or any(not isinstance(each, str) or each.endswith("*") for each in given)
+        others = tuple(each for each in given if not isinstance(each, str) or each.endswith("*"))
         paths = frozenset(each for each in given if isinstance(each, str))
         place = exempt.place if isinstance(exempt, Placed) else place_of_caller()
-        return cls(keys, frozenset(sources), strip=strip, opens=opens, place=place, paths=paths)
+        return cls(keys, frozenset(sources), strip, optional, others, place, paths)
 
     def entered(self, scope: Scope) -> Scope:
         """The lifespan scope for what is within: it tells that this stands around. The one given is not written into:
@@ -67,11 +68,12 @@ class Standing:
             raise ConfigurationError(conflict)
         return within
 
-    def conflict_with(self, outer: "Standing", path: str = "") -> str | None:
+    def conflict_with(self, outer: "Standing", path: str = "", *, is_next: bool = False) -> str | None:
         """What is wrong where `outer` stands around this, which is mounted at `path`; `None` = somebody may be let in:
         without a secret, with one that only this reads, at a path there that is exempt from the other, or with one that
-        both know."""
-        if outer.opens or self.opens or not self.sources <= outer.sources:
+        both know. `is_next`: whether all that gets through the other comes here, for only then is it known that both
+        are asked at every path that is exempt from neither."""
+        if self._divides_with(outer, is_next=is_next) or not self.sources <= outer.sources:
             return None
         if path and any(f"{each.rstrip('/')}/".startswith(f"{path}/") for each in outer.paths):
             return None
@@ -79,11 +81,33 @@ class Standing:
             return None
         both = "the same keys" if outer.keys is self.keys else "different keys"
         places = " or ".join(shown(source) for source in sorted(self.sources, key=repr))
+        but = ", but at paths that are exempt" if self.exempt or outer.exempt else ""
         return (
             f"Two APIKeyMiddleware with {both} stand around one app, and both read {places}, so nobody would be let "
-            f"in: the outer one is made at {_told(outer.place)}, the inner one at {_told(self.place)}. Take one of "
-            'them out, or give the inner one a source of its own, sources=[Header("X-Other-Key")]'
+            f"in{but}: the outer one is made at {_told(outer.place)}, the inner one at {_told(self.place)}. Take one "
+            'of them out, or give the inner one a source of its own, sources=[Header("X-Other-Key")]'
         )
+
+    def _divides_with(self, outer: "Standing", *, is_next: bool) -> bool:
+        """Whether requests may be meant for one of the two and let through by the other."""
+        if self.optional or outer.optional:
+            return True
+        both = {*self.exempt, *outer.exempt}
+        if not is_next or "/*" in both or any(not isinstance(each, str) for each in both):
+            return bool(both)
+        return bool(self.exempt and outer.exempt) and {*self.exempt} != {*outer.exempt}
+
+
+def standing_before(within: Within) -> Iterator[Standing]:
+    """The middlewares of ours that stand before an app, the outermost first: itself, a plugin of it (Litestar's), or in
+    a list."""
+    for own in (within.app, *getattr(within.app, "plugins", ())):
+        if isinstance(getattr(own, "standing", None), Standing):
+            yield own.standing
+    for kind, args, kwargs, written in listed_before(within):
+        kwargs.update(kept(kwargs))  # they are read again when the app is put together
+        made = kind(within.app, *args, **kwargs)  # opens nothing
+        yield replace(made.standing, place=placed_at(kwargs, within.path, written))
 
 
 def placed_at(options: Mapping[str, Any], path: str, written: str = "") -> str:
