@@ -70,6 +70,25 @@ def test_keys_that_are_none_are_named_with_what_to_return(tmp_path: Path) -> Non
     conftest = '\n@pytest.fixture(scope="session")\ndef gatepost_keys():\n    return "main:keys"\n'
     told = user(tmp_path, conftest, "def test_it(): pass\n")
     assert "gatepost_keys must return an APIKeys, or a list of them, not str" in told
+    told = user(tmp_path, conftest.replace('"main:keys"', "[]"), "def test_it(): pass\n")
+    assert "gatepost_keys returned no APIKeys: return those of the app, or None" in told
+
+
+def test_keys_that_nobody_returned_are_told_of_where_a_test_fails(tmp_path: Path) -> None:
+    test = """
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from gatepost import APIKeyMiddleware, APIKeys
+
+def test_it(key_headers, api_keys, tmp_path):
+    for keys, status in ((api_keys.keys, 404), (APIKeys(f"sqlite:///{tmp_path}/its_own.db"), 404)):
+        with TestClient(APIKeyMiddleware(Starlette(), keys)) as client:
+            assert client.get("/", headers=key_headers()).status_code == status
+"""
+    told = user(tmp_path, "", test)
+    assert "assert 401 == 404" in told, told
+    assert told.count("Keys are opened on the database that they name") == 1
+    assert "have the fixture gatepost_keys, in conftest.py, return these too" in told
 
 
 def test_who_only_has_gatepost_installed_loads_no_plugin_in_a_run_of_pytest() -> None:

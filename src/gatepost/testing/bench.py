@@ -1,11 +1,12 @@
 """`Bench`: what the tests of a process share: databases, Redis, clock, outages, and whose keys are on them."""
 
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from gatepost.base import BadInputError, ConfigurationError, Limits, Quota
 from gatepost.keys import APIKeys
@@ -16,6 +17,8 @@ from gatepost.testing.memory import Memory, Template
 from gatepost.testing.office import Office
 from gatepost.testing.redis import FakeServer, moved_time
 from gatepost.testing.stand_in import StandIn
+
+logger = logging.getLogger("gatepost.testing")
 
 T = TypeVar("T")
 
@@ -56,6 +59,7 @@ class Bench:
         """Where tests ask for changes of the keys that were put here, in the same order."""
         self._stack = ExitStack()
         self._stack.enter_context(moved_time(self.clock))
+        self._stack.enter_context(_others_told())
 
     def put(self, keys: APIKeys) -> None:
         """Have keys be on a test's database until `close`: the same for all that name the same URL. Raises
@@ -127,6 +131,28 @@ class Bench:
     def _check_database(self) -> None:
         if "database" in self._broken:
             raise sqlite3.OperationalError("an outage that the test has asked for")
+
+
+@contextmanager
+def _others_told() -> Iterator[None]:
+    """Say in the log, which pytest shows of a test that fails, where keys are opened that are no test's."""
+    kind: Any = Parts
+    opening = kind.open
+
+    async def open_and_tell(parts: Parts, asked: float) -> bool:
+        if not isinstance(parts, StandIn):
+            logger.warning(
+                "Keys are opened on the database that they name, where the keys of tests are unknown: have the fixture "
+                "gatepost_keys, in conftest.py, return these too"
+            )
+        opened: bool = await opening(parts, asked)
+        return opened
+
+    kind.open = open_and_tell
+    try:
+        yield
+    finally:
+        kind.open = opening
 
 
 class Desk:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gatepost.asgi import Bearer, Header
+from gatepost.base import BadInputError
 from gatepost.keys import APIKeys
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def gatepost_bench(
     from gatepost.testing.bench import Bench  # noqa: PLC0415 - SQLAlchemy, only where tests run
 
     given = gatepost_keys if isinstance(gatepost_keys, Sequence) else [gatepost_keys or APIKeys()]
+    if not given:
+        raise BadInputError("gatepost_keys returned no APIKeys: return those of the app, or None")
     bench = Bench()
     try:
         for keys in given:
