@@ -13,6 +13,7 @@ from tests.frameworks import test_django  # it says what Django's settings are, 
 from django.core.asgi import get_asgi_application
 from django.test.utils import override_settings
 from django.urls import path
+from django.utils.decorators import method_decorator
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import spectacular_settings
@@ -60,6 +61,17 @@ class Files(viewsets.ViewSet):
         return Response(f"created by {request.method}")
 
 
+@method_decorator(requires("FILE_UPLOAD"), name="dispatch")
+class Dispatched(APIView):
+    serializer_class = Asset
+    schema = AutoSchema()
+    authentication_classes = ()
+    permission_classes = ()
+
+    def post(self, request: Any) -> Response:
+        return Response(f"dispatched by {request.method}")
+
+
 @api_view(["POST"])
 @requires("FILE_UPLOAD")
 def by_function(request: Any) -> Response:
@@ -78,6 +90,7 @@ for view in (by_function, health):
 urlpatterns = [
     path("upload", Upload.as_view()),
     path("files", Files.as_view({"post": "create"})),
+    path("dispatched", Dispatched.as_view()),
     path("function", by_function),
     path("health", health),
 ]
@@ -93,7 +106,7 @@ async def test_the_document_is_valid_and_true(
         document = orjson.loads(orjson.dumps(made))
         app = APIKeyMiddleware(get_asgi_application(), keys, exempt=EXEMPT)
         async with client_of(app) as client:
-            for place in ("/upload", "/files", "/function"):
+            for place in ("/upload", "/files", "/dispatched", "/function"):
                 assert_denied(await client.post(place, headers=bearer(issuance.reader.secret)))
                 allowed = await client.post(place, headers=bearer(issuance.uploader.secret))
                 assert allowed.status_code == 200

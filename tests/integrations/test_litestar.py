@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from litestar import Controller, Litestar, Router, WebSocket, get, post, websocket
+from litestar import Controller, Litestar, Request, Router, WebSocket, get, post, websocket
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, LitestarDeprecationWarning
 from litestar.openapi.config import OpenAPIConfig
@@ -56,6 +56,20 @@ async def opened(data: JSONBody[Asset]) -> str:
     return "done"
 
 
+@requires("FILE_UPLOAD")
+async def uploader(request: Request[Any, Any, Any]) -> str:
+    return "an uploader"
+
+
+async def through(uploader: NamedDependency[str]) -> str:
+    return uploader
+
+
+@get("/depends", dependencies={"uploader": Provide(uploader), "through": Provide(through)})
+async def depends(through: NamedDependency[str]) -> str:
+    return through
+
+
 @get("/me")
 async def me(api_key: CurrentKey) -> str:
     return api_key.id
@@ -85,7 +99,7 @@ async def socket(socket: WebSocket[Any, Any, Any]) -> None:
 def make(keys: APIKeys, **options: Any) -> Any:
     router = Router("/router", route_handlers=[opened], guards=[requires("FILE_UPLOAD")])
     return Litestar(
-        [decorated, guarded, Assets, router, me, health, limited, missing, socket],
+        [decorated, guarded, Assets, router, depends, me, health, limited, missing, socket],
         plugins=[Guard(keys, exempt=["/health"], **options)],
         dependencies={"noted": Provide(note, sync_to_thread=False)},
         openapi_config=OpenAPIConfig("Assets", "1"),
@@ -127,6 +141,8 @@ async def test_the_plugin_opens_the_keys_and_gives_the_callers(database: str, is
 
 async def test_what_a_guard_refuses_is_told_as_the_middleware_tells_it(keys: APIKeys, issuance: Issuance) -> None:
     async with client_of(make(keys)) as client:
+        assert_denied(await client.get("/depends", headers=bearer(issuance.reader.secret)))
+        assert (await client.get("/depends", headers=bearer(issuance.uploader.secret))).text == "an uploader"
         client.headers.update(bearer(issuance.uploader.secret))
         assert (await client.get("/limited")).status_code == 200
         refused = await client.get("/limited")
@@ -156,6 +172,7 @@ async def test_the_document_is_valid_and_true(keys: APIKeys) -> None:
         assert operation["security"] == needed
         assert operation["x-permissions"] == {"all": ["FILE_UPLOAD"]}
         assert {"401", "403", "429", "503"} <= set(operation["responses"])
+    assert document["paths"]["/depends"]["get"]["x-permissions"] == {"all": ["FILE_UPLOAD"]}
     assert document["paths"]["/me"]["get"]["security"] == [{"Bearer": []}, {"X-API-Key": []}]
     assert "security" not in document["paths"]["/health"]["get"]
     document = make(keys, sources=[Header("X-Key")]).openapi_schema.to_schema()

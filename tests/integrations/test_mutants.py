@@ -249,8 +249,8 @@ MUTANTS = [
     Mutant(
         "Quart's document tells of no permission",
         "integrations/quart/provider.py",
-        "    functions = (view, getattr",
-        "    functions = (getattr",
+        "    functions = (*before, view, getattr",
+        "    functions = (*before, getattr",
         "tests/integrations/test_quart.py::test_the_document_is_valid_and_true",
     ),
     Mutant(

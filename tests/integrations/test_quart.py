@@ -23,6 +23,9 @@ class Asset:
     name: str
 
 
+async def _nothing() -> None: ...
+
+
 def make(keys: APIKeys, **options: Any) -> Any:
     app, blueprint = Quart(__name__), Blueprint("files", __name__, url_prefix="/files")
     options = {"exempt": EXEMPT, **options}
@@ -46,6 +49,14 @@ def make(keys: APIKeys, **options: Any) -> Any:
     async def health() -> Asset:
         return Asset("well")
 
+    before = Blueprint("before", __name__, url_prefix="/before")
+    before.before_request(requires("FILE_DELETE")(_nothing))
+
+    @before.get("/")
+    @requires("OBJECTS_LIST")
+    async def behind() -> str:
+        return "behind"
+
     class Shelf(MethodView):
         decorators = [requires("OBJECTS_LIST")]  # noqa: RUF012 - as in Quart's documentation
 
@@ -64,6 +75,7 @@ def make(keys: APIKeys, **options: Any) -> Any:
     app.add_url_rule("/shelf", view_func=Shelf.as_view("shelf"))
     app.add_url_rule("/single", view_func=Single.as_view("single"), methods=["PUT"])
     app.register_blueprint(blueprint)
+    app.register_blueprint(before)
     asgi: Any = app.asgi_app
     app.asgi_app = APIKeyMiddleware(asgi, keys, **options)  # type: ignore[method-assign,assignment]  # Quart's docs
     return app
@@ -92,15 +104,17 @@ async def test_the_document_tells_what_the_methods_of_classes_ask(keys: APIKeys,
         assert (await client.get("/shelf")).text == "a shelf"
         assert (await client.delete("/shelf")).status_code == 403
         assert (await client.put("/single")).status_code == 403
+        assert (await client.get("/before/")).status_code == 403
     asked = {
         f"{method} {path}": operation.get("x-permissions")
-        for path in ("/shelf", "/single")
+        for path in ("/shelf", "/single", "/before/")
         for method, operation in paths[path].items()
     }
     assert asked == {
         "get /shelf": {"all": ["OBJECTS_LIST"]},
         "delete /shelf": {"all": ["FILE_DELETE", "OBJECTS_LIST"]},
         "put /single": {"all": ["FILE_MOVE"]},
+        "get /before/": {"all": ["FILE_DELETE", "OBJECTS_LIST"]},
     }
 
 

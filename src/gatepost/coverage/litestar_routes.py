@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from gatepost.asgi.routes import function_of
+from gatepost.asgi.routes import function_of, litestar_before
 from gatepost.coverage.listed import listed_middlewares
 from gatepost.coverage.route import Below, Place, Route, asked_by
 from gatepost.coverage.template import ANY, ANYTHING, SAMPLES, Hole, Template
@@ -30,8 +30,7 @@ def read_app(app: Any, place: Place) -> Iterator[Route | Below]:
 
 def _read(route: Any, handler: Any, methods: list[str], place: Place, app: Any) -> Iterator[Route | Below]:
     behind = place.behind(*listed_middlewares(handler.resolve_middleware(), app))
-    before = [*handler.resolve_guards(), *(each.dependency for each in _dependencies(handler))]
-    checks = [check for each in before for check in asked_by(function_of(each))]
+    checks = [check for each in litestar_before(handler) for check in asked_by(function_of(each))]
     template = _template(route)
     function = function_of(handler.fn)
     if methods:
@@ -52,19 +51,6 @@ def _read(route: Any, handler: Any, methods: list[str], place: Place, app: Any) 
 def _preferred(route: Any) -> list[int]:
     """How Litestar looks: segment by segment, for that very text, then for a parameter, then for a whole path."""
     return [0 if isinstance(each, str) else 1 + (each.type is FilePath) for each in route.path_components]
-
-
-def _dependencies(handler: Any) -> Iterator[Any]:
-    """Those that the handler asks for, and what those ask for: only they run."""
-    known = handler.resolve_dependencies()
-    waiting = [*handler.parsed_fn_signature.parameters]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in seen:
-            seen.add(name)
-            yield known[name]
-            waiting += getattr(known[name].parsed_fn_signature, "parameters", ())
 
 
 def _template(route: Any) -> Template:

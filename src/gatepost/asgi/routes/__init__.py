@@ -14,6 +14,7 @@ from gatepost.asgi.routes.handlers import before_rule as before_rule
 from gatepost.asgi.routes.handlers import function_of as function_of
 from gatepost.asgi.routes.handlers import is_ours as is_ours
 from gatepost.asgi.routes.handlers import listed_before as listed_before
+from gatepost.asgi.routes.handlers import litestar_before as litestar_before
 from gatepost.asgi.routes.handlers import litestar_handler as litestar_handler
 from gatepost.asgi.routes.handlers import look_into as look_into
 from gatepost.asgi.routes.handlers import ninja_operations as ninja_operations

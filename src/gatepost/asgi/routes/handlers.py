@@ -99,7 +99,21 @@ def litestar_handler(path: str, registered: Any) -> Handler:
     """What Litestar has registered at a path."""
     listed = [each for each in registered.resolve_middleware() if is_ours(getattr(each, "middleware", None))]
     keys = next((each.kwargs.get("keys", next(iter(each.args), None)) for each in listed), None)  # the innermost first
-    return Handler(path, function_of(registered.fn), registered.resolve_guards(), keys=keys)
+    return Handler(path, function_of(registered.fn), litestar_before(registered), keys=keys)
+
+
+def litestar_before(registered: Any) -> Sequence[Any]:
+    """What Litestar calls before what it has registered: guards, and the dependencies that are asked for, also by those
+    that are: only they run."""
+    known = registered.resolve_dependencies()
+    found: dict[str, Any] = {}
+    waiting = [*registered.parsed_fn_signature.parameters]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in found:
+            found[name] = known[name].dependency
+            waiting += getattr(known[name].parsed_fn_signature, "parameters", ())
+    return [*registered.resolve_guards(), *map(function_of, found.values())]
 
 
 def listed_before(within: Within) -> Iterator[tuple[Any, Sequence[Any], dict[str, Any], str]]:

@@ -66,10 +66,11 @@ def _operations(generator: Any, request: Any, *, public: bool) -> dict[tuple[str
 
 
 def _checks(view: Any, method: str) -> tuple[PermissionCheck, ...]:
-    """What is asked at a method of a view; of a function, which `@api_view` keeps in a function of its own."""
+    """What is asked at a method of a view, and on the way there; of a function, which `@api_view` keeps in a function
+    of its own."""
     handler = getattr(view, getattr(view, "action", None) or method, None)
     function = getattr(handler, "__func__", handler)
     found = checks_of(function)
     if not found and isinstance(function, FunctionType) and function.__closure__:
         found = checks_of(getclosurevars(function).nonlocals.get("func"))
-    return found
+    return tuple(dict.fromkeys((*checks_of(getattr(view, "dispatch", None)), *found)))

@@ -31,7 +31,7 @@ from gatepost.asgi import (
     litestar_refusal,
 )
 from gatepost.asgi.lifespan import kept
-from gatepost.asgi.routes import Handler, Pages, litestar_handler
+from gatepost.asgi.routes import Handler, Pages, litestar_before, litestar_handler
 from gatepost.base import APIKey, BadInputError, ConfigurationError, UnavailableError
 from gatepost.integrations.openapi import Json, Options, exempt_paths, gate_of
 from gatepost.keys import APIKeys
@@ -116,7 +116,7 @@ class Guard(InitPlugin, ReceiveRoutePlugin):
     def _told(self, document: Json) -> Json:
         exempt = exempt_paths(self._options)
         asked = {
-            (route.path_format or "/", str(method).lower()): _checks(handler)
+            (route.path_format or "/", str(method).lower()): _told_checks(handler)
             for route in self._routes
             for handler in route.route_handlers
             for method in handler.http_methods
@@ -188,6 +188,12 @@ def current_key(request: Request[Any, Any, Any]) -> APIKey:
 def _checks(handler: Any) -> Sequence[PermissionCheck]:
     guards = (guard.check for guard in handler.resolve_guards() if isinstance(guard, Requirement))
     return [*dict.fromkeys((*checks_of(handler.fn), *guards))]
+
+
+def _told_checks(handler: Any) -> Sequence[PermissionCheck]:
+    """What is asked at first, and then by dependencies."""
+    asked = (check for each in litestar_before(handler) for check in checks_of(each))
+    return [*dict.fromkeys((*_checks(handler), *asked))]
 
 
 def _answer(_request: Request[Any, Any, Any], error: litestar.exceptions.HTTPException) -> Response[bytes]:

@@ -1,11 +1,13 @@
 """`openapi_provider`: quart-schema's document, with keys in it."""
 
+from collections.abc import Iterable
 from typing import Any, Unpack
 
 from quart_schema.openapi import OpenAPIProvider
 from werkzeug.routing.rules import Rule
 
 from gatepost.asgi import PermissionCheck, checks_of
+from gatepost.asgi.routes import before_rule
 from gatepost.base import BadInputError
 from gatepost.integrations.openapi import Json, Options, exempt_paths, gate_of
 from gatepost.keys import APIKeys
@@ -34,7 +36,9 @@ def openapi_provider(keys: APIKeys, **options: Unpack[Options]) -> type[OpenAPIP
             view = self._app.view_functions[rule.endpoint]
             for path, operations in paths.items():
                 if not exempt.match({"type": "http", "path": path}):
-                    self._asked |= {(path, method): _checks(view, method) for method in operations}
+                    self._asked |= {
+                        (path, method): _checks(view, method, before_rule(self._app, rule)) for method in operations
+                    }
             return paths, components
 
         def schema(self) -> Json:
@@ -45,8 +49,9 @@ def openapi_provider(keys: APIKeys, **options: Unpack[Options]) -> type[OpenAPIP
     return Provider
 
 
-def _checks(view: Any, method: str) -> tuple[PermissionCheck, ...]:
-    """What is asked at a view; of one that a class makes also what its method asks, and what leads there."""
+def _checks(view: Any, method: str, before: Iterable[Any]) -> tuple[PermissionCheck, ...]:
+    """What is asked at a view, and of whatever is called `before` it; of one that a class makes also what its method
+    asks, and what leads there."""
     kind = getattr(view, "view_class", None)
-    functions = (view, getattr(kind, "dispatch_request", None), getattr(kind, method, None))
+    functions = (*before, view, getattr(kind, "dispatch_request", None), getattr(kind, method, None))
     return tuple(dict.fromkeys(check for function in functions for check in checks_of(function)))
