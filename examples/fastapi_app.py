@@ -1,4 +1,5 @@
-"""Notes, in FastAPI: permissions of their own, the page where keys are managed, an endpoint for load balancers.
+"""Notes, in FastAPI: permissions of their own, told in /docs, the page where keys are managed, an endpoint for load
+balancers.
 
     pip install 'gatepost[serve]' fastapi
     uvicorn fastapi_app:app
@@ -9,10 +10,11 @@ Where the keys are, the environment says (GATEPOST_DATABASE, GATEPOST_REDIS, ...
 
 from typing import Annotated
 
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, Depends, FastAPI
 from starlette.routing import Route
 
-from gatepost import Admin, APIKeyMiddleware, APIKeys, Catalogue, PermissionsFirst, Readiness, requires
+from gatepost import Admin, APIKey, APIKeys, Catalogue, Readiness, requires
+from gatepost.integrations.fastapi import Guard, current_key
 
 
 class Notes(Catalogue):
@@ -28,8 +30,7 @@ SETTINGS = "/settings/api-keys"
 
 keys = APIKeys.from_env(catalogue=Notes)
 app = FastAPI(title="Notes")
-app.add_middleware(PermissionsFirst)  # 403 before a body is read
-app.add_middleware(APIKeyMiddleware, keys=keys, exempt=["/ready", *Admin.paths(SETTINGS)])
+Guard(app, keys, exempt=["/ready", *Admin.paths(SETTINGS)])
 app.mount(SETTINGS, Admin(keys))
 app.router.routes.append(Route("/ready", Readiness(keys)))
 
@@ -45,7 +46,7 @@ async def read() -> list[str]:
 
 @app.post("/notes", status_code=201)
 @requires("NOTES_WRITE")
-async def write(request: Request, text: Annotated[str, Body(embed=True)]) -> dict[str, str]:
+async def write(text: Annotated[str, Body(embed=True)], key: Annotated[APIKey, Depends(current_key)]) -> dict[str, str]:
     """Add a note, signed with the key that wrote it."""
     notes.append(text)
-    return {"by": request.scope["api_key"].description}
+    return {"by": key.description}
